@@ -1,0 +1,337 @@
+//! Docker messages: kept byte for byte, looked at through borrowed views, parsed leniently.
+//!
+//! Nothing here trusts the daemon: any field may be absent or of another type than Docker documents, and unknown
+//! types, actions and fields pass through untouched.
+
+use crate::cursor::{LogId, Sequence};
+use crate::time::Timestamp;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+/// `Type` of the records that the recorder writes about itself.
+pub const RECORDER_TYPE: &str = "recorder";
+
+/// One Docker message, exactly as the daemon sent it: one JSON object on one line.
+///
+/// The one exception to "byte for byte": white space around the object is dropped, and a raw CR or LF *between* JSON
+/// tokens (which Docker never sends, and which is not allowed inside JSON strings) becomes a space, since a line
+/// end cannot travel inside a line.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Event(Arc<str>);
+
+/// Why a line is not an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// Not valid UTF-8, which JSON requires.
+    #[error("the line is not UTF-8 (first bad byte at offset {0})")]
+    NotUtf8(usize),
+    /// Not one whole JSON object.
+    #[error("the line is not a JSON object: {0}")]
+    NotAnObject(String),
+}
+
+impl Event {
+    /// Takes one line of `/events`.
+    ///
+    /// # Errors
+    /// [`EventError`] when the line is not one JSON object in UTF-8.
+    pub fn from_line(line: &[u8]) -> Result<Self, EventError> {
+        let text = std::str::from_utf8(line).map_err(|e| EventError::NotUtf8(e.valid_up_to()))?;
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
+        EventView::parse(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
+        if text.contains(['\r', '\n']) {
+            return Ok(Self(text.replace(['\r', '\n'], " ").into()));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that reads
+    /// events reads it. Attribute order is kept.
+    pub fn recorder(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timestamp) -> Self {
+        let mut json = String::with_capacity(256);
+        let _ = write!(json, r#"{{"Type":"{RECORDER_TYPE}","Action":{},"Actor":{{"ID":{},"Attributes":{{"#, quote(action), quote(actor_id));
+        for (i, (key, value)) in attributes.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            let _ = write!(json, "{comma}{}:{}", quote(key), quote(value));
+        }
+        let seconds = time.nanos().div_euclid(1_000_000_000);
+        let _ = write!(json, r#"}}}},"scope":"local","time":{seconds},"timeNano":{}}}"#, time.nanos());
+        Self(json.into())
+    }
+
+    /// The verbatim JSON.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+
+    /// The fields that shipslog looks at.
+    pub fn view(&self) -> EventView<'_> {
+        // An `Event` is only ever made from text that parsed, so the default is never seen.
+        EventView::parse(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `text` as a JSON string literal.
+pub fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Borrowed view of the fields that filters, pages and the recorder look at. A field that is absent, or of a type
+/// that Docker does not document, is `None` (or empty).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct EventView<'a> {
+    /// `Type`: `container`, `network`, … or anything newer.
+    pub kind: Option<Cow<'a, str>>,
+    /// `Action`: `die`, `exec_create: /bin/sh -c …`, …
+    pub action: Option<Cow<'a, str>>,
+    /// `Actor.ID`; may be empty (prune).
+    pub actor_id: Option<Cow<'a, str>>,
+    /// `Actor.Attributes` whose values are strings, in wire order.
+    pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// `scope`: `local` or `swarm`.
+    pub scope: Option<Cow<'a, str>>,
+    /// `timeNano`, or `time` where that is all there is.
+    pub time: Option<Timestamp>,
+}
+
+impl<'a> EventView<'a> {
+    /// Parses one JSON object; fails only on what is not a JSON object.
+    ///
+    /// # Errors
+    /// The JSON error with its position.
+    pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let view = deserializer.deserialize_map(ViewVisitor)?;
+        deserializer.end()?;
+        Ok(view)
+    }
+
+    /// The attribute `key`. Of repeated keys the last counts, as in Go.
+    pub fn attribute(&self, key: &str) -> Option<&str> {
+        self.attributes.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.as_ref())
+    }
+}
+
+/// Reads the wanted fields and skips the rest without building anything for it.
+struct ViewVisitor;
+
+impl<'de> Visitor<'de> for ViewVisitor {
+    type Value = EventView<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut view = EventView::default();
+        let (mut seconds, mut nanos): (Option<i64>, Option<i64>) = (None, None);
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            match key.get() {
+                r#""Type""# => view.kind = text(map.next_value()?),
+                r#""Action""# => view.action = text(map.next_value()?),
+                r#""scope""# => view.scope = text(map.next_value()?),
+                r#""time""# => seconds = number(map.next_value()?),
+                r#""timeNano""# => nanos = number(map.next_value()?),
+                r#""Actor""# => (view.actor_id, view.attributes) = actor(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        view.time = nanos.or_else(|| seconds?.checked_mul(1_000_000_000)).map(Timestamp::from_nanos);
+        Ok(view)
+    }
+}
+
+/// `Cow` alone always owns when deserialized; the wrapper makes serde borrow where no escape is in the way.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|t| t.0)
+}
+
+fn number(raw: &RawValue) -> Option<i64> {
+    raw.get().parse().ok()
+}
+
+/// An `Actor`'s `ID` and `Attributes`.
+type ActorParts<'a> = (Option<Cow<'a, str>>, Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+fn actor(raw: &RawValue) -> ActorParts<'_> {
+    let mut parts = ActorParts::default();
+    for (key, value) in pairs(raw) {
+        match key.as_ref() {
+            "ID" => parts.0 = text(value),
+            "Attributes" => parts.1 = pairs(value).into_iter().filter_map(|(k, v)| Some((k, text(v)?))).collect(),
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// The members of an object in wire order; nothing for any other value (`null` is common).
+fn pairs(raw: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
+    struct Pairs;
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut out = Vec::new();
+            while let Some((key, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                out.push((key.0, value));
+            }
+            Ok(out)
+        }
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_map(Pairs).unwrap_or_default()
+}
+
+/// An event with its place in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Place in the log.
+    pub seq: Sequence,
+    /// The event's own time; the time of receipt where the event has none.
+    pub time: Timestamp,
+    /// When the recorder received it; never falls from one record to the next.
+    pub received: Timestamp,
+    /// Name of the Docker host.
+    pub source: Arc<str>,
+    /// The message.
+    pub event: Event,
+}
+
+impl Record {
+    /// The record as every route shows it (API.md 2): one line of JSON, without the line end.
+    pub fn to_line(&self, log: LogId) -> String {
+        let mut line = String::with_capacity(self.event.as_json().len() + 192);
+        write_line(&mut line, log, self.seq, self.time, self.received, &self.source, self.event.as_json());
+        line
+    }
+}
+
+/// Appends the wire form of a record to `out`, from its parts.
+pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
+    let _ = write!(
+        out,
+        r#"{{"id":"{}","seq":{seq},"time":"{time}","received":"{received}","source":{},"event":{event_json}}}"#,
+        log.cursor(seq),
+        quote(source)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DIE: &str = r#"{"status":"die","id":"f4","from":"busybox","Type":"container","Action":"die","Actor":{"ID":"f4","Attributes":{"exitCode":"3","name":"api"}},"scope":"local","time":1795344577,"timeNano":1795344577148160810}"#;
+
+    #[test]
+    fn keeps_the_line_and_sees_its_fields() {
+        let event = Event::from_line(format!("{DIE}\r\n").as_bytes()).unwrap();
+        assert_eq!(event.as_json(), DIE);
+        let view = event.view();
+        assert_eq!(view.kind.as_deref(), Some("container"));
+        assert_eq!(view.action.as_deref(), Some("die"));
+        assert_eq!(view.actor_id.as_deref(), Some("f4"));
+        assert_eq!(view.attribute("exitCode"), Some("3"));
+        assert_eq!(view.time, Some(Timestamp::from_nanos(1_795_344_577_148_160_810)));
+    }
+
+    #[test]
+    fn any_field_may_be_absent_or_odd() {
+        for line in [
+            "{}",
+            r#"{"Type":7,"Action":null,"Actor":[1],"scope":{},"timeNano":"x","time":1.5}"#,
+            r#"{"Actor":{"ID":5,"Attributes":null}}"#,
+            r#"{"Type":"a","Type":"b","Actor":{"Attributes":{"n":1,"s":"t"}}}"#,
+            r#"{"Type":"\ud800","new":{"deep":[[[]]]}}"#,
+        ] {
+            let event = Event::from_line(line.as_bytes()).unwrap();
+            assert_eq!(event.as_json(), line);
+            let _ = event.view();
+        }
+        let twice = Event::from_line(br#"{"Type":"a","Type":"b","Actor":{"Attributes":{"n":1,"s":"t"}}}"#).unwrap();
+        assert_eq!(twice.view().kind.as_deref(), Some("b"));
+        assert_eq!(twice.view().attribute("s"), Some("t"));
+        let seconds = Event::from_line(br#"{"time":12}"#).unwrap();
+        assert_eq!(seconds.view().time, Some(Timestamp::from_nanos(12_000_000_000)));
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_object() {
+        for line in [&b""[..], b"null", b"[]", b"{", b"{} {}", b"\xff{}", br#"{"a":"\xff"}"#, b"{\"a\":\"\n\"}", b"hello"] {
+            assert!(Event::from_line(line).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn raw_line_ends_between_tokens_become_spaces() {
+        let event = Event::from_line(b"{\"a\":\r1,\n\"b\":2}").unwrap();
+        assert_eq!(event.as_json(), "{\"a\": 1, \"b\":2}");
+    }
+
+    #[test]
+    fn recorder_messages_read_like_dockers() {
+        let event = Event::recorder("gap", "lo\"cal", &[("reason", "malformed"), ("why", "a\nb")], Timestamp::from_nanos(1_500_000_000));
+        assert_eq!(Event::from_line(event.as_json().as_bytes()).unwrap(), event);
+        let view = event.view();
+        assert_eq!(view.kind.as_deref(), Some(RECORDER_TYPE));
+        assert_eq!(view.actor_id.as_deref(), Some("lo\"cal"));
+        assert_eq!(view.attribute("why"), Some("a\nb"));
+        assert!(!event.as_json().contains('\n'));
+        assert!(event.as_json().ends_with(r#""time":1,"timeNano":1500000000}"#));
+    }
+
+    #[test]
+    fn line_is_the_documented_shape() {
+        let log: LogId = "7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap();
+        let record = Record {
+            seq: 1842,
+            time: Timestamp::from_nanos(1_795_344_577_148_160_810),
+            received: Timestamp::from_nanos(1_795_344_577_149_002_113),
+            source: "local".into(),
+            event: Event::from_line(DIE.as_bytes()).unwrap(),
+        };
+        assert_eq!(
+            record.to_line(log),
+            format!(
+                r#"{{"id":"7f3c9a1e-1842","seq":1842,"time":"2026-11-22T10:49:37.148160810Z","received":"2026-11-22T10:49:37.149002113Z","source":"local","event":{DIE}}}"#
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_object_survives(text in "\\PC{0,60}", key in ".{0,20}", attr in ".{0,20}") {
+            let json = serde_json::json!({ &key: &text, "Type": &text, "Actor": {"ID": &attr, "Attributes": { &key: &attr }}}).to_string();
+            let event = Event::from_line(json.as_bytes()).unwrap();
+            prop_assert_eq!(event.as_json(), &json);
+            let view = event.view();
+            if key != "Type" {
+                prop_assert_eq!(view.kind.as_deref(), Some(text.as_str()));
+            }
+            if key != "Actor" {
+                prop_assert_eq!(view.attribute(&key), Some(attr.as_str()));
+            }
+        }
+
+        #[test]
+        fn bytes_never_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Event::from_line(&line);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Filters: Docker's grammar and matching rules, plus `source` and `exclude`.
+//!
+//! Matching follows moby's `daemon/events/filter.go`: AND across keys, OR within one, but labels AND; `container`,
+//! `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's type; `event` is exact unless
+//! the list holds a bare `health_status`, `exec_create` or `exec_start`, which turns all its values into prefixes.
+
+mod image;
+mod parse;
+
+pub use parse::{FilterError, MAX_FILTER_VALUES};
+
+use crate::event::EventView;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a filter can look at. Docker's keys, in Docker's spelling, and `source`.
+pub const KEYS: [&str; 15] = [
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "source",
+    "type",
+    "volume",
+];
+
+/// Values of `event` that match by prefix when written without the part behind the colon.
+const PREFIX_EVENTS: [&str; 3] = ["exec_create", "exec_start", "health_status"];
+
+/// Values by key; a key without values matches everything, as in Docker.
+type Terms = BTreeMap<&'static str, Vec<String>>;
+
+/// What to keep and what to leave out. The default keeps everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct Filter {
+    include: Terms,
+    exclude: Terms,
+}
+
+/// The parts of a record that a filter matches against.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Name of the Docker host.
+    pub source: &'a str,
+    /// The event's fields.
+    pub event: &'a EventView<'a>,
+}
+
+impl Subject<'_> {
+    fn kind(&self) -> &str {
+        self.event.kind.as_deref().unwrap_or("")
+    }
+    fn action(&self) -> &str {
+        self.event.action.as_deref().unwrap_or("")
+    }
+    fn actor_id(&self) -> &str {
+        self.event.actor_id.as_deref().unwrap_or("")
+    }
+}
+
+impl Filter {
+    /// Whether this filter keeps everything.
+    pub fn is_empty(&self) -> bool {
+        self.include.values().all(Vec::is_empty) && self.exclude.values().all(Vec::is_empty)
+    }
+
+    /// Whether a record passes.
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject))
+            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| excludes(key, value, subject)))
+    }
+
+    /// Whether `kind` could pass at all, judged by `type` alone: spares parsing the message.
+    pub fn may_match_kind(&self, kind: &str) -> bool {
+        self.include.get("type").is_none_or(|values| values.is_empty() || values.iter().any(|v| v == kind))
+    }
+
+    /// The `filters` and `exclude` parameters that say the same, in one fixed spelling.
+    pub fn to_params(&self) -> (Option<String>, Option<String>) {
+        let text = |terms: &Terms| (!terms.is_empty()).then(|| serde_json::json!(terms).to_string());
+        (text(&self.include), text(&self.exclude))
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (include, exclude) = self.to_params();
+        write!(f, "{} not {}", include.as_deref().unwrap_or("{}"), exclude.as_deref().unwrap_or("{}"))
+    }
+}
+
+fn includes(key: &str, values: &[String], subject: &Subject<'_>) -> bool {
+    let exact = |text: &str| values.iter().any(|v| v == text);
+    let prefix = |text: &str| values.iter().any(|v| text.starts_with(v.as_str()));
+    match key {
+        "type" => exact(subject.kind()),
+        "scope" => exact(subject.event.scope.as_deref().unwrap_or("")),
+        "source" => exact(subject.source),
+        "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(subject.action()),
+        "event" => exact(subject.action()),
+        "image" => image::names(subject).iter().any(|name| exact(name)),
+        "label" => values.iter().all(|label| has_label(label, subject.event)),
+        _ => prefix(subject.actor_id()) || prefix(subject.event.attribute("name").unwrap_or("")),
+    }
+}
+
+/// One excluded value. Each stands alone (a record is left out when *any* matches), labels too. `*` at the end makes
+/// a prefix of it.
+fn excludes(key: &str, value: &str, subject: &Subject<'_>) -> bool {
+    let Some(prefix) = value.strip_suffix('*') else {
+        return includes(key, &[value.to_owned()], subject);
+    };
+    match key {
+        "type" => subject.kind().starts_with(prefix),
+        "scope" => subject.event.scope.as_deref().unwrap_or("").starts_with(prefix),
+        "source" => subject.source.starts_with(prefix),
+        "event" => subject.action().starts_with(prefix),
+        "image" => image::names(subject).iter().any(|name| name.starts_with(prefix)),
+        "label" => label_starts_with(prefix, subject.event),
+        _ => subject.actor_id().starts_with(prefix) || subject.event.attribute("name").is_some_and(|n| n.starts_with(prefix)),
+    }
+}
+
+/// Docker's label rule: `key` or `key=value`, against *all* attributes.
+fn has_label(label: &str, event: &EventView<'_>) -> bool {
+    match label.split_once('=') {
+        Some((key, value)) => event.attribute(key) == Some(value),
+        None => event.attribute(label).is_some(),
+    }
+}
+
+fn label_starts_with(prefix: &str, event: &EventView<'_>) -> bool {
+    match prefix.split_once('=') {
+        Some((key, value)) => event.attribute(key).is_some_and(|v| v.starts_with(value)),
+        None => event.attributes.iter().any(|(key, _)| key.starts_with(prefix)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

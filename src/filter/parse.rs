@@ -1,0 +1,123 @@
+//! Reading filters: Docker's JSON in both its forms, and `KEY=VALUE` from a command line.
+
+use super::{Filter, KEYS, Terms};
+use serde_json::Value;
+
+/// Most values a filter may hold in all, so that one request cannot make matching slow for everyone.
+pub const MAX_FILTER_VALUES: usize = 100;
+
+/// Why a filter was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// Not JSON, or not an object.
+    #[error("{param} is not a JSON object such as {{\"type\":[\"container\"],\"event\":[\"die\"]}}: {why}")]
+    NotAnObject {
+        /// The parameter's name.
+        param: &'static str,
+        /// What the JSON parser says.
+        why: String,
+    },
+    /// A key that Docker does not have (and would silently ignore).
+    #[error("{param} has the unknown key {key:?}; the keys are {}", KEYS.join(", "))]
+    UnknownKey {
+        /// The parameter's name.
+        param: &'static str,
+        /// The unknown key.
+        key: String,
+    },
+    /// A key's values are in neither of the two forms.
+    #[error("{param}.{key} must be a list of strings ([\"a\"]) or an object with true for each value ({{\"a\":true}})")]
+    BadValues {
+        /// The parameter's name.
+        param: &'static str,
+        /// The key.
+        key: &'static str,
+    },
+    /// More than [`MAX_FILTER_VALUES`].
+    #[error("{param} has more than {MAX_FILTER_VALUES} values")]
+    TooMany {
+        /// The parameter's name.
+        param: &'static str,
+    },
+    /// A command-line term without `=`.
+    #[error("{0:?} is not KEY=VALUE, as in type=container or event=die")]
+    NotATerm(String),
+}
+
+impl Filter {
+    /// From the `filters` and `exclude` parameters, either of which may be absent or empty.
+    ///
+    /// # Errors
+    /// [`FilterError`] says which parameter and key were wrong, and why.
+    pub fn from_params(filters: Option<&str>, exclude: Option<&str>) -> Result<Self, FilterError> {
+        Ok(Self { include: terms("filters", filters)?, exclude: terms("exclude", exclude)? })
+    }
+
+    /// From `KEY=VALUE` terms, as `-f` and `-x` take them.
+    ///
+    /// # Errors
+    /// [`FilterError`] for a term without `=` or with an unknown key.
+    pub fn from_terms(filters: &[String], exclude: &[String]) -> Result<Self, FilterError> {
+        let collect = |param, list: &[String]| {
+            let mut out = Terms::new();
+            for term in list {
+                let (key, value) = term.split_once('=').ok_or_else(|| FilterError::NotATerm(term.clone()))?;
+                add(&mut out, known(param, key)?, value.to_owned());
+            }
+            limit(param, out)
+        };
+        Ok(Self { include: collect("filter", filters)?, exclude: collect("exclude", exclude)? })
+    }
+}
+
+fn terms(param: &'static str, json: Option<&str>) -> Result<Terms, FilterError> {
+    let Some(json) = json.map(str::trim).filter(|j| !j.is_empty()) else {
+        return Ok(Terms::new());
+    };
+    let not_object = |why: String| FilterError::NotAnObject { param, why };
+    let object = match serde_json::from_str(json) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(not_object("it is JSON, but not an object".to_owned())),
+        Err(e) => return Err(not_object(e.to_string())),
+    };
+    let mut out = Terms::new();
+    for (key, values) in object {
+        let key = known(param, &key)?;
+        out.entry(key).or_default();
+        let bad = || FilterError::BadValues { param, key };
+        match values {
+            Value::Array(list) => {
+                for value in list {
+                    let Value::String(value) = value else { return Err(bad()) };
+                    add(&mut out, key, value);
+                }
+            }
+            Value::Object(map) => {
+                for (value, on) in map {
+                    if on != Value::Bool(true) {
+                        return Err(bad());
+                    }
+                    add(&mut out, key, value);
+                }
+            }
+            _ => return Err(bad()),
+        }
+    }
+    limit(param, out)
+}
+
+fn known(param: &'static str, key: &str) -> Result<&'static str, FilterError> {
+    KEYS.into_iter().find(|k| *k == key).ok_or_else(|| FilterError::UnknownKey { param, key: key.chars().take(64).collect() })
+}
+
+/// Adds a value in its sorted place, once, so that a filter has one spelling.
+fn add(terms: &mut Terms, key: &'static str, value: String) {
+    let values = terms.entry(key).or_default();
+    if let Err(at) = values.binary_search(&value) {
+        values.insert(at, value);
+    }
+}
+
+fn limit(param: &'static str, terms: Terms) -> Result<Terms, FilterError> {
+    if terms.values().map(Vec::len).sum::<usize>() > MAX_FILTER_VALUES { Err(FilterError::TooMany { param }) } else { Ok(terms) }
+}

@@ -1,0 +1,210 @@
+use super::*;
+use crate::event::Event;
+use proptest::prelude::*;
+use std::collections::HashMap;
+
+fn passes(filters: &str, exclude: &str, json: &str) -> bool {
+    let event = Event::from_line(json.as_bytes()).unwrap();
+    Filter::from_params(Some(filters), Some(exclude)).unwrap().matches(&Subject { source: "local", event: &event.view() })
+}
+
+const DIE: &str = r#"{"Type":"container","Action":"die","Actor":{"ID":"f415","Attributes":{"exitCode":"137","image":"busybox:1.36","name":"api-1","com.docker.compose.project":"shop"}},"scope":"local"}"#;
+const HEALTH: &str =
+    r#"{"Type":"container","Action":"health_status: unhealthy","Actor":{"ID":"f415","Attributes":{"name":"api-1"}},"scope":"local"}"#;
+const PULL: &str = r#"{"Type":"image","Action":"pull","Actor":{"ID":"nginx:1.27","Attributes":{"name":"nginx"}},"scope":"local"}"#;
+
+#[test]
+fn matches_as_docker_does() {
+    for (filters, json, expected) in [
+        ("", DIE, true),
+        ("{}", DIE, true),
+        (r#"{"type":[]}"#, DIE, true),
+        (r#"{"type":["container"],"event":["die","oom"]}"#, DIE, true),
+        (r#"{"type":{"container":true},"event":{"start":true}}"#, DIE, false),
+        (r#"{"container":["api"]}"#, DIE, true),
+        (r#"{"container":["f4"]}"#, DIE, true),
+        (r#"{"network":["api"]}"#, DIE, true),
+        (r#"{"container":["pi-1"]}"#, DIE, false),
+        (r#"{"label":["exitCode=137"]}"#, DIE, true),
+        (r#"{"label":["exitCode","com.docker.compose.project=shop"]}"#, DIE, true),
+        (r#"{"label":["exitCode","absent"]}"#, DIE, false),
+        (r#"{"image":["busybox"]}"#, DIE, true),
+        (r#"{"image":["busybox:1.36"]}"#, DIE, true),
+        (r#"{"image":["busybox:1"]}"#, DIE, false),
+        (r#"{"image":["nginx"]}"#, PULL, true),
+        (r#"{"event":["health_status"]}"#, HEALTH, true),
+        (r#"{"event":["health_status: unhealthy"]}"#, HEALTH, true),
+        (r#"{"event":["health_status: un"]}"#, HEALTH, false),
+        (r#"{"event":["health_status","di"]}"#, DIE, true),
+        (r#"{"scope":["swarm"]}"#, DIE, false),
+        (r#"{"source":["local"]}"#, DIE, true),
+        (r#"{"source":["prod"]}"#, DIE, false),
+    ] {
+        assert_eq!(passes(filters, "", json), expected, "{filters} on {json}");
+    }
+}
+
+#[test]
+fn exclude_leaves_out_what_any_value_matches() {
+    for (exclude, json, expected) in [
+        (r#"{"event":["health_*"]}"#, HEALTH, false),
+        (r#"{"event":["health_*"]}"#, DIE, true),
+        (r#"{"event":["health_status"]}"#, HEALTH, false),
+        (r#"{"event":["oom"],"container":["api"]}"#, DIE, false),
+        (r#"{"label":["absent","exitCode=1*"]}"#, DIE, false),
+        (r#"{"label":["com.docker.*"]}"#, DIE, false),
+        (r#"{"image":["busy*"]}"#, DIE, false),
+        (r#"{"source":["lo*"]}"#, DIE, false),
+        (r#"{"type":["net*"]}"#, DIE, true),
+        (r#"{"event":["*"]}"#, DIE, false),
+    ] {
+        assert_eq!(passes("", exclude, json), expected, "not {exclude} on {json}");
+    }
+}
+
+#[test]
+fn says_what_was_wrong() {
+    for (filters, expected) in [
+        ("{", "not a JSON object"),
+        ("[]", "not an object"),
+        (r#"{"typ":["container"]}"#, "unknown key \"typ\""),
+        (r#"{"type":"container"}"#, "filters.type must be a list"),
+        (r#"{"type":[1]}"#, "filters.type must be a list"),
+        (r#"{"type":{"container":false}}"#, "filters.type must be a list"),
+    ] {
+        let error = Filter::from_params(Some(filters), None).unwrap_err().to_string();
+        assert!(error.contains(expected), "{filters}: {error}");
+    }
+    let many = serde_json::json!({ "container": (0..=MAX_FILTER_VALUES).map(|i| i.to_string()).collect::<Vec<_>>() }).to_string();
+    assert!(Filter::from_params(None, Some(&many)).unwrap_err().to_string().contains("more than 100"));
+    assert!(Filter::from_terms(&["type".into()], &[]).unwrap_err().to_string().contains("KEY=VALUE"));
+    assert!(Filter::from_terms(&[], &["kind=x".into()]).unwrap_err().to_string().contains("unknown key"));
+}
+
+#[test]
+fn terms_and_json_are_the_same_filter() {
+    let terms = Filter::from_terms(
+        &["type=container".into(), "event=oom".into(), "event=die".into(), "label=a=b".into()],
+        &["event=exec_*".into()],
+    )
+    .unwrap();
+    let json = Filter::from_params(
+        Some(r#"{"event":{"die":true,"oom":true},"type":["container"],"label":["a=b"]}"#),
+        Some(r#"{"event":["exec_*"]}"#),
+    )
+    .unwrap();
+    assert_eq!(terms, json);
+    let (include, exclude) = terms.to_params();
+    assert_eq!(Filter::from_params(include.as_deref(), exclude.as_deref()).unwrap(), terms);
+}
+
+/// moby's filter.go, transcribed as naively as possible over hash maps: the oracle.
+mod oracle {
+    use super::*;
+
+    pub(super) struct Ev {
+        pub(super) kind: String,
+        pub(super) action: String,
+        pub(super) id: String,
+        pub(super) scope: String,
+        pub(super) attributes: HashMap<String, String>,
+    }
+
+    pub(super) type Args = HashMap<String, HashMap<String, bool>>;
+
+    fn exact(args: &Args, key: &str, source: &str) -> bool {
+        match args.get(key) {
+            None => true,
+            Some(values) if values.is_empty() => true,
+            Some(values) => values.contains_key(source),
+        }
+    }
+    fn fuzzy(args: &Args, key: &str, source: &str) -> bool {
+        exact(args, key, source) || args[key].keys().any(|prefix| source.starts_with(prefix.as_str()))
+    }
+    fn kv_list(args: &Args, key: &str, sources: &HashMap<String, String>) -> bool {
+        let Some(values) = args.get(key) else { return true };
+        if values.is_empty() {
+            return true;
+        }
+        if sources.is_empty() {
+            return false;
+        }
+        for value in values.keys() {
+            let (k, v) = match value.find('=') {
+                Some(at) => (&value[..at], Some(&value[at + 1..])),
+                None => (value.as_str(), None),
+            };
+            match sources.get(k) {
+                None => return false,
+                Some(found) if v.is_some_and(|v| v != found) => return false,
+                Some(_) => {}
+            }
+        }
+        true
+    }
+    pub(super) fn include(args: &Args, ev: &Ev) -> bool {
+        let bare = ["health_status", "exec_create", "exec_start"];
+        let event = if args.get("event").is_some_and(|v| v.keys().any(|k| bare.contains(&k.as_str()))) {
+            fuzzy(args, "event", &ev.action)
+        } else {
+            exact(args, "event", &ev.action)
+        };
+        let empty = String::new();
+        let name = ev.attributes.get("name").unwrap_or(&empty);
+        let by_name = |key: &str| fuzzy(args, key, &ev.id) || fuzzy(args, key, name);
+        event
+            && exact(args, "type", &ev.kind)
+            && exact(args, "scope", &ev.scope)
+            && ["daemon", "container", "plugin", "volume", "network", "node", "service", "secret", "config"].iter().all(|k| by_name(k))
+            && kv_list(args, "label", &ev.attributes)
+    }
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "",
+        "a",
+        "ab",
+        "abc",
+        "b",
+        "die",
+        "exec_create",
+        "exec_create: sh",
+        "health_status",
+        "health_status: healthy",
+        "container",
+        "name",
+        "local",
+    ])
+    .prop_map(str::to_owned)
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_the_naive_oracle(
+        kind in word(), action in word(), id in word(), scope in word(),
+        attributes in prop::collection::hash_map(word(), word(), 0..4),
+        args in prop::collection::hash_map(
+            prop::sample::select(vec!["type", "event", "scope", "container", "network", "volume", "daemon", "plugin", "node", "service", "secret", "config", "label"]).prop_map(str::to_owned),
+            prop::collection::hash_map(prop_oneof![word(), (word(), word()).prop_map(|(a, b)| format!("{a}={b}"))], Just(true), 0..3),
+            0..3),
+    ) {
+        let json = serde_json::json!({"Type": kind, "Action": action, "scope": scope, "Actor": {"ID": id, "Attributes": attributes}}).to_string();
+        let event = Event::from_line(json.as_bytes()).unwrap();
+        let expected = oracle::include(&args, &oracle::Ev { kind: kind.clone(), action, id, scope, attributes });
+        let lists: HashMap<_, Vec<_>> = args.iter().map(|(k, v)| (k, v.keys().collect())).collect();
+        for text in [serde_json::json!(args).to_string(), serde_json::json!(lists).to_string()] {
+            let filter = Filter::from_params(Some(&text), None).unwrap();
+            let got = filter.matches(&Subject { source: "local", event: &event.view() });
+            prop_assert_eq!(got, expected, "{} on {}", text, json);
+            prop_assert!(!got || filter.may_match_kind(&kind));
+        }
+    }
+
+    #[test]
+    fn never_panics(text in ".{0,60}") {
+        let _ = Filter::from_params(Some(&text), Some(&text));
+        let _ = Filter::from_terms(std::slice::from_ref(&text), std::slice::from_ref(&text));
+    }
+}

@@ -1,0 +1,6 @@
+//! shipslog: the black box for Docker hosts.
+
+pub mod cursor;
+pub mod event;
+pub mod filter;
+pub mod time;
