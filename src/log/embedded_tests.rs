@@ -1,0 +1,167 @@
+//! What the embedded log adds to the contract: it comes back.
+
+use super::contract::{self, read_all, records};
+use super::{EmbeddedLog, EventLog, Recovery, Scan};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A log whose directory lives as long as the test process needs it.
+fn fresh() -> EmbeddedLog {
+    let dir = TempDir::new().unwrap().keep();
+    EmbeddedLog::open(&dir).unwrap().0
+}
+
+#[tokio::test]
+async fn passes_the_contract() {
+    contract::run(|| async { fresh() }).await;
+}
+
+const CLEAN: Recovery = Recovery { clean: true, lost: None, quarantined: None };
+
+/// Waits until the writer thread has let go of the directory.
+async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
+    drop(log);
+    let lock = dir.join("log/lock");
+    tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn comes_back_after_a_clean_stop() {
+    let dir = TempDir::new().unwrap();
+    let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+    assert_eq!(recovery, CLEAN);
+    let id = log.bounds().log;
+    log.append(records(1..=700)).await.unwrap();
+    log.close().await.unwrap();
+    drop_and_wait(log, dir.path()).await;
+    let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+    assert_eq!(recovery, CLEAN);
+    assert_eq!(log.bounds().log, id);
+    assert_eq!(log.append(records(701..=702)).await.unwrap(), 701..=702);
+    assert_eq!(read_all(&log, 0, &Scan::default()).await.len(), 702);
+    log.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn trim_survives_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    for n in 1..=5 {
+        log.append(records(n..=n)).await.unwrap();
+    }
+    log.trim(4).await.unwrap();
+    log.close().await.unwrap();
+    drop_and_wait(log, dir.path()).await;
+    let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+    assert_eq!(recovery, CLEAN);
+    assert_eq!(log.bounds().oldest, 4);
+    assert_eq!(read_all(&log, 0, &Scan::default()).await[0], (1, "gap to 3 Retention".to_owned()));
+    log.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn second_process_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (_log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    let error = EmbeddedLog::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("in use by another shipslog"), "{error}");
+}
+
+/// Copies a log's directory while it is open: what a kill would leave.
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn goes_on_densely_after_a_kill() {
+    let (dir, image) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    for n in 1..=30 {
+        log.append(records(n..=n)).await.unwrap();
+    }
+    copy_dir(dir.path(), image.path());
+    let (log, recovery) = EmbeddedLog::open(image.path()).unwrap();
+    assert_eq!(recovery, Recovery { clean: false, lost: None, quarantined: None });
+    assert_eq!(read_all(&log, 0, &Scan::default()).await.len(), 30);
+    assert_eq!(log.append(records(31..=31)).await.unwrap(), 31..=31);
+}
+
+#[tokio::test]
+async fn sequences_that_were_seen_and_lost_are_never_used_again() {
+    let (dir, early, late) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    log.append(records(1..=10)).await.unwrap();
+    copy_dir(dir.path(), early.path());
+    log.append(records(11..=20)).await.unwrap();
+    copy_dir(dir.path(), late.path());
+    // The tip comes back ten records short, while the watermark knows that readers saw twenty.
+    let tip = |root: &Path| root.join("log/tip-00000000000000000001");
+    fs::remove_dir_all(tip(late.path())).unwrap();
+    copy_dir(&tip(early.path()), &tip(late.path()));
+    let (log, recovery) = EmbeddedLog::open(late.path()).unwrap();
+    let lost = recovery.lost.clone().unwrap();
+    assert_eq!((*lost.start(), recovery.clean), (11, false));
+    assert!(*lost.end() >= 20);
+    let next = lost.end() + 1;
+    assert_eq!(log.append(records(21..=21)).await.unwrap(), next..=next);
+    let all = read_all(&log, 9, &Scan::default()).await;
+    assert_eq!(all[1], (11, format!("gap to {} Damage", lost.end())));
+    assert_eq!(all[2].0, next);
+    // And once more: the gap is part of the log now, not a new loss.
+    log.close().await.unwrap();
+    drop_and_wait(log, late.path()).await;
+    let (log, recovery) = EmbeddedLog::open(late.path()).unwrap();
+    assert_eq!(recovery, CLEAN);
+    assert_eq!(log.append(records(22..=22)).await.unwrap(), next + 1..=next + 1);
+}
+
+#[tokio::test]
+async fn a_tip_that_does_not_open_is_set_aside() {
+    let dir = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    let id = log.bounds().log;
+    log.append(records(1..=10)).await.unwrap();
+    log.close().await.unwrap();
+    drop_and_wait(log, dir.path()).await;
+    let tip = dir.path().join("log/tip-00000000000000000001");
+    fs::write(tip.join("conf"), b"not what sled wrote").unwrap();
+    let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+    assert_eq!(log.bounds().log, id, "the log goes on under its own name");
+    let lost = recovery.lost.unwrap();
+    assert!(*lost.start() == 1 && *lost.end() >= 10, "{lost:?}");
+    assert!(recovery.quarantined.unwrap().join("db").exists());
+    let next = lost.end() + 1;
+    assert_eq!(log.append(records(11..=11)).await.unwrap(), next..=next);
+    assert_eq!(read_all(&log, 3, &Scan::default()).await[0].1, format!("gap to {} Damage", lost.end()));
+}
+
+#[tokio::test]
+async fn tip_without_log_file_is_refused_with_advice() {
+    let dir = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    log.close().await.unwrap();
+    drop_and_wait(log, dir.path()).await;
+    fs::remove_file(dir.path().join("log/LOG")).unwrap();
+    let error = EmbeddedLog::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("restore it, or move the directory away"), "{error}");
+}
+
+#[tokio::test]
+async fn large_blocks_never_reach_sleds_blob_files() {
+    let dir = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    for n in 0..20 {
+        log.append(records(n * 500 + 1..=(n + 1) * 500)).await.unwrap();
+    }
+    let blobs = dir.path().join("log/tip-00000000000000000001/blobs");
+    assert_eq!(fs::read_dir(blobs).map_or(0, Iterator::count), 0);
+}

@@ -1,0 +1,200 @@
+//! The event log: an append-only sequence of records, durable before visible.
+//!
+//! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass the suite
+//! in `contract.rs`. [`EmbeddedLog`] is the default one.
+
+mod block;
+mod chain;
+mod codec;
+mod embedded;
+mod identity;
+mod index;
+mod shelf;
+mod tip;
+mod writer;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod embedded_tests;
+
+pub use block::Block;
+pub use embedded::{EmbeddedLog, Recovery};
+
+use crate::cursor::{LogId, Sequence};
+use crate::event::Event;
+use crate::time::Timestamp;
+use async_trait::async_trait;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A record on its way into a log, which gives it its sequence.
+#[derive(Debug, Clone)]
+pub struct NewRecord {
+    /// Name of the Docker host.
+    pub source: Arc<str>,
+    /// When the recorder received it. A log never lets this fall from one record to the next.
+    pub received: Timestamp,
+    /// The message.
+    pub event: Event,
+}
+
+/// What a log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Identity of the log.
+    pub log: LogId,
+    /// Sequence of the oldest record kept; 1 while the log is empty.
+    pub oldest: Sequence,
+    /// Sequence of the newest visible record; 0 while the log is empty.
+    pub head: Sequence,
+}
+
+/// Why sequences are missing from a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GapReason {
+    /// Removed because it was old, or to make room.
+    Retention,
+    /// Lost to damage of the disk or the files.
+    Damage,
+}
+
+/// One thing that a read found, in order of sequence.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Records. The block may begin before the position asked for.
+    Block(Arc<Block>),
+    /// These sequences cannot be had, ever again.
+    Gap(RangeInclusive<Sequence>, GapReason),
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Default)]
+pub struct Chunk {
+    /// In the direction of the read.
+    pub pieces: Vec<Piece>,
+    /// The read has covered everything up to this sequence (down to it, when reading backwards); blocks on the way that
+    /// are not in `pieces` lay outside the time range.
+    pub through: Sequence,
+}
+
+/// Limits of one read.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    /// Leave out blocks that hold nothing whose own time lies in this range.
+    pub time: RangeInclusive<Timestamp>,
+    /// Stop after the block with which this many bytes of wire form are reached. At least one block is always read.
+    pub max_bytes: usize,
+}
+
+/// Wire bytes that one read gives at least, if there are that many.
+pub const DEFAULT_SCAN_BYTES: usize = 256 * 1024;
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self { time: Timestamp::MIN..=Timestamp::MAX, max_bytes: DEFAULT_SCAN_BYTES }
+    }
+}
+
+/// Whether a log can take records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriterState {
+    /// It can.
+    Ok,
+    /// A write or an fsync failed: nothing more is written until the program is restarted, since after a failed fsync
+    /// nobody knows what the disk holds. Reads go on.
+    Poisoned(String),
+}
+
+/// What can go wrong with a log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// An operation on a file failed.
+    #[error("{doing} {path}: {source}")]
+    Io {
+        /// What was being done, as in "cannot create".
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: Arc<std::io::Error>,
+    },
+    /// Another process has this log open.
+    #[error("{0} is in use by another shipslog; stop that one, or give this one its own --data-dir")]
+    InUse(PathBuf),
+    /// Written by a newer shipslog.
+    #[error("{path} has format {found}, this shipslog reads up to {known}; run the newer shipslog that wrote it")]
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format this program knows.
+        known: u32,
+    },
+    /// Stored bytes are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// The writer has stopped, see [`WriterState::Poisoned`].
+    #[error("the log takes no more records until restart: {0}")]
+    Poisoned(String),
+    /// The log has been closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// An append-only sequence of records with one writer and any number of readers.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Appends records in order. When this returns they are durable and, at once, visible to readers; appends that
+    /// wait at the same time share one commit.
+    ///
+    /// # Errors
+    /// When it fails nothing of the batch is visible, and the log takes nothing more ([`LogError::Poisoned`]).
+    async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError>;
+
+    /// Reads upwards: what comes after `after`. Nothing when `after` is the head.
+    ///
+    /// # Errors
+    /// When stored blocks cannot be read for a passing reason. Damage is no error but a [`Piece::Gap`].
+    async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
+
+    /// Reads downwards: what comes before `before`, newest block first.
+    ///
+    /// # Errors
+    /// As [`EventLog::read_after`].
+    async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
+
+    /// The lowest sequence whose record's own time is `time` or later; head + 1 when there is none.
+    ///
+    /// # Errors
+    /// As [`EventLog::read_after`].
+    async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError>;
+
+    /// What the log holds.
+    fn bounds(&self) -> Bounds;
+
+    /// The head, for waiting until it moves.
+    fn watch_head(&self) -> watch::Receiver<Sequence>;
+
+    /// Whether the log can take records, for waiting until that changes.
+    fn watch_writer(&self) -> watch::Receiver<WriterState>;
+
+    /// Bytes on disk.
+    fn disk_bytes(&self) -> u64;
+
+    /// Removes records before `before`, as far as that is possible without splitting a block. The newest block stays.
+    ///
+    /// # Errors
+    /// As [`EventLog::append`].
+    async fn trim(&self, before: Sequence) -> Result<Sequence, LogError>;
+
+    /// Stops the writer and marks the log as cleanly stopped.
+    ///
+    /// # Errors
+    /// When the mark could not be written; the log is intact even so.
+    async fn close(&self) -> Result<(), LogError>;
+}

@@ -1,0 +1,160 @@
+//! The tip of the log, in sled. The only file that knows sled.
+//!
+//! sled 0.34.7 has four habits that shape this code, each measured for the design (DESIGN.md 4):
+//! `flush()` is `sync_file_range`, not `fsync`, so a second handle on its file is synced as well; a value over
+//! a quarter of a leaf's segment goes to files that are never synced, so values are small and blocks are cut into parts;
+//! batches cost several times a plain insert, so there are none; and it may panic on damage, so every call is guarded.
+
+use super::LogError;
+use super::codec::{self, HEADER_BYTES, Header};
+use crate::cursor::Sequence;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// sled's log segment. `17 * MAX_VALUE_BYTES < SEGMENT_BYTES / 4` keeps leaves out of sled's blob files.
+const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+/// Largest value given to sled.
+pub(super) const MAX_VALUE_BYTES: usize = 24 * 1024;
+/// sled's page cache. Readers have their own cache of finished blocks, so this one stays small.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Only sled's flush thread collects its garbage, hence not never.
+const FLUSH_EVERY_MS: u64 = 200;
+
+/// An open tip.
+#[derive(Debug)]
+pub(super) struct Tip {
+    dir: PathBuf,
+    db: sled::Db,
+    file: File,
+}
+
+/// First sequence, then part, big-endian: sled's order is the order of the log.
+fn key(first: Sequence, part: u16) -> [u8; 10] {
+    let mut key = [0; 10];
+    let (seq, rest) = key.split_at_mut(8);
+    seq.copy_from_slice(&first.to_be_bytes());
+    rest.copy_from_slice(&part.to_be_bytes());
+    key
+}
+
+fn parse_key(key: &[u8]) -> Option<(Sequence, u16)> {
+    let (seq, part) = key.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*seq), u16::from_be_bytes(part.try_into().ok()?)))
+}
+
+impl Tip {
+    /// Opens or creates the tip in `dir`.
+    pub(super) fn open(dir: &Path) -> Result<Self, LogError> {
+        let config = sled::Config::new()
+            .path(dir)
+            .segment_size(SEGMENT_BYTES)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(Some(FLUSH_EVERY_MS))
+            .mode(sled::Mode::LowSpace);
+        let db = guard("open", || config.open())?;
+        let path = dir.join("db");
+        let io = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |e| LogError::Io { doing, path, source: Arc::new(e) }
+        };
+        let file = File::options().read(true).write(true).open(&path).map_err(io("cannot open", &path))?;
+        file.sync_all().map_err(io("cannot sync", &path))?;
+        File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))?;
+        Ok(Self { dir: dir.to_owned(), db, file })
+    }
+
+    /// Stores one block, durable when this returns. Parts go in order, so that a crash leaves a prefix of them, which
+    /// [`Tip::headers`] recognises by its header.
+    pub(super) fn commit(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
+        for (part, bytes) in (0u16..).zip(value.chunks(MAX_VALUE_BYTES)) {
+            guard("insert", || self.db.insert(key(first, part), bytes))?;
+        }
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        guard("flush", || self.db.flush())?;
+        self.file.sync_data().map_err(|e| LogError::Io { doing: "cannot sync", path: self.dir.join("db"), source: Arc::new(e) })
+    }
+
+    /// The whole value of a block of `parts` parts.
+    pub(super) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
+        let mut value = Vec::new();
+        for part in 0..parts {
+            let bytes = guard("get", || self.db.get(key(first, part)))?;
+            let bytes = bytes.ok_or_else(|| LogError::Damaged(format!("part {part} of the block at {first} is missing")))?;
+            value.extend_from_slice(&bytes);
+        }
+        Ok(value)
+    }
+
+    /// Removes blocks, durably.
+    pub(super) fn remove(&self, blocks: &[(Sequence, u16)]) -> Result<(), LogError> {
+        for (first, parts) in blocks {
+            for part in 0..*parts {
+                guard("remove", || self.db.remove(key(*first, part)))?;
+            }
+        }
+        self.sync()
+    }
+
+    /// The headers of all readable blocks in order. A last block that a crash left incomplete was never visible: it is
+    /// removed, so that its sequences can be used.
+    pub(super) fn headers(&self) -> Result<Vec<Header>, LogError> {
+        let mut headers: Vec<Header> = Vec::new();
+        let mut stray: Vec<Sequence> = Vec::new();
+        guard("scan", || {
+            for item in self.db.iter() {
+                let (key, value) = item?;
+                let Some((first, 0)) = parse_key(&key) else { continue };
+                match Header::read(value.get(..HEADER_BYTES).unwrap_or(&value)) {
+                    Ok(header) if header.first == first => headers.push(header),
+                    _ => stray.push(first),
+                }
+            }
+            Ok(())
+        })?;
+        if let Some(last) = headers.last() {
+            let whole = self.get(last.first, last.parts).and_then(|value| codec::check(&value).map(|_| ()));
+            if whole.is_err() {
+                let first = last.first;
+                headers.pop();
+                self.remove_from(first)?;
+            }
+        }
+        for first in stray {
+            tracing::error!(event.seq = first, "a block in the log's tip has an unreadable header; its records are lost");
+        }
+        Ok(headers)
+    }
+
+    /// Removes everything at and behind `first`.
+    fn remove_from(&self, first: Sequence) -> Result<(), LogError> {
+        guard("remove", || {
+            for item in self.db.range(key(first, 0)..).keys() {
+                self.db.remove(item?)?;
+            }
+            Ok(())
+        })?;
+        self.sync()
+    }
+
+    /// Bytes on disk.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+/// Runs one sled operation; its errors and its panics become ours.
+fn guard<T>(doing: &'static str, operation: impl FnOnce() -> sled::Result<T>) -> Result<T, LogError> {
+    match catch_unwind(AssertUnwindSafe(operation)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(e)) => Err(LogError::Damaged(format!("sled cannot {doing}: {e}"))),
+        Err(panic) => {
+            let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(LogError::Damaged(format!("sled panicked at {doing}: {}", why.unwrap_or("no reason given"))))
+        }
+    }
+}
