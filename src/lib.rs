@@ -1,9 +1,28 @@
 //! shipslog: the black box for Docker hosts.
+//!
+//! Floors, imports point down only (ARCHITECTURE.md; `tests/tidy.rs` enforces it):
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 4 | `app`, `cli`, `config` |
+//! | 3 | `server`, `client` |
+//! | 2 | `recorder`, `reader`, `export` |
+//! | 1 | `log` (with `migrations`), `ingest` |
+//! | 0 | `event`, `cursor`, `filter`, `time` |
 
+pub mod app;
+pub mod cli;
+pub mod client;
+pub mod config;
 pub mod cursor;
 pub mod event;
+pub mod export;
 pub mod filter;
+pub mod ingest;
 pub mod log;
 #[path = "../migrations/mod.rs"]
 pub mod migrations;
+pub mod reader;
+pub mod recorder;
+pub mod server;
 pub mod time;

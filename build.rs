@@ -1,0 +1,124 @@
+//! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits them.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Routes of the pages; every other file is a part.
+const PAGES: [(&str, &str); 5] = [
+    ("index.html", "/"),
+    ("compare.html", "/compare"),
+    ("demo/sse.html", "/demo/sse"),
+    ("demo/polling.html", "/demo/polling"),
+    ("demo/websocket.html", "/demo/websocket"),
+];
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=src/ui");
+    println!("cargo::rerun-if-changed=build.rs");
+    let root = Path::new("src/ui");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?);
+    let mut files = Vec::new();
+    collect(root, root, &mut files)?;
+    files.sort();
+    let mut all = Sha256::new();
+    for (name, bytes) in &files {
+        all.update(name);
+        all.update([0]);
+        all.update(bytes);
+    }
+    let hash = hex(&all.finalize(), 8);
+    let mut table = format!("const ASSETS_HASH: &str = {hash:?};\nstatic ASSETS: &[Asset] = &[\n");
+    for (number, (name, bytes)) in files.iter().enumerate() {
+        let page = PAGES.iter().find(|(file, _)| file == name).map(|(_, route)| *route);
+        let bytes =
+            if name.ends_with(".html") { String::from_utf8_lossy(bytes).replace("@HASH@", &hash).into_bytes() } else { bytes.clone() };
+        let policy = page.map_or(String::new(), |_| policy(&String::from_utf8_lossy(&bytes)));
+        let etag = format!("\"{}\"", hex(&Sha256::digest(&bytes), 12));
+        let _ = writeln!(
+            table,
+            "Asset {{ path: {:?}, content_type: {:?}, etag: {etag:?}, policy: {policy:?},",
+            page.unwrap_or(name),
+            content_type(name)
+        );
+        for (field, data) in [("plain", bytes.clone()), ("gzip", gzip(&bytes)?), ("brotli", brotli(&bytes)?)] {
+            let file = out.join(format!("{number}.{field}"));
+            fs::write(&file, data)?;
+            let _ = writeln!(table, "{field}: include_bytes!({file:?}),");
+        }
+        table.push_str("},\n");
+    }
+    table.push_str("];\n");
+    fs::write(out.join("assets.rs"), table)
+}
+
+fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else if let Ok(name) = path.strip_prefix(root) {
+            files.push((name.to_string_lossy().into_owned(), fs::read(&path)?));
+        }
+    }
+    Ok(())
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Scripts and styles only from here, or inline ones with exactly these bytes.
+fn policy(html: &str) -> String {
+    let hashes = |tag: &str| {
+        let mut out = String::new();
+        for inline in html.split(&format!("<{tag}>")).skip(1) {
+            let body = inline.split(&format!("</{tag}>")).next().unwrap_or("");
+            let _ = write!(out, " 'sha256-{}'", base64(&Sha256::digest(body)));
+        }
+        out
+    };
+    format!(
+        "default-src 'none'; script-src 'self'{}; style-src 'self'{}; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hashes("script"),
+        hashes("style")
+    )
+}
+
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+fn brotli(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    brotli::BrotliCompress(&mut &bytes[..], &mut out, &brotli::enc::BrotliEncoderParams::default())?;
+    Ok(out)
+}
+
+fn hex(bytes: &[u8], count: usize) -> String {
+    bytes.iter().take(count).map(|b| format!("{b:02x}")).collect()
+}
+
+/// RFC 4648, 4; the only use of it here, so not worth a dependency.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let value = chunk.iter().fold(0u32, |v, b| v << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let six = (value >> (18 - 6 * i)) & 63;
+            out.push(if i <= chunk.len() { char::from(ALPHABET.get(six as usize).copied().unwrap_or(b'=')) } else { '=' });
+        }
+    }
+    out
+}

@@ -1,0 +1,121 @@
+//! Wiring: sources → queue → recorder → log → server, and an orderly stop.
+
+use crate::config::ServeConfig;
+use crate::ingest::demo::{DemoOptions, DemoSource};
+use crate::ingest::docker::DockerSource;
+use crate::ingest::endpoint::DockerHost;
+use crate::ingest::{self, Source, StatusHandle};
+use crate::log::{EmbeddedLog, EventLog};
+use crate::recorder::{Recorder, RecorderStats};
+use crate::server::{self, Context, Gauge};
+use anyhow::Context as _;
+use std::future::Future;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Inputs that may wait between the sockets and the writer: minutes of a busy host.
+const QUEUE_INPUTS: usize = 65_536;
+/// Bytes that they may hold.
+const QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// How long the recorder may take to store what has queued when the program stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Runs the recorder until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the configuration, the data directory or the address cannot be used; the message says what to do.
+pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; is another shipslog running? choose another address with --listen", config.listen)
+    })?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    run(config, listener, stop).await
+}
+
+/// Runs the recorder on a listener, until `stop` comes.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    // Bad hosts are refused before anything is touched.
+    sources(&config, false)?;
+    let data_dir = config.data_dir.clone();
+    let (log, recovery) = tokio::task::spawn_blocking(move || EmbeddedLog::open(&data_dir))
+        .await?
+        .with_context(|| format!("cannot open the log in {}", config.data_dir.display()))?;
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    let sources = sources(&config, log.bounds().head == 0)?;
+    let stats = Arc::new(RecorderStats::default());
+    let recorder = Recorder::start(Arc::clone(&log), &recovery, Arc::clone(&stats)).await?;
+    let bounds = log.bounds();
+    tracing::info!(log.id = %bounds.log, log.oldest = bounds.oldest, log.head = bounds.head, log.clean = recovery.clean, "the log is open");
+
+    let (stop_sender, shutdown) = watch::channel(false);
+    let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
+    let mut statuses = Vec::new();
+    for source in sources {
+        let name = source.name();
+        let status = StatusHandle::new(&name, source.endpoint());
+        statuses.push(status.clone());
+        tokio::spawn(source.run(feed.for_source(name), status, shutdown.clone()));
+    }
+    // The recorder ends when the last source has let go of the queue.
+    drop(feed);
+    let recording = tokio::spawn(recorder.run(inbox));
+
+    let address = listener.local_addr()?;
+    let context = Arc::new(Context {
+        log: Arc::clone(&log),
+        sources: statuses,
+        recorder: stats,
+        shutdown,
+        allowed_hosts: config.allow_hosts,
+        started,
+        streams: Gauge::default(),
+        connections: Gauge::default(),
+        requests: AtomicU64::new(0),
+    });
+    announce(address)?;
+    let serving = tokio::spawn(server::serve(listener, context, config.max_connections));
+
+    stop.await;
+    stop_sender.send_replace(true);
+    if tokio::time::timeout(STOP_TIMEOUT, recording).await.is_err() {
+        tracing::error!("the recorder did not finish in time; what had queued is lost");
+    }
+    let _ = serving.await;
+    log.close().await.context("the log could not be marked as cleanly stopped; it is whole even so")
+}
+
+/// What is to be recorded. `fresh`: nothing has been recorded here before.
+fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Source>>> {
+    if config.demo {
+        let defaults = DemoOptions::default();
+        let history = if fresh { defaults.history } else { 0 };
+        return Ok(vec![Box::new(DemoSource::new(DemoOptions { history, ..defaults }))]);
+    }
+    let tls = std::env::var("DOCKER_TLS_VERIFY").ok();
+    let hosts = DockerHost::resolve(&config.docker_hosts, None, tls.as_deref())?;
+    Ok(hosts.into_iter().map(|host| Box::new(DockerSource::new(host)) as Box<dyn Source>).collect())
+}
+
+/// The first line on stdout (API.md 1), for people and for scripts that let the system choose the port.
+fn announce(address: std::net::SocketAddr) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()
+}

@@ -1,0 +1,113 @@
+//! Arguments that several commands share.
+
+use super::render::Format;
+use super::report::Usage;
+use crate::client::{Client, ClientError, Selection};
+use crate::filter::Filter;
+use crate::time::Timestamp;
+
+const DEFAULT_URL: &str = "http://127.0.0.1:7070";
+
+/// Which server.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Remote {
+    /// The recorder to ask
+    #[arg(long, env = "SHIPSLOG_URL", default_value = DEFAULT_URL)]
+    pub(super) url: String,
+}
+
+impl Remote {
+    pub(super) fn client(&self) -> Result<Client, ClientError> {
+        // An empty variable counts as absent, since compose files and units cannot unset.
+        Client::new(if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() })
+    }
+}
+
+/// Which kinds of events.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Terms {
+    /// Keep only events with this: type=container, event=die, container=NAME, label=KEY=VALUE, …; repeatable
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Leave out events with this; a * at the end stands for anything: event=exec_*; repeatable
+    #[arg(short = 'x', long, value_name = "KEY=VALUE")]
+    exclude: Vec<String>,
+}
+
+impl Terms {
+    pub(super) fn filter(&self) -> Result<Filter, Usage> {
+        Filter::from_terms(&self.filter, &self.exclude).map_err(|e| Usage(e.to_string()))
+    }
+}
+
+/// First time.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Since {
+    /// First time: 10m, 2h30m or 7d ago, 2026-11-22T10:49:37Z, Unix seconds, or oldest
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
+
+/// Last time.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Until {
+    /// Last time, written in the same ways
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Since {
+    pub(super) fn is_given(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// `None` also stands for `oldest`.
+    pub(super) fn time(&self, now: Timestamp) -> Result<Option<Timestamp>, Usage> {
+        parse("--since", self.since.as_deref().filter(|text| text.trim() != "oldest"), now)
+    }
+}
+
+fn parse(flag: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Usage> {
+    text.map(|text| Timestamp::parse(text, now).map_err(|e| Usage(format!("{flag}: {e}")))).transpose()
+}
+
+/// The three together, as the server takes them.
+pub(super) fn selection(since: &Since, until: &Until, terms: &Terms) -> Result<Selection, Usage> {
+    let now = Timestamp::now();
+    let (since, until) = (since.time(now)?, parse("--until", until.until.as_deref(), now)?);
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(Usage("--since lies after --until; swap them".to_owned()));
+    }
+    Ok(Selection { since, until, filter: terms.filter()? })
+}
+
+/// How to show records.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Output {
+    /// human: one short line each; json: the whole record; docker: as `docker events` prints
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+    /// Show times in UTC instead of the local time zone
+    #[arg(long)]
+    pub(super) utc: bool,
+    /// Colours; auto is for terminals only and honours NO_COLOR
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = clap::ColorChoice::Auto)]
+    pub(super) color: clap::ColorChoice,
+}
+
+/// The most records that `-n` takes: they are held in memory, since the newest come first from the server.
+pub(super) const MAX_NUMBER: u64 = 100_000;
+
+/// How many.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Number {
+    /// Only the newest N of them
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_NUMBER))]
+    number: Option<u64>,
+}
+
+impl Number {
+    pub(super) fn get(&self) -> Option<usize> {
+        self.number.and_then(|n| usize::try_from(n).ok())
+    }
+}

@@ -1,0 +1,107 @@
+use super::*;
+use crate::client::testing::{LOG, Reply, Server, answer, line};
+use crate::client::{Client, Selection};
+use clap::{CommandFactory as _, Parser as _};
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+    for line in [
+        "shipslog",
+        "shipslog --demo --listen 127.0.0.1:0",
+        "shipslog serve --docker-host a=unix:///a --docker-host unix:///b --insecure",
+        "shipslog tail --since 10m --follow -f type=container -x event=exec_* -n 5 -o docker --utc --color never --url http://h:1",
+        "shipslog query --since 1h --until 5m -n 3 -o json",
+        "shipslog export --since oldest --format jsonl -O x.zst --force",
+        "shipslog stats -o json",
+        "shipslog healthcheck",
+        "shipslog config show --demo=false",
+    ] {
+        assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+    for line in [
+        "shipslog tial",
+        "shipslog tail -n x",
+        "shipslog tail -n 1000000",
+        "shipslog query -o xml",
+        "shipslog --demo tail",
+        "shipslog config",
+    ] {
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_usage_is_told_before_anything_is_sent() {
+    for (line, part) in [
+        ("shipslog tail --since yesterday --url http://127.0.0.1:1", "--since: \"yesterday\" is not a time"),
+        ("shipslog query --since 5m --until 10m --url http://127.0.0.1:1", "swap them"),
+        ("shipslog query -f typ=container --url http://127.0.0.1:1", "unknown key \"typ\""),
+        ("shipslog query --url https://a", "https is not available"),
+    ] {
+        let error = run(Cli::try_parse_from(line.split(' ')).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains(part), "{line}: {error}");
+    }
+    let error = run(Cli::try_parse_from("shipslog tail --url http://127.0.0.1:1".split(' ')).unwrap()).await.unwrap_err();
+    assert!(error.to_string().starts_with("cannot reach shipslog at http://127.0.0.1:1: "), "{error}");
+    assert!(error.to_string().contains("`shipslog serve`") && error.to_string().contains("SHIPSLOG_URL"), "{error}");
+}
+
+/// History of a log that grows by one record with every request.
+async fn growing_log(head: u64) -> Server {
+    Server::start(move |number, request| {
+        let head = head + number as u64;
+        let query = request.target.split_once('?').unwrap().1;
+        let get = |key: &str| query.split('&').find_map(|p| p.strip_prefix(key)?.strip_prefix('='));
+        let limit: u64 = get("limit").unwrap().parse().unwrap();
+        let limit = limit.min(3);
+        let (from, to, next) = if get("order") == Some("asc") {
+            let from = get("cursor").map_or(1, |c| c.parse().unwrap());
+            let to = (from + limit - 1).min(head);
+            (from, to, (to < head).then_some(to + 1))
+        } else {
+            let to = get("cursor").map_or(head, |c| c.parse().unwrap());
+            let from = (to + 1).saturating_sub(limit).max(1);
+            (from, to, (from > 1).then_some(from - 1))
+        };
+        let mut lines: Vec<_> = (from..=to).map(line).collect();
+        if get("order") == Some("desc") {
+            lines.reverse();
+        }
+        let next = next.map_or("null".to_owned(), |n| format!("\"{n}\""));
+        let body = format!(
+            r#"{{"records":[{}],"page":{{"next":{next},"prev":null}},"log":{{"id":"{LOG}","oldest":1,"head":{head}}}}}"#,
+            lines.join(",")
+        );
+        Reply::Bytes(answer("200 OK", "application/json", &body))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn history_is_read_whole_and_ends_though_the_log_grows() {
+    let server = growing_log(10).await;
+    let client = Client::new(&server.url()).unwrap();
+    let mut lines = Vec::new();
+    history::all(&client, &Selection::default(), |text| {
+        lines.push(text.to_owned());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(lines, (1..=10).map(line).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_newest_come_oldest_first() {
+    let server = growing_log(10).await;
+    let client = Client::new(&server.url()).unwrap();
+    let newest = history::newest(&client, &Selection::default(), 7).await.unwrap();
+    assert_eq!(newest.iter().map(|l| l.get().to_owned()).collect::<Vec<_>>(), (4..=10).map(line).collect::<Vec<_>>());
+    assert_eq!(history::edge(&client).await.unwrap().unwrap().to_string(), "0000000a-13");
+    assert_eq!(history::newest(&growing_client().await, &Selection::default(), 100).await.unwrap().len(), 2);
+}
+
+async fn growing_client() -> Client {
+    Client::new(&growing_log(2).await.url()).unwrap()
+}

@@ -1,0 +1,59 @@
+//! One layer of settings. Flags and file share the struct, so that they cannot drift apart.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Settings as one place gives them; what it leaves out comes from the next place.
+// The environment and the defaults stand in the help texts by hand, since precedence is resolved in `Settings`, where
+// a test can replace the environment, and not by clap.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Layer {
+    /// Directory of the log; made if absent [env: SHIPSLOG_DATA_DIR] [default: data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes a free one [env: SHIPSLOG_LISTEN] [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Docker host to record, repeatable [env: SHIPSLOG_DOCKER_HOST, separated by commas] [default: $DOCKER_HOST, else unix:///var/run/docker.sock]
+    #[arg(long, value_name = "URL|NAME=URL")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub docker_host: Option<Vec<String>>,
+    /// Synthetic events instead of Docker's [env: SHIPSLOG_DEMO] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub demo: Option<bool>,
+    /// Name to accept in the Host header, repeatable [env: SHIPSLOG_ALLOW_HOST, separated by commas]
+    #[arg(long, value_name = "NAME")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub allow_host: Option<Vec<String>>,
+    /// Listen on an address that other machines can reach, without token and TLS [env: SHIPSLOG_INSECURE] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub insecure: Option<bool>,
+    /// Most connections at one time [env: SHIPSLOG_MAX_CONNECTIONS] [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<u32>,
+}
+
+/// `key = "a"` means the same as `key = ["a"]`.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct OneOrMany;
+    impl<'de> Visitor<'de> for OneOrMany {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or a list of strings")
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut out = Vec::new();
+            while let Some(text) = list.next_element()? {
+                out.push(text);
+            }
+            Ok(out)
+        }
+    }
+    deserializer.deserialize_any(OneOrMany).map(Some)
+}

@@ -1,0 +1,95 @@
+//! Configuration of `serve`: flag over environment over file over default, with the origin of each value kept.
+
+mod file;
+mod settings;
+
+pub use file::Layer;
+pub use settings::{Env, Origin, Setting, Settings};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What `serve` runs with; every value checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Where the log lives.
+    pub data_dir: PathBuf,
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Docker hosts as the user wrote them, `URL` or `name=URL`; never empty. Not used with `demo`.
+    pub docker_hosts: Vec<String>,
+    /// Synthetic events instead of Docker's.
+    pub demo: bool,
+    /// Names accepted in the `Host` header besides those of the bound address.
+    pub allow_hosts: Vec<String>,
+    /// The user takes the risk of an address that others can reach, without token and TLS.
+    pub insecure: bool,
+    /// Most connections held at one time.
+    pub max_connections: usize,
+}
+
+/// The arguments of `serve` and `config show`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServeArgs {
+    /// TOML file with the same settings, named as the flags are [env: SHIPSLOG_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub flags: Layer,
+}
+
+/// Why there is no configuration to run with. Every message names the place and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was asked for cannot be read.
+    #[error("cannot read the configuration file {path}: {why}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// Not TOML, an unknown key or a value of the wrong kind.
+    #[error("{path}: {why}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// Line, key and what is accepted there.
+        why: Box<toml::de::Error>,
+    },
+    /// A value that its setting does not take.
+    #[error("{place}: {value:?} is not accepted; use {accepted}")]
+    BadValue {
+        /// Flag, variable, or file and key.
+        place: String,
+        /// The value.
+        value: String,
+        /// What is accepted.
+        accepted: &'static str,
+    },
+    /// An address that others can reach, without consent.
+    #[error(
+        "{place}: {listen} can be reached from other machines, and anyone who reaches it can read every event; \
+         listen on 127.0.0.1 or [::1], or add --insecure if everyone on that network may read them"
+    )]
+    Exposed {
+        /// Flag, variable, or file and key.
+        place: String,
+        /// The address.
+        listen: SocketAddr,
+    },
+}
+
+impl ServeConfig {
+    /// Resolves and checks everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that cannot be used.
+    pub fn load(args: &ServeArgs, env: Env<'_>) -> Result<Self, ConfigError> {
+        Settings::resolve(args, env)?.check()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! Merging the layers, and checking what comes out.
+
+use super::{ConfigError, Layer, ServeArgs, ServeConfig};
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Looks up an environment variable; a parameter, so that tests need not touch the process's own.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
+const DEFAULT_DOCKER_HOST: &str = "unix:///var/run/docker.sock";
+const DEFAULT_MAX_CONNECTIONS: u32 = 10_000;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// This environment variable.
+    Env(String),
+    /// This configuration file.
+    File(PathBuf),
+    /// Nowhere: the built-in value.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Env(name) => write!(f, "env {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value with its key and origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The key in the file, and the flag without its dashes.
+    pub key: &'static str,
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl<T> Setting<T> {
+    /// The place a user has to look at to change the value.
+    fn place(&self) -> String {
+        match &self.origin {
+            Origin::Env(name) => name.clone(),
+            Origin::File(path) => format!("{}: {}", path.display(), self.key),
+            Origin::Flag | Origin::Default => format!("--{}", self.key),
+        }
+    }
+
+    fn refuse(&self, value: impl Into<String>, accepted: &'static str) -> ConfigError {
+        ConfigError::BadValue { place: self.place(), value: value.into(), accepted }
+    }
+}
+
+/// Every setting of `serve`, merged but not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `--data-dir`
+    pub data_dir: Setting<PathBuf>,
+    /// `--listen`
+    pub listen: Setting<String>,
+    /// `--docker-host`
+    pub docker_host: Setting<Vec<String>>,
+    /// `--demo`
+    pub demo: Setting<bool>,
+    /// `--allow-host`
+    pub allow_host: Setting<Vec<String>>,
+    /// `--insecure`
+    pub insecure: Setting<bool>,
+    /// `--max-connections`
+    pub max_connections: Setting<u32>,
+}
+
+impl Settings {
+    /// Merges flags, environment, file and defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file or a variable that cannot be read as settings.
+    pub fn resolve(args: &ServeArgs, env: Env<'_>) -> Result<Self, ConfigError> {
+        let path = args.config.clone().or_else(|| env("SHIPSLOG_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from));
+        let file = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let (flags, env_layer) = (args.flags.clone(), env_layer(env)?);
+        let places = Places { file: path };
+        let docker_host = places.pick("docker-host", flags.docker_host, env_layer.docker_host, file.docker_host);
+        Ok(Self {
+            data_dir: places.or("data-dir", flags.data_dir, env_layer.data_dir, file.data_dir, "data".into()),
+            listen: places.or("listen", flags.listen, env_layer.listen, file.listen, DEFAULT_LISTEN.to_owned()),
+            docker_host: match docker_host {
+                Some(setting) => setting,
+                None => dockers_own(env)?,
+            },
+            demo: places.or("demo", flags.demo, env_layer.demo, file.demo, false),
+            allow_host: places.or("allow-host", flags.allow_host, env_layer.allow_host, file.allow_host, Vec::new()),
+            insecure: places.or("insecure", flags.insecure, env_layer.insecure, file.insecure, false),
+            max_connections: places.or(
+                "max-connections",
+                flags.max_connections,
+                env_layer.max_connections,
+                file.max_connections,
+                DEFAULT_MAX_CONNECTIONS,
+            ),
+        })
+    }
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that cannot be used, or for an address that needs `--insecure`.
+    pub fn check(&self) -> Result<ServeConfig, ConfigError> {
+        const ADDRESS: &str = "ADDRESS:PORT, such as 127.0.0.1:7070, [::1]:7070 or 0.0.0.0:0";
+        let text = self.listen.value.trim();
+        let listen: SocketAddr = match text.strip_prefix("localhost:") {
+            Some(port) => port.parse().map(|port| (Ipv4Addr::LOCALHOST, port).into()).ok(),
+            None => text.parse().ok(),
+        }
+        .ok_or_else(|| self.listen.refuse(text, ADDRESS))?;
+        if self.data_dir.value.as_os_str().is_empty() {
+            return Err(self.data_dir.refuse("", "the path of a directory"));
+        }
+        if self.docker_host.value.is_empty() || self.docker_host.value.iter().any(|host| host.trim().is_empty()) {
+            return Err(self.docker_host.refuse("", "URL or NAME=URL, such as unix:///var/run/docker.sock or prod=tcp://10.0.0.7:2376"));
+        }
+        if let Some(name) = self.allow_host.value.iter().find(|n| n.is_empty() || n.contains(['/', ' ', '*'])) {
+            return Err(self.allow_host.refuse(name, "a host name as in a URL, without scheme or path"));
+        }
+        let max_connections = usize::try_from(self.max_connections.value).unwrap_or(0);
+        if max_connections == 0 {
+            return Err(self.max_connections.refuse("0", "a number from 1 up"));
+        }
+        // An IPv4 address in IPv6 clothes (::ffff:127.0.0.1) is judged as what it is.
+        if !listen.ip().to_canonical().is_loopback() && !self.insecure.value {
+            return Err(ConfigError::Exposed { place: self.listen.place(), listen });
+        }
+        Ok(ServeConfig {
+            data_dir: self.data_dir.value.clone(),
+            listen,
+            docker_hosts: self.docker_host.value.iter().map(|host| host.trim().to_owned()).collect(),
+            demo: self.demo.value,
+            allow_hosts: self.allow_host.value.clone(),
+            insecure: self.insecure.value,
+            max_connections,
+        })
+    }
+
+    /// Each setting as key, value in TOML, and origin.
+    pub fn rows(&self) -> Vec<(&'static str, String, Origin)> {
+        fn row<T: Clone + Into<toml::Value>>(setting: &Setting<T>) -> (&'static str, String, Origin) {
+            (setting.key, setting.value.clone().into().to_string(), setting.origin.clone())
+        }
+        let data_dir = toml::Value::from(self.data_dir.value.to_string_lossy().into_owned()).to_string();
+        vec![
+            (self.data_dir.key, data_dir, self.data_dir.origin.clone()),
+            row(&self.listen),
+            row(&self.docker_host),
+            row(&self.demo),
+            row(&self.allow_host),
+            row(&self.insecure),
+            row(&self.max_connections),
+        ]
+    }
+}
+
+struct Places {
+    file: Option<PathBuf>,
+}
+
+impl Places {
+    fn pick<T>(&self, key: &'static str, flag: Option<T>, env: Option<T>, file: Option<T>) -> Option<Setting<T>> {
+        let from = |value, origin| Setting { key, value, origin };
+        flag.map(|value| from(value, Origin::Flag))
+            .or_else(|| env.map(|value| from(value, Origin::Env(variable(key)))))
+            .or_else(|| file.map(|value| from(value, Origin::File(self.file.clone().unwrap_or_default()))))
+    }
+
+    fn or<T>(&self, key: &'static str, flag: Option<T>, env: Option<T>, file: Option<T>, default: T) -> Setting<T> {
+        self.pick(key, flag, env, file).unwrap_or(Setting { key, value: default, origin: Origin::Default })
+    }
+}
+
+/// `DOCKER_HOST`, as Docker's own tools read it, else the usual socket.
+fn dockers_own(env: Env<'_>) -> Result<Setting<Vec<String>>, ConfigError> {
+    let key = "docker-host";
+    Ok(match text(env, "DOCKER_HOST")? {
+        Some(host) => Setting { key, value: vec![host], origin: Origin::Env("DOCKER_HOST".to_owned()) },
+        None => Setting { key, value: vec![DEFAULT_DOCKER_HOST.to_owned()], origin: Origin::Default },
+    })
+}
+
+fn variable(key: &str) -> String {
+    format!("SHIPSLOG_{}", key.replace('-', "_").to_uppercase())
+}
+
+fn read_file(path: &Path) -> Result<Layer, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
+    toml::from_str(&text).map_err(|why| ConfigError::BadFile { path: path.to_owned(), why: Box::new(why) })
+}
+
+fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
+    Ok(Layer {
+        data_dir: env("SHIPSLOG_DATA_DIR").filter(|v| !v.is_empty()).map(PathBuf::from),
+        listen: text(env, "SHIPSLOG_LISTEN")?,
+        docker_host: list(env, "SHIPSLOG_DOCKER_HOST")?,
+        demo: switch(env, "SHIPSLOG_DEMO")?,
+        allow_host: list(env, "SHIPSLOG_ALLOW_HOST")?,
+        insecure: switch(env, "SHIPSLOG_INSECURE")?,
+        max_connections: text(env, "SHIPSLOG_MAX_CONNECTIONS")?
+            .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS", value, "a number from 1 up")))
+            .transpose()?,
+    })
+}
+
+fn refuse(place: &str, value: String, accepted: &'static str) -> ConfigError {
+    ConfigError::BadValue { place: place.to_owned(), value, accepted }
+}
+
+/// A variable's text. An empty one counts as absent, since compose files and units cannot unset.
+fn text(env: Env<'_>, name: &str) -> Result<Option<String>, ConfigError> {
+    let Some(value) = env(name) else { return Ok(None) };
+    let value = value.into_string().map_err(|odd| refuse(name, odd.to_string_lossy().into_owned(), "text in UTF-8"))?;
+    Ok(Some(value.trim().to_owned()).filter(|v| !v.is_empty()))
+}
+
+fn list(env: Env<'_>, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
+    Ok(text(env, name)?.map(|value| value.split(',').map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect()))
+}
+
+fn switch(env: Env<'_>, name: &str) -> Result<Option<bool>, ConfigError> {
+    let Some(value) = text(env, name)? else { return Ok(None) };
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(Some(true)),
+        "false" | "0" | "no" | "off" => Ok(Some(false)),
+        _ => Err(refuse(name, value, "true or false")),
+    }
+}

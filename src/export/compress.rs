@@ -1,0 +1,129 @@
+//! Compression of an export while it streams.
+
+use super::UnknownName;
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+/// Compression of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As it is.
+    #[default]
+    None,
+    /// gzip, for everywhere.
+    Gzip,
+    /// Zstandard, smaller and faster.
+    Zstd,
+}
+
+impl Compression {
+    /// What it adds to a file's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "none" => Ok(Self::None),
+            "gzip" => Ok(Self::Gzip),
+            "zstd" => Ok(Self::Zstd),
+            _ => Err(UnknownName { what: "compression", name: name.chars().take(32).collect(), accepted: "none, gzip or zstd" }),
+        }
+    }
+}
+
+/// zstd's own default.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Takes bytes, gives compressed bytes.
+pub(super) enum Compressor {
+    None(Vec<u8>),
+    Gzip(GzEncoder<Vec<u8>>),
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+}
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Compressor")
+    }
+}
+
+impl Compressor {
+    pub(super) fn new(compression: Compression) -> io::Result<Self> {
+        Ok(match compression {
+            Compression::None => Self::None(Vec::new()),
+            Compression::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::default())),
+            Compression::Zstd => {
+                let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
+                encoder.include_checksum(true)?;
+                Self::Zstd(encoder)
+            }
+        })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::None(out) => out.write_all(bytes),
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+            Self::Zstd(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    /// What is ready so far; may be empty.
+    pub(super) fn take(&mut self) -> Bytes {
+        let out = match self {
+            Self::None(out) => out,
+            Self::Gzip(encoder) => encoder.get_mut(),
+            Self::Zstd(encoder) => encoder.get_mut(),
+        };
+        Bytes::from(std::mem::take(out))
+    }
+
+    pub(super) fn finish(self) -> io::Result<Bytes> {
+        let out = match self {
+            Self::None(out) => out,
+            Self::Gzip(encoder) => encoder.finish()?,
+            Self::Zstd(encoder) => encoder.finish()?,
+        };
+        Ok(Bytes::from(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn round_trips_in_pieces() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let mut compressor = Compressor::new(compression).unwrap();
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            for i in 0..1000 {
+                let line = format!("line {i} of an export\n");
+                compressor.write(line.as_bytes()).unwrap();
+                expected.extend_from_slice(line.as_bytes());
+                if i % 100 == 0 {
+                    out.extend_from_slice(&compressor.take());
+                }
+            }
+            out.extend_from_slice(&compressor.finish().unwrap());
+            let mut back = Vec::new();
+            match compression {
+                Compression::None => back = out,
+                Compression::Gzip => drop(flate2::read::GzDecoder::new(&*out).read_to_end(&mut back).unwrap()),
+                Compression::Zstd => back = zstd::decode_all(&*out).unwrap(),
+            }
+            assert!(back == expected, "{compression:?}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A synthetic Docker host for `--demo`: three compose projects with all the trouble that makes a recorder worth having.
+
+mod fleet;
+mod host;
+mod message;
+mod stories;
+
+pub use host::{DemoHost, Pace};
+
+use super::{Input, Source, SourceFeed, StatusHandle, stopped};
+use crate::event::Event;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What `Connected` gives as the Engine's version.
+const ENGINE: &str = "demo";
+/// The back-history reaches back about this far.
+const HISTORY_SPAN: Duration = Duration::from_secs(3600);
+/// A source this much behind the wall clock was asleep, and does not catch up.
+const ASLEEP_AFTER: Duration = Duration::from_secs(5);
+
+/// What the synthetic host is like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DemoOptions {
+    /// Name of the host; `source` of its records.
+    pub name: Arc<str>,
+    /// How much faster than in life things happen; at 1 there are about 5 events a second.
+    pub rate: f64,
+    /// The same seed gives the same host; without one, each is another.
+    pub seed: Option<u64>,
+    /// How many events of the last hour come first, as a daemon's replay. 0 for a log that has some already.
+    pub history: usize,
+}
+
+impl Default for DemoOptions {
+    fn default() -> Self {
+        Self { name: "demo".into(), rate: 1.0, seed: None, history: 200 }
+    }
+}
+
+/// Behaves like a Docker host, without one.
+#[derive(Debug)]
+pub struct DemoSource {
+    options: DemoOptions,
+}
+
+impl DemoSource {
+    /// A synthetic host.
+    pub fn new(options: DemoOptions) -> Self {
+        Self { options }
+    }
+
+    /// Runs until the recorder is gone. May be dropped at any time.
+    async fn play(&self, feed: &mut SourceFeed, status: &StatusHandle) {
+        let seed = self.options.seed.unwrap_or_else(rand::random);
+        let pace = Pace::rate(self.options.rate);
+        let (history, mut host) = DemoHost::with_history(seed, Timestamp::now(), HISTORY_SPAN, self.options.history, pace);
+        if !replay(&history, feed, status).await {
+            return;
+        }
+        let observations = feed.observations();
+        while let Some((_, line)) = host.next() {
+            let due = host.clock();
+            loop {
+                let now = Timestamp::now();
+                let wait = due.since(now);
+                if wait.is_zero() {
+                    break;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = feed.flush_overflow(), if feed.overflowed() => {}
+                    () = observations.closed() => return,
+                }
+            }
+            let received = Timestamp::now();
+            let behind = received.since(due);
+            if behind > ASLEEP_AFTER {
+                host.put_forward(behind);
+            }
+            if let Some(input) = input(&line, received, status) {
+                feed.offer(input);
+            }
+            // At a high rate nothing above ever waits.
+            tokio::task::consume_budget().await;
+        }
+    }
+}
+
+/// There is no socket to drain, so the history may wait for room. False if the recorder is gone.
+async fn replay(lines: &[String], feed: &mut SourceFeed, status: &StatusHandle) -> bool {
+    for line in lines {
+        if let Some(input) = input(line, Timestamp::now(), status)
+            && !feed.send(input).await
+        {
+            return false;
+        }
+    }
+    let first = lines.first().and_then(|line| Event::from_line(line.as_bytes()).ok()?.view().time);
+    feed.send_reserved(Input::ReplayEnd { replayed: lines.len() as u64, first })
+}
+
+/// The generator writes JSON only, so there is always one.
+fn input(line: &str, received: Timestamp, status: &StatusHandle) -> Option<Input> {
+    let event = Event::from_line(line.as_bytes()).ok()?;
+    status.read(1, received);
+    Some(Input::Event { event, received })
+}
+
+#[async_trait::async_trait]
+impl Source for DemoSource {
+    fn name(&self) -> Arc<str> {
+        Arc::clone(&self.options.name)
+    }
+
+    fn endpoint(&self) -> String {
+        "demo".to_owned()
+    }
+
+    async fn run(self: Box<Self>, mut feed: SourceFeed, status: StatusHandle, mut shutdown: watch::Receiver<bool>) {
+        let reserved = tokio::select! {
+            () = stopped(&mut shutdown) => false,
+            reserved = feed.reserve() => reserved,
+        };
+        if !reserved {
+            return;
+        }
+        status.connected(ENGINE);
+        feed.send_reserved(Input::Connected { engine: ENGINE.to_owned(), reason: "start".to_owned() });
+        tokio::select! {
+            biased;
+            () = stopped(&mut shutdown) => {}
+            () = self.play(&mut feed, &status) => {}
+        }
+        feed.send_reserved(Input::Disconnected { reason: "shutdown".to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::queue;
+
+    #[tokio::test]
+    async fn plays_history_then_live_and_stops_promptly() {
+        let (feed, mut inbox) = queue(10_000, 64 << 20);
+        let options = DemoOptions { rate: 200.0, seed: Some(1), ..DemoOptions::default() };
+        let source = Box::new(DemoSource::new(options));
+        let status = StatusHandle::new("demo", source.endpoint());
+        let (stop, shutdown) = watch::channel(false);
+        let task = tokio::spawn(source.run(feed.for_source("demo".into()), status.clone(), shutdown));
+        let mut inputs = Vec::new();
+        while inputs.len() < 1000 {
+            let taken = tokio::time::timeout(Duration::from_secs(10), inbox.recv_many(&mut inputs, 1000)).await;
+            assert!(taken.unwrap() > 0);
+        }
+        let asked = tokio::time::Instant::now();
+        stop.send(true).unwrap();
+        task.await.unwrap();
+        assert!(asked.elapsed() < Duration::from_millis(200));
+        drop(feed);
+        while inbox.recv_many(&mut inputs, 1000).await > 0 {}
+        let mut inputs = inputs.into_iter().map(|tagged| tagged.input);
+        assert!(matches!(inputs.next(), Some(Input::Connected { .. })));
+        assert_eq!(inputs.by_ref().take(200).filter(|input| matches!(input, Input::Event { .. })).count(), 200);
+        assert!(matches!(inputs.next(), Some(Input::ReplayEnd { replayed: 200, first: Some(_) })));
+        assert_eq!(inputs.next_back(), Some(Input::Disconnected { reason: "shutdown".to_owned() }));
+        for input in inputs {
+            let Input::Event { event, received } = input else { panic!("{input:?}") };
+            assert!(received >= event.view().time.unwrap());
+        }
+        assert_eq!(status.get().connects, 1);
+    }
+}

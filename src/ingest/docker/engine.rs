@@ -1,0 +1,94 @@
+//! What is asked of the daemon beside the event stream, through bollard, on connections of its own.
+
+use super::Timing;
+use super::error::IngestError;
+use crate::ingest::StatusHandle;
+use crate::ingest::endpoint::Endpoint;
+use bollard::errors::Error;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// bollard's own limit for an answer. Ours are shorter; this one is for what they do not cover.
+const BOLLARD_TIMEOUT_SECONDS: u64 = 20;
+/// What stands for a version that the daemon would not tell.
+const UNKNOWN: &str = "unknown";
+/// Unanswered pings in a row before the daemon counts as silent.
+const PINGS_MISSED_MAX: u32 = 2;
+/// Between two pings of which the first failed at once.
+const PING_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A daemon to ask things.
+#[derive(Clone)]
+pub(super) struct Engine {
+    pub(super) docker: Docker,
+    ping_every: Duration,
+    ping_timeout: Duration,
+    answer: Duration,
+    endpoint: Endpoint,
+}
+
+impl Engine {
+    /// Connects lazily.
+    pub(super) fn new(endpoint: &Endpoint, timing: &Timing) -> Result<Self, Error> {
+        let url = endpoint.to_string();
+        let docker = match endpoint {
+            Endpoint::Unix(_) => Docker::connect_with_unix(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
+            Endpoint::Tcp { .. } => Docker::connect_with_http(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
+        }?;
+        Ok(Self {
+            docker,
+            ping_every: timing.ping_every,
+            ping_timeout: timing.ping_timeout,
+            answer: timing.answer,
+            endpoint: endpoint.clone(),
+        })
+    }
+
+    /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
+    pub(super) async fn version(&self) -> String {
+        match timeout(self.answer, self.docker.version()).await {
+            Ok(Ok(version)) => version.version.filter(|v| !v.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned()),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the daemon does not tell its version");
+                UNKNOWN.to_owned()
+            }
+            Err(_) => UNKNOWN.to_owned(),
+        }
+    }
+
+    /// Tells in `status` when the daemon does not answer any more although its stream is open, and when it does again.
+    /// Docker sends nothing while there are no events, so a quiet daemon and one that hangs look the same otherwise.
+    /// `heard` is set by whoever reads the stream.
+    ///
+    /// The stream itself is left alone: a daemon that is being stopped answers no pings either, and still sends how its
+    /// containers end, up to its stop timeout later. A dead TCP peer is noticed by keep-alive (`wire`).
+    pub(super) async fn watch(&self, host: Arc<str>, heard: Arc<AtomicBool>, status: StatusHandle) {
+        let mut missed: u32 = 0;
+        loop {
+            sleep(if missed == 0 { self.ping_every } else { PING_AGAIN_AFTER.min(self.ping_every) }).await;
+            if heard.swap(false, Relaxed) || self.answers().await {
+                if missed >= PINGS_MISSED_MAX {
+                    tracing::info!(docker.host = %host, "the daemon answers again");
+                    status.answers_again();
+                }
+                missed = 0;
+                continue;
+            }
+            missed = missed.saturating_add(1);
+            if missed == PINGS_MISSED_MAX {
+                let error = IngestError::Silent;
+                tracing::warn!(docker.host = %host, %error, "waiting for the daemon");
+                status.failed(&error.to_string(), error.hint(&self.endpoint));
+            }
+        }
+    }
+
+    /// Any HTTP answer is one: a proxy may forbid pings.
+    async fn answers(&self) -> bool {
+        let answer = timeout(self.ping_timeout, self.docker.ping()).await;
+        matches!(answer, Ok(Ok(_) | Err(Error::DockerResponseServerError { .. })))
+    }
+}

@@ -1,0 +1,117 @@
+//! What can go wrong with a Docker host, in words for the person who has to mend it.
+
+use crate::ingest::endpoint::Endpoint;
+use std::io;
+use std::time::Duration;
+
+/// Why there is no event stream.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// No connection to the socket or port.
+    #[error("cannot connect to {endpoint}: {source}")]
+    Connect {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The daemon did not answer in time.
+    #[error("no answer within {} s to {what}", after.as_secs_f32())]
+    Timeout {
+        /// To what.
+        what: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// What came back is not HTTP, or the connection broke before an answer came.
+    #[error("no HTTP answer to GET /events: {0}")]
+    Http(#[source] hyper::Error),
+    /// The daemon, or a proxy in front of it, answered something else than 200.
+    #[error("GET /events was answered with HTTP {status}: {message}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// The daemon's own message.
+        message: String,
+    },
+    /// The daemon ended the stream or closed the connection, as it does when it stops.
+    #[error("the daemon closed the event stream")]
+    Ended,
+    /// The connection broke.
+    #[error("the event stream broke: {}", cause(.0))]
+    Broken(#[source] hyper::Error),
+    /// The stream is open, but there are neither events nor answers to pings. Told in the status; the stream is kept.
+    #[error("the daemon sends no events and answers no pings")]
+    Silent,
+}
+
+impl IngestError {
+    /// What to do about it, where there is something to say beyond the error itself.
+    pub fn hint(&self, endpoint: &Endpoint) -> Option<String> {
+        match self {
+            Self::Connect { source, .. } => Some(connect_hint(source, endpoint)),
+            Self::Http(_) => Some(format!("what listens at {endpoint} does not speak plain HTTP: is it a Docker Engine without TLS?")),
+            Self::Status { status: 401 | 403, .. } => Some(
+                "a proxy in front of the Docker socket forbids it: allow GET for /events, /_ping, /version and /containers \
+                 (for docker-socket-proxy: EVENTS=1, PING=1, VERSION=1, CONTAINERS=1)"
+                    .to_owned(),
+            ),
+            Self::Status { message, .. } if message.contains("HTTPS server") => {
+                Some(format!("the port at {endpoint} asks for TLS, which is not supported yet: use the Unix socket on that host"))
+            }
+            Self::Status { status: 404, .. } => Some(format!("what listens at {endpoint} is no Docker Engine: check --docker-host")),
+            Self::Timeout { .. } => Some("the Docker Engine hangs or is out of reach; trying again".to_owned()),
+            Self::Silent => Some("the Docker Engine hangs, or is being stopped".to_owned()),
+            Self::Status { .. } | Self::Ended | Self::Broken(_) => None,
+        }
+    }
+}
+
+/// hyper's own text says only that reading failed; the reason is in what caused it.
+fn cause(error: &hyper::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn connect_hint(error: &io::Error, endpoint: &Endpoint) -> String {
+    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+    match (endpoint, error.kind()) {
+        (Endpoint::Unix(path), NotFound) => format!(
+            "no Docker socket at {}: is the Docker Engine installed and running? Set --docker-host or DOCKER_HOST, or try --demo",
+            path.display()
+        ),
+        (Endpoint::Unix(path), PermissionDenied) => {
+            format!("permission denied at {}: add the user to the docker group and log in again, or run as root", path.display())
+        }
+        (Endpoint::Unix(path), ConnectionRefused) => {
+            format!("nothing listens on {}: start the Docker Engine (systemctl start docker), or try --demo", path.display())
+        }
+        (Endpoint::Unix(path), _) => format!("is {} the socket of a Docker Engine?", path.display()),
+        (Endpoint::Tcp { host, port }, ConnectionRefused) => {
+            format!("nothing listens on port {port} of {host}: is the Docker Engine running there, with -H tcp://… ?")
+        }
+        (Endpoint::Tcp { host, .. }, _) => format!("is {host} the right host, and can it be reached from here?"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_say_what_to_do() {
+        let unix = Endpoint::parse("unix:///run/d.sock").unwrap();
+        let tcp = Endpoint::parse("tcp://h:1").unwrap();
+        let connect = |endpoint: &Endpoint, kind: io::ErrorKind| {
+            IngestError::Connect { endpoint: endpoint.clone(), source: kind.into() }.hint(endpoint).unwrap()
+        };
+        assert!(connect(&unix, io::ErrorKind::NotFound).contains("no Docker socket at /run/d.sock"));
+        assert!(connect(&unix, io::ErrorKind::NotFound).contains("--demo"));
+        assert!(connect(&unix, io::ErrorKind::PermissionDenied).contains("docker group"));
+        assert!(connect(&unix, io::ErrorKind::ConnectionRefused).contains("systemctl start docker"));
+        assert!(connect(&tcp, io::ErrorKind::ConnectionRefused).contains("port 1 of h"));
+        let status = |status, message: &str| IngestError::Status { status, message: message.to_owned() }.hint(&tcp);
+        assert!(status(403, "x").unwrap().contains("EVENTS=1"));
+        assert!(status(400, "Client sent an HTTP request to an HTTPS server.").unwrap().contains("TLS"));
+        assert_eq!(status(500, "x"), None);
+    }
+}

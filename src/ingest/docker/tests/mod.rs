@@ -1,0 +1,113 @@
+//! The source against a fake daemon.
+
+#[path = "../../../../tests/it/fake_daemon.rs"]
+mod fake_daemon;
+mod state;
+mod stream;
+
+use super::*;
+use crate::ingest::{Inbox, QueueStats, SourceState, Tagged, queue};
+use crate::time::Timestamp;
+use tokio::task::JoinHandle;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than any test: so that only the other signs end the replay.
+const NEVER: Duration = Duration::from_secs(600);
+
+/// A running source and the recorder's end of its queue.
+struct Rig {
+    inbox: Inbox,
+    waiting: std::collections::VecDeque<Input>,
+    status: StatusHandle,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+fn quick() -> Timing {
+    Timing { retry_first: Duration::from_millis(10), retry_max: Duration::from_millis(40), ..Timing::default() }
+}
+
+impl Rig {
+    fn start(url: &str, timing: Timing) -> Self {
+        Self::start_with(url, timing, 10_000)
+    }
+
+    fn start_with(url: &str, timing: Timing, places: usize) -> Self {
+        let (feed, inbox) = queue(places, 64 << 20);
+        let source = Box::new(DockerSource::with_timing(DockerHost::parse(url).unwrap(), timing));
+        let status = StatusHandle::new(&source.name(), source.endpoint());
+        let (stop, shutdown) = watch::channel(false);
+        let task = tokio::spawn(source.run(feed.for_source("local".into()), status.clone(), shutdown));
+        Self { inbox, waiting: std::collections::VecDeque::new(), status, stop, task }
+    }
+
+    async fn next(&mut self) -> Input {
+        if self.waiting.is_empty() {
+            let mut inputs: Vec<Tagged> = Vec::new();
+            let taken = tokio::time::timeout(DEADLINE, self.inbox.recv_many(&mut inputs, 10_000)).await;
+            assert!(taken.unwrap_or_else(|_| panic!("no input; {:?}", self.status.get())) > 0, "the feed is gone");
+            self.waiting.extend(inputs.into_iter().map(|tagged| tagged.input));
+        }
+        self.waiting.pop_front().unwrap()
+    }
+
+    async fn expect_event(&mut self, line: &str) {
+        match self.next().await {
+            Input::Event { event, .. } if event.as_json() == line => {}
+            other => panic!("{other:?} instead of {line}"),
+        }
+    }
+
+    async fn expect_connected(&mut self) -> String {
+        match self.next().await {
+            Input::Connected { engine, reason } => {
+                assert_eq!(engine, "28.0.0-fake");
+                reason
+            }
+            other => panic!("{other:?} instead of Connected"),
+        }
+    }
+
+    async fn expect_replay_end(&mut self, expected: u64) -> Option<Timestamp> {
+        match self.next().await {
+            Input::ReplayEnd { replayed, first } if replayed == expected => first,
+            other => panic!("{other:?} instead of ReplayEnd after {expected}"),
+        }
+    }
+
+    async fn expect_disconnected(&mut self) -> String {
+        match self.next().await {
+            Input::Disconnected { reason } => reason,
+            other => panic!("{other:?} instead of Disconnected"),
+        }
+    }
+
+    async fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !condition(self) {
+            assert!(start.elapsed() < DEADLINE, "not in time: {what}; {:?}", self.status.get());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn queue(&self) -> QueueStats {
+        self.inbox.stats()
+    }
+}
+
+fn die(name: &str, nanos: i64) -> String {
+    format!(
+        r#"{{"status":"die","id":"f4","Type":"container","Action":"die","Actor":{{"ID":"f4","Attributes":{{"name":"{name}"}}}},"scope":"local","time":{},"timeNano":{nanos}}}"#,
+        nanos / 1_000_000_000
+    )
+}
+
+/// An event from long ago.
+fn old(n: i64) -> String {
+    die("old", 1_600_000_000_000_000_000 + n)
+}
+
+/// An event of now, which is after any request made before.
+fn live(name: &str) -> String {
+    die(name, Timestamp::now().nanos())
+}

@@ -1,0 +1,111 @@
+//! Sources of Docker events: what comes in, before anything is decided about it.
+//!
+//! A [`Source`] reads one Docker host and tells the recorder what it sees, in order, through a bounded queue
+//! ([`queue()`]). It never waits for the recorder while a daemon's socket is open: moby drops events for a reader that
+//! is 100 ms late, and a stalled subscriber slows the whole daemon. What does not fit is counted and told
+//! ([`Input::Overflow`]). Whether a reconnect was gapless is the recorder's judgement, not made here.
+
+pub mod demo;
+pub mod docker;
+pub mod endpoint;
+pub mod lines;
+mod queue;
+mod status;
+
+pub use queue::{Feed, Inbox, Observations, QueueStats, SourceFeed, queue};
+pub use status::{SourceState, SourceStatus, StatusHandle};
+
+use crate::event::Event;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a source tells the recorder, in order.
+///
+/// Per connection: `Connected`, then events, `ReplayEnd` at most once (a connection that ends within the replay has
+/// none: its replay proves nothing), more events, `Disconnected`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The event stream of the daemon is open.
+    Connected {
+        /// Version of the Docker Engine, such as `20.10.24`; `unknown` where it would not say.
+        engine: String,
+        /// `start`, or why it had to connect again.
+        reason: String,
+    },
+    /// One message of the daemon.
+    Event {
+        /// The message.
+        event: Event,
+        /// When it was read from the socket.
+        received: Timestamp,
+    },
+    /// A line that is not a Docker message, or is longer than [`lines::MAX_LINE_BYTES`].
+    Malformed {
+        /// When it was read from the socket.
+        received: Timestamp,
+        /// Length of the line, without its end.
+        bytes: u64,
+        /// What is wrong with it.
+        why: String,
+        /// How it begins: at most 200 characters, lossy, control characters escaped.
+        sample: String,
+    },
+    /// State of a container seen by inspection; an event of the recorder's own with action `observed` (API.md 2).
+    Observed {
+        /// The complete recorder event. Its time is when the inspection was *asked for*.
+        event: Event,
+        /// When the daemon's answer was read.
+        received: Timestamp,
+    },
+    /// The part of the stream that the daemon replayed from its ring has been read: what follows is live.
+    ReplayEnd {
+        /// Lines received since `Connected`, malformed and lost ones included.
+        replayed: u64,
+        /// The earliest time that an event among them carries.
+        first: Option<Timestamp>,
+    },
+    /// The bounded queue was full.
+    Overflow {
+        /// How many events and malformed lines were lost.
+        lost: u64,
+        /// Time of receipt of the first that was lost.
+        from: Timestamp,
+        /// Time of receipt of the last that was lost.
+        until: Timestamp,
+    },
+    /// The event stream is closed.
+    Disconnected {
+        /// Why, in words; `shutdown` when this process ends it.
+        reason: String,
+    },
+}
+
+/// An input and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// Name of the Docker host.
+    pub source: Arc<str>,
+    /// What it tells.
+    pub input: Input,
+}
+
+/// One Docker host, or something that behaves like one.
+#[async_trait::async_trait]
+pub trait Source: Send + 'static {
+    /// Name of the Docker host; `source` of its records.
+    fn name(&self) -> Arc<str>;
+
+    /// Where it is, for people: `unix:///var/run/docker.sock`.
+    fn endpoint(&self) -> String;
+
+    /// Reads until `shutdown` holds true (or its sender is gone). Comes back within 200 ms of that, provided that the
+    /// inbox is being read. Errors are told through `status`, and tried again for ever.
+    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: watch::Receiver<bool>);
+}
+
+/// Comes back when `shutdown` holds true, or nobody is left to say so.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: there is nobody left to work for.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,286 @@
+//! The bounded queue between sources and the recorder, which loses with a count rather than wait.
+//!
+//! Two limits: places (inputs) and bytes. Both are taken when an input is offered and given back when the recorder has
+//! taken it off. A source calls [`SourceFeed::reserve`] before it connects; from then on nothing it does with the feed
+//! waits: events are offered, and the few control inputs of a connection have their places already.
+
+use super::{Input, Tagged};
+use crate::event::Event;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
+
+/// Places that [`SourceFeed::reserve`] holds: `Connected`, `ReplayEnd` and `Disconnected`, and an `Overflow` that may
+/// have to go in front of either of the last two.
+const CONTROL_PLACES: usize = 5;
+/// A queue of fewer places could be filled by reserved ones alone.
+const MIN_PLACES: usize = 4 * CONTROL_PLACES;
+/// What an input costs besides its text.
+const INPUT_OVERHEAD_BYTES: usize = 128;
+
+/// A queue of at most `max_inputs` inputs (at least 20; about 10 more per source is wise, since a source holds 5 places
+/// back) that hold at most `max_bytes` of text between them. One input larger than that passes alone.
+pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
+    let places = max_inputs.clamp(MIN_PLACES, Semaphore::MAX_PERMITS);
+    let max_bytes = u32::try_from(max_bytes.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX).max(1);
+    let (sender, receiver) = mpsc::channel(places);
+    let shared = Arc::new(Shared {
+        bytes: Semaphore::new(max_bytes as usize),
+        max_bytes,
+        resume_places: (places / 8).clamp(2, 1024),
+        offered: AtomicU64::new(0),
+        lost: AtomicU64::new(0),
+        queued: AtomicU64::new(0),
+    });
+    (Feed { sender, shared: Arc::clone(&shared) }, Inbox { receiver, shared, taken: Vec::new() })
+}
+
+#[derive(Debug)]
+struct Shared {
+    bytes: Semaphore,
+    max_bytes: u32,
+    /// After an overflow, this many places must be free before it counts as over. Otherwise a recorder that takes inputs
+    /// one by one would get an overflow report for every second one.
+    resume_places: usize,
+    offered: AtomicU64,
+    lost: AtomicU64,
+    queued: AtomicU64,
+}
+
+impl Shared {
+    /// Bytes that `input` counts for. Control inputs are few and short: they count as places only.
+    fn cost(&self, input: &Input) -> u32 {
+        let text = match input {
+            Input::Event { event, .. } | Input::Observed { event, .. } => event.as_json().len(),
+            Input::Malformed { why, sample, .. } => why.len() + sample.len(),
+            Input::Connected { .. } | Input::ReplayEnd { .. } | Input::Overflow { .. } | Input::Disconnected { .. } => return 0,
+        };
+        u32::try_from(text + INPUT_OVERHEAD_BYTES).unwrap_or(u32::MAX).min(self.max_bytes)
+    }
+}
+
+#[derive(Debug)]
+struct Queued {
+    tagged: Tagged,
+    cost: u32,
+}
+
+/// Counters of a queue, for `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct QueueStats {
+    /// Events and malformed lines offered since the start.
+    pub offered: u64,
+    /// How many of them were lost because the queue was full.
+    pub lost: u64,
+    /// Inputs that wait now.
+    pub queued: u64,
+    /// Bytes that they hold.
+    pub queued_bytes: u64,
+}
+
+/// The end of the queue that sources put inputs in.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    sender: Sender<Queued>,
+    shared: Arc<Shared>,
+}
+
+impl Feed {
+    /// The feed of the source `name`.
+    pub fn for_source(&self, name: Arc<str>) -> SourceFeed {
+        SourceFeed { feed: self.clone(), source: name, lost: None, reserved: Vec::with_capacity(CONTROL_PLACES) }
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> QueueStats {
+        stats(&self.shared)
+    }
+
+    fn queued(&self, source: &Arc<str>, input: Input, cost: u32) -> Queued {
+        self.shared.queued.fetch_add(1, Relaxed);
+        Queued { tagged: Tagged { source: Arc::clone(source), input }, cost }
+    }
+
+    /// Waits for room. False if the inbox is gone.
+    async fn send(&self, source: &Arc<str>, input: Input) -> bool {
+        let cost = self.shared.cost(&input);
+        // The semaphore is never closed. Places are waited for last, for they are what others wait for as well.
+        let Ok(bytes) = self.shared.bytes.acquire_many(cost).await else { return false };
+        let Ok(place) = self.sender.reserve().await else { return false };
+        bytes.forget();
+        place.send(self.queued(source, input, cost));
+        true
+    }
+}
+
+fn stats(shared: &Shared) -> QueueStats {
+    QueueStats {
+        offered: shared.offered.load(Relaxed),
+        lost: shared.lost.load(Relaxed),
+        queued: shared.queued.load(Relaxed),
+        queued_bytes: u64::from(shared.max_bytes).saturating_sub(shared.bytes.available_permits() as u64),
+    }
+}
+
+/// Inputs lost and not yet told of.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    count: u64,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl From<Lost> for Input {
+    fn from(lost: Lost) -> Self {
+        Self::Overflow { lost: lost.count, from: lost.from, until: lost.until }
+    }
+}
+
+/// One source's way into the queue.
+#[derive(Debug)]
+pub struct SourceFeed {
+    feed: Feed,
+    source: Arc<str>,
+    lost: Option<Lost>,
+    reserved: Vec<OwnedPermit<Queued>>,
+}
+
+impl SourceFeed {
+    /// Waits until there are places for all control inputs of one connection. Call it before connecting. False if the
+    /// inbox is gone.
+    pub async fn reserve(&mut self) -> bool {
+        while self.reserved.len() < CONTROL_PLACES {
+            let Ok(place) = self.feed.sender.clone().reserve_owned().await else { return false };
+            self.reserved.push(place);
+        }
+        true
+    }
+
+    /// Puts an event or a malformed line in the queue, or counts it as lost. Never waits.
+    pub fn offer(&mut self, input: Input) {
+        self.feed.shared.offered.fetch_add(1, Relaxed);
+        let at = match &input {
+            Input::Event { received, .. } | Input::Malformed { received, .. } => *received,
+            _ => Timestamp::now(),
+        };
+        if self.try_put(input).is_none() {
+            self.feed.shared.lost.fetch_add(1, Relaxed);
+            let lost = self.lost.get_or_insert(Lost { count: 0, from: at, until: at });
+            lost.count += 1;
+            lost.until = at;
+        }
+    }
+
+    fn try_put(&mut self, input: Input) -> Option<()> {
+        let Feed { sender, shared } = &self.feed;
+        let cost = shared.cost(&input);
+        let bytes = shared.bytes.try_acquire_many(cost).ok()?;
+        if let Some(lost) = self.lost {
+            let mut places = sender.try_reserve_many(shared.resume_places).ok()?;
+            let (for_overflow, for_input) = (places.next()?, places.next()?);
+            for_overflow.send(self.feed.queued(&self.source, lost.into(), 0));
+            self.lost = None;
+            for_input.send(self.feed.queued(&self.source, input, cost));
+        } else {
+            sender.try_reserve().ok()?.send(self.feed.queued(&self.source, input, cost));
+        }
+        bytes.forget();
+        Some(())
+    }
+
+    /// Waits for room, then puts an input in the queue, behind what was lost before it. Not for use while a daemon's
+    /// socket is open. False if the inbox is gone.
+    pub async fn send(&mut self, input: Input) -> bool {
+        if let Some(lost) = self.lost {
+            if !self.feed.send(&self.source, lost.into()).await {
+                return false;
+            }
+            self.lost = None;
+        }
+        self.feed.send(&self.source, input).await
+    }
+
+    /// Whether something was lost that the recorder has not been told of.
+    pub fn overflowed(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Waits until the queue has space again, then tells what was lost. May be dropped and called again at any time.
+    pub async fn flush_overflow(&mut self) {
+        let Some(lost) = self.lost else { return };
+        let Ok(mut places) = self.feed.sender.reserve_many(self.feed.shared.resume_places).await else { return };
+        if let Some(place) = places.next() {
+            place.send(self.feed.queued(&self.source, lost.into(), 0));
+            self.lost = None;
+        }
+    }
+
+    /// Puts a control input in the queue at once, in a place that [`reserve`](Self::reserve) holds, behind what was lost
+    /// before it. False if no place is left.
+    pub fn send_reserved(&mut self, input: Input) -> bool {
+        if let Some(lost) = self.lost {
+            let Some(place) = self.reserved.pop() else { return false };
+            place.send(self.feed.queued(&self.source, lost.into(), 0));
+            self.lost = None;
+        }
+        let Some(place) = self.reserved.pop() else { return false };
+        place.send(self.feed.queued(&self.source, input, 0));
+        true
+    }
+
+    /// For what is observed beside the event stream; may be used from another task.
+    pub fn observations(&self) -> Observations {
+        Observations { feed: self.feed.clone(), source: Arc::clone(&self.source) }
+    }
+}
+
+/// Puts observed states in the queue, waiting for room.
+#[derive(Debug, Clone)]
+pub struct Observations {
+    feed: Feed,
+    source: Arc<str>,
+}
+
+impl Observations {
+    /// Puts one observed state in the queue. False if the inbox is gone.
+    pub async fn send(&self, event: Event, received: Timestamp) -> bool {
+        self.feed.send(&self.source, Input::Observed { event, received }).await
+    }
+
+    /// Comes back when the inbox is gone: there is nobody left to tell.
+    pub async fn closed(&self) {
+        self.feed.sender.closed().await;
+    }
+}
+
+/// The end of the queue that the recorder reads.
+#[derive(Debug)]
+pub struct Inbox {
+    receiver: Receiver<Queued>,
+    shared: Arc<Shared>,
+    taken: Vec<Queued>,
+}
+
+impl Inbox {
+    /// Waits for inputs and appends at most `max` of them to `out`. Returns how many; 0 when all feeds are gone. Nothing is
+    /// lost if it is dropped while it waits.
+    pub async fn recv_many(&mut self, out: &mut Vec<Tagged>, max: usize) -> usize {
+        let count = self.receiver.recv_many(&mut self.taken, max.max(1)).await;
+        let bytes: usize = self.taken.iter().map(|queued| queued.cost as usize).sum();
+        out.extend(self.taken.drain(..).map(|queued| queued.tagged));
+        self.shared.bytes.add_permits(bytes);
+        self.shared.queued.fetch_sub(count as u64, Relaxed);
+        count
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> QueueStats {
+        stats(&self.shared)
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+use super::*;
+use proptest::prelude::*;
+
+fn event(n: u64) -> Input {
+    let received = Timestamp::from_nanos(i64::try_from(n).unwrap());
+    Input::Event { event: Event::from_line(format!(r#"{{"n":{n}}}"#).as_bytes()).unwrap(), received }
+}
+
+async fn take(inbox: &mut Inbox, max: usize) -> Vec<Input> {
+    let mut out = Vec::new();
+    inbox.recv_many(&mut out, max).await;
+    out.into_iter().map(|tagged| tagged.input).collect()
+}
+
+#[tokio::test]
+async fn overflow_is_told_once_and_exactly_when_space_returns() {
+    let (feed, mut inbox) = queue(20, 1 << 20);
+    let mut source = feed.for_source("a".into());
+    for n in 0..30 {
+        source.offer(event(n));
+    }
+    assert_eq!((feed.stats().offered, feed.stats().lost, feed.stats().queued), (30, 10, 20));
+    assert_eq!(take(&mut inbox, 1).await, [event(0)]);
+    source.offer(event(30));
+    assert!(source.overflowed(), "one place is not yet space");
+    assert_eq!(take(&mut inbox, 100).await.len(), 19);
+    source.offer(event(31));
+    let overflow = Input::Overflow { lost: 11, from: Timestamp::from_nanos(20), until: Timestamp::from_nanos(30) };
+    assert_eq!(take(&mut inbox, 100).await, [overflow, event(31)]);
+    assert_eq!(feed.stats(), QueueStats { offered: 32, lost: 11, queued: 0, queued_bytes: 0 });
+}
+
+#[tokio::test]
+async fn control_inputs_never_wait_after_reserving() {
+    let (feed, mut inbox) = queue(20, 1 << 20);
+    let mut source = feed.for_source("a".into());
+    assert!(source.reserve().await);
+    for n in 0..40 {
+        source.offer(event(n));
+    }
+    let end = Input::ReplayEnd { replayed: 40, first: None };
+    let gone = Input::Disconnected { reason: "x".to_owned() };
+    assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "start".to_owned() }));
+    assert!(source.send_reserved(end.clone()));
+    source.offer(event(40));
+    assert!(source.send_reserved(gone.clone()));
+    let inputs = take(&mut inbox, 100).await;
+    assert_eq!(inputs.len(), 20);
+    assert!(matches!(inputs[15], Input::Overflow { lost: 25, .. }), "{inputs:?}");
+    assert_eq!(inputs[17], end);
+    assert!(matches!(inputs[18], Input::Overflow { lost: 1, .. }), "{inputs:?}");
+    assert_eq!(inputs[19], gone);
+}
+
+#[tokio::test]
+async fn bytes_are_bounded_but_one_large_input_passes() {
+    let (feed, mut inbox) = queue(1000, 1000);
+    let mut source = feed.for_source("a".into());
+    let large = Event::from_line(format!(r#"{{"x":"{}"}}"#, "y".repeat(5000)).as_bytes()).unwrap();
+    source.offer(Input::Event { event: large, received: Timestamp::MIN });
+    source.offer(event(1));
+    assert_eq!((feed.stats().queued, feed.stats().lost, feed.stats().queued_bytes), (1, 1, 1000));
+    assert_eq!(take(&mut inbox, 9).await.len(), 1);
+    assert_eq!(feed.stats().queued_bytes, 0);
+}
+
+#[tokio::test]
+async fn an_overflow_is_flushed_without_another_event() {
+    let (feed, mut inbox) = queue(20, 1 << 20);
+    let mut source = feed.for_source("a".into());
+    for n in 0..25 {
+        source.offer(event(n));
+    }
+    let flushed = tokio::spawn(async move { source.flush_overflow().await });
+    let mut inputs = Vec::new();
+    while inputs.len() < 21 {
+        inputs.extend(take(&mut inbox, 5).await);
+    }
+    assert!(matches!(inputs[20], Input::Overflow { lost: 5, .. }));
+    flushed.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_either_side_is_noticed() {
+    let (feed, mut inbox) = queue(20, 100);
+    drop(feed);
+    assert_eq!(inbox.recv_many(&mut Vec::new(), 5).await, 0);
+    let (feed, inbox) = queue(20, 100);
+    let mut source = feed.for_source("a".into());
+    drop(inbox);
+    source.observations().closed().await;
+    assert!(!source.reserve().await);
+    assert!(!source.observations().send(Event::from_line(b"{}").unwrap(), Timestamp::MIN).await);
+}
+
+proptest! {
+    /// Whatever the recorder's pace: what arrives is in order, and each hole is told of where it is, with its size.
+    #[test]
+    fn nothing_is_lost_silently(steps in prop::collection::vec((0u64..40, 0usize..30), 0..30), max_bytes in 200usize..20_000) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (feed, mut inbox) = queue(24, max_bytes);
+            let mut source = feed.for_source("a".into());
+            let (mut offered, mut out) = (0, Vec::new());
+            assert!(source.reserve().await);
+            for (offers, takes) in steps {
+                for _ in 0..offers {
+                    source.offer(event(offered));
+                    offered += 1;
+                }
+                if takes > 0 && feed.stats().queued > 0 {
+                    inbox.recv_many(&mut out, takes).await;
+                }
+            }
+            assert!(source.send_reserved(Input::Disconnected { reason: String::new() }));
+            while feed.stats().queued > 0 {
+                inbox.recv_many(&mut out, 7).await;
+            }
+            let mut next = 0;
+            for tagged in out {
+                match tagged.input {
+                    Input::Overflow { lost, from, until } => {
+                        assert!(lost > 0);
+                        assert_eq!(event(next), event(u64::try_from(from.nanos()).unwrap()));
+                        next += lost;
+                        assert_eq!(u64::try_from(until.nanos()).unwrap(), next - 1);
+                    }
+                    Input::Disconnected { .. } => break,
+                    input => {
+                        assert_eq!(input, event(next));
+                        next += 1;
+                    }
+                }
+            }
+            assert_eq!((next, feed.stats().queued_bytes), (offered, 0));
+        });
+    }
+}

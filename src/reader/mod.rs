@@ -1,0 +1,240 @@
+//! The one read path: a cursor that asks the log for what comes after it and, at the head, waits for the head to move.
+//!
+//! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams, polls, history and
+//! exports differ only in what they do with the steps.
+
+mod start;
+
+pub use start::{Reset, ResetReason, Start, StartAt, check_cursor};
+
+use crate::cursor::Sequence;
+use crate::filter::Filter;
+use crate::log::{Block, EventLog, GapReason, LogError, Piece, Scan};
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Which records a reader wants.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// Passing this filter.
+    pub filter: Arc<Filter>,
+    /// With their own time in this range.
+    pub time: RangeInclusive<Timestamp>,
+    /// Nothing behind this sequence.
+    pub until: Sequence,
+}
+
+impl Default for Want {
+    fn default() -> Self {
+        Self { filter: Arc::default(), time: Timestamp::MIN..=Timestamp::MAX, until: Sequence::MAX }
+    }
+}
+
+impl Want {
+    /// Everything that passes `filter`.
+    pub fn filtered(filter: Filter) -> Self {
+        Self { filter: Arc::new(filter), ..Self::default() }
+    }
+
+    /// Whether every record is wanted, so that sequences are dense.
+    pub fn everything(&self) -> bool {
+        self.filter.is_empty() && self.any_time()
+    }
+
+    fn any_time(&self) -> bool {
+        self.time == (Timestamp::MIN..=Timestamp::MAX)
+    }
+
+    fn takes(&self, block: &Block, seq: Sequence) -> bool {
+        (self.any_time() || self.time.contains(&block.time(seq))) && block.matches(seq, &self.filter)
+    }
+}
+
+/// The wanted records of one block, as runs of consecutive sequences, in the direction of reading.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// The block they lie in.
+    pub block: Arc<Block>,
+    /// At least one run; none is empty. Each run rises, also when reading downwards.
+    pub runs: Vec<RangeInclusive<Sequence>>,
+}
+
+impl Selection {
+    fn select(block: Arc<Block>, range: RangeInclusive<Sequence>, want: &Want) -> Option<Self> {
+        let (from, to) = (*range.start().max(&block.first()), *range.end().min(&block.last()).min(&want.until));
+        if from > to {
+            return None;
+        }
+        if want.everything() {
+            return Some(Self { block, runs: vec![from..=to] });
+        }
+        let mut runs: Vec<RangeInclusive<Sequence>> = Vec::new();
+        for seq in (from..=to).filter(|seq| want.takes(&block, *seq)) {
+            match runs.last_mut() {
+                Some(run) if run.end() + 1 == seq => *run = *run.start()..=seq,
+                _ => runs.push(seq..=seq),
+            }
+        }
+        (!runs.is_empty()).then_some(Self { block, runs })
+    }
+
+    /// All sequences, rising.
+    pub fn sequences(&self) -> impl DoubleEndedIterator<Item = Sequence> + '_ {
+        self.runs.iter().flat_map(Clone::clone)
+    }
+
+    /// The highest sequence.
+    pub fn last(&self) -> Sequence {
+        self.runs.last().map_or(0, |run| *run.end())
+    }
+}
+
+/// What a reader came upon.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Records.
+    Records(Selection),
+    /// These sequences are gone.
+    Gap(RangeInclusive<Sequence>, GapReason),
+    /// Nothing wanted up to [`Reader::position`]; there may be more behind it.
+    Nothing,
+}
+
+/// Reads upwards from a position, for ever if need be.
+pub struct Reader {
+    log: Arc<dyn EventLog>,
+    head: watch::Receiver<Sequence>,
+    want: Want,
+    scan: Scan,
+    position: Sequence,
+    pieces: VecDeque<Piece>,
+    through: Sequence,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("position", &self.position).field("want", &self.want).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// A reader of what comes after `after`.
+    pub fn new(log: Arc<dyn EventLog>, after: Sequence, want: Want) -> Self {
+        let head = log.watch_head();
+        let scan = Scan { time: want.time.clone(), ..Scan::default() };
+        Self { log, head, want, scan, position: after, pieces: VecDeque::new(), through: after }
+    }
+
+    /// Everything up to here has been given or was not wanted.
+    pub fn position(&self) -> Sequence {
+        self.position
+    }
+
+    /// The next step; `None` at the head, and where the reader was told to end.
+    ///
+    /// # Errors
+    /// When the log cannot be read. The same reader can be asked again.
+    pub async fn next(&mut self) -> Result<Option<Step>, LogError> {
+        if self.position >= self.want.until {
+            return Ok(None);
+        }
+        if self.pieces.is_empty() {
+            if self.through > self.position {
+                // Blocks outside the time range ended the chunk.
+                self.position = self.through;
+            }
+            self.head.mark_unchanged();
+            let chunk = self.log.read_after(self.position, &self.scan).await?;
+            if chunk.through <= self.position {
+                return Ok(None);
+            }
+            self.through = chunk.through;
+            self.pieces = chunk.pieces.into();
+        }
+        while let Some(piece) = self.pieces.pop_front() {
+            match piece {
+                Piece::Gap(range, reason) => {
+                    let range = self.position + 1..=*range.end();
+                    self.position = *range.end();
+                    return Ok(Some(Step::Gap(range, reason)));
+                }
+                Piece::Block(block) => {
+                    let range = self.position + 1..=block.last();
+                    self.position = block.last();
+                    if let Some(selection) = Selection::select(block, range, &self.want) {
+                        return Ok(Some(Step::Records(selection)));
+                    }
+                }
+            }
+        }
+        self.position = self.through;
+        // A rare filter over a long log must not keep the runtime from its other tasks.
+        tokio::task::yield_now().await;
+        Ok(Some(Step::Nothing))
+    }
+
+    /// Waits at the head until it moves. Returns `false` when it never will again.
+    pub async fn wait(&mut self) -> bool {
+        // `next` marks the head before it reads, so a move between that read and this wait is seen here.
+        self.head.changed().await.is_ok()
+    }
+}
+
+/// Reads downwards from a position to the oldest record.
+pub struct ReverseReader {
+    log: Arc<dyn EventLog>,
+    want: Want,
+    scan: Scan,
+    position: Sequence,
+    pieces: VecDeque<Piece>,
+    through: Sequence,
+}
+
+impl ReverseReader {
+    /// A reader of what comes before `before`, newest first.
+    pub fn new(log: Arc<dyn EventLog>, before: Sequence, want: Want) -> Self {
+        let scan = Scan { time: want.time.clone(), ..Scan::default() };
+        Self { log, want, scan, position: before, pieces: VecDeque::new(), through: before }
+    }
+
+    /// The next step, newest first; `None` at the oldest record.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub async fn next(&mut self) -> Result<Option<Step>, LogError> {
+        if self.pieces.is_empty() {
+            self.position = self.position.min(self.through);
+            let chunk = self.log.read_before(self.position, &self.scan).await?;
+            if chunk.through >= self.position {
+                return Ok(None);
+            }
+            self.through = chunk.through;
+            self.pieces = chunk.pieces.into();
+        }
+        while let Some(piece) = self.pieces.pop_front() {
+            match piece {
+                Piece::Gap(range, reason) => {
+                    self.position = *range.start();
+                    return Ok(Some(Step::Gap(range, reason)));
+                }
+                Piece::Block(block) => {
+                    let Some(end) = self.position.checked_sub(1) else { break };
+                    let range = block.first()..=end;
+                    self.position = block.first();
+                    if let Some(selection) = Selection::select(block, range, &self.want) {
+                        return Ok(Some(Step::Records(selection)));
+                    }
+                }
+            }
+        }
+        self.position = self.through;
+        tokio::task::yield_now().await;
+        Ok(Some(Step::Nothing))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use super::*;
+use crate::event::Event;
+use crate::log::{EmbeddedLog, NewRecord};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+fn record(n: u64) -> NewRecord {
+    let kind = if n.is_multiple_of(3) { "network" } else { "container" };
+    let json = format!(r#"{{"Type":"{kind}","Action":"a{n}","timeNano":{}}}"#, n * 1000);
+    NewRecord { source: "local".into(), received: Timestamp::from_nanos(1), event: Event::from_line(json.as_bytes()).unwrap() }
+}
+
+async fn log_of(blocks: &[u64]) -> (TempDir, Arc<dyn EventLog>) {
+    let dir = TempDir::new().unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+    let mut n = 0;
+    for size in blocks {
+        log.append((n + 1..=n + size).map(record).collect()).await.unwrap();
+        n += size;
+    }
+    (dir, log)
+}
+
+fn networks() -> Filter {
+    Filter::from_params(Some(r#"{"type":["network"]}"#), None).unwrap()
+}
+
+async fn drain(reader: &mut Reader) -> Vec<Sequence> {
+    let mut out = Vec::new();
+    while let Some(step) = reader.next().await.unwrap() {
+        match step {
+            Step::Records(selection) => {
+                assert!(selection.last() <= reader.position());
+                out.extend(selection.sequences());
+            }
+            Step::Gap(range, _) => panic!("gap {range:?}"),
+            Step::Nothing => {}
+        }
+    }
+    out
+}
+
+#[tokio::test]
+async fn replays_then_follows_without_a_seam() {
+    let (_dir, log) = log_of(&[5, 1, 9]).await;
+    let mut reader = Reader::new(Arc::clone(&log), 3, Want::default());
+    assert_eq!(drain(&mut reader).await, (4..=15).collect::<Vec<_>>());
+    log.append(vec![record(16)]).await.unwrap();
+    assert!(reader.wait().await, "a move since the last read is not missed");
+    assert_eq!(drain(&mut reader).await, [16]);
+    let waiting = tokio::spawn(async move {
+        reader.wait().await;
+        drain(&mut reader).await
+    });
+    log.append(vec![record(17)]).await.unwrap();
+    assert_eq!(waiting.await.unwrap(), [17]);
+}
+
+#[tokio::test]
+async fn resolves_every_start() {
+    let (_dir, log) = log_of(&[2, 2, 2]).await;
+    log.trim(3).await.unwrap();
+    let id = log.bounds().log;
+    for (start, after, reset) in [
+        (StartAt::Now, 6, None),
+        (StartAt::Oldest, 2, None),
+        (StartAt::Time(Timestamp::from_nanos(3500)), 3, None),
+        (StartAt::Time(Timestamp::MAX), 6, None),
+        (StartAt::After(id.cursor(4).to_string()), 4, None),
+        (StartAt::After(id.cursor(1).to_string()), 1, None),
+        (StartAt::After(id.cursor(7).to_string()), 2, Some(ResetReason::Future)),
+        (StartAt::After(format!("{:08x}-4", id.prefix() ^ 1)), 2, Some(ResetReason::ForeignLog)),
+        (StartAt::After("x".repeat(10_000)), 2, Some(ResetReason::Malformed)),
+        (StartAt::After("\0".into()), 2, Some(ResetReason::Malformed)),
+    ] {
+        let found = start.clone().resolve(&*log).await.unwrap();
+        assert_eq!((found.after, found.reset.as_ref().map(|r| r.reason)), (after, reset), "{start:?}");
+        assert!(found.reset.is_none_or(|r| r.requested.len() <= 64));
+    }
+    let mut reader = Reader::new(Arc::clone(&log), 0, Want::default());
+    assert!(matches!(reader.next().await.unwrap(), Some(Step::Gap(range, GapReason::Retention)) if range == (1..=2)));
+    assert_eq!(drain(&mut reader).await, [3, 4, 5, 6]);
+    let mut reader = Reader::new(log, 1, Want::default());
+    assert!(matches!(reader.next().await.unwrap(), Some(Step::Gap(range, _)) if range == (2..=2)), "only what this reader lacks");
+}
+
+#[tokio::test]
+async fn bounded_reads_end() {
+    let (_dir, log) = log_of(&[4, 4]).await;
+    let want = Want { until: 6, time: Timestamp::from_nanos(2000)..=Timestamp::from_nanos(7000), ..Want::filtered(networks()) };
+    let mut reader = Reader::new(Arc::clone(&log), 0, want.clone());
+    assert_eq!(drain(&mut reader).await, [3, 6]);
+    let mut reverse = ReverseReader::new(log, 7, want);
+    let mut seen = Vec::new();
+    while let Some(step) = reverse.next().await.unwrap() {
+        if let Step::Records(selection) = step {
+            seen.extend(selection.sequences().rev());
+        }
+    }
+    assert_eq!(seen, [6, 3]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A reader that is dropped at random places and resumed by its position, while records are being appended, sees
+    /// exactly what a naive pass over the whole log selects.
+    #[test]
+    fn resumed_readers_concatenate_to_the_log(
+        blocks in prop::collection::vec(1u64..6, 1..12),
+        later in prop::collection::vec(1u64..4, 0..8),
+        cuts in prop::collection::vec(0usize..5, 1..10),
+        filtered in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (_dir, log) = log_of(&blocks).await;
+            let want = if filtered { Want::filtered(networks()) } else { Want::default() };
+            let mut later = later.into_iter();
+            let mut total: u64 = blocks.iter().sum();
+            let (mut seen, mut position) = (Vec::new(), 0);
+            for cut in cuts.into_iter().chain([usize::MAX]) {
+                let mut reader = Reader::new(Arc::clone(&log), position, want.clone());
+                for _ in 0..cut {
+                    match reader.next().await.unwrap() {
+                        Some(Step::Records(selection)) => seen.extend(selection.sequences()),
+                        Some(Step::Gap(..)) => unreachable!(),
+                        Some(Step::Nothing) => {}
+                        None => break,
+                    }
+                }
+                position = reader.position();
+                if let Some(size) = later.next() {
+                    log.append((total + 1..=total + size).map(record).collect()).await.unwrap();
+                    total += size;
+                }
+            }
+            let mut reader = Reader::new(Arc::clone(&log), position, want);
+            seen.extend(drain(&mut reader).await);
+            let naive: Vec<_> = (1..=total).filter(|n| !filtered || n.is_multiple_of(3)).collect();
+            assert_eq!(seen, naive);
+        });
+    }
+}

@@ -1,0 +1,179 @@
+//! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity, appends.
+
+mod continuity;
+mod stats;
+
+pub use stats::RecorderStats;
+
+use crate::event::{Event, RECORDER_TYPE};
+use crate::ingest::{Inbox, Input, Tagged};
+use crate::log::{EventLog, LogError, NewRecord, Recovery};
+use crate::reader::{ReverseReader, Step, Want};
+use crate::time::Timestamp;
+use continuity::{Continuity, MEMORY};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Inputs taken from the queue at a time; what queues meanwhile goes into the next commit.
+const BATCH: usize = 512;
+/// Records looked at, from the newest backwards, to learn what each source had stored last.
+const LOOK_BACK: usize = 50_000;
+/// `source` of the records that concern the recorder as a whole.
+const SELF_SOURCE: &str = "shipslog";
+
+/// Writes the log.
+pub struct Recorder {
+    log: Arc<dyn EventLog>,
+    stats: Arc<RecorderStats>,
+    sources: HashMap<Arc<str>, Continuity>,
+    batch: Vec<NewRecord>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// Learns from the log what was stored last, and records the start (and what recovery found lost).
+    ///
+    /// # Errors
+    /// When the log can be neither read nor written.
+    pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
+        let sources = remember(&log).await?;
+        let mut recorder = Self { log, stats, sources, batch: Vec::new() };
+        if let Some(lost) = &recovery.lost {
+            let (from, to) = (lost.start().to_string(), lost.end().to_string());
+            recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
+        }
+        let stopped = if recovery.clean { "clean" } else { "unclean" };
+        recorder.own(SELF_SOURCE, "start", &[("version", env!("CARGO_PKG_VERSION")), ("last_stop", stopped)]);
+        recorder.flush().await?;
+        Ok(recorder)
+    }
+
+    /// Records until every source is gone, then records the stop.
+    pub async fn run(mut self, mut inbox: Inbox) {
+        let mut inputs = Vec::with_capacity(BATCH);
+        loop {
+            inputs.clear();
+            if inbox.recv_many(&mut inputs, BATCH).await == 0 {
+                break;
+            }
+            for Tagged { source, input } in inputs.drain(..) {
+                self.take(&source, input);
+            }
+            self.stats.set_queue(inbox.stats());
+            // After a failed write the log is poisoned and has said so; the queue is drained and counted even so, since a
+            // reader that stops reading would slow the Docker daemon.
+            let _ = self.flush().await;
+        }
+        self.own(SELF_SOURCE, "stop", &[("version", env!("CARGO_PKG_VERSION"))]);
+        let _ = self.flush().await;
+    }
+
+    fn take(&mut self, source: &Arc<str>, input: Input) {
+        match input {
+            Input::Event { event, received } => {
+                self.stats.received.fetch_add(1, Relaxed);
+                if self.continuity(source).is_new(&event) {
+                    self.stats.count_action(&event);
+                    self.batch.push(NewRecord { source: Arc::clone(source), received, event });
+                } else {
+                    self.stats.duplicates.fetch_add(1, Relaxed);
+                }
+            }
+            Input::Observed { event, received } => self.batch.push(NewRecord { source: Arc::clone(source), received, event }),
+            Input::Connected { engine, reason } => {
+                self.continuity(source).connected();
+                self.own(source, "connect", &[("engine", &engine), ("reason", &reason)]);
+            }
+            Input::ReplayEnd { replayed, first } => {
+                let verdict = self.continuity(source).judge(replayed, first, Timestamp::now());
+                self.own(source, verdict.action, &verdict.attributes());
+            }
+            Input::Malformed { received, bytes, why, sample } => {
+                self.stats.malformed.fetch_add(1, Relaxed);
+                let (time, bytes) = (received.to_string(), bytes.to_string());
+                let attributes = [
+                    ("reason", "malformed"),
+                    ("from", &*time),
+                    ("until", &time),
+                    ("lost", "1"),
+                    ("why", &why),
+                    ("bytes", &bytes),
+                    ("sample", &sample),
+                ];
+                self.own(source, "gap", &attributes);
+            }
+            Input::Overflow { lost, from, until } => {
+                let (lost, from, until) = (lost.to_string(), from.to_string(), until.to_string());
+                self.own(source, "gap", &[("reason", "queue-overflow"), ("from", &from), ("until", &until), ("lost", &lost)]);
+            }
+            Input::Disconnected { reason } => self.own(source, "disconnect", &[("reason", &reason)]),
+        }
+    }
+
+    fn continuity(&mut self, source: &Arc<str>) -> &mut Continuity {
+        self.sources.entry(Arc::clone(source)).or_default()
+    }
+
+    /// Adds a record of the recorder's own.
+    fn own(&mut self, source: &str, action: &str, attributes: &[(&str, &str)]) {
+        let now = Timestamp::now();
+        self.batch.push(NewRecord { source: source.into(), received: now, event: Event::recorder(action, source, attributes, now) });
+    }
+
+    async fn flush(&mut self) -> Result<(), LogError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let count = batch.len() as u64;
+        match self.log.append(batch).await {
+            Ok(_) => {
+                self.stats.stored.fetch_add(count, Relaxed);
+                Ok(())
+            }
+            Err(e) => {
+                self.stats.lost.fetch_add(count, Relaxed);
+                Err(e)
+            }
+        }
+    }
+}
+
+/// Reads backwards until each source's memory is full, the log ends or [`LOOK_BACK`] is reached.
+async fn remember(log: &Arc<dyn EventLog>) -> Result<HashMap<Arc<str>, Continuity>, LogError> {
+    let mut found: HashMap<Arc<str>, Vec<Event>> = HashMap::new();
+    let mut looked = 0;
+    let mut reader = ReverseReader::new(Arc::clone(log), log.bounds().head + 1, Want::default());
+    'reading: while let Some(step) = reader.next().await? {
+        let Step::Records(selection) = step else { continue };
+        for seq in selection.sequences().rev() {
+            looked += 1;
+            if looked > LOOK_BACK {
+                break 'reading;
+            }
+            let block = &selection.block;
+            if block.kind(seq) == RECORDER_TYPE {
+                continue;
+            }
+            let events = found.entry(block.source(seq).into()).or_default();
+            if events.len() < MEMORY
+                && let Ok(event) = Event::from_line(block.json(seq).as_bytes())
+            {
+                events.push(event);
+            }
+        }
+        if !found.is_empty() && found.values().all(|events| events.len() >= MEMORY) {
+            break;
+        }
+    }
+    Ok(found.into_iter().map(|(source, events)| (source, Continuity::remembering(events.iter().rev()))).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! The recorder's counters.
+
+use crate::event::Event;
+use crate::ingest::QueueStats;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+
+/// Pairs of type and action counted apart; whatever comes after them is counted together, since Docker's actions hold command lines and
+/// newer daemons may have any number of them.
+const MAX_ACTIONS: usize = 200;
+
+/// Counts since start.
+#[derive(Debug, Default)]
+pub struct RecorderStats {
+    /// Events read from Docker, repeated ones included.
+    pub received: AtomicU64,
+    /// Records stored durably, the recorder's own included.
+    pub stored: AtomicU64,
+    /// Events that were stored already.
+    pub duplicates: AtomicU64,
+    /// Lines that were no events.
+    pub malformed: AtomicU64,
+    /// Records that could not be stored.
+    pub lost: AtomicU64,
+    queue: Mutex<Option<QueueStats>>,
+    actions: Mutex<BTreeMap<(String, String), u64>>,
+}
+
+impl RecorderStats {
+    /// Counts an event under its type and action.
+    pub(super) fn count_action(&self, event: &Event) {
+        let view = event.view();
+        // `exec_create: /bin/sh -c …` counts as `exec_create`.
+        let action = view.action.as_deref().unwrap_or("").split(':').next().unwrap_or("").to_owned();
+        let key = (view.kind.as_deref().unwrap_or("").to_owned(), action);
+        let mut actions = self.actions.lock();
+        let key = if actions.len() >= MAX_ACTIONS && !actions.contains_key(&key) { ("other".to_owned(), "other".to_owned()) } else { key };
+        *actions.entry(key).or_default() += 1;
+    }
+
+    pub(super) fn set_queue(&self, stats: QueueStats) {
+        *self.queue.lock() = Some(stats);
+    }
+
+    /// Inputs that waited when the recorder last looked.
+    pub fn queued(&self) -> u64 {
+        self.queue.lock().map_or(0, |q| q.queued)
+    }
+
+    /// Events lost because the queue was full.
+    pub fn overflowed(&self) -> u64 {
+        self.queue.lock().map_or(0, |q| q.lost)
+    }
+
+    /// Counts by type and action.
+    pub fn by_action(&self) -> Vec<((String, String), u64)> {
+        self.actions.lock().iter().map(|(key, count)| (key.clone(), *count)).collect()
+    }
+}

@@ -1,0 +1,126 @@
+use super::*;
+use crate::ingest::{self, SourceFeed};
+use crate::log::EmbeddedLog;
+use crate::reader::Reader;
+use tempfile::TempDir;
+
+fn event(n: i64) -> Input {
+    let line = format!(r#"{{"Type":"container","Action":"start","Actor":{{"ID":"c{n}"}},"timeNano":{n}}}"#);
+    Input::Event { event: Event::from_line(line.as_bytes()).unwrap(), received: Timestamp::from_nanos(n) }
+}
+
+struct Bench {
+    log: Arc<dyn EventLog>,
+    recovery: Recovery,
+    stats: Arc<RecorderStats>,
+    _dir: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+        Self { log: Arc::new(log), recovery, stats: Arc::default(), _dir: dir }
+    }
+
+    /// One run of the recorder over what `inputs` says.
+    async fn session(&self, inputs: Vec<Input>) {
+        let (feed, inbox) = ingest::queue(1024, 1 << 20);
+        let recorder = Recorder::start(Arc::clone(&self.log), &self.recovery, Arc::clone(&self.stats)).await.unwrap();
+        let recording = tokio::spawn(recorder.run(inbox));
+        let mut source: SourceFeed = feed.for_source("local".into());
+        drop(feed);
+        for input in inputs {
+            assert!(source.send(input).await);
+        }
+        drop(source);
+        recording.await.unwrap();
+    }
+
+    /// `type action reason` of every record.
+    async fn story(&self) -> Vec<String> {
+        let mut reader = Reader::new(Arc::clone(&self.log), 0, Want::default());
+        let mut story = Vec::new();
+        while let Some(step) = reader.next().await.unwrap() {
+            if let Step::Records(selection) = step {
+                for seq in selection.sequences() {
+                    let event = Event::from_line(selection.block.json(seq).as_bytes()).unwrap();
+                    let view = event.view();
+                    let id = if view.kind.as_deref() == Some(RECORDER_TYPE) { view.attribute("reason") } else { view.actor_id.as_deref() };
+                    story.push(format!("{} {}", view.action.as_deref().unwrap_or(""), id.unwrap_or("-")));
+                }
+            }
+        }
+        story
+    }
+}
+
+fn connected(reason: &str) -> Input {
+    Input::Connected { engine: "20.10.24".into(), reason: reason.into() }
+}
+
+fn replay_end(replayed: u64) -> Input {
+    Input::ReplayEnd { replayed, first: None }
+}
+
+#[tokio::test]
+async fn a_replay_is_stored_once_and_judged() {
+    let bench = Bench::new();
+    bench
+        .session(vec![
+            connected("start"),
+            event(1),
+            event(2),
+            event(2),
+            replay_end(3),
+            event(3),
+            Input::Disconnected { reason: "eof".into() },
+        ])
+        .await;
+    let first = ["start -", "connect start", "start c1", "start c2", "gap first-contact", "start c3", "disconnect eof", "stop -"];
+    assert_eq!(bench.story().await, first);
+
+    // A new process: it knows from the log alone what is stored.
+    bench.session(vec![connected("start"), event(1), event(2), event(3), event(4), replay_end(4), event(5)]).await;
+    let second = ["start -", "connect start", "start c4", "resumed -", "start c5", "stop -"];
+    assert_eq!(bench.story().await[first.len()..], second);
+
+    bench.session(vec![connected("start"), event(9), replay_end(1)]).await;
+    assert_eq!(bench.story().await[first.len() + second.len()..], ["start -", "connect start", "start c9", "gap daemon-restart", "stop -"]);
+    assert_eq!(bench.stats.duplicates.load(Relaxed), 4);
+}
+
+#[tokio::test]
+async fn what_could_not_be_had_is_a_record() {
+    let bench = Bench::new();
+    let time = Timestamp::from_nanos(7);
+    let malformed = Input::Malformed { received: time, bytes: 9, why: "not JSON".into(), sample: "x".into() };
+    bench.session(vec![malformed, Input::Overflow { lost: 5, from: time, until: time }]).await;
+    assert_eq!(bench.story().await, ["start -", "gap malformed", "gap queue-overflow", "stop -"]);
+}
+
+#[tokio::test]
+async fn what_recovery_lost_is_a_record() {
+    let mut bench = Bench::new();
+    bench.recovery = Recovery { clean: false, lost: Some(5..=9), quarantined: None };
+    bench.session(vec![]).await;
+    assert_eq!(bench.story().await, ["gap damage", "start -", "stop -"]);
+}
+
+#[tokio::test]
+async fn a_closed_log_stops_recording_but_not_reading() {
+    let bench = Bench::new();
+    let (feed, inbox) = ingest::queue(1024, 1 << 20);
+    let recorder = Recorder::start(Arc::clone(&bench.log), &bench.recovery, Arc::clone(&bench.stats)).await.unwrap();
+    let recording = tokio::spawn(recorder.run(inbox));
+    bench.log.close().await.unwrap();
+    let mut source = feed.for_source("local".into());
+    drop(feed);
+    for n in 0..2000 {
+        assert!(source.send(event(n)).await, "the queue is drained even so");
+    }
+    drop(source);
+    recording.await.unwrap();
+    assert_eq!(bench.stats.lost.load(Relaxed), 2001);
+    assert_eq!(bench.story().await, ["start -"]);
+}

@@ -1,0 +1,68 @@
+//! What every route can reach.
+
+use crate::ingest::StatusHandle;
+use crate::log::EventLog;
+use crate::recorder::RecorderStats;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// Shared state of the server.
+pub struct Context {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The state of each Docker host.
+    pub sources: Vec<StatusHandle>,
+    /// The recorder's counters.
+    pub recorder: Arc<RecorderStats>,
+    /// Turns true when the server is to stop.
+    pub shutdown: watch::Receiver<bool>,
+    /// Names, besides `localhost` and IP addresses, under which the server may be addressed.
+    pub allowed_hosts: Vec<String>,
+    /// When the process started.
+    pub started: Instant,
+    /// Open live streams, SSE and WebSocket.
+    pub streams: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Requests answered since start.
+    pub requests: AtomicU64,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+/// A count of things that are open right now.
+#[derive(Debug, Clone, Default)]
+pub struct Gauge(Arc<AtomicU64>);
+
+/// One open thing; counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct StreamGuard(Arc<AtomicU64>);
+
+impl Gauge {
+    pub(super) fn enter(&self) -> StreamGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        StreamGuard(Arc::clone(&self.0))
+    }
+
+    /// How many are open.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Comes back when the server is to stop, or nobody is left to say so.
+pub(super) async fn stopping(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,129 @@
+//! What a live client is sent, in order, whatever the transport.
+
+use super::context::stopping;
+use super::control::Control;
+use crate::cursor::{LogId, Sequence};
+use crate::log::{EventLog, LogError};
+use crate::reader::{Reader, Selection, StartAt, Step, Want};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Silence after which a sign of life is due.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Least time between checkpoints, and between the last record and one.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// One thing to send.
+#[derive(Debug)]
+pub(super) enum Item {
+    Control(Control),
+    Records(Selection),
+    /// Nothing has been sent for [`KEEP_ALIVE`].
+    Quiet,
+}
+
+/// A live client's place in the log. All methods can be dropped while they wait; nothing is lost by it.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) log: LogId,
+    reader: Reader,
+    waiting: VecDeque<Control>,
+    caught_up: bool,
+    /// The highest sequence that the client can resume with.
+    told: Sequence,
+    spoke: Instant,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Feed {
+    pub(super) async fn open(
+        log: Arc<dyn EventLog>,
+        start: StartAt,
+        want: Want,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<Self, LogError> {
+        let start = start.resolve(&*log).await?;
+        let bounds = log.bounds();
+        let after = start.after;
+        let mut waiting = VecDeque::from([Control::Hello { oldest: bounds.oldest, head: bounds.head, after }]);
+        if let Some(reset) = start.reset {
+            waiting.push_back(Control::Reset { reset, oldest: bounds.oldest, head: bounds.head, after });
+        }
+        let reader = Reader::new(log, after, want);
+        Ok(Self { log: bounds.log, reader, waiting, caught_up: false, told: after, spoke: Instant::now(), shutdown })
+    }
+
+    /// The next item, waiting for it if need be; `None` when the server shuts down or the log cannot be read.
+    pub(super) async fn next(&mut self) -> Option<Item> {
+        loop {
+            if let Some(item) = self.ready().await {
+                return item;
+            }
+            let due = if self.reader.position() > self.told { CHECKPOINT_EVERY } else { KEEP_ALIVE };
+            let due = self.spoke + due;
+            if Instant::now() >= due {
+                return Some(self.overdue());
+            }
+            tokio::select! {
+                moved = self.reader.wait() => if !moved { return None },
+                () = stopping(&mut self.shutdown) => return None,
+                () = tokio::time::sleep_until(due) => {}
+            }
+        }
+    }
+
+    /// The next item if there is one without waiting for the head to move: `None` at the head, `Some(None)` at the end.
+    #[expect(clippy::option_option, reason = "'nothing yet' and 'nothing any more' are different answers")]
+    pub(super) async fn ready(&mut self) -> Option<Option<Item>> {
+        loop {
+            if *self.shutdown.borrow() {
+                return Some(None);
+            }
+            if let Some(control) = self.waiting.pop_front() {
+                return Some(Some(self.say(control)));
+            }
+            match self.reader.next().await {
+                Ok(Some(Step::Records(selection))) => {
+                    self.told = selection.last();
+                    self.spoke = Instant::now();
+                    return Some(Some(Item::Records(selection)));
+                }
+                Ok(Some(Step::Gap(range, reason))) => {
+                    return Some(Some(self.say(Control::Gap { from: *range.start(), to: *range.end(), reason })));
+                }
+                Ok(Some(Step::Nothing)) => {
+                    if self.spoke.elapsed() >= CHECKPOINT_EVERY {
+                        return Some(Some(self.overdue()));
+                    }
+                }
+                Ok(None) if !self.caught_up => {
+                    self.caught_up = true;
+                    return Some(Some(self.say(Control::CaughtUp { head: self.reader.position() })));
+                }
+                Ok(None) => return None,
+                Err(e) => {
+                    tracing::error!(error = %e, "a stream ends because the log cannot be read");
+                    return Some(None);
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, control: Control) -> Item {
+        self.told = control.position();
+        self.spoke = Instant::now();
+        Item::Control(control)
+    }
+
+    /// A checkpoint if there is something to say, else a sign of life.
+    fn overdue(&mut self) -> Item {
+        if self.reader.position() > self.told {
+            return self.say(Control::Checkpoint { seq: self.reader.position() });
+        }
+        self.spoke = Instant::now();
+        Item::Quiet
+    }
+}

@@ -1,0 +1,108 @@
+//! What is checked before any route sees a request: sizes, and the names under which the server may be addressed.
+
+use super::problem::ApiError;
+use warp::http::{HeaderMap, Request, StatusCode, header};
+
+/// Longest request target.
+const MAX_URI_BYTES: usize = 8 * 1024;
+/// Most bytes of header names and values.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Refuses a request that is too large or was addressed to a name that is not ours.
+pub(super) fn check<B>(request: &Request<B>, allowed: &[String]) -> Result<(), ApiError> {
+    if request.uri().to_string().len() > MAX_URI_BYTES {
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, format!("the request target is over {MAX_URI_BYTES} bytes")));
+    }
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > MAX_HEADER_BYTES {
+        let detail = format!("the request's headers are over {MAX_HEADER_BYTES} bytes");
+        return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    // HTTP/2 has the name in the target, HTTP/1.1 in the header.
+    let host = request.uri().authority().map(ToString::to_string).or_else(|| text(request.headers(), &header::HOST));
+    match host {
+        Some(host) if is_ours(&host, allowed) => Ok(()),
+        Some(host) => {
+            let host: String = host.chars().take(64).collect();
+            let detail = format!("this server does not answer to the name {host:?}; start it with --allow-host NAME to allow it");
+            Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, detail))
+        }
+        None => Err(ApiError::bad_request("the request has no Host header")),
+    }
+}
+
+/// Refuses a WebSocket that a page of another site opens: browsers put no other limit on those.
+pub(super) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
+    let Some(origin) = text(headers, &header::ORIGIN) else { return Ok(()) };
+    let host = text(headers, &header::HOST);
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    let same = authority.is_some() && authority == host.as_deref();
+    if same || authority.is_some_and(|a| allowed.iter().any(|name| name.eq_ignore_ascii_case(host_name(a)))) {
+        return Ok(());
+    }
+    let origin: String = origin.chars().take(64).collect();
+    Err(ApiError::new(StatusCode::FORBIDDEN, format!("pages of the origin {origin:?} may not open a WebSocket here")))
+}
+
+fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
+}
+
+/// Any IP address is ours: DNS rebinding, which this check is against, needs a name.
+fn is_ours(host: &str, allowed: &[String]) -> bool {
+    let name = host_name(host);
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || address.parse::<std::net::IpAddr>().is_ok()
+        || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+}
+
+/// `host[:port]` without the port.
+fn host_name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_names() {
+        let allowed = ["ship.example".to_owned()];
+        for host in [
+            "localhost",
+            "localhost:7070",
+            "LocalHost:1",
+            "127.0.0.1:7070",
+            "[::1]:7070",
+            "[::1]",
+            "10.1.2.3",
+            "ship.example:80",
+            "Ship.Example",
+        ] {
+            assert!(is_ours(host, &allowed), "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7070", "ship.example.evil", "[evil]"] {
+            assert!(!is_ours(host, &allowed), "{host}");
+        }
+    }
+
+    #[test]
+    fn websockets_only_from_our_pages() {
+        let headers = |origin: &str, host: &str| {
+            let mut map = HeaderMap::new();
+            map.insert(header::ORIGIN, origin.parse().unwrap());
+            map.insert(header::HOST, host.parse().unwrap());
+            map
+        };
+        assert!(check_origin(&HeaderMap::new(), &[]).is_ok());
+        assert!(check_origin(&headers("http://127.0.0.1:7070", "127.0.0.1:7070"), &[]).is_ok());
+        assert!(check_origin(&headers("https://ship.example", "127.0.0.1:7070"), &["ship.example".to_owned()]).is_ok());
+        for origin in ["http://evil.example", "null", "http://127.0.0.1:7071", ""] {
+            assert!(check_origin(&headers(origin, "127.0.0.1:7070"), &[]).is_err(), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The pages and their parts, embedded by build.rs: compressed once, cached by content.
+
+use super::problem::ApiError;
+use bytes::Bytes;
+use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
+use warp::reply::{Reply, Response};
+
+/// One embedded file.
+#[derive(Debug)]
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    etag: &'static str,
+    /// `Content-Security-Policy` of a page; empty for its parts.
+    policy: &'static str,
+    plain: &'static [u8],
+    gzip: &'static [u8],
+    brotli: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// A page, by its route. It may change with each version, so a browser asks whether its copy still holds.
+pub(super) fn page(path: &'static str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    find(path).map(|asset| send(asset, headers, "no-cache"))
+}
+
+/// A part of a page, under the hash of all of them: it never changes.
+pub(super) fn part(hash: &str, path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let asset = find(path)?;
+    let caching = if hash == ASSETS_HASH { "public, max-age=31536000, immutable" } else { "no-store" };
+    Ok(send(asset, headers, caching))
+}
+
+fn find(path: &str) -> Result<&'static Asset, ApiError> {
+    ASSETS.iter().find(|asset| asset.path == path).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no such page"))
+}
+
+fn send(asset: &'static Asset, headers: &HeaderMap, caching: &'static str) -> Response {
+    let accepts = |coding: &str| {
+        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or("");
+        accepted.split(',').any(|part| part.trim().split(';').next() == Some(coding))
+    };
+    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|v| v.as_bytes() == asset.etag.as_bytes());
+    let (coding, body) = match () {
+        () if unchanged => (None, &[][..]),
+        () if accepts("br") => (Some("br"), asset.brotli),
+        () if accepts("gzip") => (Some("gzip"), asset.gzip),
+        () => (None, asset.plain),
+    };
+    let mut response = warp::reply::Response::new(Bytes::from_static(body).into()).into_response();
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::ETAG, HeaderValue::from_static(asset.etag));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if !asset.policy.is_empty() {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(asset.policy));
+    }
+    if let Some(coding) = coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
+}

@@ -1,0 +1,90 @@
+//! The list of routes.
+
+use super::accept::Slot;
+use super::context::Context;
+use super::problem::ApiError;
+use super::{events, export, guard, pages, status, stream, ws};
+use std::convert::Infallible;
+use std::sync::Arc;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, StatusCode, header};
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection, path};
+
+/// Every route; nothing that comes out of here is a rejection any more.
+pub(super) fn routes(
+    context: &Arc<Context>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
+    let with = {
+        let context = Arc::clone(context);
+        warp::any().map(move || Arc::clone(&context))
+    };
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let headers = warp::header::headers_cloned();
+
+    let stream = path!("api" / "v1" / "stream").and(get()).and(with.clone()).and(query).and(headers).then(stream::stream).map(answer);
+    let list = path!("api" / "v1" / "events").and(get()).and(with.clone()).and(query).and(headers).then(events::list).map(answer);
+    let one = path!("api" / "v1" / "events" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
+    let one = one.then(events::one).map(answer);
+    let export = path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).then(export::export).map(answer);
+    let ws = path!("api" / "v1" / "ws")
+        .and(get())
+        .and(with.clone())
+        .and(headers)
+        .and(warp::ext::get::<Slot>())
+        .and(websocket())
+        .map(open_websocket);
+    let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context));
+    let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context));
+    let healthz = path!("healthz").and(get()).map(status::healthz);
+    let readyz = path!("readyz").and(get()).and(with).map(|context| status::readyz(&context));
+
+    let live = path::end().and(get()).and(headers).map(|headers| answer(pages::page("/", &headers)));
+    let compare = path!("compare").and(get()).and(headers).map(|headers| answer(pages::page("/compare", &headers)));
+    let sse = path!("demo" / "sse").and(get()).and(headers).map(|headers| answer(pages::page("/demo/sse", &headers)));
+    let polling = path!("demo" / "polling").and(get()).and(headers).map(|headers| answer(pages::page("/demo/polling", &headers)));
+    let websocket = path!("demo" / "websocket").and(get()).and(headers).map(|headers| answer(pages::page("/demo/websocket", &headers)));
+    let part = path!("assets" / String / String).and(get()).and(headers);
+    let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers)));
+
+    let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify();
+    let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify();
+    let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify();
+    api.or(operations).unify().or(ui).unify().recover(refuse).unify()
+}
+
+/// GET, and HEAD for those who only want to know.
+fn get() -> BoxedFilter<()> {
+    warp::get().or(warp::head()).unify().boxed()
+}
+
+fn answer(result: Result<Response, ApiError>) -> Response {
+    result.unwrap_or_else(Reply::into_response)
+}
+
+/// The upgrade, or `None` for a request that asks for none.
+fn websocket() -> BoxedFilter<(Option<warp::ws::Ws>,)> {
+    warp::ws().map(Some).or(warp::any().map(|| None)).unify().boxed()
+}
+
+fn open_websocket(context: Arc<Context>, headers: HeaderMap, slot: Slot, ws: Option<warp::ws::Ws>) -> Response {
+    let Some(ws) = ws else {
+        let error =
+            ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
+        return error.with_header(header::UPGRADE, "websocket").into_response();
+    };
+    match guard::check_origin(&headers, &context.allowed_hosts) {
+        Ok(()) => ws::upgrade(context, slot, ws),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What no route took.
+async fn refuse(rejection: Rejection) -> Result<Response, Infallible> {
+    let error = if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this route is read with GET").with_header(header::ALLOW, "GET, HEAD")
+    } else {
+        ApiError::new(StatusCode::NOT_FOUND, "there is no such route; the routes are listed in README.md, the live page is at /")
+    };
+    Ok(error.into_response())
+}

@@ -1,0 +1,122 @@
+//! How the recorder is: `/healthz`, `/readyz`, `/api/v1/stats` and `/metrics`.
+
+use super::context::Context;
+use crate::ingest::{SourceState, SourceStatus};
+use crate::log::WriterState;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use warp::http::{HeaderValue, StatusCode, header};
+use warp::reply::{Reply, Response};
+
+fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = body.into_response();
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn sources(context: &Context) -> Vec<SourceStatus> {
+    context.sources.iter().map(crate::ingest::StatusHandle::get).collect()
+}
+
+/// The process answers.
+pub(super) fn healthz() -> Response {
+    respond(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
+}
+
+/// Ready when the writer takes records and at least one Docker host is connected; otherwise 503, what is wrong and what to do.
+pub(super) fn readyz(context: &Arc<Context>) -> Response {
+    let sources = sources(context);
+    let (state, error) = match &*context.log.watch_writer().borrow() {
+        WriterState::Ok => ("ok", None),
+        WriterState::Poisoned(why) => ("poisoned", Some(why.clone())),
+    };
+    let ready = error.is_none() && sources.iter().any(|s| s.state == SourceState::Connected);
+    let hint = error.as_ref().map(|_| "recording has stopped: check the disk, then restart shipslog; what was recorded can still be read");
+    let sources: Vec<Value> = sources
+        .iter()
+        .map(|s| json!({ "name": s.name, "endpoint": s.endpoint, "state": s.state, "error": s.error, "hint": s.hint }))
+        .collect();
+    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint } });
+    respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", body.to_string())
+}
+
+/// Figures for people and scripts.
+pub(super) fn stats(context: &Arc<Context>) -> Response {
+    let bounds = context.log.bounds();
+    let recorder = &context.recorder;
+    let sources = sources(context);
+    let body = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": context.started.elapsed().as_secs(),
+        "log": {
+            "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head,
+            "records": (bounds.head + 1).saturating_sub(bounds.oldest), "bytes": context.log.disk_bytes(),
+        },
+        "sources": sources,
+        "ingest": {
+            "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
+            "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
+            "lost": recorder.lost.load(Relaxed) + recorder.overflowed(), "queued": recorder.queued(),
+        },
+        "server": { "connections": context.connections.get(), "streams": context.streams.get(), "requests": context.requests.load(Relaxed) },
+    });
+    respond(StatusCode::OK, "application/json", body.to_string())
+}
+
+/// Prometheus text exposition, format 0.0.4.
+pub(super) fn metrics(context: &Arc<Context>) -> Response {
+    let mut out = String::with_capacity(4096);
+    let bounds = context.log.bounds();
+    let recorder = &context.recorder;
+    let mut metric = |name: &str, kind: &str, help: &str, value: u64| {
+        let _ = writeln!(out, "# HELP shipslog_{name} {help}\n# TYPE shipslog_{name} {kind}\nshipslog_{name} {value}");
+    };
+    metric("log_head_sequence", "gauge", "Sequence of the newest record.", bounds.head);
+    metric("log_oldest_sequence", "gauge", "Sequence of the oldest record kept.", bounds.oldest);
+    metric("log_bytes", "gauge", "Bytes of the log on disk.", context.log.disk_bytes());
+    metric(
+        "log_writable",
+        "gauge",
+        "1 while the log takes records, 0 after a failed write.",
+        u64::from(*context.log.watch_writer().borrow() == WriterState::Ok),
+    );
+    metric("events_received_total", "counter", "Events read from Docker, repeated ones included.", recorder.received.load(Relaxed));
+    metric("records_stored_total", "counter", "Records stored durably.", recorder.stored.load(Relaxed));
+    metric("events_duplicate_total", "counter", "Events that were stored already.", recorder.duplicates.load(Relaxed));
+    metric("lines_malformed_total", "counter", "Lines that were no events.", recorder.malformed.load(Relaxed));
+    metric(
+        "events_lost_total",
+        "counter",
+        "Events that could not be queued or stored.",
+        recorder.lost.load(Relaxed) + recorder.overflowed(),
+    );
+    metric("ingest_queue_inputs", "gauge", "Inputs waiting for the writer.", recorder.queued());
+    metric("http_connections", "gauge", "Open connections.", context.connections.get());
+    metric("streams", "gauge", "Open live streams.", context.streams.get());
+    metric("http_requests_total", "counter", "Requests.", context.requests.load(Relaxed));
+    metric("uptime_seconds", "gauge", "Seconds since start.", context.started.elapsed().as_secs());
+    let _ = writeln!(out, "# HELP shipslog_source_connected 1 while the Docker host is connected.\n# TYPE shipslog_source_connected gauge");
+    for source in sources(context) {
+        let _ = writeln!(
+            out,
+            "shipslog_source_connected{{source=\"{}\"}} {}",
+            label(&source.name),
+            u64::from(source.state == SourceState::Connected)
+        );
+    }
+    let _ = writeln!(out, "# HELP docker_events_total Docker events stored, by type and action.\n# TYPE docker_events_total counter");
+    for ((kind, action), count) in recorder.by_action() {
+        let _ = writeln!(out, "docker_events_total{{type=\"{}\",action=\"{}\"}} {count}", label(&kind), label(&action));
+    }
+    respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out)
+}
+
+/// A label value; backslash, quote and line feed are escaped, as the format wants.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

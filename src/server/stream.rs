@@ -1,0 +1,132 @@
+//! `GET /api/v1/stream`: Server-Sent Events (WHATWG HTML, 9.2).
+
+use super::context::{Context, StreamGuard};
+use super::feed::{Feed, Item};
+use super::params::Params;
+use super::problem::ApiError;
+use crate::cursor::LogId;
+use crate::reader::{Selection, StartAt, Want};
+use bytes::{Bytes, BytesMut};
+use std::convert::Infallible;
+use std::sync::Arc;
+use sync_wrapper::SyncStream;
+use warp::http::{HeaderMap, HeaderValue, header};
+use warp::reply::{Reply, Response};
+
+const PARAMS: [&str; 5] = ["last_event_id", "lastEventId", "since", "filters", "exclude"];
+/// What a client that lags is sent at once, about.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// A browser's wait before it comes back.
+const RETRY_MS: u32 = 2000;
+/// At shutdown the wait is spread, so that clients do not come back all at once.
+const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
+
+/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good.
+pub(super) async fn stream(context: Arc<Context>, query: String, headers: HeaderMap) -> Result<Response, ApiError> {
+    let params = Params::parse(&query, &PARAMS)?;
+    let want = Want::filtered(params.filter()?);
+    let start = start(&params, &headers)?;
+    let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?;
+    let state = Stream { feed, started: false, ended: false, _guard: context.streams.enter() };
+    let frames = futures_util::stream::unfold(state, |mut state| async move {
+        let chunk = state.next().await?;
+        Some((Ok::<_, Infallible>(chunk), state))
+    });
+    let mut response = warp::reply::stream(SyncStream::new(Box::pin(frames))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// The start position: header, then parameters (API.md 3). An empty header is none: some clients send one before the
+/// first id. A header that is not text names no record, which the reset will say.
+fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
+    let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let cursor = header.filter(|text| !text.is_empty());
+    let cursor = cursor.or_else(|| params.get("last_event_id").or(params.get("lastEventId")).map(str::to_owned));
+    match (cursor, params.get("since")) {
+        (Some(cursor), _) => Ok(StartAt::After(cursor)),
+        (None, Some("oldest")) => Ok(StartAt::Oldest),
+        (None, None | Some("now")) => Ok(StartAt::Now),
+        (None, Some(_)) => Ok(params.time("since")?.map_or(StartAt::Now, StartAt::Time)),
+    }
+}
+
+struct Stream {
+    feed: Feed,
+    started: bool,
+    ended: bool,
+    _guard: StreamGuard,
+}
+
+impl Stream {
+    /// The next bytes: everything that the client lacks, up to about [`CHUNK_BYTES`]. A single run of records is passed on
+    /// as it lies in the log's memory.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        let mut chunk = Chunk::default();
+        if !self.started {
+            self.started = true;
+            chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n\n")));
+        }
+        let log = self.feed.log;
+        let mut item = self.feed.next().await;
+        loop {
+            match item {
+                Some(item) => chunk.push_item(item, log),
+                None => {
+                    self.ended = true;
+                    chunk.push(Bytes::from(format!("retry: {}\n\n", rand::random_range(SHUTDOWN_RETRY_MS))));
+                    break;
+                }
+            }
+            if chunk.bytes >= CHUNK_BYTES {
+                break;
+            }
+            match self.feed.ready().await {
+                Some(next) => item = next,
+                None => break,
+            }
+        }
+        Some(chunk.finish())
+    }
+}
+
+/// Pieces of a chunk; copied only when there is more than one.
+#[derive(Default)]
+struct Chunk {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Chunk {
+    fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push(piece);
+    }
+
+    fn push_item(&mut self, item: Item, log: LogId) {
+        match item {
+            Item::Control(control) => self.push(Bytes::from(control.to_sse(log))),
+            Item::Records(Selection { block, runs }) => {
+                for run in runs {
+                    self.push(block.frames(*run.start(), *run.end()));
+                }
+            }
+            Item::Quiet => self.push(Bytes::from_static(b": keep-alive\n\n")),
+        }
+    }
+
+    fn finish(mut self) -> Bytes {
+        if self.pieces.len() == 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut all = BytesMut::with_capacity(self.bytes);
+        self.pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+        all.freeze()
+    }
+}

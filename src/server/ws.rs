@@ -1,0 +1,157 @@
+//! `GET /api/v1/ws`: the same stream over WebSocket.
+
+use super::accept::Slot;
+use super::context::Context;
+use super::feed::{Feed, Item, KEEP_ALIVE};
+use crate::filter::Filter;
+use crate::reader::{StartAt, Want};
+use crate::time::Timestamp;
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use warp::ws::{Message, WebSocket, Ws};
+
+/// A client has this long to say what it wants.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// A write that makes no progress for this long ends the connection; the client resumes by cursor.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Nothing heard, not even the answer to a ping, for this long: the peer is gone.
+const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// Largest message a client may send: a filter and a cursor.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+/// Violation of what the server expects (RFC 6455, 7.4.1).
+const POLICY_VIOLATION: u16 = 1008;
+/// The server is going away (RFC 6455, 7.4.1).
+const GOING_AWAY: u16 = 1001;
+/// Reasons in close frames end at this many bytes (RFC 6455, 5.5: 125 less the code).
+const MAX_REASON_BYTES: usize = 120;
+
+/// Upgrades, and serves in a task of its own.
+pub(super) fn upgrade(context: Arc<Context>, slot: Slot, ws: Ws) -> warp::reply::Response {
+    let ws = ws.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    warp::reply::Reply::into_response(ws.on_upgrade(move |socket| async move {
+        let _held = (context.streams.enter(), slot);
+        serve(&context, socket).await;
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    subscribe: Subscribe,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Subscribe {
+    after: Option<String>,
+    since: Option<String>,
+    filters: Option<serde_json::Value>,
+    exclude: Option<serde_json::Value>,
+}
+
+/// Reads the first message: the bare text `start`, or a subscription.
+fn parse(text: &str) -> Result<(StartAt, Want), String> {
+    if text == "start" {
+        return Ok((StartAt::Now, Want::default()));
+    }
+    let request: Request = serde_json::from_str(text).map_err(|e| {
+        format!(r#"the first message must be the text start or {{"subscribe":{{"after":cursor,"since":time,"filters":{{}}}}}}: {e}"#)
+    })?;
+    let Subscribe { after, since, filters, exclude } = request.subscribe;
+    let json = |value: Option<serde_json::Value>| value.filter(|v| !v.is_null()).map(|v| v.to_string());
+    let filter = Filter::from_params(json(filters).as_deref(), json(exclude).as_deref()).map_err(|e| e.to_string())?;
+    let start = match (after, since.as_deref()) {
+        (Some(cursor), _) => StartAt::After(cursor),
+        (None, Some("oldest")) => StartAt::Oldest,
+        (None, None | Some("now")) => StartAt::Now,
+        (None, Some(time)) => StartAt::Time(Timestamp::parse(time, Timestamp::now()).map_err(|e| e.to_string())?),
+    };
+    Ok((start, Want::filtered(filter)))
+}
+
+async fn serve(context: &Context, mut socket: WebSocket) {
+    let first = match timeout(FIRST_MESSAGE, first_text(&mut socket)).await {
+        Ok(Some(text)) => parse(&text),
+        Ok(None) => return,
+        Err(_) => Err("no message came within 10 s: send start or a subscription".to_owned()),
+    };
+    let (start, want) = match first {
+        Ok(first) => first,
+        Err(why) => return close(&mut socket, POLICY_VIOLATION, &why).await,
+    };
+    match Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await {
+        Ok(feed) => run(socket, feed).await,
+        Err(e) => close(&mut socket, 1011, &e.to_string()).await,
+    }
+}
+
+/// The first message that is not a ping or pong; an empty text stands for a binary one, which is none of ours.
+async fn first_text(socket: &mut WebSocket) -> Option<String> {
+    loop {
+        let message = socket.next().await?.ok()?;
+        if message.is_text() || message.is_binary() {
+            return Some(message.to_str().unwrap_or("").to_owned());
+        }
+        if message.is_close() {
+            return None;
+        }
+    }
+}
+
+async fn run(mut socket: WebSocket, mut feed: Feed) {
+    let mut pings = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let mut heard = Instant::now();
+    loop {
+        let sent = tokio::select! {
+            item = feed.next() => match item {
+                Some(item) => timeout(WRITE_TIMEOUT, send(&mut socket, item, feed.log)).await,
+                None => return close(&mut socket, GOING_AWAY, "the server is shutting down; resume with your last id").await,
+            },
+            _ = pings.tick() => {
+                if heard.elapsed() > DEAD_AFTER {
+                    return;
+                }
+                timeout(WRITE_TIMEOUT, socket.send(Message::ping(Vec::new()))).await
+            }
+            message = socket.next() => match message {
+                Some(Ok(message)) if !message.is_close() => {
+                    heard = Instant::now();
+                    continue;
+                }
+                _ => return,
+            },
+        };
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+async fn send(socket: &mut WebSocket, item: Item, log: crate::cursor::LogId) -> Result<(), warp::Error> {
+    match item {
+        Item::Control(control) => socket.feed(Message::text(control.to_message(log))).await?,
+        Item::Records(selection) => {
+            for seq in selection.sequences() {
+                let line = selection.block.line(seq, false);
+                socket.feed(Message::text(String::from_utf8_lossy(&line))).await?;
+            }
+        }
+        // Pings have a clock of their own, since comments have no form here.
+        Item::Quiet => return Ok(()),
+    }
+    socket.flush().await
+}
+
+async fn close(socket: &mut WebSocket, code: u16, reason: &str) {
+    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at)).unwrap_or(0);
+    let reason = reason.get(..end).unwrap_or("").to_owned();
+    let farewell = async {
+        let _ = socket.send(Message::close_with(code, reason)).await;
+        // The peer's own close frame, so that the reason arrives before the connection ends.
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    let _ = timeout(Duration::from_secs(1), farewell).await;
+}

@@ -1,0 +1,43 @@
+// The words of the header: connection state, last id, and the sentence that proves that nothing is missing.
+
+import { count } from './format.js';
+
+/** @typedef {import('./continuity.js').Continuity} Continuity */
+
+/** @param {import('./session.js').SessionState} state @returns {string} */
+export function stateText(state) {
+  return {
+    connecting: 'connecting…',
+    'catching-up': 'catching up',
+    live: 'live · SSE',
+    reconnecting: 'reconnecting…',
+    resting: 'resting while hidden',
+    closed: 'not connected',
+    range: 'stored range',
+  }[state];
+}
+
+/**
+ * @param {Continuity} c @param {string|null} startedAt @param {import('./session.js').SessionState} state
+ * @returns {{text: string, level: 'whole'|'told'|'missed'}} `told`: not whole, but the server said what is gone
+ */
+export function proofText(c, startedAt, state) {
+  const parts = [];
+  if (c.resumes > 0) parts.push(`resumed ${count(c.resumes)}×`, `after ${c.resumedAfter}`);
+  else parts.push(startedAt ? `from ${startedAt}` : 'waiting for the first record');
+  if (c.gaps > 0) parts.push(`${count(c.gaps)} ${c.gaps === 1 ? 'gap' : 'gaps'}, marked below`);
+  if (c.resets > 0) parts.push(`${count(c.resets)} ${c.resets === 1 ? 'reset' : 'resets'}, marked below`);
+  if (c.difference) parts.push(c.difference);
+  const told = c.gaps + c.resets > 0;
+  if (c.missed > 0) parts.push(`${count(c.missed)} missed, marked below`);
+  // While the connection is down nobody knows what is being missed.
+  if (state === 'reconnecting' && c.lastId) parts.push(`will resume after ${c.lastId}`);
+  else if (c.missed === 0) parts.push(told ? 'nothing else missed' : 'nothing missed');
+  return { text: parts.join(' · '), level: c.missed > 0 ? 'missed' : told ? 'told' : 'whole' };
+}
+
+/** @param {import('./session.js').RangeSession} session @returns {string} */
+export function progressText({ progress }) {
+  if (!progress.finished) return `loading · ${count(progress.loaded)} records`;
+  return progress.truncated ? `first ${count(progress.loaded)} records` : `all ${count(progress.loaded)} records`;
+}

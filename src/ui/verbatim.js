@@ -1,0 +1,69 @@
+// Works on JSON as text. `timeNano` is above 2^53, so JSON.parse followed by JSON.stringify would show a
+// number that Docker never sent; and "verbatim" also means key order and escapes as they came.
+
+/** @param {string} text @param {number} open index of the opening quote @returns {number} index of the closing one */
+function endOfString(text, open) {
+  for (let at = text.indexOf('"', open + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let before = at - 1;
+    while (text[before] === '\\') before -= 1;
+    // An even number of backslashes escape each other and leave the quote alone.
+    if ((at - before) % 2 === 1) return at;
+  }
+  throw new SyntaxError('unterminated string in JSON');
+}
+
+/**
+ * Cuts a history answer into the text of each record and the rest of the envelope.
+ * @param {string} text `{"records":[…],"page":…,"log":…}`
+ * @returns {{records: string[], envelope: any}}
+ */
+export function splitPage(text) {
+  const key = text.indexOf('"records"');
+  const open = text.indexOf('[', key);
+  if (key === -1 || open === -1) throw new SyntaxError('no "records" in the answer');
+  const records = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = open + 1; at < text.length; at += 1) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at);
+    else if (char === '{' && depth++ === 0) start = at;
+    else if (char === '}' && --depth === 0) records.push(text.slice(start, at + 1));
+    else if (char === ']' && depth === 0) {
+      return { records, envelope: JSON.parse(`${text.slice(0, open)}[]${text.slice(at + 1)}`) };
+    }
+  }
+  throw new SyntaxError('unterminated "records" in the answer');
+}
+
+/**
+ * @param {string} line one record as the server sent it; `event` is its last member
+ * @returns {string} Docker's message, character for character
+ */
+export function eventText(line) {
+  // A string value cannot hold `"event":` itself: its quotes would be escaped.
+  const key = '"event":';
+  return line.slice(line.indexOf(key) + key.length, line.lastIndexOf('}')).trim();
+}
+
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+/** @param {string} json @returns {string} the same tokens, indented by two spaces */
+export function indent(json) {
+  let out = '';
+  let depth = 0;
+  let previous = '';
+  const line = () => `\n${'  '.repeat(depth)}`;
+  for (const [token] of json.matchAll(TOKEN)) {
+    if (token === '}' || token === ']') {
+      depth -= 1;
+      out += previous === '{' || previous === '[' ? token : line() + token;
+    } else {
+      if (previous === '{' || previous === '[' || previous === ',') out += line();
+      out += token === ':' ? ': ' : token;
+      if (token === '{' || token === '[') depth += 1;
+    }
+    previous = token;
+  }
+  return out;
+}

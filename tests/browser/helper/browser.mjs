@@ -1,0 +1,54 @@
+// One Chromium for a test, and pages that report whatever a page must never do.
+
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium as driver } from 'playwright-core';
+import { chromium, shotsDirectory } from './environment.mjs';
+import { until } from './until.mjs';
+
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+/** @returns {Promise<import('playwright-core').Browser>} */
+export const launch = () => driver.launch({ executablePath: chromium, args: FLAGS });
+
+/**
+ * @param {import('playwright-core').Browser} browser @param {string} address
+ * @param {import('playwright-core').BrowserContextOptions} [options]
+ */
+export async function open(browser, address, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const faults = [];
+  page.on('pageerror', (error) => faults.push(String(error.stack)));
+  page.on('dialog', (dialog) => { faults.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('console', (message) => {
+    if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(new URL(address).origin)) faults.push(`foreign request: ${request.url()}`);
+  });
+  await page.goto(address);
+  return { page, faultless: () => assert.deepEqual(faults, []) };
+}
+
+/** @param {import('playwright-core').Page} page @returns {Promise<{state: string, lastId: string, resumes: number, missed: number, gaps: number, resets: number}>} */
+export const stateOf = (page) => page.evaluate(() => globalThis.shipslog.state());
+
+/** @param {import('playwright-core').Page} page @returns {Promise<string[]>} */
+export const recordsOf = (page) => page.evaluate(() => globalThis.shipslog.records());
+
+/** @param {import('playwright-core').Page} page @param {number} [resumes] */
+export const live = (page, resumes = 0) =>
+  until(`the page is live after ${resumes} resumes`, async () => {
+    const state = await stateOf(page);
+    return state.state === 'live' && state.resumes >= resumes;
+  });
+
+/** @param {import('playwright-core').Page} page @param {string} name */
+export async function shot(page, name) {
+  if (!shotsDirectory) return;
+  await mkdir(shotsDirectory, { recursive: true });
+  await page.screenshot({ path: join(shotsDirectory, `${name}.png`) });
+}

@@ -1,0 +1,28 @@
+// Events are made by containers, through the docker CLI.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { dockerHost } from './environment.mjs';
+
+const run = promisify(execFile);
+let made = 0;
+
+/** @param {string[]} args @returns {Promise<string>} */
+export async function docker(...args) {
+  const { stdout } = await run('docker', ['-H', /** @type {string} */ (dockerHost), ...args]);
+  return stdout.trim();
+}
+
+/**
+ * Runs a container to its end; leaves nothing behind but its events.
+ * @param {string[]} [options] @param {string[]} [command] @returns {Promise<string>} its name
+ */
+export async function container(options = [], command = ['true']) {
+  made += 1;
+  const name = `shipslog-test-${process.pid}-${made}`;
+  await docker('run', '--rm', '--name', name, '--network', 'none', ...options, 'busybox:test', ...command);
+  return name;
+}
+
+/** @param {string} name @returns {(event: any) => boolean} the last event of a container that `container` ran */
+export const lastOf = (name) => ({ Type, Action, Actor }) => Type === 'container' && Action === 'destroy' && Actor.Attributes.name === name;

@@ -1,0 +1,107 @@
+// The real binary on a port of its own choice; a restart keeps the port and the data.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { binary, dockerHost } from './environment.mjs';
+import { until } from './until.mjs';
+
+const START_MS = 20_000;
+const STOP_MS = 5_000;
+
+export class Server {
+  base = '';
+  #directory;
+  #docker;
+  /** @type {import('node:child_process').ChildProcess|null} */
+  #child = null;
+  #port = 0;
+
+  /** @param {string} [docker] @returns {Promise<Server>} started */
+  static async start(docker = dockerHost) {
+    const server = new Server(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), docker);
+    await server.up();
+    return server;
+  }
+
+  /** @param {string} directory @param {string|undefined} docker */
+  constructor(directory, docker) {
+    this.#directory = directory;
+    this.#docker = docker ?? '';
+  }
+
+  async up() {
+    const args = ['serve', '--data-dir', join(this.#directory, 'data'), '--listen', `127.0.0.1:${this.#port}`, '--docker-host', this.#docker];
+    const child = spawn(/** @type {string} */ (binary), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    let log = '';
+    child.stderr.on('data', (chunk) => { log = (log + chunk).slice(-4_000); });
+    const lines = createInterface({ input: child.stdout });
+    const first = await Promise.race([
+      once(lines, 'line', { signal: AbortSignal.timeout(START_MS) }).then(([line]) => line),
+      once(child, 'exit').then(([code]) => { throw new Error(`exited with ${code} before listening:\n${log}`); }),
+    ]);
+    this.base = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(first)?.[1] ?? '';
+    assert.ok(this.base, `first line of stdout: ${first}`);
+    this.#port = Number(new URL(this.base).port);
+  }
+
+  /** As a power cut would, as far as a process can tell. */
+  async kill() {
+    const child = this.#running();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    this.#child = null;
+  }
+
+  /** As an orderly restart does: it must end by itself, soon, and without an error. */
+  async terminate() {
+    const child = this.#running();
+    const exit = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS) });
+    child.kill('SIGTERM');
+    const [code] = await exit;
+    assert.equal(code, 0, 'exit code after SIGTERM');
+    this.#child = null;
+  }
+
+  async close() {
+    if (this.#child) await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** @param {string} path @returns {Promise<any>} the JSON of an answer, whatever its status */
+  async json(path) {
+    return (await fetch(this.base + path)).json();
+  }
+
+  /** @returns {Promise<any[]>} all records of the log */
+  async records() {
+    const records = [];
+    let cursor = '';
+    do {
+      const { records: some, page } = await this.json(`/api/v1/events?limit=1000${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+      records.push(...some);
+      cursor = page.next;
+    } while (cursor);
+    return records;
+  }
+
+  /** @param {(event: any) => boolean} wanted waits until such an event is in the log */
+  async recorded(wanted) {
+    return until('the event is in the log', async () => (await this.records()).find(({ event }) => wanted(event)));
+  }
+
+  /** The Docker host is connected: what happens from now on is not history. */
+  async connected() {
+    await until('a Docker host is connected', async () => (await this.json('/readyz')).sources.some(({ state }) => state === 'connected'));
+  }
+
+  #running() {
+    assert.ok(this.#child, 'the server runs');
+    return this.#child;
+  }
+}

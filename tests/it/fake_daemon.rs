@@ -1,0 +1,307 @@
+//! A Docker daemon that does as it is told: the events API with moby's semantics, in this process.
+//!
+//! Used by the unit tests of `src/ingest/docker/` (through `#[path]`) and by the stories in `tests/it`.
+
+#![allow(dead_code, reason = "each user needs another part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test support")]
+
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinHandle};
+
+/// moby's `eventsLimit`.
+pub(crate) const RING: usize = 256;
+/// Pieces that may wait for one subscriber. A test that outruns this is told so.
+const SUBSCRIBER_PIECES: usize = 1 << 16;
+
+#[derive(Debug, Clone)]
+enum Address {
+    Unix(PathBuf),
+    Tcp(std::net::SocketAddr),
+}
+
+#[derive(Default)]
+struct State {
+    ring: VecDeque<String>,
+    subscribers: Vec<mpsc::Sender<Vec<u8>>>,
+    connections: Vec<AbortHandle>,
+    requests: Vec<String>,
+    hang: bool,
+    events_failure: Option<(u16, String)>,
+    /// Id and what inspecting it gives.
+    containers: Vec<(String, serde_json::Value)>,
+}
+
+/// The daemon. Dropping it closes everything.
+pub(crate) struct FakeDaemon {
+    state: Arc<Mutex<State>>,
+    address: Address,
+    accepting: Option<JoinHandle<()>>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Drop for FakeDaemon {
+    fn drop(&mut self) {
+        self.refuse();
+    }
+}
+
+impl FakeDaemon {
+    /// On a Unix socket in a directory of its own.
+    pub(crate) async fn unix() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::Unix(directory.path().join("docker.sock"));
+        Self::start(address, Some(directory)).await
+    }
+
+    /// On a free port of the loopback address.
+    pub(crate) async fn tcp() -> Self {
+        Self::start(Address::Tcp(([127, 0, 0, 1], 0).into()), None).await
+    }
+
+    async fn start(address: Address, directory: Option<tempfile::TempDir>) -> Self {
+        let mut daemon = Self { state: Arc::default(), address, accepting: None, _directory: directory };
+        daemon.listen().await;
+        daemon
+    }
+
+    /// As for `--docker-host`.
+    pub(crate) fn url(&self) -> String {
+        match &self.address {
+            Address::Unix(path) => format!("unix://{}", path.display()),
+            Address::Tcp(address) => format!("tcp://{address}"),
+        }
+    }
+
+    /// Listens again after `refuse` or `remove_socket`, at the same address.
+    pub(crate) async fn listen(&mut self) {
+        let state = Arc::clone(&self.state);
+        self.accepting = Some(match &mut self.address {
+            Address::Unix(path) => {
+                let _ = std::fs::remove_file(&*path);
+                let listener = UnixListener::bind(path).unwrap();
+                tokio::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        serve(stream, &state);
+                    }
+                })
+            }
+            Address::Tcp(address) => {
+                let listener = TcpListener::bind(*address).await.unwrap();
+                *address = listener.local_addr().unwrap();
+                tokio::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        serve(stream, &state);
+                    }
+                })
+            }
+        });
+    }
+
+    /// Drops all connections and refuses new ones.
+    pub(crate) fn refuse(&mut self) {
+        if let Some(task) = self.accepting.take() {
+            task.abort();
+        }
+        self.drop_connections();
+    }
+
+    /// As `refuse`, and there is no socket file any more.
+    pub(crate) fn remove_socket(&mut self) {
+        self.refuse();
+        if let Address::Unix(path) = &self.address {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Breaks all connections off, in the middle of whatever they were doing.
+    pub(crate) fn drop_connections(&self) {
+        let mut state = self.state.lock();
+        state.subscribers.clear();
+        for connection in state.connections.drain(..) {
+            connection.abort();
+        }
+    }
+
+    /// Ends all event streams as HTTP ends them.
+    pub(crate) fn end_streams(&self) {
+        self.state.lock().subscribers.clear();
+    }
+
+    /// A daemon that stopped and started: the streams end and the ring is empty.
+    pub(crate) fn restart(&self) {
+        let mut state = self.state.lock();
+        state.subscribers.clear();
+        state.ring.clear();
+    }
+
+    /// Whether requests are left unanswered from now on. Open event streams stay open.
+    pub(crate) fn set_hang(&self, hang: bool) {
+        self.state.lock().hang = hang;
+    }
+
+    /// What `GET /events` fails with from now on.
+    pub(crate) fn set_events_failure(&self, failure: Option<(u16, &str)>) {
+        self.state.lock().events_failure = failure.map(|(status, message)| (status, message.to_owned()));
+    }
+
+    /// The containers that list and inspect show: ids, and what inspecting gives.
+    pub(crate) fn set_containers(&self, containers: &[(&str, serde_json::Value)]) {
+        self.state.lock().containers = containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect();
+    }
+
+    /// An event: kept in the ring and sent to all subscribers, one chunk.
+    pub(crate) fn emit(&self, line: &str) {
+        self.emit_in_chunks(line, usize::MAX);
+    }
+
+    /// An event whose line comes in chunks of `size` bytes.
+    pub(crate) fn emit_in_chunks(&self, line: &str, size: usize) {
+        let mut state = self.state.lock();
+        if state.ring.len() == RING {
+            state.ring.pop_front();
+        }
+        state.ring.push_back(line.to_owned());
+        for chunk in format!("{line}\n").as_bytes().chunks(size) {
+            state.publish(chunk);
+        }
+    }
+
+    /// An event that only the ring has seen, as one from before any subscriber.
+    pub(crate) fn emit_to_ring(&self, line: &str) {
+        let mut state = self.state.lock();
+        if state.ring.len() == RING {
+            state.ring.pop_front();
+        }
+        state.ring.push_back(line.to_owned());
+    }
+
+    /// Bytes for those that are subscribed now, as one chunk; the ring does not keep them.
+    pub(crate) fn emit_raw(&self, bytes: &[u8]) {
+        self.state.lock().publish(bytes);
+    }
+
+    /// Every request line so far: `GET /events?since=0 HTTP/1.1`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state.lock().requests.clone()
+    }
+
+    /// How many requests for `path` (without its query) came so far.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.requests().iter().filter(|line| line.split([' ', '?']).nth(1) == Some(path)).count()
+    }
+
+    /// Open event streams.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.state.lock().subscribers.iter().filter(|subscriber| !subscriber.is_closed()).count()
+    }
+
+    /// Waits until that many event streams are open.
+    pub(crate) async fn wait_for_subscribers(&self, count: usize) {
+        for _ in 0..2000 {
+            if self.subscribers() == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{} instead of {count} subscribers after 10 s; requests: {:?}", self.subscribers(), self.requests());
+    }
+}
+
+impl State {
+    fn publish(&mut self, bytes: &[u8]) {
+        self.subscribers.retain(|subscriber| match subscriber.try_send(bytes.to_vec()) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) => panic!("a subscriber of the fake daemon is {SUBSCRIBER_PIECES} pieces behind"),
+        });
+    }
+}
+
+fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, state: &Arc<Mutex<State>>) {
+    let mut held = state.lock();
+    let state = Arc::clone(state);
+    // An error is the client's going away.
+    let task = tokio::spawn(async move { drop(converse(stream, &state).await) });
+    held.connections.retain(|connection| !connection.is_finished());
+    held.connections.push(task.abort_handle());
+}
+
+/// Requests one after the other, as HTTP/1.1 keeps connections.
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut buffer = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        };
+        let head: Vec<u8> = buffer.drain(..end).collect();
+        let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+        state.lock().requests.push(line.clone());
+        if state.lock().hang {
+            std::future::pending::<()>().await;
+        }
+        let target = line.split(' ').nth(1).unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if path == "/events" && state.lock().events_failure.is_none() {
+            return events(stream, query, state).await;
+        }
+        let (status, body) = answer(path, &state.lock());
+        let body = if line.starts_with("HEAD ") { String::new() } else { body };
+        let head =
+            format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nApi-Version: 1.51\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).await?;
+    }
+}
+
+fn answer(path: &str, state: &State) -> (u16, String) {
+    let inspected = path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix("/json"));
+    match (path, &state.events_failure) {
+        ("/_ping", _) => (200, "OK".to_owned()),
+        ("/version", _) => (200, r#"{"Version":"28.0.0-fake","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#.to_owned()),
+        ("/containers/json", _) => {
+            let list: Vec<_> = state.containers.iter().map(|(id, _)| serde_json::json!({ "Id": id })).collect();
+            (200, serde_json::Value::from(list).to_string())
+        }
+        ("/events", Some((status, message))) => (*status, serde_json::json!({ "message": message }).to_string()),
+        _ => match state.containers.iter().find(|(id, _)| Some(id.as_str()) == inspected) {
+            Some((_, json)) => (200, json.to_string()),
+            None => (404, r#"{"message":"page not found"}"#.to_owned()),
+        },
+    }
+}
+
+/// Replays the ring if `since` is given, in order of arrival, and goes on with what is published.
+async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<State>) -> std::io::Result<()> {
+    let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
+    let ring: Vec<String> = {
+        let mut state = state.lock();
+        state.subscribers.push(sender);
+        let replays = query.split('&').any(|pair| pair.starts_with("since="));
+        if replays { state.ring.iter().cloned().collect() } else { Vec::new() }
+    };
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
+    for line in ring {
+        write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
+    }
+    while let Some(piece) = pieces.recv().await {
+        write_chunk(&mut stream, &piece).await?;
+    }
+    stream.write_all(b"0\r\n\r\n").await
+}
+
+async fn write_chunk(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
+    stream.write_all(bytes).await?;
+    stream.write_all(b"\r\n").await
+}

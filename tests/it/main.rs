@@ -1,0 +1,10 @@
+//! Stories told against the real program, as a user or a client would live them.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod bad_input;
+mod crash;
+mod fake_daemon;
+mod history;
+mod resume;
+mod streams;
+mod support;

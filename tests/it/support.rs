@@ -1,0 +1,184 @@
+//! The program under test, and clients that are not ours.
+
+use eventsource_stream::{Event, Eventsource};
+use futures_util::{Stream, StreamExt};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_shipslog");
+/// Nothing in these stories takes this long unless it is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `shipslog serve`. Killed when dropped.
+pub(crate) struct Ship {
+    child: Child,
+    pub(crate) url: String,
+    data: PathBuf,
+    args: Vec<String>,
+}
+
+impl Ship {
+    /// Starts on a free port, recording `docker`.
+    pub(crate) fn start(data: &Path, docker: &str) -> Self {
+        Self::start_with(data, &["--docker-host", docker])
+    }
+
+    pub(crate) fn start_with(data: &Path, args: &[&str]) -> Self {
+        let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
+        let (child, url) = spawn(data, "127.0.0.1:0", &args);
+        Self { child, url, data: data.to_owned(), args }
+    }
+
+    /// SIGKILL, as the out-of-memory killer would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit status and how long it took.
+    pub(crate) fn stop(&mut self) -> (ExitStatus, Duration) {
+        let began = Instant::now();
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        (self.child.wait().unwrap(), began.elapsed())
+    }
+
+    /// Starts again on the same address and data.
+    pub(crate) fn restart(&mut self) {
+        let address = self.url.trim_start_matches("http://").to_owned();
+        (self.child, self.url) = spawn(&self.data, &address, &self.args);
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        reqwest::get(format!("{}{path}", self.url)).await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> serde_json::Value {
+        let response = self.get(path).await;
+        assert!(response.status().is_success() || response.status() == 503, "{path}: {}", response.status());
+        response.json().await.unwrap()
+    }
+
+    /// The whole log by way of an export: lines by sequence.
+    pub(crate) async fn export(&self, query: &str) -> BTreeMap<u64, String> {
+        let response = self.get(&format!("/api/v1/export?format=jsonl{query}")).await;
+        assert_eq!(response.status(), 200);
+        by_sequence(response.text().await.unwrap().lines())
+    }
+
+    /// Waits until the log's head satisfies `condition`.
+    pub(crate) async fn wait_for_head(&self, condition: impl Fn(u64) -> bool) -> u64 {
+        wait_for("the head", async || {
+            let head = self.json("/api/v1/stats").await["log"]["head"].as_u64().unwrap();
+            condition(head).then_some(head)
+        })
+        .await
+    }
+}
+
+impl Drop for Ship {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(data: &Path, listen: &str, args: &[String]) -> (Child, String) {
+    let mut child = Command::new(BIN)
+        .args(["serve", "--listen", listen, "--data-dir"])
+        .arg(data)
+        .args(args)
+        .env_remove("DOCKER_HOST")
+        .env("SHIPSLOG_LOG", std::env::var("SHIPSLOG_LOG").unwrap_or_else(|_| "error".to_owned()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("no address: {line:?}"));
+    (child, url.to_owned())
+}
+
+/// Polls until there is an answer.
+pub(crate) async fn wait_for<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Sequence of a record line.
+pub(crate) fn sequence(line: &str) -> u64 {
+    serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"))["seq"].as_u64().unwrap()
+}
+
+pub(crate) fn by_sequence<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<u64, String> {
+    let mut map = BTreeMap::new();
+    for line in lines {
+        assert!(map.insert(sequence(line), line.to_owned()).is_none(), "a sequence twice: {line}");
+    }
+    map
+}
+
+pub(crate) fn assert_dense(map: &BTreeMap<u64, String>) {
+    let (first, last) = (*map.keys().next().unwrap(), *map.keys().last().unwrap());
+    assert_eq!(u64::try_from(map.len()).unwrap(), last - first + 1, "sequences are dense");
+}
+
+/// An SSE connection, parsed by a parser that is not ours.
+pub(crate) struct Sse(Pin<Box<dyn Stream<Item = Option<Event>> + Send>>);
+
+impl Sse {
+    pub(crate) async fn open(url: &str, path: &str, last_id: Option<&str>) -> Option<Self> {
+        let mut request = reqwest::Client::new().get(format!("{url}{path}"));
+        if let Some(id) = last_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        let response = request.send().await.ok()?;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        Some(Self(Box::pin(response.bytes_stream().eventsource().map(Result::ok))))
+    }
+
+    /// The next event; `None` when the connection is over.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        tokio::time::timeout(PATIENCE, self.0.next()).await.expect("no event came").flatten()
+    }
+
+    /// Reads up to and including the event that satisfies `end`.
+    pub(crate) async fn read_until(&mut self, end: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next().await.expect("the stream ended early");
+            let done = end(&event);
+            events.push(event);
+            if done {
+                return events;
+            }
+        }
+    }
+}
+
+/// Unnamed events are records.
+pub(crate) fn is_record(event: &Event) -> bool {
+    event.event == "message"
+}
+
+/// A message as Docker writes it.
+pub(crate) fn docker_line(kind: &str, action: &str, n: u64) -> String {
+    format!(
+        r#"{{"status":"{action}","id":"c{n}","from":"busybox","Type":"{kind}","Action":"{action}","Actor":{{"ID":"c{n}","Attributes":{{"image":"busybox","name":"job-{n}"}}}},"scope":"local","time":{},"timeNano":{}}}"#,
+        1_795_344_577 + n / 1000,
+        1_795_344_577_000_000_000 + n * 1_000_000
+    )
+}
