@@ -1,5 +1,7 @@
 //! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits them.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -33,8 +35,11 @@ fn main() -> io::Result<()> {
     let mut table = format!("const ASSETS_HASH: &str = {hash:?};\nstatic ASSETS: &[Asset] = &[\n");
     for (number, (name, bytes)) in files.iter().enumerate() {
         let page = PAGES.iter().find(|(file, _)| file == name).map(|(_, route)| *route);
-        let bytes =
-            if name.ends_with(".html") { String::from_utf8_lossy(bytes).replace("@HASH@", &hash).into_bytes() } else { bytes.clone() };
+        let bytes = if content_type(name).starts_with("text/html") {
+            String::from_utf8_lossy(bytes).replace("@HASH@", &hash).into_bytes()
+        } else {
+            bytes.clone()
+        };
         let policy = page.map_or(String::new(), |_| policy(&String::from_utf8_lossy(&bytes)));
         let etag = format!("\"{}\"", hex(&Sha256::digest(&bytes), 12));
         let _ = writeln!(
@@ -46,7 +51,7 @@ fn main() -> io::Result<()> {
         for (field, data) in [("plain", bytes.clone()), ("gzip", gzip(&bytes)?), ("brotli", brotli(&bytes)?)] {
             let file = out.join(format!("{number}.{field}"));
             fs::write(&file, data)?;
-            let _ = writeln!(table, "{field}: include_bytes!({file:?}),");
+            let _ = writeln!(table, "{field}: include_bytes!({:?}),", file.display().to_string());
         }
         table.push_str("},\n");
     }
@@ -82,7 +87,7 @@ fn policy(html: &str) -> String {
         let mut out = String::new();
         for inline in html.split(&format!("<{tag}>")).skip(1) {
             let body = inline.split(&format!("</{tag}>")).next().unwrap_or("");
-            let _ = write!(out, " 'sha256-{}'", base64(&Sha256::digest(body)));
+            let _ = write!(out, " 'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(body)));
         }
         out
     };
@@ -106,19 +111,5 @@ fn brotli(bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn hex(bytes: &[u8], count: usize) -> String {
-    bytes.iter().take(count).map(|b| format!("{b:02x}")).collect()
-}
-
-/// RFC 4648, 4; the only use of it here, so not worth a dependency.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let value = chunk.iter().fold(0u32, |v, b| v << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let six = (value >> (18 - 6 * i)) & 63;
-            out.push(if i <= chunk.len() { char::from(ALPHABET.get(six as usize).copied().unwrap_or(b'=')) } else { '=' });
-        }
-    }
-    out
+    hex::encode(bytes.get(..count).unwrap_or(bytes))
 }

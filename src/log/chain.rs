@@ -28,7 +28,7 @@ mod tests {
     fn is_plain_sha256() {
         // printf '%064d' 0 | xxd -r -p > z; (cat z; printf '{}\n') | sha256sum
         let value = next(&CHAIN_START, b"{}");
-        let hex: String = value.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = hex::encode(value);
         assert_eq!(hex, "e2e53fdad3219f481a961695433c0f4f84734c604f52f3495cd0fc05e3279eb3");
     }
 }

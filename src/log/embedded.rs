@@ -73,7 +73,9 @@ impl EmbeddedLog {
         let (tip, quarantined) = open_tip(data_dir, &dir, tip_dir, &identity)?;
         let headers = tip.headers()?;
         let mut index = Index::default();
-        headers.iter().for_each(|header| index.push(IndexEntry::from(header)));
+        for header in &headers {
+            index.push(IndexEntry::from(header));
+        }
         let last = headers.last();
         let end = last.map_or(identity.trimmed.saturating_sub(1), super::codec::Header::last);
 

@@ -81,10 +81,11 @@ impl Writer {
                 Err(_) => {}
             }
             if synced.1.elapsed() >= WATERMARK_SYNC {
-                if synced.0 != self.next - 1 && self.is_ok() {
-                    if let Err(e) = self.watermark.sync() {
-                        self.poison(&e);
-                    }
+                if synced.0 != self.next - 1
+                    && self.is_ok()
+                    && let Err(e) = self.watermark.sync()
+                {
+                    self.poison(&e);
                 }
                 synced = (self.next - 1, Instant::now());
             }

@@ -113,7 +113,7 @@ impl Query {
             }
             prev = None;
         }
-        Ok(Answer::build(&page, next, prev, bounds))
+        Ok(Answer::build(&page, next, prev.as_ref(), bounds))
     }
 }
 
@@ -153,7 +153,7 @@ struct Answer {
 impl Answer {
     /// Records go into the body as the lines they are, not re-encoded. The tag leaves out the head: nothing new *for this
     /// query* is nothing new.
-    fn build(page: &Page, next: Option<Token>, prev: Option<Token>, bounds: Bounds) -> Self {
+    fn build(page: &Page, next: Option<Token>, prev: Option<&Token>, bounds: Bounds) -> Self {
         let mut body = String::with_capacity(page.records.iter().map(|(_, line)| line.len() + 1).sum::<usize>() + 512);
         body.push_str(r#"{"records":["#);
         for (i, (_, line)) in page.records.iter().enumerate() {
@@ -164,11 +164,11 @@ impl Answer {
         }
         let gaps: Vec<_> =
             page.gaps.iter().map(|(range, reason)| json!({ "from": range.start(), "to": range.end(), "reason": reason })).collect();
-        let token = |token: &Option<Token>| token.as_ref().map(ToString::to_string);
-        let page_tokens = json!({ "next": token(&next), "prev": token(&prev) });
+        let token = |token: Option<&Token>| token.map(ToString::to_string);
+        let page_tokens = json!({ "next": token(next.as_ref()), "prev": token(prev) });
         let _ = write!(body, r#"],"page":{page_tokens},"gaps":{}"#, serde_json::Value::from(gaps));
         let digest = Sha256::digest(format!("{}{}{body}", bounds.log, bounds.oldest).as_bytes());
-        let etag = format!("W/\"{}\"", digest.iter().take(12).map(|b| format!("{b:02x}")).collect::<String>());
+        let etag = format!("W/\"{}\"", hex::encode(digest.get(..12).unwrap_or_default()));
         let log = json!({ "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head });
         let _ = write!(body, r#","log":{log}}}"#);
         Self { body, etag, empty: page.records.is_empty(), next }

@@ -76,7 +76,6 @@ impl Feed {
     }
 
     /// The next item if there is one without waiting for the head to move: `None` at the head, `Some(None)` at the end.
-    #[expect(clippy::option_option, reason = "'nothing yet' and 'nothing any more' are different answers")]
     pub(super) async fn ready(&mut self) -> Option<Option<Item>> {
         loop {
             if *self.shutdown.borrow() {

@@ -33,7 +33,7 @@ pub(super) fn routes(
         .and(headers)
         .and(warp::ext::get::<Slot>())
         .and(websocket())
-        .map(open_websocket);
+        .map(|context, headers, slot, ws| open_websocket(context, &headers, slot, ws));
     let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context));
     let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context));
     let healthz = path!("healthz").and(get()).map(status::healthz);
@@ -67,13 +67,13 @@ fn websocket() -> BoxedFilter<(Option<warp::ws::Ws>,)> {
     warp::ws().map(Some).or(warp::any().map(|| None)).unify().boxed()
 }
 
-fn open_websocket(context: Arc<Context>, headers: HeaderMap, slot: Slot, ws: Option<warp::ws::Ws>) -> Response {
+fn open_websocket(context: Arc<Context>, headers: &HeaderMap, slot: Slot, ws: Option<warp::ws::Ws>) -> Response {
     let Some(ws) = ws else {
         let error =
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
         return error.with_header(header::UPGRADE, "websocket").into_response();
     };
-    match guard::check_origin(&headers, &context.allowed_hosts) {
+    match guard::check_origin(headers, &context.allowed_hosts) {
         Ok(()) => ws::upgrade(context, slot, ws),
         Err(error) => error.into_response(),
     }

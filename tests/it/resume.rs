@@ -86,7 +86,7 @@ fn streams_cut_anywhere_concatenate_to_the_log() {
         runtime.spawn(async move {
             let mut n = 0;
             while !stop.load(Ordering::Relaxed) {
-                for _ in 0..1 + n % 5 {
+                for _ in 0..=(n % 5) {
                     daemon.emit(&docker_line(if n % 3 == 0 { "network" } else { "container" }, "start", n));
                     n += 1;
                 }

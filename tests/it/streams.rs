@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship, String) {
     let dir = TempDir::new().unwrap();
@@ -147,7 +148,6 @@ async fn websocket_gives_the_same_records() {
 async fn websockets_of_other_sites_are_refused() {
     let (_dir, _daemon, ship, _log) = ship_with(0).await;
     let url = format!("{}/api/v1/ws", ship.url.replace("http", "ws"));
-    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
     let mut request = url.into_client_request().unwrap();
     request.headers_mut().insert("origin", "http://evil.example".parse().unwrap());
     match tokio_tungstenite::connect_async(request).await {
