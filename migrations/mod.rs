@@ -18,7 +18,7 @@ const STEPS: [(u32, Step); 1] = [(v1_initial::FORMAT, v1_initial::up)];
 pub fn upgrade(dir: &Path, format: u32) -> Result<(), LogError> {
     for (to, step) in STEPS {
         if to > format {
-            tracing::info!(log.format = to, "upgrading the log's directory");
+            tracing::info!(store.format = to, "upgrading the log's directory");
             step(dir)?;
         }
     }

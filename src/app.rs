@@ -62,7 +62,7 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
     let stats = Arc::new(RecorderStats::default());
     let recorder = Recorder::start(Arc::clone(&log), &recovery, Arc::clone(&stats)).await?;
     let bounds = log.bounds();
-    tracing::info!(log.id = %bounds.log, log.oldest = bounds.oldest, log.head = bounds.head, log.clean = recovery.clean, "the log is open");
+    tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = recovery.clean, "the log is open");
 
     let (stop_sender, shutdown) = watch::channel(false);
     let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);

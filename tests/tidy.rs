@@ -73,7 +73,9 @@ fn sources() -> Vec<(PathBuf, String, String)> {
             _ => parts.next().unwrap(),
         }
     };
-    let code = |path: &Path| fs::read_to_string(path).unwrap().lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code = |path: &Path| {
+        fs::read_to_string(path).unwrap().lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    };
     files.into_iter().map(|path| (path.clone(), module(&path), code(&path))).filter(|(_, module, _)| module != "lib").collect()
 }
 
@@ -96,7 +98,9 @@ fn imports_point_down_only() {
     for (path, module, code) in sources() {
         let own = *floors.get(module.as_str()).unwrap_or_else(|| panic!("{module} stands on no floor: add it to FLOORS"));
         for (other, floor) in FLOORS {
-            let refers = names(&code, &format!("crate::{other}::")) || names(&code, &format!("crate::{other};")) || names(&code, &format!("shipslog::{other}::"));
+            let refers = names(&code, &format!("crate::{other}::"))
+                || names(&code, &format!("crate::{other};"))
+                || names(&code, &format!("shipslog::{other}::"));
             let blind = BLIND.iter().any(|(a, b)| (*a, *b) == (module.as_str(), other) || (*b, *a) == (module.as_str(), other));
             if refers && other != module && (floor > own || blind) && !is_test(&path) {
                 wrong.push(format!("{} ({module}, floor {own}) imports {other} (floor {floor})", path.display()));

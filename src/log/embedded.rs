@@ -160,7 +160,7 @@ fn open_tip(data_dir: &Path, dir: &Path, found: Option<PathBuf>, identity: &Iden
             fs::rename(&path, &aside).map_err(io("cannot set aside", &path))?;
             identity::sync_dir(&quarantine)?;
             identity::sync_dir(dir)?;
-            tracing::error!(log.quarantine = %aside.display(), error = why, "the log's tip does not open; it was set aside and recording goes on behind it");
+            tracing::error!(store.quarantine = %aside.display(), error = why, "the log's tip does not open; it was set aside and recording goes on behind it");
             Ok((new_tip(identity.reserved + 1)?, Some(aside)))
         }
         Err(e) => Err(e),

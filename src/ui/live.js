@@ -177,7 +177,7 @@ function showProblems(problems) {
 function showExports(query) {
   for (const link of document.querySelectorAll('.exports a')) {
     const { dataset } = /** @type {HTMLAnchorElement} */ (link);
-    /** @type {HTMLAnchorElement} */ (link).href = `/api/v1/export?${new URLSearchParams({ format: dataset.format ?? '', ...query })}`;
+    /** @type {HTMLAnchorElement} */ (link).href = `/api/v1/export?${new URLSearchParams({ format: 'jsonl', compression: dataset.compression ?? 'none', ...query })}`;
   }
 }
 
