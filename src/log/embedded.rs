@@ -89,7 +89,8 @@ impl EmbeddedLog {
         identity.clean_head = None;
         identity.reserved = identity.reserved.max(next - 1 + RESERVE);
         identity.write(&dir)?;
-        watermark.write(end)?;
+        // Not `end`: were the program killed before its first append, what was lost now would be forgotten.
+        watermark.write(next - 1)?;
 
         let (chain, last_received) = last.map_or((CHAIN_START, Timestamp::MIN), |h| (h.chain_after, h.received.1));
         let shelf = Arc::new(Shelf::new(log, tip, index, identity.trimmed));

@@ -107,6 +107,12 @@ async fn sequences_that_were_seen_and_lost_are_never_used_again() {
     let tip = |root: &Path| root.join("log/tip-00000000000000000001");
     fs::remove_dir_all(tip(late.path())).unwrap();
     copy_dir(&tip(early.path()), &tip(late.path()));
+    // Killed again before it recorded anything: what was lost must not be forgotten.
+    let again = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open(late.path()).unwrap();
+    copy_dir(late.path(), again.path());
+    drop(log);
+    let late = again;
     let (log, recovery) = EmbeddedLog::open(late.path()).unwrap();
     let lost = recovery.lost.clone().unwrap();
     assert_eq!((*lost.start(), recovery.clean), (11, false));

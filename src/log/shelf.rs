@@ -125,11 +125,11 @@ impl Shelf {
             let mut steps = Vec::new();
             let mut through = after;
             for entry in state.index.after(after).take(MAX_LOOK) {
-                if entry.first > through + 1 {
-                    state.gaps(through + 1..=entry.first - 1, &mut steps);
-                }
                 if steps.len() >= MAX_PLAN {
                     break;
+                }
+                if entry.first > through + 1 {
+                    state.gaps(through + 1..=entry.first - 1, &mut steps);
                 }
                 through = entry.last;
                 if entry.meets(&scan.time) {
@@ -148,11 +148,11 @@ impl Shelf {
             let mut steps = Vec::new();
             let mut through = before;
             for entry in state.index.before(before).take(MAX_LOOK) {
-                if through != before && entry.last + 1 < through {
-                    state.gaps(entry.last + 1..=through - 1, &mut steps);
-                }
                 if steps.len() >= MAX_PLAN {
                     break;
+                }
+                if through != before && entry.last + 1 < through {
+                    state.gaps(entry.last + 1..=through - 1, &mut steps);
                 }
                 through = entry.first;
                 if entry.meets(&scan.time) {

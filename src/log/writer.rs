@@ -243,7 +243,6 @@ impl Writer {
         }
         self.watermark.sync()?;
         self.identity.clean_head = Some(self.next - 1);
-        self.identity.reserved = self.identity.reserved.min(self.next - 1 + RESERVE);
         self.identity.write(&self.dir)
     }
 }

@@ -142,10 +142,8 @@ impl Reader {
             return Ok(None);
         }
         if self.pieces.is_empty() {
-            if self.through > self.position {
-                // Blocks outside the time range ended the chunk.
-                self.position = self.through;
-            }
+            // Blocks outside the time range may have ended the chunk.
+            self.position = self.position.max(self.through);
             self.head.mark_unchanged();
             let chunk = self.log.read_after(self.position, &self.scan).await?;
             if chunk.through <= self.position {
@@ -170,7 +168,7 @@ impl Reader {
                 }
             }
         }
-        self.position = self.through;
+        self.position = self.position.max(self.through);
         // A rare filter over a long log must not keep the runtime from its other tasks.
         tokio::task::yield_now().await;
         Ok(Some(Step::Nothing))

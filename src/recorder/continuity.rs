@@ -4,7 +4,7 @@
 //! order of arrival, so if any event in it is stored already, everything after that event is in it too: nothing was missed. If
 //! none is, either 256 others have pushed it out, or the daemon was restarted and its ring with it.
 
-use crate::event::Event;
+use crate::event::{Event, EventView};
 use crate::time::Timestamp;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -26,20 +26,8 @@ pub(super) struct Continuity {
     before: Option<Timestamp>,
     had_events: bool,
     overlap: u64,
-}
-
-impl Default for Continuity {
-    fn default() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            known: HashSet::new(),
-            order: VecDeque::new(),
-            last: None,
-            before: None,
-            had_events: false,
-            overlap: 0,
-        }
-    }
+    /// The memory reaches back at least as far as the daemon's ring can.
+    complete: bool,
 }
 
 /// The outcome of a reconnect, with its evidence.
@@ -66,13 +54,35 @@ impl Verdict {
 }
 
 impl Continuity {
-    /// As after storing `events`, in order.
-    pub(super) fn remembering<'a>(events: impl Iterator<Item = &'a Event>) -> Self {
-        let mut continuity = Self::default();
+    /// As after storing `events`, in order; `all`: the log holds no other event of this source.
+    pub(super) fn remembering<'a>(events: impl Iterator<Item = &'a Event>, all: bool) -> Self {
+        let mut continuity = Self {
+            hasher: RandomState::new(),
+            known: HashSet::new(),
+            order: VecDeque::new(),
+            last: None,
+            before: None,
+            had_events: false,
+            overlap: 0,
+            complete: all,
+        };
         for event in events {
             continuity.is_new(event);
         }
+        continuity.complete |= continuity.known.len() as u64 >= RING;
         continuity
+    }
+
+    /// Whether an event may be stored although it is not remembered.
+    pub(super) fn is_doubtful(&self, event: &Event) -> bool {
+        !self.complete && !self.known.contains(&self.key(event))
+    }
+
+    /// An event that was not remembered was found in the log.
+    pub(super) fn found_stored(&mut self, event: &Event) {
+        self.is_new(event);
+        self.overlap += 1;
+        self.had_events = true;
     }
 
     /// A connection begins.
@@ -104,16 +114,17 @@ impl Continuity {
     /// Docker's events have no id. The time in nanoseconds with type, action, actor and attributes is one in practice, and
     /// unlike the line it is the same before and after an upgrade of the daemon.
     fn key(&self, event: &Event) -> u64 {
-        let mut view = event.view();
+        let view = identity(event);
         if view.time.is_none() {
             return self.hasher.hash_one(event.as_json());
         }
-        view.attributes.sort();
         self.hasher.hash_one((view.time, view.kind, view.action, view.actor_id, view.attributes))
     }
 
     /// The verdict at the end of a replay of `replayed` lines, the earliest of which carried the time `first`.
-    pub(super) fn judge(&self, replayed: u64, first: Option<Timestamp>, now: Timestamp) -> Verdict {
+    pub(super) fn judge(&mut self, replayed: u64, first: Option<Timestamp>, now: Timestamp) -> Verdict {
+        // The whole ring has been looked at, one by one where need was.
+        self.complete = true;
         let reason = match () {
             () if !self.had_events => Some("first-contact"),
             () if self.overlap > 0 => None,
@@ -131,6 +142,18 @@ impl Continuity {
     }
 }
 
+/// The parts of an event that make it this event.
+fn identity(event: &Event) -> EventView<'_> {
+    let mut view = event.view();
+    view.attributes.sort();
+    EventView { scope: None, ..view }
+}
+
+/// Whether two messages tell of the same event, perhaps in different spellings.
+pub(super) fn is_same(a: &Event, b: &Event) -> bool {
+    identity(a) == identity(b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +167,7 @@ mod tests {
     }
 
     fn verdict(stored: std::ops::Range<i64>, replay: std::ops::Range<i64>) -> (&'static str, Option<&'static str>) {
-        let mut continuity = Continuity::remembering(stored.map(event).collect::<Vec<_>>().iter());
+        let mut continuity = Continuity::remembering(stored.map(event).collect::<Vec<_>>().iter(), true);
         continuity.connected();
         let replayed = u64::try_from(replay.end - replay.start).unwrap();
         replay.map(event).for_each(|e| {
@@ -166,7 +189,7 @@ mod tests {
 
     #[test]
     fn evidence_names_the_range() {
-        let mut continuity = Continuity::remembering([event(5)].iter());
+        let mut continuity = Continuity::remembering([event(5)].iter(), true);
         continuity.connected();
         continuity.is_new(&event(9));
         let verdict = continuity.judge(1, Some(Timestamp::from_nanos(9)), Timestamp::from_nanos(10));
@@ -177,7 +200,7 @@ mod tests {
 
     #[test]
     fn same_event_in_another_spelling_is_known() {
-        let mut continuity = Continuity::remembering([event(5)].iter());
+        let mut continuity = Continuity::remembering([event(5)].iter(), true);
         let other = r#"{"status":"start","id":"c","Type":"container","Action":"start","Actor":{"ID":"c","Attributes":{"b":"2","a":"1"}},"scope":"local","time":0,"timeNano":5}"#;
         assert!(!continuity.is_new(&Event::from_line(other.as_bytes()).unwrap()));
         assert!(continuity.is_new(&event(6)));
@@ -185,7 +208,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut continuity = Continuity::default();
+        let mut continuity = Continuity::remembering([].iter(), true);
         (0..10_000).for_each(|n| assert!(continuity.is_new(&event(n))));
         assert_eq!((continuity.known.len(), continuity.order.len()), (MEMORY, MEMORY));
     }

@@ -8,7 +8,7 @@ pub use stats::RecorderStats;
 use crate::event::{Event, RECORDER_TYPE};
 use crate::ingest::{Inbox, Input, Tagged};
 use crate::log::{EventLog, LogError, NewRecord, Recovery};
-use crate::reader::{ReverseReader, Step, Want};
+use crate::reader::{Reader, ReverseReader, Step, Want};
 use crate::time::Timestamp;
 use continuity::{Continuity, MEMORY};
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Inputs taken from the queue at a time; what queues meanwhile goes into the next commit.
 const BATCH: usize = 512;
 /// Records looked at, from the newest backwards, to learn what each source had stored last.
-const LOOK_BACK: usize = 50_000;
+const LOOK_BACK: usize = 10_000;
 /// `source` of the records that concern the recorder as a whole.
 const SELF_SOURCE: &str = "shipslog";
 
@@ -27,6 +27,8 @@ pub struct Recorder {
     log: Arc<dyn EventLog>,
     stats: Arc<RecorderStats>,
     sources: HashMap<Arc<str>, Continuity>,
+    /// The look back reached the log's beginning: a source that is not in `sources` has no events in the log.
+    saw_all: bool,
     batch: Vec<NewRecord>,
 }
 
@@ -42,8 +44,8 @@ impl Recorder {
     /// # Errors
     /// When the log can be neither read nor written.
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
-        let sources = remember(&log).await?;
-        let mut recorder = Self { log, stats, sources, batch: Vec::new() };
+        let (sources, saw_all) = remember(&log).await?;
+        let mut recorder = Self { log, stats, sources, saw_all, batch: Vec::new() };
         if let Some(lost) = &recovery.lost {
             let (from, to) = (lost.start().to_string(), lost.end().to_string());
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
@@ -63,7 +65,7 @@ impl Recorder {
                 break;
             }
             for Tagged { source, input } in inputs.drain(..) {
-                self.take(&source, input);
+                self.take(&source, input).await;
             }
             self.stats.set_queue(inbox.stats());
             // After a failed write the log is poisoned and has said so; the queue is drained and counted even so, since a
@@ -74,11 +76,14 @@ impl Recorder {
         let _ = self.flush().await;
     }
 
-    fn take(&mut self, source: &Arc<str>, input: Input) {
+    async fn take(&mut self, source: &Arc<str>, input: Input) {
         match input {
             Input::Event { event, received } => {
                 self.stats.received.fetch_add(1, Relaxed);
-                if self.continuity(source).is_new(&event) {
+                if self.continuity(source).is_doubtful(&event) && self.is_stored(source, &event).await {
+                    self.continuity(source).found_stored(&event);
+                    self.stats.duplicates.fetch_add(1, Relaxed);
+                } else if self.continuity(source).is_new(&event) {
                     self.stats.count_action(&event);
                     self.batch.push(NewRecord { source: Arc::clone(source), received, event });
                 } else {
@@ -117,7 +122,29 @@ impl Recorder {
     }
 
     fn continuity(&mut self, source: &Arc<str>) -> &mut Continuity {
-        self.sources.entry(Arc::clone(source)).or_default()
+        let saw_all = self.saw_all;
+        self.sources.entry(Arc::clone(source)).or_insert_with(|| Continuity::remembering([].iter(), saw_all))
+    }
+
+    /// Looks an event up in the log by its own time. Slow beside the memory of [`Continuity`], which answers for all but the replay
+    /// of a host that has been quiet while others were busy.
+    async fn is_stored(&self, source: &Arc<str>, event: &Event) -> bool {
+        let Some(time) = event.view().time else { return false };
+        let want = Want { time: time..=time, ..Want::default() };
+        let mut reader = Reader::new(Arc::clone(&self.log), self.log.bounds().oldest - 1, want);
+        while let Ok(Some(step)) = reader.next().await {
+            if let Step::Records(selection) = step {
+                let block = &selection.block;
+                let same = |seq| {
+                    block.source(seq) == &**source
+                        && Event::from_line(block.json(seq).as_bytes()).is_ok_and(|stored| continuity::is_same(&stored, event))
+                };
+                if selection.sequences().any(same) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// Adds a record of the recorder's own.
@@ -145,16 +172,17 @@ impl Recorder {
     }
 }
 
-/// Reads backwards until each source's memory is full, the log ends or [`LOOK_BACK`] is reached.
-async fn remember(log: &Arc<dyn EventLog>) -> Result<HashMap<Arc<str>, Continuity>, LogError> {
+/// Reads backwards until the log ends or [`LOOK_BACK`] is reached. Also tells whether that was the whole log.
+async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str>, Continuity>, bool), LogError> {
     let mut found: HashMap<Arc<str>, Vec<Event>> = HashMap::new();
-    let mut looked = 0;
+    let (mut looked, mut saw_all) = (0, true);
     let mut reader = ReverseReader::new(Arc::clone(log), log.bounds().head + 1, Want::default());
     'reading: while let Some(step) = reader.next().await? {
         let Step::Records(selection) = step else { continue };
         for seq in selection.sequences().rev() {
             looked += 1;
             if looked > LOOK_BACK {
+                saw_all = false;
                 break 'reading;
             }
             let block = &selection.block;
@@ -168,11 +196,9 @@ async fn remember(log: &Arc<dyn EventLog>) -> Result<HashMap<Arc<str>, Continuit
                 events.push(event);
             }
         }
-        if !found.is_empty() && found.values().all(|events| events.len() >= MEMORY) {
-            break;
-        }
     }
-    Ok(found.into_iter().map(|(source, events)| (source, Continuity::remembering(events.iter().rev()))).collect())
+    let remembering = |(source, events): (Arc<str>, Vec<Event>)| (source, Continuity::remembering(events.iter().rev(), saw_all));
+    Ok((found.into_iter().map(remembering).collect(), saw_all))
 }
 
 #[cfg(test)]

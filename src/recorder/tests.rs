@@ -124,3 +124,19 @@ async fn a_closed_log_stops_recording_but_not_reading() {
     assert_eq!(bench.stats.lost.load(Relaxed), 2001);
     assert_eq!(bench.story().await, ["start -"]);
 }
+
+#[tokio::test]
+async fn a_host_that_was_quiet_while_others_were_busy_is_not_recorded_twice() {
+    let bench = Bench::new();
+    bench.session(vec![connected("start"), event(1), event(2), replay_end(2)]).await;
+    let noise: Vec<_> = (0..LOOK_BACK + 100)
+        .map(|n| {
+            let line = format!(r#"{{"Type":"container","Action":"start","Actor":{{"ID":"n{n}"}},"timeNano":{}}}"#, n + 1000);
+            NewRecord { source: "busy".into(), received: Timestamp::now(), event: Event::from_line(line.as_bytes()).unwrap() }
+        })
+        .collect();
+    bench.log.append(noise).await.unwrap();
+    let before = bench.story().await.len();
+    bench.session(vec![connected("start"), event(1), event(2), event(3), replay_end(3)]).await;
+    assert_eq!(bench.story().await[before..], ["start -", "connect start", "start c3", "resumed -", "stop -"]);
+}

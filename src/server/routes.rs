@@ -1,4 +1,6 @@
 //! The list of routes.
+//!
+//! Each is boxed: warp's filters nest their types, and unboxed a list of this length takes rustc minutes.
 
 use super::accept::Slot;
 use super::context::Context;
@@ -22,34 +24,37 @@ pub(super) fn routes(
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let headers = warp::header::headers_cloned();
 
-    let stream = path!("api" / "v1" / "stream").and(get()).and(with.clone()).and(query).and(headers).then(stream::stream).map(answer);
-    let list = path!("api" / "v1" / "events").and(get()).and(with.clone()).and(query).and(headers).then(events::list).map(answer);
+    let stream =
+        path!("api" / "v1" / "stream").and(get()).and(with.clone()).and(query).and(headers).then(stream::stream).map(answer).boxed();
+    let list = path!("api" / "v1" / "events").and(get()).and(with.clone()).and(query).and(headers).then(events::list).map(answer).boxed();
     let one = path!("api" / "v1" / "events" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
-    let one = one.then(events::one).map(answer);
-    let export = path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).then(export::export).map(answer);
+    let one = one.then(events::one).map(answer).boxed();
+    let export = path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).then(export::export).map(answer).boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())
         .and(headers)
         .and(warp::ext::get::<Slot>())
         .and(websocket())
-        .map(|context, headers, slot, ws| open_websocket(context, &headers, slot, ws));
-    let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context));
-    let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context));
-    let healthz = path!("healthz").and(get()).map(status::healthz);
-    let readyz = path!("readyz").and(get()).and(with).map(|context| status::readyz(&context));
+        .map(|context, headers, slot, ws| open_websocket(context, &headers, slot, ws))
+        .boxed();
+    let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
+    let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context)).boxed();
+    let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
+    let readyz = path!("readyz").and(get()).and(with).map(|context| status::readyz(&context)).boxed();
 
-    let live = path::end().and(get()).and(headers).map(|headers| answer(pages::page("/", &headers)));
-    let compare = path!("compare").and(get()).and(headers).map(|headers| answer(pages::page("/compare", &headers)));
-    let sse = path!("demo" / "sse").and(get()).and(headers).map(|headers| answer(pages::page("/demo/sse", &headers)));
-    let polling = path!("demo" / "polling").and(get()).and(headers).map(|headers| answer(pages::page("/demo/polling", &headers)));
-    let websocket = path!("demo" / "websocket").and(get()).and(headers).map(|headers| answer(pages::page("/demo/websocket", &headers)));
+    let live = path::end().and(get()).and(headers).map(|headers| answer(pages::page("/", &headers))).boxed();
+    let compare = path!("compare").and(get()).and(headers).map(|headers| answer(pages::page("/compare", &headers))).boxed();
+    let sse = path!("demo" / "sse").and(get()).and(headers).map(|headers| answer(pages::page("/demo/sse", &headers))).boxed();
+    let polling = path!("demo" / "polling").and(get()).and(headers).map(|headers| answer(pages::page("/demo/polling", &headers))).boxed();
+    let websocket =
+        path!("demo" / "websocket").and(get()).and(headers).map(|headers| answer(pages::page("/demo/websocket", &headers))).boxed();
     let part = path!("assets" / String / String).and(get()).and(headers);
-    let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers)));
+    let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers))).boxed();
 
-    let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify();
-    let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify();
-    let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify();
+    let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
+    let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
+    let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
     api.or(operations).unify().or(ui).unify().recover(refuse).unify()
 }
 
