@@ -2,7 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bad_input;
+mod cli;
 mod crash;
+mod docker;
+mod dockerd;
 mod fake_daemon;
 mod history;
 mod resume;
