@@ -102,6 +102,24 @@ async fn limits_and_names_are_enforced_on_the_wire() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clients_that_never_finish_asking_are_shown_out() {
+    let (_dir, ship) = without_docker();
+    let began = std::time::Instant::now();
+    let mut waiting = Vec::new();
+    for start in ["", "GET /healthz HTTP/1.1\r\nHost: loc"] {
+        let mut stream = TcpStream::connect(ship.url.trim_start_matches("http://")).await.unwrap();
+        stream.write_all(start.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    for mut stream in waiting {
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "the read timeout of API.md 8 is 10 s; {:?} have passed", began.elapsed());
+    }
+    assert_eq!(ship.json("/api/v1/stats").await["server"]["connections"], 1, "their places are free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn over_the_connection_cap_new_clients_are_told_and_old_ones_stay() {
     let dir = TempDir::new().unwrap();
     let ship = Ship::start_with(dir.path(), &["--docker-host", "unix:///nonexistent/docker.sock", "--max-connections", "3"]);
