@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
             bytes.clone()
         };
         let policy = page.map_or(String::new(), |_| policy(&String::from_utf8_lossy(&bytes)));
-        let etag = format!("\"{}\"", hex(&Sha256::digest(&bytes), 12));
+        let etag = format!("W/\"{}\"", hex(&Sha256::digest(&bytes), 12));
         let _ = writeln!(
             table,
             "Asset {{ path: {:?}, content_type: {:?}, etag: {etag:?}, policy: {policy:?},",

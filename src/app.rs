@@ -16,12 +16,14 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Inputs that may wait between the sockets and the writer: minutes of a busy host.
 const QUEUE_INPUTS: usize = 65_536;
 /// Bytes that they may hold.
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Open files besides the connections: the log, Docker, the runtime.
+const SPARE_FILES: u64 = 256;
 /// How long the recorder may take to store what has queued when the program stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -30,6 +32,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 /// # Errors
 /// When the configuration, the data directory or the address cannot be used; the message says what to do.
 pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    raise_file_limit(config.max_connections);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -88,17 +91,39 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
         streams: Gauge::default(),
         connections: Gauge::default(),
         requests: AtomicU64::new(0),
+        heavy: Semaphore::new(server::MAX_HEAVY),
     });
     announce(address)?;
     let serving = tokio::spawn(server::serve(listener, context, config.max_connections));
 
-    stop.await;
+    let mut recording = recording;
+    let failed = tokio::select! {
+        () = stop => false,
+        _ = &mut recording => true,
+    };
     stop_sender.send_replace(true);
-    if tokio::time::timeout(STOP_TIMEOUT, recording).await.is_err() {
+    if !failed && tokio::time::timeout(STOP_TIMEOUT, recording).await.is_err() {
         tracing::error!("the recorder did not finish in time; what had queued is lost");
     }
     let _ = serving.await;
+    anyhow::ensure!(!failed, "the recorder has ended unexpectedly; what it said before is on stderr");
     log.close().await.context("the log could not be marked as cleanly stopped; it is whole even so")
+}
+
+/// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.
+fn raise_file_limit(max_connections: usize) {
+    let needed = max_connections as u64 + SPARE_FILES;
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit < needed => {
+            tracing::warn!(
+                limit.files = limit,
+                limit.needed = needed,
+                "too few open files are allowed for --max-connections; raise the hard limit (systemd: LimitNOFILE=) or lower it"
+            );
+        }
+        Ok(_) => {}
+        Err(e) => tracing::warn!(error = %e, "cannot raise the limit of open files"),
+    }
 }
 
 /// What is to be recorded. `fresh`: nothing has been recorded here before.

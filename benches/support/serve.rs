@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Starts it on a free port; it ends when the sender says so.
 pub(crate) async fn start(log: Arc<dyn EventLog>) -> (SocketAddr, watch::Sender<bool>) {
@@ -24,6 +24,7 @@ pub(crate) async fn start(log: Arc<dyn EventLog>) -> (SocketAddr, watch::Sender<
         streams: Gauge::default(),
         connections: Gauge::default(),
         requests: AtomicU64::new(0),
+        heavy: Semaphore::new(server::MAX_HEAVY),
     });
     tokio::spawn(server::serve(listener, context, 10_000));
     (address, stop)

@@ -4,7 +4,7 @@ mod compress;
 
 pub use compress::Compression;
 
-use crate::log::LogError;
+use crate::log::{GapReason, LogError};
 use crate::reader::{Reader, Selection, Step};
 use bytes::Bytes;
 use compress::Compressor;
@@ -83,8 +83,12 @@ impl Export {
         while taken < CHUNK_BYTES {
             match self.reader.next().await? {
                 Some(Step::Records(selection)) => taken += self.write(&selection, &mut compressor).map_err(failed)?,
-                // A gap of damage is a record of its own in the log; what retention removed lies before the range.
-                Some(Step::Gap(..) | Step::Nothing) => {}
+                Some(Step::Gap(range, GapReason::Damage)) => {
+                    let line = format!("{{\"gap\":{{\"from\":{},\"to\":{},\"reason\":\"damage\"}}}}\n", range.start(), range.end());
+                    compressor.write(line.as_bytes()).map_err(failed)?;
+                }
+                // An export begins with the oldest record kept; what a trim takes meanwhile was old.
+                Some(Step::Gap(_, GapReason::Retention) | Step::Nothing) => {}
                 None => return compressor.finish().map(Some).map_err(failed),
             }
         }

@@ -1,6 +1,7 @@
 //! The embedded log: a directory that one process owns.
 
 use super::chain::CHAIN_START;
+use super::codec::Header;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
 use super::shelf::Shelf;
@@ -56,7 +57,12 @@ impl EmbeddedLog {
         let tip_dir = find_tip(&dir)?;
         let mut identity = match (found, &tip_dir) {
             (Some(identity), _) => identity,
-            (None, None) => Identity::create(),
+            (None, None) => {
+                // Before the tip, so that a kill in between leaves a log without records, not records without a log.
+                let identity = Identity::create();
+                identity.write(&dir)?;
+                identity
+            }
             (None, Some(tip)) => {
                 let why = format!(
                     "{} exists but {} does not: restore it, or move the directory away to start a new log",
@@ -70,14 +76,19 @@ impl EmbeddedLog {
         let log = identity.log_id()?;
         let (watermark, seen) = Watermark::open(&dir)?;
 
-        let (tip, quarantined) = open_tip(data_dir, &dir, tip_dir, &identity)?;
-        let headers = tip.headers()?;
+        let Opened { tip, mut headers, quarantined } = open_tip(data_dir, &dir, tip_dir, &identity)?;
+        // What a trim had taken out of sight before it was cut short.
+        let trimmed = headers.partition_point(|header| header.last() < identity.trimmed);
+        let left_over: Vec<_> = headers.drain(..trimmed).map(|header| (header.first, header.parts)).collect();
+        if !left_over.is_empty() {
+            tip.remove(&left_over)?;
+        }
         let mut index = Index::default();
         for header in &headers {
             index.push(IndexEntry::from(header));
         }
         let last = headers.last();
-        let end = last.map_or(identity.trimmed.saturating_sub(1), super::codec::Header::last);
+        let end = last.map_or(identity.trimmed.saturating_sub(1), Header::last);
 
         // What readers may have seen: exactly known after a clean stop and after a kill. A missing watermark after an
         // unclean stop means that nobody knows, so everything that was reserved counts.
@@ -93,12 +104,11 @@ impl EmbeddedLog {
         watermark.write(next - 1)?;
 
         let (chain, last_received) = last.map_or((CHAIN_START, Timestamp::MIN), |h| (h.chain_after, h.received.1));
-        let shelf = Arc::new(Shelf::new(log, tip, index, identity.trimmed));
+        let shelf = Arc::new(Shelf::new(log, tip, index, identity.trimmed, lock));
         let (head, head_receiver) = watch::channel(shelf.bounds().head);
         let (state, state_receiver) = watch::channel(WriterState::Ok);
         let (requests, inbox) = mpsc::channel(QUEUE);
-        let writer =
-            Writer { log, dir, shelf: Arc::clone(&shelf), identity, watermark, next, chain, last_received, head, state, _lock: lock };
+        let writer = Writer { log, dir, shelf: Arc::clone(&shelf), identity, watermark, next, chain, last_received, head, state };
         spawn_writer(writer, inbox)?;
         Ok((Self { shelf, requests, head: head_receiver, state: state_receiver }, recovery))
     }
@@ -141,30 +151,47 @@ fn find_tip(dir: &Path) -> Result<Option<PathBuf>, LogError> {
     Ok(newest)
 }
 
-/// Opens the tip; one that cannot be opened is set aside and a new one begins behind everything that was reserved.
-fn open_tip(data_dir: &Path, dir: &Path, found: Option<PathBuf>, identity: &Identity) -> Result<(Tip, Option<PathBuf>), LogError> {
-    let new_tip = |first: Sequence| {
-        let path = dir.join(format!("tip-{first:020}"));
-        create_private_dir(&path)?;
-        Tip::open(&path)
-    };
+/// A tip that can be read.
+struct Opened {
+    tip: Tip,
+    headers: Vec<Header>,
+    quarantined: Option<PathBuf>,
+}
+
+impl Opened {
+    fn at(path: &Path, quarantined: Option<PathBuf>) -> Result<Self, LogError> {
+        let tip = Tip::open(path)?;
+        let headers = tip.headers()?;
+        Ok(Self { tip, headers, quarantined })
+    }
+}
+
+/// Opens the tip; one that is damaged so that it cannot be opened or listed is set aside, and a new one begins behind everything that was
+/// reserved. An error of another kind (a full disk, too many open files) leaves everything as it is.
+fn open_tip(data_dir: &Path, dir: &Path, found: Option<PathBuf>, identity: &Identity) -> Result<Opened, LogError> {
+    let tip_at = |first: Sequence| dir.join(format!("tip-{first:020}"));
     let Some(path) = found else {
-        return Ok((new_tip(1)?, None));
+        let path = tip_at(1);
+        create_private_dir(&path)?;
+        return Opened::at(&path, None);
     };
-    match Tip::open(&path) {
-        Ok(tip) => Ok((tip, None)),
+    match Opened::at(&path, None) {
         Err(LogError::Damaged(why)) => {
             let quarantine = data_dir.join("quarantine");
             create_private_dir(&quarantine)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let aside = quarantine.join(format!("{name}-{}", Timestamp::now().nanos()));
+            // The new one first: if there is no room for it, nothing has been moved.
+            let fresh = tip_at(identity.reserved + 1);
+            create_private_dir(&fresh)?;
+            let opened = Opened::at(&fresh, Some(aside.clone()))?;
             fs::rename(&path, &aside).map_err(io("cannot set aside", &path))?;
             identity::sync_dir(&quarantine)?;
             identity::sync_dir(dir)?;
             tracing::error!(store.quarantine = %aside.display(), error = why, "the log's tip does not open; it was set aside and recording goes on behind it");
-            Ok((new_tip(identity.reserved + 1)?, Some(aside)))
+            Ok(opened)
         }
-        Err(e) => Err(e),
+        opened => opened,
     }
 }
 

@@ -57,11 +57,6 @@ impl Index {
         self.0.range(..to).rev()
     }
 
-    /// The blocks that may hold a record whose own time is `time` or later.
-    pub(super) fn reaching(&self, time: Timestamp) -> impl Iterator<Item = &IndexEntry> {
-        self.0.iter().filter(move |entry| entry.time.1 >= time)
-    }
-
     /// Takes out the blocks that end before `before`, never the last one.
     pub(super) fn trim(&mut self, before: Sequence) -> Vec<IndexEntry> {
         let ended = self.0.partition_point(|entry| entry.last < before).min(self.0.len().saturating_sub(1));

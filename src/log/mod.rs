@@ -153,7 +153,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// wait at the same time share one commit.
     ///
     /// # Errors
-    /// When it fails nothing of the batch is visible, and the log takes nothing more ([`LogError::Poisoned`]).
+    /// When it fails nothing of the batch is visible (of one that spans several blocks, a whole prefix may be), and the log takes
+    /// nothing more ([`LogError::Poisoned`]).
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError>;
 
     /// Reads upwards: what comes after `after`. Nothing when `after` is the head.

@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 use parking_lot::RwLock;
 use quick_cache::{Weighter, sync::Cache};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Shelf {
     pub(super) tip: Tip,
     state: RwLock<State>,
     cache: Cache<Sequence, Arc<Block>, WireBytes>,
+    /// Keeps other processes out. Let go of after the tip, since sled holds its own lock as long as that lives.
+    _lock: File,
 }
 
 #[derive(Debug)]
@@ -54,9 +57,9 @@ enum Step {
 }
 
 impl Shelf {
-    pub(super) fn new(log: LogId, tip: Tip, index: Index, trimmed: Sequence) -> Self {
+    pub(super) fn new(log: LogId, tip: Tip, index: Index, trimmed: Sequence, lock: File) -> Self {
         let state = State { index, ring: VecDeque::new(), ring_bytes: 0, trimmed };
-        Self { log, tip, state: RwLock::new(state), cache: Cache::with_weighter(1024, CACHE_BYTES, WireBytes) }
+        Self { log, tip, state: RwLock::new(state), cache: Cache::with_weighter(1024, CACHE_BYTES, WireBytes), _lock: lock }
     }
 
     /// Makes a durable block visible.
@@ -151,7 +154,7 @@ impl Shelf {
                 if steps.len() >= MAX_PLAN {
                     break;
                 }
-                if through != before && entry.last + 1 < through {
+                if entry.last + 1 < through {
                     state.gaps(entry.last + 1..=through - 1, &mut steps);
                 }
                 through = entry.first;
@@ -213,9 +216,22 @@ impl Shelf {
     pub(super) fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
         let mut after = 0;
         loop {
-            let entry = { self.state.read().index.reaching(time).find(|entry| entry.first > after).copied() };
-            let Some(entry) = entry else {
-                return Ok(self.bounds().head + 1);
+            // A stretch at a time, so that the writer never waits for a long look.
+            let (found, looked) = {
+                let state = self.state.read();
+                let mut stretch = state.index.after(after).take(MAX_LOOK).peekable();
+                let any = stretch.peek().is_some();
+                let mut last = after;
+                let found = stretch.inspect(|entry| last = entry.last).find(|entry| entry.time.1 >= time).copied();
+                (found, any.then_some(last))
+            };
+            let entry = match (found, looked) {
+                (Some(entry), _) => entry,
+                (None, Some(last)) => {
+                    after = last;
+                    continue;
+                }
+                (None, None) => return Ok(self.bounds().head + 1),
             };
             match self.block(&entry) {
                 Ok(block) => {
@@ -226,7 +242,7 @@ impl Shelf {
                 Err(LogError::Damaged(_)) => {}
                 Err(e) => return Err(e),
             }
-            after = entry.first;
+            after = entry.last;
         }
     }
 }

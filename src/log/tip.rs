@@ -9,6 +9,7 @@ use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
 use crate::cursor::Sequence;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,7 +54,7 @@ impl Tip {
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(Some(FLUSH_EVERY_MS))
             .mode(sled::Mode::LowSpace);
-        let db = guard("open", || config.open())?;
+        let db = guard("cannot open", || config.open())?;
         let path = dir.join("db");
         let io = |doing, path: &Path| {
             let path = path.to_owned();
@@ -69,13 +70,13 @@ impl Tip {
     /// [`Tip::headers`] recognises by its header.
     pub(super) fn commit(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
         for (part, bytes) in (0u16..).zip(value.chunks(MAX_VALUE_BYTES)) {
-            guard("insert", || self.db.insert(key(first, part), bytes))?;
+            guard("cannot insert into", || self.db.insert(key(first, part), bytes))?;
         }
         self.sync()
     }
 
     fn sync(&self) -> Result<(), LogError> {
-        guard("flush", || self.db.flush())?;
+        guard("cannot flush", || self.db.flush())?;
         self.file.sync_data().map_err(|e| LogError::Io { doing: "cannot sync", path: self.dir.join("db"), source: Arc::new(e) })
     }
 
@@ -83,7 +84,7 @@ impl Tip {
     pub(super) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
         let mut value = Vec::new();
         for part in 0..parts {
-            let bytes = guard("get", || self.db.get(key(first, part)))?;
+            let bytes = guard("cannot read", || self.db.get(key(first, part)))?;
             let bytes = bytes.ok_or_else(|| LogError::Damaged(format!("part {part} of the block at {first} is missing")))?;
             value.extend_from_slice(&bytes);
         }
@@ -94,7 +95,7 @@ impl Tip {
     pub(super) fn remove(&self, blocks: &[(Sequence, u16)]) -> Result<(), LogError> {
         for (first, parts) in blocks {
             for part in 0..*parts {
-                guard("remove", || self.db.remove(key(*first, part)))?;
+                guard("cannot remove from", || self.db.remove(key(*first, part)))?;
             }
         }
         self.sync()
@@ -105,7 +106,7 @@ impl Tip {
     pub(super) fn headers(&self) -> Result<Vec<Header>, LogError> {
         let mut headers: Vec<Header> = Vec::new();
         let mut stray: Vec<Sequence> = Vec::new();
-        guard("scan", || {
+        guard("cannot scan", || {
             for item in self.db.iter() {
                 let (key, value) = item?;
                 let Some((first, 0)) = parse_key(&key) else { continue };
@@ -117,11 +118,14 @@ impl Tip {
             Ok(())
         })?;
         if let Some(last) = headers.last() {
-            let whole = self.get(last.first, last.parts).and_then(|value| codec::check(&value).map(|_| ()));
-            if whole.is_err() {
-                let first = last.first;
-                headers.pop();
-                self.remove_from(first)?;
+            match self.get(last.first, last.parts).and_then(|value| codec::check(&value).map(|_| ())) {
+                Ok(()) => {}
+                Err(LogError::Damaged(_)) => {
+                    let first = last.first;
+                    headers.pop();
+                    self.remove_from(first)?;
+                }
+                Err(e) => return Err(e),
             }
         }
         for first in stray {
@@ -132,7 +136,7 @@ impl Tip {
 
     /// Removes everything at and behind `first`.
     fn remove_from(&self, first: Sequence) -> Result<(), LogError> {
-        guard("remove", || {
+        guard("cannot remove from", || {
             for item in self.db.range(key(first, 0)..).keys() {
                 self.db.remove(item?)?;
             }
@@ -147,14 +151,18 @@ impl Tip {
     }
 }
 
-/// Runs one sled operation; its errors and its panics become ours.
+/// Runs one sled operation (`doing`: "cannot …"); its errors and its panics become ours.
 fn guard<T>(doing: &'static str, operation: impl FnOnce() -> sled::Result<T>) -> Result<T, LogError> {
     match catch_unwind(AssertUnwindSafe(operation)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(e)) => Err(LogError::Damaged(format!("sled cannot {doing}: {e}"))),
+        // What the disk refuses now it may grant later; only what it gives wrongly is damage.
+        Ok(Err(sled::Error::Io(e))) if !matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+            Err(LogError::Io { doing, path: PathBuf::from("the log's tip"), source: Arc::new(e) })
+        }
+        Ok(Err(e)) => Err(LogError::Damaged(format!("sled {doing}: {e}"))),
         Err(panic) => {
             let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(LogError::Damaged(format!("sled panicked at {doing}: {}", why.unwrap_or("no reason given"))))
+            Err(LogError::Damaged(format!("sled panicked, {doing}: {}", why.unwrap_or("no reason given"))))
         }
     }
 }

@@ -10,7 +10,6 @@ use super::tip::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
-use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,8 +49,6 @@ pub(super) struct Writer {
     pub(super) last_received: Timestamp,
     pub(super) head: watch::Sender<Sequence>,
     pub(super) state: watch::Sender<WriterState>,
-    /// Held for as long as the writer lives.
-    pub(super) _lock: File,
 }
 
 impl Writer {

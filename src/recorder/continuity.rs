@@ -26,6 +26,8 @@ pub(super) struct Continuity {
     before: Option<Timestamp>,
     had_events: bool,
     overlap: u64,
+    /// Keys first seen in the replay under way; `None` outside of one. An event that comes twice in one replay proves nothing.
+    fresh: Option<HashSet<u64>>,
     /// The memory reaches back at least as far as the daemon's ring can.
     complete: bool,
 }
@@ -64,6 +66,7 @@ impl Continuity {
             before: None,
             had_events: false,
             overlap: 0,
+            fresh: None,
             complete: all,
         };
         for event in events {
@@ -90,14 +93,19 @@ impl Continuity {
         self.before = self.last;
         self.had_events = !self.known.is_empty();
         self.overlap = 0;
+        self.fresh = Some(HashSet::new());
     }
 
     /// Whether an event is not stored yet; from now on it counts as stored.
     pub(super) fn is_new(&mut self, event: &Event) -> bool {
         let key = self.key(event);
         if !self.known.insert(key) {
-            self.overlap += 1;
+            self.overlap += u64::from(self.fresh.as_ref().is_some_and(|fresh| !fresh.contains(&key)));
             return false;
+        }
+        // More than a ring of new events is no replay of stored ones any more.
+        if let Some(fresh) = self.fresh.as_mut().filter(|fresh| fresh.len() < MEMORY) {
+            fresh.insert(key);
         }
         self.order.push_back(key);
         if self.order.len() > MEMORY
@@ -125,6 +133,7 @@ impl Continuity {
     pub(super) fn judge(&mut self, replayed: u64, first: Option<Timestamp>, now: Timestamp) -> Verdict {
         // The whole ring has been looked at, one by one where need was.
         self.complete = true;
+        self.fresh = None;
         let reason = match () {
             () if !self.had_events => Some("first-contact"),
             () if self.overlap > 0 => None,
@@ -185,6 +194,15 @@ mod tests {
         assert_eq!(verdict(0..300, 300..556), ("gap", Some("ring-overflow")));
         assert_eq!(verdict(0..300, 300..310), ("gap", Some("daemon-restart")));
         assert_eq!(verdict(0..300, 0..0), ("gap", Some("daemon-restart")));
+    }
+
+    #[test]
+    fn an_event_that_comes_twice_in_a_replay_is_no_overlap() {
+        let mut continuity = Continuity::remembering([event(1)].iter(), true);
+        continuity.connected();
+        assert!(continuity.is_new(&event(9)));
+        assert!(!continuity.is_new(&event(9)));
+        assert_eq!(continuity.judge(2, None, Timestamp::now()).action, "gap");
     }
 
     #[test]

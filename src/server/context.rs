@@ -6,7 +6,7 @@ use crate::recorder::RecorderStats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Shared state of the server.
 pub struct Context {
@@ -28,7 +28,12 @@ pub struct Context {
     pub connections: Gauge,
     /// Requests answered since start.
     pub requests: AtomicU64,
+    /// Places for requests that gather a page; the others wait their turn.
+    pub heavy: Semaphore,
 }
+
+/// Pages gathered at a time.
+pub const MAX_HEAVY: usize = 8;
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

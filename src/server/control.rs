@@ -2,14 +2,20 @@
 
 use crate::cursor::{LogId, Sequence};
 use crate::log::GapReason;
-use crate::reader::Reset;
+use crate::reader::{Reset, ResetReason};
 use serde_json::{Value, json};
 
 /// Something that a client is told between records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Control {
     /// First on every connection: where the stream starts.
-    Hello { oldest: Sequence, head: Sequence, after: Sequence },
+    Hello {
+        oldest: Sequence,
+        head: Sequence,
+        after: Sequence,
+        /// A `reset` follows. Said here too: a connection that is cut between the two has given the client a new cursor.
+        reset: Option<ResetReason>,
+    },
     /// The client's cursor could not be used; the stream starts after `after`, with the oldest record kept.
     Reset { reset: Reset, oldest: Sequence, head: Sequence, after: Sequence },
     /// These sequences are gone.
@@ -43,7 +49,13 @@ impl Control {
 
     fn data(&self, log: LogId) -> Value {
         match self {
-            Self::Hello { oldest, head, after } => json!({ "log": log.to_string(), "oldest": oldest, "head": head, "after": after }),
+            Self::Hello { oldest, head, after, reset } => {
+                let mut data = json!({ "log": log.to_string(), "oldest": oldest, "head": head, "after": after });
+                if let (Some(reason), Value::Object(data)) = (reset, &mut data) {
+                    data.insert("reset".to_owned(), json!(reason));
+                }
+                data
+            }
             Self::Reset { reset, oldest, head, .. } => {
                 json!({ "reason": reset.reason, "requested": reset.requested, "oldest": oldest, "head": head })
             }
@@ -71,12 +83,11 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reader::ResetReason;
 
     #[test]
     fn frames_are_as_documented() {
         let log: LogId = "7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap();
-        let hello = Control::Hello { oldest: 1, head: 1841, after: 1841 };
+        let hello = Control::Hello { oldest: 1, head: 1841, after: 1841, reset: None };
         assert_eq!(
             hello.to_sse(log),
             "event: hello\nid: 7f3c9a1e-1841\ndata: {\"after\":1841,\"head\":1841,\"log\":\"7f3c9a1e-0000-4000-8000-000000000000\",\"oldest\":1}\n\n"

@@ -5,8 +5,8 @@ use super::page::{At, Direction, Loaded, Order, Page, PageRequest, Token};
 use super::params::Params;
 use super::problem::ApiError;
 use crate::cursor::{Cursor, Sequence};
-use crate::log::{Bounds, Piece, Scan};
-use crate::reader::{ResetReason, Want, check_cursor};
+use crate::log::{Bounds, LogError, Piece, Scan};
+use crate::reader::{Reader, ResetReason, Step, Want, check_cursor};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -30,19 +30,20 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
     let polling = query.after.is_some() || known.is_some();
     let wait = prefer_wait(&headers).filter(|_| polling);
     let deadline = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
-    let mut head = context.log.watch_head();
     let mut shutdown = context.shutdown.clone();
     loop {
-        head.mark_unchanged();
-        let answer = query.answer(&context).await?;
+        let (answer, head) = {
+            let _place = context.heavy.acquire().await;
+            query.answer(&context).await?
+        };
         let unchanged = known.as_ref().is_some_and(|known| known.split(',').any(|tag| tag.trim() == answer.etag));
         let nothing_new = unchanged || (known.is_none() && query.after.is_some() && answer.empty);
         if wait.is_some() && nothing_new {
-            let moved = tokio::select! {
-                moved = timeout_at(deadline, head.changed()) => matches!(moved, Ok(Ok(()))),
+            let news = tokio::select! {
+                news = timeout_at(deadline, query.news(&context, head)) => matches!(news, Ok(Ok(true))),
                 () = stopping(&mut shutdown) => false,
             };
-            if moved {
+            if news {
                 continue;
             }
         }
@@ -79,9 +80,11 @@ impl Query {
         })?;
         let token = params.get("cursor").map(|text| text.parse::<Token>().map_err(ApiError::bad_request)).transpose()?;
         let after = params.get("after").map(|text| poll_position(text, context)).transpose()?;
-        if after.is_some() && (token.is_some() || order == Order::Desc) {
-            return Err(ApiError::bad_request("after= polls upwards from a record's id: leave out cursor= and order=desc"));
+        if after.is_some() && order == Order::Desc {
+            return Err(ApiError::bad_request("after= polls upwards from a record's id: leave out order=desc"));
         }
+        // Beyond the first page of a poll the token says where to go on.
+        let after = after.filter(|_| token.is_none());
         if let Some(token) = &token {
             check_cursor(&token.at.to_string(), &*context.log).map_err(|reason| cursor_problem(reason, context.log.bounds()))?;
         }
@@ -90,7 +93,21 @@ impl Query {
         Ok(Self { want, order, limit, after, token })
     }
 
-    async fn answer(&self, context: &Context) -> Result<Answer, ApiError> {
+    /// Waits until a record after `head` is wanted. Only what is new is looked at, so that a wait costs nothing but that.
+    async fn news(&self, context: &Context, head: Sequence) -> Result<bool, LogError> {
+        let mut reader = Reader::new(Arc::clone(&context.log), head, self.want.clone());
+        loop {
+            match reader.next().await? {
+                Some(Step::Records(_)) => return Ok(true),
+                Some(Step::Gap(..) | Step::Nothing) => {}
+                None if reader.wait().await => {}
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// The answer, and the head up to which it looked.
+    async fn answer(&self, context: &Context) -> Result<(Answer, Sequence), ApiError> {
         let bounds = context.log.bounds();
         let at = match (&self.token, self.after) {
             (Some(token), _) => At::Behind(token.at.seq),
@@ -113,7 +130,7 @@ impl Query {
             }
             prev = None;
         }
-        Ok(Answer::build(&page, next, prev.as_ref(), bounds))
+        Ok((Answer::build(&page, next, prev.as_ref(), bounds), bounds.head))
     }
 }
 
@@ -190,7 +207,7 @@ impl Answer {
         };
         set(header::ETAG, self.etag);
         if let Some(next) = self.next {
-            set(header::LINK, format!("</api/v1/events?{}>; rel=\"next\"", params.with("cursor", &next.to_string())));
+            set(header::LINK, format!("</api/v1/events?{}>; rel=\"next\"", params.for_page(&next.to_string())));
         }
         if let Some(seconds) = waited {
             set(header::HeaderName::from_static("preference-applied"), format!("wait={seconds}"));

@@ -25,6 +25,18 @@ pub(super) enum Item {
     Quiet,
 }
 
+/// What a step gave.
+#[derive(Debug)]
+pub(super) enum Ready {
+    Item(Item),
+    /// Nothing wanted so far; there is more to look at.
+    Nothing,
+    /// Nothing more until the head moves.
+    AtHead,
+    /// The stream is over.
+    End,
+}
+
 /// A live client's place in the log. All methods can be dropped while they wait; nothing is lost by it.
 #[derive(Debug)]
 pub(super) struct Feed {
@@ -48,7 +60,8 @@ impl Feed {
         let start = start.resolve(&*log).await?;
         let bounds = log.bounds();
         let after = start.after;
-        let mut waiting = VecDeque::from([Control::Hello { oldest: bounds.oldest, head: bounds.head, after }]);
+        let reset = start.reset.as_ref().map(|reset| reset.reason);
+        let mut waiting = VecDeque::from([Control::Hello { oldest: bounds.oldest, head: bounds.head, after, reset }]);
         if let Some(reset) = start.reset {
             waiting.push_back(Control::Reset { reset, oldest: bounds.oldest, head: bounds.head, after });
         }
@@ -59,8 +72,11 @@ impl Feed {
     /// The next item, waiting for it if need be; `None` when the server shuts down or the log cannot be read.
     pub(super) async fn next(&mut self) -> Option<Item> {
         loop {
-            if let Some(item) = self.ready().await {
-                return item;
+            match self.ready().await {
+                Ready::Item(item) => return Some(item),
+                Ready::End => return None,
+                Ready::Nothing => continue,
+                Ready::AtHead => {}
             }
             let due = if self.reader.position() > self.told { CHECKPOINT_EVERY } else { KEEP_ALIVE };
             let due = self.spoke + due;
@@ -75,38 +91,31 @@ impl Feed {
         }
     }
 
-    /// The next item if there is one without waiting for the head to move: `None` at the head, `Some(None)` at the end.
-    pub(super) async fn ready(&mut self) -> Option<Option<Item>> {
-        loop {
-            if *self.shutdown.borrow() {
-                return Some(None);
+    /// One step, without waiting for the head to move.
+    pub(super) async fn ready(&mut self) -> Ready {
+        if *self.shutdown.borrow() {
+            return Ready::End;
+        }
+        if let Some(control) = self.waiting.pop_front() {
+            return Ready::Item(self.say(control));
+        }
+        match self.reader.next().await {
+            Ok(Some(Step::Records(selection))) => {
+                self.told = selection.last();
+                self.spoke = Instant::now();
+                Ready::Item(Item::Records(selection))
             }
-            if let Some(control) = self.waiting.pop_front() {
-                return Some(Some(self.say(control)));
+            Ok(Some(Step::Gap(range, reason))) => Ready::Item(self.say(Control::Gap { from: *range.start(), to: *range.end(), reason })),
+            Ok(Some(Step::Nothing)) if self.spoke.elapsed() >= CHECKPOINT_EVERY => Ready::Item(self.overdue()),
+            Ok(Some(Step::Nothing)) => Ready::Nothing,
+            Ok(None) if !self.caught_up => {
+                self.caught_up = true;
+                Ready::Item(self.say(Control::CaughtUp { head: self.reader.position() }))
             }
-            match self.reader.next().await {
-                Ok(Some(Step::Records(selection))) => {
-                    self.told = selection.last();
-                    self.spoke = Instant::now();
-                    return Some(Some(Item::Records(selection)));
-                }
-                Ok(Some(Step::Gap(range, reason))) => {
-                    return Some(Some(self.say(Control::Gap { from: *range.start(), to: *range.end(), reason })));
-                }
-                Ok(Some(Step::Nothing)) => {
-                    if self.spoke.elapsed() >= CHECKPOINT_EVERY {
-                        return Some(Some(self.overdue()));
-                    }
-                }
-                Ok(None) if !self.caught_up => {
-                    self.caught_up = true;
-                    return Some(Some(self.say(Control::CaughtUp { head: self.reader.position() })));
-                }
-                Ok(None) => return None,
-                Err(e) => {
-                    tracing::error!(error = %e, "a stream ends because the log cannot be read");
-                    return Some(None);
-                }
+            Ok(None) => Ready::AtHead,
+            Err(e) => {
+                tracing::error!(error = %e, "a stream ends because the log cannot be read");
+                Ready::End
             }
         }
     }

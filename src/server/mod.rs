@@ -17,4 +17,4 @@ mod stream;
 mod ws;
 
 pub use accept::serve;
-pub use context::{Context, Gauge};
+pub use context::{Context, Gauge, MAX_HEAVY};

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// A page ends when it holds this many bytes, even if more records were asked for.
-const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Order of the records in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,8 @@ impl Page {
                 self.more = true;
                 return true;
             }
-            let line = selection.block.line(seq, false);
+            // Copied, since a slice would keep its whole block in memory for as long as the page lives.
+            let line = Bytes::copy_from_slice(&selection.block.line(seq, false));
             self.bytes += line.len();
             self.records.push((seq, line));
             false

@@ -58,12 +58,12 @@ impl Params {
         Filter::from_params(self.get("filters"), self.get("exclude")).map_err(ApiError::bad_request)
     }
 
-    /// The query string with `name` set to `value`.
-    pub(super) fn with(&self, name: &str, value: &str) -> String {
+    /// The query string of the page that `token` names.
+    pub(super) fn for_page(&self, token: &str) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
-        for (n, v) in self.0.iter().filter(|(n, _)| n != name) {
+        for (n, v) in self.0.iter().filter(|(n, _)| n != "cursor" && n != "after") {
             out.append_pair(n, v);
         }
-        out.append_pair(name, value).finish()
+        out.append_pair("cursor", token).finish()
     }
 }

@@ -31,9 +31,13 @@ pub(super) fn healthz() -> Response {
 /// Ready when the writer takes records and at least one Docker host is connected; otherwise 503, what is wrong and what to do.
 pub(super) fn readyz(context: &Arc<Context>) -> Response {
     let sources = sources(context);
-    let (state, error) = match &*context.log.watch_writer().borrow() {
-        WriterState::Ok => ("ok", None),
+    let writer = context.log.watch_writer();
+    // The sender lives in the writer: if it is gone, so is the writer.
+    let stopped = writer.has_changed().is_err() && !*context.shutdown.borrow();
+    let (state, error) = match &*writer.borrow() {
         WriterState::Poisoned(why) => ("poisoned", Some(why.clone())),
+        WriterState::Ok if stopped => ("stopped", Some("the writer has ended unexpectedly".to_owned())),
+        WriterState::Ok => ("ok", None),
     };
     let ready = error.is_none() && sources.iter().any(|s| s.state == SourceState::Connected);
     let hint = error.as_ref().map(|_| "recording has stopped: check the disk, then restart shipslog; what was recorded can still be read");

@@ -1,7 +1,7 @@
 //! `GET /api/v1/stream`: Server-Sent Events (WHATWG HTML, 9.2).
 
 use super::context::{Context, StreamGuard};
-use super::feed::{Feed, Item};
+use super::feed::{Feed, Item, Ready};
 use super::params::Params;
 use super::problem::ApiError;
 use crate::cursor::LogId;
@@ -87,10 +87,12 @@ impl Stream {
             if chunk.bytes >= CHUNK_BYTES {
                 break;
             }
-            match self.feed.ready().await {
-                Some(next) => item = next,
-                None => break,
-            }
+            // What there is goes out before a long look for more: a rare filter may have millions of records to pass over.
+            item = match self.feed.ready().await {
+                Ready::Item(next) => Some(next),
+                Ready::End => None,
+                Ready::Nothing | Ready::AtHead => break,
+            };
         }
         Some(chunk.finish())
     }

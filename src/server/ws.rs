@@ -63,7 +63,8 @@ fn parse(text: &str) -> Result<(StartAt, Want), String> {
     let Subscribe { after, since, filters, exclude } = request.subscribe;
     let json = |value: Option<serde_json::Value>| value.filter(|v| !v.is_null()).map(|v| v.to_string());
     let filter = Filter::from_params(json(filters).as_deref(), json(exclude).as_deref()).map_err(|e| e.to_string())?;
-    let start = match (after, since.as_deref()) {
+    // As over SSE, an empty cursor is none.
+    let start = match (after.filter(|cursor| !cursor.is_empty()), since.as_deref()) {
         (Some(cursor), _) => StartAt::After(cursor),
         (None, Some("oldest")) => StartAt::Oldest,
         (None, None | Some("now")) => StartAt::Now,
@@ -102,29 +103,32 @@ async fn first_text(socket: &mut WebSocket) -> Option<String> {
 }
 
 async fn run(mut socket: WebSocket, mut feed: Feed) {
+    let log = feed.log;
     let mut pings = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     let mut heard = Instant::now();
     loop {
-        let sent = tokio::select! {
-            item = feed.next() => match item {
-                Some(item) => timeout(WRITE_TIMEOUT, send(&mut socket, item, feed.log)).await,
-                None => return close(&mut socket, GOING_AWAY, "the server is shutting down; resume with your last id").await,
-            },
-            _ = pings.tick() => {
-                if heard.elapsed() > DEAD_AFTER {
-                    return;
+        // The wait for the next item outlives the client's messages: a read of the log that was begun is not begun again.
+        let next = feed.next();
+        tokio::pin!(next);
+        let item = loop {
+            tokio::select! {
+                item = next.as_mut() => break item,
+                message = socket.next() => match message {
+                    Some(Ok(message)) if !message.is_close() => heard = Instant::now(),
+                    _ => return,
+                },
+                _ = pings.tick() => {
+                    let ping = timeout(WRITE_TIMEOUT, socket.send(Message::ping(Vec::new())));
+                    if heard.elapsed() > DEAD_AFTER || !matches!(ping.await, Ok(Ok(()))) {
+                        return;
+                    }
                 }
-                timeout(WRITE_TIMEOUT, socket.send(Message::ping(Vec::new()))).await
             }
-            message = socket.next() => match message {
-                Some(Ok(message)) if !message.is_close() => {
-                    heard = Instant::now();
-                    continue;
-                }
-                _ => return,
-            },
         };
-        if !matches!(sent, Ok(Ok(()))) {
+        let Some(item) = item else {
+            return close(&mut socket, GOING_AWAY, "the stream ends here; resume with your last id").await;
+        };
+        if !matches!(timeout(WRITE_TIMEOUT, send(&mut socket, item, log)).await, Ok(Ok(()))) {
             return;
         }
     }

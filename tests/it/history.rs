@@ -102,6 +102,13 @@ async fn polling_by_cursor_tag_and_wait() {
     assert_eq!(answer["log"]["head"].as_u64(), Some(head + 1));
     assert_ne!(client.get(&poll).header("If-None-Match", &tag).send().await.unwrap().status(), 304);
 
+    // A poll that has more than a page leads on like any other.
+    let first = client.get(format!("{}/api/v1/events?after={log}-1&limit=2", ship.url)).send().await.unwrap();
+    let link = first.headers()["link"].to_str().unwrap().split(['<', '>']).nth(1).unwrap().to_owned();
+    assert_eq!(sequences(&ship.json(&link).await), [4, 5]);
+    let next = first.json::<Value>().await.unwrap()["page"]["next"].as_str().unwrap().to_owned();
+    assert_eq!(sequences(&ship.json(&format!("/api/v1/events?after={log}-1&limit=2&cursor={next}")).await), [4, 5]);
+
     for (cursor, status) in [("deadbeef-1".to_owned(), 409), (format!("{log}-99999"), 409), ("x".to_owned(), 400)] {
         let response = client.get(format!("{}/api/v1/events?after={cursor}", ship.url)).send().await.unwrap();
         assert_eq!(response.status(), status, "{cursor}");
