@@ -7,6 +7,7 @@ mod crash;
 mod docker;
 mod dockerd;
 mod fake_daemon;
+mod gaps;
 mod history;
 mod resume;
 mod streams;
