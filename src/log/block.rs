@@ -1,7 +1,7 @@
 //! Blocks: the records of one commit in the form in which readers use them.
 
 use crate::cursor::{LogId, Sequence};
-use crate::event::{EventView, write_line};
+use crate::event::{Event, EventView, Record, write_line};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -164,6 +164,13 @@ impl Block {
         let bytes = self.entry(seq).and_then(|e| self.frames.get(e.json as usize..e.end as usize - 1));
         // Built from `str`s: always valid.
         bytes.and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("{}")
+    }
+
+    /// The record, on its own.
+    pub fn record(&self, seq: Sequence) -> Option<Record> {
+        let entry = self.entry(seq)?;
+        let event = Event::from_line(self.json(seq).as_bytes()).ok()?;
+        Some(Record { seq, time: entry.time, received: entry.received, source: self.source(seq).into(), event })
     }
 
     /// The event's own time.

@@ -247,7 +247,8 @@ mod tests {
             prop_assert_eq!(&Header::read(&value).unwrap(), &header);
             prop_assert_eq!(header.time.0.nanos(), records.iter().map(|r| r.0).min().unwrap());
             prop_assert_eq!(header.received.1.nanos(), records.iter().map(|r| r.1).max().unwrap());
-            let block = decode(&value, LogId::random()).unwrap();
+            let log = LogId::random();
+            let block = decode(&value, log).unwrap();
             prop_assert_eq!(block.sequences(), header.first..=header.last());
             for (seq, (time, received, text)) in (first..).zip(&records) {
                 prop_assert_eq!(block.json(seq), serde_json::json!({ "x": text }).to_string());
@@ -255,6 +256,9 @@ mod tests {
                 prop_assert_eq!(block.received(seq).nanos(), *received);
                 prop_assert_eq!(block.kind(seq), text);
                 prop_assert_eq!(block.source(seq), "local");
+                let line = block.record(seq).unwrap().to_line(log);
+                prop_assert_eq!(block.line(seq, false), line.clone());
+                prop_assert_eq!(block.frames(seq, seq), format!("id: {}\ndata: {line}\n\n", log.cursor(seq)));
             }
         }
 

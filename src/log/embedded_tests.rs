@@ -234,6 +234,6 @@ async fn flipped_bits_never_give_wrong_bytes_or_a_used_sequence() {
         }
         if recovery.lost.is_some() { told += 1 } else { whole += 1 }
     }
-    println!("of 48 flips {told} cost records, told as a gap; {whole} cost nothing at open");
+    eprintln!("of 48 flips {told} cost records, told as a gap; {whole} cost nothing at open");
     assert!(told > 0, "no flip did any harm: the test hurts nothing");
 }

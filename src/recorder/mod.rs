@@ -135,10 +135,7 @@ impl Recorder {
         while let Ok(Some(step)) = reader.next().await {
             if let Step::Records(selection) = step {
                 let block = &selection.block;
-                let same = |seq| {
-                    block.source(seq) == &**source
-                        && Event::from_line(block.json(seq).as_bytes()).is_ok_and(|stored| continuity::is_same(&stored, event))
-                };
+                let same = |seq| block.record(seq).is_some_and(|r| r.source == *source && continuity::is_same(&r.event, event));
                 if selection.sequences().any(same) {
                     return true;
                 }
@@ -190,10 +187,8 @@ async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str>, Continui
                 continue;
             }
             let events = found.entry(block.source(seq).into()).or_default();
-            if events.len() < MEMORY
-                && let Ok(event) = Event::from_line(block.json(seq).as_bytes())
-            {
-                events.push(event);
+            if events.len() < MEMORY {
+                events.extend(block.record(seq).map(|record| record.event));
             }
         }
     }

@@ -1,23 +1,9 @@
 //! History, polling, export, and what the operations routes say.
 
-use crate::fake_daemon::FakeDaemon;
-use crate::support::{Ship, docker_line, sequence};
+use crate::support::{docker_line, sequence, ship_with};
 use serde_json::Value;
 use std::io::Read;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship) {
-    let dir = TempDir::new().unwrap();
-    let daemon = FakeDaemon::unix().await;
-    let ship = Ship::start(dir.path(), &daemon.url());
-    daemon.wait_for_subscribers(1).await;
-    for n in 0..count {
-        daemon.emit(&docker_line(if n % 2 == 0 { "container" } else { "network" }, "start", n));
-    }
-    ship.wait_for_head(|head| head >= count + 3).await;
-    (dir, daemon, ship)
-}
 
 fn sequences(answer: &Value) -> Vec<u64> {
     answer["records"].as_array().unwrap().iter().map(|r| r["seq"].as_u64().unwrap()).collect()
@@ -77,7 +63,7 @@ async fn time_ranges_are_inclusive_at_both_ends() {
 async fn polling_by_cursor_tag_and_wait() {
     let (_dir, daemon, ship) = ship_with(4).await;
     let head = ship.wait_for_head(|_| true).await;
-    let log = ship.json("/api/v1/stats").await["log"]["id"].as_str().unwrap()[..8].to_owned();
+    let log = ship.log().await;
     let client = reqwest::Client::new();
     let poll = format!("{}/api/v1/events?after={log}-{head}", ship.url);
 

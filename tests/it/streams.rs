@@ -1,30 +1,15 @@
 //! Live streams: every start position and control frame of API.md 3 and 5.
 
-use crate::fake_daemon::FakeDaemon;
-use crate::support::{PATIENCE, Ship, Sse, docker_line, is_record, sequence};
+use crate::support::{PATIENCE, Sse, docker_line, is_record, sequence, ship_with};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship, String) {
-    let dir = TempDir::new().unwrap();
-    let daemon = FakeDaemon::unix().await;
-    let ship = Ship::start(dir.path(), &daemon.url());
-    daemon.wait_for_subscribers(1).await;
-    for n in 0..count {
-        daemon.emit(&docker_line(if n % 2 == 0 { "container" } else { "network" }, "start", n));
-    }
-    // start, connect, verdict and the events themselves.
-    ship.wait_for_head(|head| head >= count + 3).await;
-    let log = ship.json("/api/v1/stats").await["log"]["id"].as_str().unwrap()[..8].to_owned();
-    (dir, daemon, ship, log)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_start_position() {
-    let (_dir, daemon, ship, log) = ship_with(10).await;
+    let (_dir, daemon, ship) = ship_with(10).await;
+    let log = ship.log().await;
     let head = ship.wait_for_head(|_| true).await;
 
     let mut now = Sse::open(&ship.url, "/api/v1/stream", None).await.unwrap();
@@ -58,7 +43,8 @@ async fn every_start_position() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unusable_cursors_are_told_and_start_at_the_oldest() {
-    let (_dir, _daemon, ship, log) = ship_with(3).await;
+    let (_dir, _daemon, ship) = ship_with(3).await;
+    let log = ship.log().await;
     let foreign = format!("{:08x}-2", u32::from_str_radix(&log, 16).unwrap() ^ 1);
     for (cursor, reason) in [
         (foreign.as_str(), "foreign-log"),
@@ -81,7 +67,8 @@ async fn unusable_cursors_are_told_and_start_at_the_oldest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filtered_streams_checkpoint_and_never_overshoot() {
-    let (_dir, daemon, ship, log) = ship_with(10).await;
+    let (_dir, daemon, ship) = ship_with(10).await;
+    let log = ship.log().await;
     let path = r#"/api/v1/stream?since=oldest&filters={"type":["network"]}&exclude={"container":["c3"]}"#;
     let mut stream = Sse::open(&ship.url, path, None).await.unwrap();
     let events = stream.read_until(|e| e.event == "caught-up").await;
@@ -100,7 +87,8 @@ async fn filtered_streams_checkpoint_and_never_overshoot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn websocket_gives_the_same_records() {
-    let (_dir, daemon, ship, log) = ship_with(5).await;
+    let (_dir, daemon, ship) = ship_with(5).await;
+    let log = ship.log().await;
     let url = format!("{}/api/v1/ws", ship.url.replace("http", "ws"));
     let head = ship.wait_for_head(|_| true).await;
 
@@ -146,7 +134,7 @@ async fn websocket_gives_the_same_records() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn websockets_of_other_sites_are_refused() {
-    let (_dir, _daemon, ship, _log) = ship_with(0).await;
+    let (_dir, _daemon, ship) = ship_with(0).await;
     let url = format!("{}/api/v1/ws", ship.url.replace("http", "ws"));
     let mut request = url.into_client_request().unwrap();
     request.headers_mut().insert("origin", "http://evil.example".parse().unwrap());
@@ -159,7 +147,7 @@ async fn websockets_of_other_sites_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_stream_shows_life_and_a_stop_ends_it() {
-    let (_dir, _daemon, mut ship, _log) = ship_with(0).await;
+    let (_dir, _daemon, mut ship) = ship_with(0).await;
     let mut response = ship.get("/api/v1/stream").await;
     let mut text = String::new();
     while !text.contains(": keep-alive\n\n") {

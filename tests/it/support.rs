@@ -1,5 +1,6 @@
 //! The program under test, and clients that are not ours.
 
+use crate::fake_daemon::FakeDaemon;
 use eventsource_stream::{Event, Eventsource};
 use futures_util::{Stream, StreamExt};
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_shipslog");
 /// Nothing in these stories takes this long unless it is broken.
@@ -51,6 +53,11 @@ impl Ship {
     pub(crate) fn restart(&mut self) {
         let address = self.url.trim_start_matches("http://").to_owned();
         (self.child, self.url) = spawn(&self.data, &address, &self.args);
+    }
+
+    /// The first 8 digits of the log's id, as in cursors.
+    pub(crate) async fn log(&self) -> String {
+        self.json("/api/v1/stats").await["log"]["id"].as_str().unwrap()[..8].to_owned()
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
@@ -101,6 +108,20 @@ fn spawn(data: &Path, listen: &str, args: &[String]) -> (Child, String) {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("no address: {line:?}"));
     (child, url.to_owned())
+}
+
+/// A fake daemon with `count` events, containers and networks in turn, and a program that has recorded them.
+pub(crate) async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship) {
+    let dir = TempDir::new().unwrap();
+    let daemon = FakeDaemon::unix().await;
+    let ship = Ship::start(dir.path(), &daemon.url());
+    daemon.wait_for_subscribers(1).await;
+    for n in 0..count {
+        daemon.emit(&docker_line(if n % 2 == 0 { "container" } else { "network" }, "start", n));
+    }
+    // start, connect, verdict and the events themselves.
+    ship.wait_for_head(|head| head >= count + 3).await;
+    (dir, daemon, ship)
 }
 
 /// Polls until there is an answer.
