@@ -55,7 +55,7 @@ enum ConfigCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever keeps the command from doing its work; [`report`] says it and finds the exit code.
+/// Whatever keeps the command from doing its work; [`report()`] says it and finds the exit code.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => crate::app::serve(ServeConfig::load(&args, &|name| std::env::var_os(name))?).await,
