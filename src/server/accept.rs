@@ -85,12 +85,14 @@ fn tune(stream: &TcpStream) {
     let _ = socket.set_keepalive(true);
 }
 
-/// Says so and closes, unless there are too many even to be told. The request is read before the end, since closing a
-/// socket with unread bytes in it would reset the connection and take the answer with it.
+/// Says so and closes, unless there are too many even to be told. A client takes an answer only to what it has asked, so its
+/// request comes first; and all of it is read before the end, since closing a socket with unread bytes in it would
+/// reset the connection and take the answer with it.
 fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
     let Ok(slot) = Arc::clone(refusals).try_acquire_owned() else { return };
     tokio::spawn(async move {
         let farewell = async {
+            stream.peek(&mut [0]).await?;
             stream.write_all(BUSY).await?;
             stream.shutdown().await?;
             tokio::io::copy(&mut stream.take(MAX_BUFFER_BYTES as u64), &mut tokio::io::sink()).await

@@ -9,15 +9,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The stories share one Engine, whose ring holds 256 events: one at a time.
 static ENGINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// moby hands concurrent events to its subscribers, and to its ring, each in an order of its own.
 const CONCURRENT_NANOS: i64 = 10_000_000;
-/// shipslog's wait between attempts grows to about the length of the outage; beyond that, this is all it may take.
-const BACK_WITHIN: Duration = Duration::from_secs(3);
 
 /// The message inside a record line, byte for byte.
 fn message(line: &str) -> String {
@@ -152,7 +149,6 @@ async fn a_daemon_that_is_killed_leaves_a_gap() {
     log_up_to(&ship, &engine.name("before")).await;
     assert_eq!(ship.get("/readyz").await.status(), 200);
 
-    let began = Instant::now();
     engine.kill();
     let (state, hint) = wait_for("/readyz to tell", async || {
         let response = ship.get("/readyz").await;
@@ -165,10 +161,11 @@ async fn a_daemon_that_is_killed_leaves_a_gap() {
     assert!(hint.contains("start the Docker Engine"), "{hint}");
     assert_eq!(Background::start(&mut shipslog(&ship.url, &["healthcheck"])).wait().status.code(), Some(1));
     engine.start().unwrap();
-    let (outage, back) = (began.elapsed(), Instant::now());
     engine.docker(&["volume", "create", &engine.name("after")]);
     let log = log_up_to(&ship, &engine.name("after")).await;
-    assert!(back.elapsed() < outage + BACK_WITHIN, "recording again {:?} after an outage of {outage:?}", back.elapsed());
+    drop(log);
+    // The event may have been replayed; the verdict stands behind the whole replay.
+    let log = wait_for("the verdict", async || Some(ship.export("").await).filter(|log| own(log, "gap").len() > 1)).await;
     assert_eq!(ship.get("/readyz").await.status(), 200);
 
     assert_dense(&log);

@@ -118,7 +118,8 @@ fn live_first_part(engine: &Engine) -> bool {
     engine.docker(&["wait", &engine.name("killed")]);
     let limited = engine.docker(&["info", "--format", "{{.MemoryLimit}}"]) == "true";
     if limited {
-        engine.run(137, "oom", &["--memory", "8m"], "exec tail /dev/zero");
+        // The container outlives the process that is killed: of one that is gone at once, dockerd may not tell the `oom` any more.
+        engine.run(137, "oom", &["--memory", "8m"], "tail /dev/zero; code=$?; sleep 1; exit $code");
     } else {
         say("NOT TESTED: running out of memory; the Engine says that this kernel's cgroups cannot limit memory");
     }
