@@ -19,6 +19,10 @@ use std::sync::atomic::Ordering::Relaxed;
 const BATCH: usize = 512;
 /// Records looked at, from the newest backwards, to learn what each source had stored last.
 const LOOK_BACK: usize = 10_000;
+/// Records of one replay that are held back for its verdict: the ring and what was observed beside it.
+const MAX_REPLAY_RECORDS: usize = 2048;
+/// Bytes that they may hold.
+const MAX_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 /// `source` of the records that concern the recorder as a whole.
 const SELF_SOURCE: &str = "shipslog";
 
@@ -27,6 +31,9 @@ pub struct Recorder {
     log: Arc<dyn EventLog>,
     stats: Arc<RecorderStats>,
     sources: HashMap<Arc<str>, Continuity>,
+    /// Records of the replay under way, by source. They are stored behind its verdict: were they stored before it, a kill in between
+    /// would leave an overlap that proves nothing.
+    replays: HashMap<Arc<str>, Vec<NewRecord>>,
     /// The look back reached the log's beginning: a source that is not in `sources` has no events in the log.
     saw_all: bool,
     batch: Vec<NewRecord>,
@@ -45,7 +52,7 @@ impl Recorder {
     /// When the log can be neither read nor written.
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
         let (sources, saw_all) = remember(&log).await?;
-        let mut recorder = Self { log, stats, sources, saw_all, batch: Vec::new() };
+        let mut recorder = Self { log, stats, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
         if let Some(lost) = &recovery.lost {
             let (from, to) = (lost.start().to_string(), lost.end().to_string());
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
@@ -72,6 +79,9 @@ impl Recorder {
             // reader that stops reading would slow the Docker daemon.
             let _ = self.flush().await;
         }
+        for source in self.replays.keys().cloned().collect::<Vec<_>>() {
+            self.cut_short(&source);
+        }
         self.own(SELF_SOURCE, "stop", &[("version", env!("CARGO_PKG_VERSION"))]);
         let _ = self.flush().await;
     }
@@ -85,20 +95,18 @@ impl Recorder {
                     self.stats.duplicates.fetch_add(1, Relaxed);
                 } else if self.continuity(source).is_new(&event) {
                     self.stats.count_action(&event);
-                    self.batch.push(NewRecord { source: Arc::clone(source), received, event });
+                    self.add(NewRecord { source: Arc::clone(source), received, event });
                 } else {
                     self.stats.duplicates.fetch_add(1, Relaxed);
                 }
             }
-            Input::Observed { event, received } => self.batch.push(NewRecord { source: Arc::clone(source), received, event }),
+            Input::Observed { event, received } => self.add(NewRecord { source: Arc::clone(source), received, event }),
             Input::Connected { engine, reason } => {
                 self.continuity(source).connected();
                 self.own(source, "connect", &[("engine", &engine), ("reason", &reason)]);
+                self.replays.insert(Arc::clone(source), Vec::new());
             }
-            Input::ReplayEnd { replayed, first } => {
-                let verdict = self.continuity(source).judge(replayed, first, Timestamp::now());
-                self.own(source, verdict.action, &verdict.attributes());
-            }
+            Input::ReplayEnd { replayed, first } => self.conclude(source, replayed, first),
             Input::Malformed { received, bytes, why, sample } => {
                 self.stats.malformed.fetch_add(1, Relaxed);
                 let (time, bytes) = (received.to_string(), bytes.to_string());
@@ -117,7 +125,10 @@ impl Recorder {
                 let (lost, from, until) = (lost.to_string(), from.to_string(), until.to_string());
                 self.own(source, "gap", &[("reason", "queue-overflow"), ("from", &from), ("until", &until), ("lost", &lost)]);
             }
-            Input::Disconnected { reason } => self.own(source, "disconnect", &[("reason", &reason)]),
+            Input::Disconnected { reason } => {
+                self.cut_short(source);
+                self.own(source, "disconnect", &[("reason", &reason)]);
+            }
         }
     }
 
@@ -147,7 +158,38 @@ impl Recorder {
     /// Adds a record of the recorder's own.
     fn own(&mut self, source: &str, action: &str, attributes: &[(&str, &str)]) {
         let now = Timestamp::now();
-        self.batch.push(NewRecord { source: source.into(), received: now, event: Event::recorder(action, source, attributes, now) });
+        self.add(NewRecord { source: source.into(), received: now, event: Event::recorder(action, source, attributes, now) });
+    }
+
+    /// Adds a record, behind the verdict if one is due.
+    fn add(&mut self, record: NewRecord) {
+        let Some(replay) = self.replays.get_mut(&record.source) else {
+            self.batch.push(record);
+            return;
+        };
+        let source = Arc::clone(&record.source);
+        replay.push(record);
+        let bytes: usize = replay.iter().map(|record| record.event.as_json().len()).sum();
+        if replay.len() > MAX_REPLAY_RECORDS || bytes > MAX_REPLAY_BYTES {
+            self.cut_short(&source);
+        }
+    }
+
+    /// Stores the verdict on a replay, then what was new in it.
+    fn conclude(&mut self, source: &Arc<str>, replayed: u64, first: Option<Timestamp>) {
+        let Some(replay) = self.replays.remove(source) else { return };
+        let verdict = self.continuity(source).judge(replayed, first, Timestamp::now());
+        self.own(source, verdict.action, &verdict.attributes());
+        self.batch.extend(replay);
+    }
+
+    /// Concludes a replay by as much as came of it. Without an overlap so far that is a gap: events *may* be missing.
+    fn cut_short(&mut self, source: &Arc<str>) {
+        if let Some(replay) = self.replays.get(source) {
+            let first = replay.iter().filter_map(|record| record.event.view().time).min();
+            let replayed = replay.len() as u64;
+            self.conclude(source, replayed, first);
+        }
     }
 
     async fn flush(&mut self) -> Result<(), LogError> {

@@ -77,16 +77,16 @@ async fn a_replay_is_stored_once_and_judged() {
             Input::Disconnected { reason: "eof".into() },
         ])
         .await;
-    let first = ["start -", "connect start", "start c1", "start c2", "gap first-contact", "start c3", "disconnect eof", "stop -"];
+    let first = ["start -", "connect start", "gap first-contact", "start c1", "start c2", "start c3", "disconnect eof", "stop -"];
     assert_eq!(bench.story().await, first);
 
     // A new process: it knows from the log alone what is stored.
     bench.session(vec![connected("start"), event(1), event(2), event(3), event(4), replay_end(4), event(5)]).await;
-    let second = ["start -", "connect start", "start c4", "resumed -", "start c5", "stop -"];
+    let second = ["start -", "connect start", "resumed -", "start c4", "start c5", "stop -"];
     assert_eq!(bench.story().await[first.len()..], second);
 
     bench.session(vec![connected("start"), event(9), replay_end(1)]).await;
-    assert_eq!(bench.story().await[first.len() + second.len()..], ["start -", "connect start", "start c9", "gap daemon-restart", "stop -"]);
+    assert_eq!(bench.story().await[first.len() + second.len()..], ["start -", "connect start", "gap daemon-restart", "start c9", "stop -"]);
     assert_eq!(bench.stats.duplicates.load(Relaxed), 4);
 }
 
@@ -138,5 +138,18 @@ async fn a_host_that_was_quiet_while_others_were_busy_is_not_recorded_twice() {
     bench.log.append(noise).await.unwrap();
     let before = bench.story().await.len();
     bench.session(vec![connected("start"), event(1), event(2), event(3), replay_end(3)]).await;
-    assert_eq!(bench.story().await[before..], ["start -", "connect start", "start c3", "resumed -", "stop -"]);
+    assert_eq!(bench.story().await[before..], ["start -", "connect start", "resumed -", "start c3", "stop -"]);
+}
+
+#[tokio::test]
+async fn a_replay_that_is_cut_short_is_judged_before_it_is_stored() {
+    let bench = Bench::new();
+    bench.session(vec![connected("start"), event(1), replay_end(1)]).await;
+    let before = bench.story().await.len();
+    // Nothing of the ring's beginning is known: whoever reads event 8 must have read of the gap before.
+    bench.session(vec![connected("start"), event(8), Input::Disconnected { reason: "eof".into() }]).await;
+    assert_eq!(bench.story().await[before..], ["start -", "connect start", "gap daemon-restart", "start c8", "disconnect eof", "stop -"]);
+    let before = bench.story().await.len();
+    bench.session(vec![connected("start"), event(8), event(9)]).await;
+    assert_eq!(bench.story().await[before..], ["start -", "connect start", "resumed -", "start c9", "stop -"]);
 }

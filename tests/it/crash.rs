@@ -7,7 +7,7 @@ use crate::support::{Ship, assert_dense, docker_line, sequence};
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -119,6 +119,20 @@ async fn nothing_that_was_seen_is_ever_lost() {
     for (seq, line) in seen.iter() {
         assert_eq!(stored.get(seq), Some(line), "SHIPSLOG_SEED={seed}");
     }
+    let jobs: BTreeSet<u64> = stored.values().filter_map(|line| line.split("job-").nth(1)?.split('"').next()?.parse().ok()).collect();
     let events = stored.values().filter(|line| line.contains("job-")).count();
-    assert_eq!(u64::try_from(events).unwrap(), all, "every event once, across {rounds} kills");
+    assert_eq!(jobs.len(), events, "no event twice");
+    // Where the machine was so slow that the ring turned over in the meantime, each hole must be told right before its end.
+    let mut told: Option<&String> = None;
+    let mut next = 0;
+    for line in stored.values() {
+        if line.contains(r#""reason":"ring-overflow""#) {
+            told = Some(line);
+        } else if let Some(job) = line.split("job-").nth(1).and_then(|rest| rest.split('"').next()?.parse::<u64>().ok()) {
+            assert!(job <= next || told.is_some(), "jobs {next} to {job} are missing and nothing says so, SHIPSLOG_SEED={seed}");
+            (next, told) = (next.max(job + 1), None);
+        }
+    }
+    assert_eq!(next, all, "up to the last event");
+    eprintln!("{all} events, {} missing and told", all - u64::try_from(events).unwrap());
 }
