@@ -6,11 +6,12 @@ use super::feed::{Feed, Item, KEEP_ALIVE};
 use crate::filter::Filter;
 use crate::reader::{StartAt, Want};
 use crate::time::Timestamp;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tokio_stream::StreamExt;
 use warp::ws::{Message, WebSocket, Ws};
 
 /// A client has this long to say what it wants.
