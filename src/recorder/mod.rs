@@ -14,6 +14,7 @@ use continuity::{Continuity, MEMORY};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 /// Inputs taken from the queue at a time; what queues meanwhile goes into the next commit.
 const BATCH: usize = 512;
@@ -23,6 +24,9 @@ const LOOK_BACK: usize = 10_000;
 const MAX_REPLAY_RECORDS: usize = 2048;
 /// Bytes that they may hold.
 const MAX_REPLAY_BYTES: usize = 16 * 1024 * 1024;
+/// How long they are held back. The ring comes in one burst; where a daemon's clock is behind, its live events look like replayed ones, and
+/// must not wait for the end of a replay that they prolong.
+const MAX_REPLAY_WAIT: Duration = Duration::from_millis(500);
 /// `source` of the records that concern the recorder as a whole.
 const SELF_SOURCE: &str = "shipslog";
 
@@ -33,7 +37,7 @@ pub struct Recorder {
     sources: HashMap<Arc<str>, Continuity>,
     /// Records of the replay under way, by source. They are stored behind its verdict: were they stored before it, a kill in between
     /// would leave an overlap that proves nothing.
-    replays: HashMap<Arc<str>, Vec<NewRecord>>,
+    replays: HashMap<Arc<str>, (Instant, Vec<NewRecord>)>,
     /// The look back reached the log's beginning: a source that is not in `sources` has no events in the log.
     saw_all: bool,
     batch: Vec<NewRecord>,
@@ -104,7 +108,7 @@ impl Recorder {
             Input::Connected { engine, reason } => {
                 self.continuity(source).connected();
                 self.own(source, "connect", &[("engine", &engine), ("reason", &reason)]);
-                self.replays.insert(Arc::clone(source), Vec::new());
+                self.replays.insert(Arc::clone(source), (Instant::now(), Vec::new()));
             }
             Input::ReplayEnd { replayed, first } => self.conclude(source, replayed, first),
             Input::Malformed { received, bytes, why, sample } => {
@@ -163,21 +167,21 @@ impl Recorder {
 
     /// Adds a record, behind the verdict if one is due.
     fn add(&mut self, record: NewRecord) {
-        let Some(replay) = self.replays.get_mut(&record.source) else {
+        let Some((began, replay)) = self.replays.get_mut(&record.source) else {
             self.batch.push(record);
             return;
         };
         let source = Arc::clone(&record.source);
         replay.push(record);
         let bytes: usize = replay.iter().map(|record| record.event.as_json().len()).sum();
-        if replay.len() > MAX_REPLAY_RECORDS || bytes > MAX_REPLAY_BYTES {
+        if replay.len() > MAX_REPLAY_RECORDS || bytes > MAX_REPLAY_BYTES || began.elapsed() > MAX_REPLAY_WAIT {
             self.cut_short(&source);
         }
     }
 
     /// Stores the verdict on a replay, then what was new in it.
     fn conclude(&mut self, source: &Arc<str>, replayed: u64, first: Option<Timestamp>) {
-        let Some(replay) = self.replays.remove(source) else { return };
+        let Some((_, replay)) = self.replays.remove(source) else { return };
         let verdict = self.continuity(source).judge(replayed, first, Timestamp::now());
         self.own(source, verdict.action, &verdict.attributes());
         self.batch.extend(replay);
@@ -185,7 +189,7 @@ impl Recorder {
 
     /// Concludes a replay by as much as came of it. Without an overlap so far that is a gap: events *may* be missing.
     fn cut_short(&mut self, source: &Arc<str>) {
-        if let Some(replay) = self.replays.get(source) {
+        if let Some((_, replay)) = self.replays.get(source) {
             let first = replay.iter().filter_map(|record| record.event.view().time).min();
             let replayed = replay.len() as u64;
             self.conclude(source, replayed, first);
