@@ -1,6 +1,7 @@
 //! Steps of the on-disk format, one file each. See README.md in this folder for the rules.
 
 mod v1_initial;
+mod v2_segments;
 
 use crate::log::LogError;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::path::Path;
 type Step = fn(&Path) -> Result<(), LogError>;
 
 /// All steps in order. The first one made format 1.
-const STEPS: [(u32, Step); 1] = [(v1_initial::FORMAT, v1_initial::up)];
+const STEPS: [(u32, Step); 2] = [(v1_initial::FORMAT, v1_initial::up), (v2_segments::FORMAT, v2_segments::up)];
 
 /// Brings the directory `dir` from `format` to the newest one, step by step.
 ///

@@ -22,6 +22,16 @@ impl LogId {
         Cursor { log: self.prefix(), seq }
     }
 
+    /// From its 16 bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its 16 bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// The first 32 bits, which cursors carry as 8 hex digits.
     pub fn prefix(self) -> u32 {
         self.0.as_fields().0

@@ -1,6 +1,6 @@
 //! Points in time: one value type, one parser for every place where a user writes a time.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use std::fmt;
 use std::time::Duration;
 
@@ -41,6 +41,24 @@ impl Timestamp {
     /// The wall clock, now.
     pub fn now() -> Self {
         Self(Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX))
+    }
+
+    /// Bytes of the text that a time is shown as.
+    pub const TEXT_BYTES: usize = 30;
+
+    /// Reads back what [`Display`](fmt::Display) shows, and nothing else: far quicker than [`Timestamp::parse`].
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        let text: &[u8; Self::TEXT_BYTES] = text.try_into().ok()?;
+        let number = |range: std::ops::Range<usize>| {
+            text.get(range)?.iter().try_fold(0u32, |n, b| Some(n * 10 + u32::from(b.is_ascii_digit().then(|| b - b'0')?)))
+        };
+        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (29, b'Z')];
+        if marks.iter().any(|(at, mark)| text.get(*at) != Some(mark)) {
+            return None;
+        }
+        let date = NaiveDate::from_ymd_opt(i32::try_from(number(0..4)?).ok()?, number(5..7)?, number(8..10)?)?;
+        let time = date.and_hms_nano_opt(number(11..13)?, number(14..16)?, number(17..19)?, number(20..29)?)?;
+        time.and_utc().timestamp_nanos_opt().map(Self)
     }
 
     /// Reads a time as users write it: RFC 3339, Unix seconds with up to 9 decimals, a duration back from `now`
@@ -146,6 +164,7 @@ mod tests {
         fn text_round_trips(nanos in any::<i64>()) {
             let time = Timestamp(nanos);
             prop_assert_eq!(Timestamp::parse(&time.to_string(), NOW), Ok(time));
+            prop_assert_eq!(Timestamp::from_text(time.to_string().as_bytes()), Some(time));
         }
 
         #[test]

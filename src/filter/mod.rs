@@ -4,9 +4,11 @@
 //! `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's type; `event` is exact unless
 //! the list holds a bare `health_status`, `exec_create` or `exec_start`, which turns all its values into prefixes.
 
+mod glimpse;
 mod image;
 mod parse;
 
+pub use glimpse::{Glimpse, Key};
 pub use parse::{FilterError, MAX_FILTER_VALUES};
 
 use crate::event::EventView;
@@ -76,11 +78,6 @@ impl Filter {
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject))
             && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| excludes(key, value, subject)))
-    }
-
-    /// Whether `kind` could pass at all, judged by `type` alone: spares parsing the message.
-    pub fn may_match_kind(&self, kind: &str) -> bool {
-        self.include.get("type").is_none_or(|values| values.is_empty() || values.iter().any(|v| v == kind))
     }
 
     /// The `filters` and `exclude` parameters that say the same, in one fixed spelling.

@@ -192,13 +192,12 @@ proptest! {
     ) {
         let json = serde_json::json!({"Type": kind, "Action": action, "scope": scope, "Actor": {"ID": id, "Attributes": attributes}}).to_string();
         let event = Event::from_line(json.as_bytes()).unwrap();
-        let expected = oracle::include(&args, &oracle::Ev { kind: kind.clone(), action, id, scope, attributes });
+        let expected = oracle::include(&args, &oracle::Ev { kind, action, id, scope, attributes });
         let lists: HashMap<_, Vec<_>> = args.iter().map(|(k, v)| (k, v.keys().collect())).collect();
         for text in [serde_json::json!(args).to_string(), serde_json::json!(lists).to_string()] {
             let filter = Filter::from_params(Some(&text), None).unwrap();
             let got = filter.matches(&Subject { source: "local", event: &event.view() });
             prop_assert_eq!(got, expected, "{} on {}", text, json);
-            prop_assert!(!got || filter.may_match_kind(&kind));
         }
     }
 

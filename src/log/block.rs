@@ -1,10 +1,13 @@
-//! Blocks: the records of one commit in the form in which readers use them.
+//! Blocks: consecutive records in the form in which readers use them.
 
+use super::LogError;
+use super::line::Line;
 use crate::cursor::{LogId, Sequence};
 use crate::event::{Event, EventView, Record, write_line};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -16,21 +19,8 @@ use std::ops::Range;
 pub struct Block {
     first: Sequence,
     frames: Bytes,
-    fields: String,
-    entries: Vec<Entry>,
-}
-
-/// Where the parts of one record lie. Offsets are in bytes; a block is far smaller than 4 GiB.
-#[derive(Debug)]
-struct Entry {
-    frame: u32,
-    line: u32,
-    json: u32,
-    end: u32,
-    source: Range<u32>,
-    kind: Range<u32>,
-    time: Timestamp,
-    received: Timestamp,
+    /// Where each frame begins, and where the last one ends; in bytes. A block is far smaller than 4 GiB.
+    starts: Vec<u32>,
 }
 
 /// One record as a block takes it.
@@ -39,10 +29,15 @@ pub(super) struct BlockRecord<'a> {
     pub(super) time: Timestamp,
     pub(super) received: Timestamp,
     pub(super) source: &'a str,
-    pub(super) kind: &'a str,
     pub(super) json: &'a str,
 }
 
+/// What stands before the cursor in a frame.
+const BEFORE_ID: &str = "id: ";
+/// What stands between the cursor and the line.
+const BEFORE_LINE: &str = "\ndata: ";
+/// Bytes of a cursor without its sequence.
+const CURSOR_BYTES: usize = 9;
 /// Bytes behind the line in a frame.
 const FRAME_END: &str = "\n\n";
 
@@ -52,52 +47,28 @@ pub(super) struct BlockBuilder {
     log: LogId,
     first: Sequence,
     frames: String,
-    fields: String,
-    entries: Vec<Entry>,
+    starts: Vec<u32>,
 }
 
 impl BlockBuilder {
     pub(super) fn new(log: LogId, first: Sequence, capacity_bytes: usize) -> Self {
-        Self { log, first, frames: String::with_capacity(capacity_bytes), fields: String::new(), entries: Vec::new() }
+        Self { log, first, frames: String::with_capacity(capacity_bytes), starts: vec![0] }
     }
 
     /// Lays out the next record and returns its line.
     pub(super) fn push(&mut self, record: &BlockRecord<'_>) -> &str {
-        let seq = self.first + self.entries.len() as Sequence;
-        let frame = self.frames.len();
-        let _ = write!(self.frames, "id: {}\ndata: ", self.log.cursor(seq));
+        let seq = self.first + self.len() as Sequence;
+        let _ = write!(self.frames, "{BEFORE_ID}{}{BEFORE_LINE}", self.log.cursor(seq));
         let line = self.frames.len();
         write_line(&mut self.frames, self.log, seq, record.time, record.received, record.source, record.json);
         let end = self.frames.len();
         self.frames.push_str(FRAME_END);
-        let entry = Entry {
-            frame: offset(frame),
-            line: offset(line),
-            json: offset(end - 1 - record.json.len()),
-            end: offset(end),
-            source: self.field(record.source),
-            kind: self.field(record.kind),
-            time: record.time,
-            received: record.received,
-        };
-        self.entries.push(entry);
+        self.starts.push(offset(self.frames.len()));
         self.frames.get(line..end).unwrap_or_default()
     }
 
-    /// Where `text` lies in `fields`; the same text as the one before it is stored once.
-    fn field(&mut self, text: &str) -> Range<u32> {
-        let start = match self.fields.rfind(text) {
-            Some(at) => at,
-            None => {
-                self.fields.push_str(text);
-                self.fields.len() - text.len()
-            }
-        };
-        offset(start)..offset(start + text.len())
-    }
-
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.starts.len() - 1
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -105,16 +76,44 @@ impl BlockBuilder {
     }
 
     pub(super) fn finish(self) -> Block {
-        Block { first: self.first, frames: Bytes::from(self.frames), fields: self.fields, entries: self.entries }
+        Block { first: self.first, frames: Bytes::from(self.frames), starts: self.starts }
     }
 }
 
-/// The codec bounds a block's bytes well below 4 GiB (`codec::MAX_RAW_BYTES`).
+/// The codecs bound a block's bytes well below 4 GiB (`codec::MAX_RAW_BYTES`).
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 impl Block {
+    /// From lines with their ends, the first of which is the record `first`. Their sequences are looked at, what else they hold
+    /// is not.
+    pub(super) fn from_lines(first: Sequence, lines: &[u8]) -> Result<Self, LogError> {
+        let mut frames = Vec::with_capacity(lines.len() + lines.len() / 12);
+        let mut starts = vec![0];
+        let (mut seq, mut from) = (first, 0);
+        let mut number = Number::new(first);
+        for end in memchr::memchr_iter(b'\n', lines) {
+            let line = lines.get(from..end).unwrap_or_default();
+            let cursor = Line { bytes: line, digits: number.text().len() }.cursor();
+            if cursor.get(CURSOR_BYTES..) != Some(number.text()) {
+                return Err(LogError::Damaged(format!("a segment does not hold the record {seq} where it should")));
+            }
+            frames.extend_from_slice(BEFORE_ID.as_bytes());
+            frames.extend_from_slice(cursor);
+            frames.extend_from_slice(BEFORE_LINE.as_bytes());
+            frames.extend_from_slice(line);
+            frames.extend_from_slice(FRAME_END.as_bytes());
+            starts.push(offset(frames.len()));
+            (seq, from) = (seq + 1, end + 1);
+            number.increment();
+        }
+        if from != lines.len() || starts.len() == 1 {
+            return Err(LogError::Damaged("a frame does not end with a whole line".to_owned()));
+        }
+        Ok(Self { first, frames: Bytes::from(frames), starts })
+    }
+
     /// Sequence of the first record.
     pub fn first(&self) -> Sequence {
         self.first
@@ -122,7 +121,7 @@ impl Block {
 
     /// Sequence of the last record.
     pub fn last(&self) -> Sequence {
-        self.first + (self.entries.len() as Sequence).saturating_sub(1)
+        self.first + (self.starts.len() as Sequence).saturating_sub(2)
     }
 
     /// The sequences in this block.
@@ -135,76 +134,145 @@ impl Block {
         self.frames.len()
     }
 
-    /// Place of `seq` in the block.
-    fn entry(&self, seq: Sequence) -> Option<&Entry> {
-        self.entries.get(usize::try_from(seq.checked_sub(self.first)?).ok()?)
+    /// Where the frame of `seq` lies.
+    fn frame(&self, seq: Sequence) -> Option<Range<usize>> {
+        let at = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        Some(*self.starts.get(at)? as usize..*self.starts.get(at + 1)? as usize)
+    }
+
+    /// Where the line of `seq` lies.
+    fn line_range(&self, seq: Sequence) -> Option<Range<usize>> {
+        let frame = self.frame(seq)?;
+        let before = BEFORE_ID.len() + CURSOR_BYTES + super::line::digits(seq) + BEFORE_LINE.len();
+        Some(frame.start + before..frame.end - FRAME_END.len())
+    }
+
+    fn parts(&self, seq: Sequence) -> Option<Line<'_>> {
+        self.line_range(seq).and_then(|range| self.frames.get(range)).map(|line| Line::of(line, seq))
     }
 
     /// The SSE frames of the records `from..=to`, as far as they are in this block.
     pub fn frames(&self, from: Sequence, to: Sequence) -> Bytes {
         let (from, to) = (from.max(self.first), to.min(self.last()));
-        match (self.entry(from), self.entry(to)) {
-            (Some(a), Some(b)) if from <= to => self.frames.slice(a.frame as usize..b.end as usize + FRAME_END.len()),
+        match (self.frame(from), self.frame(to)) {
+            (Some(a), Some(b)) if from <= to => self.frames.slice(a.start..b.end),
             _ => Bytes::new(),
         }
     }
 
     /// Bytes of the frame of one record.
     pub fn frame_bytes(&self, seq: Sequence) -> usize {
-        self.entry(seq).map_or(0, |e| (e.end - e.frame) as usize + FRAME_END.len())
+        self.frame(seq).map_or(0, |frame| frame.len())
     }
 
     /// The record as one line of JSON, without and with its line end.
     pub fn line(&self, seq: Sequence, with_end: bool) -> Bytes {
-        self.entry(seq).map_or_else(Bytes::new, |e| self.frames.slice(e.line as usize..e.end as usize + usize::from(with_end)))
+        self.line_range(seq).map_or_else(Bytes::new, |line| self.frames.slice(line.start..line.end + usize::from(with_end)))
     }
 
     /// The message, verbatim.
     pub fn json(&self, seq: Sequence) -> &str {
-        let bytes = self.entry(seq).and_then(|e| self.frames.get(e.json as usize..e.end as usize - 1));
-        // Built from `str`s: always valid.
+        let bytes = self.parts(seq).and_then(|line| line.bytes.get(line.json()));
         bytes.and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("{}")
     }
 
     /// The record, on its own.
     pub fn record(&self, seq: Sequence) -> Option<Record> {
-        let entry = self.entry(seq)?;
+        let line = self.parts(seq)?;
         let event = Event::from_line(self.json(seq).as_bytes()).ok()?;
-        Some(Record { seq, time: entry.time, received: entry.received, source: self.source(seq).into(), event })
+        Some(Record { seq, time: line.time(), received: line.received(), source: line.source().into(), event })
     }
 
     /// The event's own time.
     pub fn time(&self, seq: Sequence) -> Timestamp {
-        self.entry(seq).map(|e| e.time).unwrap_or_default()
+        self.parts(seq).map(Line::time).unwrap_or_default()
     }
 
     /// When the recorder received it.
     pub fn received(&self, seq: Sequence) -> Timestamp {
-        self.entry(seq).map(|e| e.received).unwrap_or_default()
+        self.parts(seq).map(Line::received).unwrap_or_default()
     }
 
     /// Name of the Docker host.
-    pub fn source(&self, seq: Sequence) -> &str {
-        self.entry(seq).map_or("", |e| self.field(&e.source))
+    pub fn source(&self, seq: Sequence) -> Cow<'_, str> {
+        self.parts(seq).map(Line::source).unwrap_or_default()
     }
 
-    /// The event's `Type`; empty where it has none.
-    pub fn kind(&self, seq: Sequence) -> &str {
-        self.entry(seq).map_or("", |e| self.field(&e.kind))
+    /// The fields of the message.
+    pub fn event(&self, seq: Sequence) -> EventView<'_> {
+        EventView::parse(self.json(seq)).unwrap_or_default()
     }
 
-    fn field(&self, range: &Range<u32>) -> &str {
-        self.fields.get(range.start as usize..range.end as usize).unwrap_or("")
-    }
-
-    /// Whether a record passes a filter. Parses the message only when its type alone does not decide.
+    /// Whether a record passes a filter.
     pub fn matches(&self, seq: Sequence, filter: &Filter) -> bool {
-        if filter.is_empty() {
-            return true;
+        filter.is_empty() || filter.matches(&Subject { source: &self.source(seq), event: &self.event(seq) })
+    }
+}
+
+/// A rising number as text: quicker than writing each one anew.
+struct Number {
+    digits: [u8; 20],
+    from: usize,
+}
+
+impl Number {
+    fn new(value: Sequence) -> Self {
+        let text = value.to_string();
+        let mut digits = [b'0'; 20];
+        let from = digits.len() - text.len();
+        digits.iter_mut().skip(from).zip(text.bytes()).for_each(|(to, digit)| *to = digit);
+        Self { digits, from }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.digits.get(self.from..).unwrap_or_default()
+    }
+
+    fn increment(&mut self) {
+        for at in (0..self.digits.len()).rev() {
+            if let Some(digit) = self.digits.get_mut(at) {
+                if *digit < b'9' {
+                    *digit += 1;
+                    self.from = self.from.min(at);
+                    return;
+                }
+                *digit = b'0';
+            }
         }
-        if !filter.may_match_kind(self.kind(seq)) {
-            return false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_rise_as_text() {
+        for start in [0, 1, 8, 98, 999_999_998] {
+            let mut number = Number::new(start);
+            for value in start..start + 105 {
+                assert_eq!(number.text(), value.to_string().as_bytes());
+                number.increment();
+            }
         }
-        EventView::parse(self.json(seq)).is_ok_and(|event| filter.matches(&Subject { source: self.source(seq), event: &event }))
+    }
+
+    #[test]
+    fn lines_become_what_was_committed() {
+        let log: LogId = "7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap();
+        let mut builder = BlockBuilder::new(log, 95, 0);
+        let mut lines = String::new();
+        for n in 95..=1005 {
+            let (json, time) = (format!(r#"{{"n":{n}}}"#), Timestamp::from_nanos(n));
+            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "a\"b", json: &json }));
+            lines.push('\n');
+        }
+        let (built, read) = (builder.finish(), Block::from_lines(95, lines.as_bytes()).unwrap());
+        assert_eq!((built.frames(1, 9999), built.sequences()), (read.frames(1, 9999), read.sequences()));
+        assert_eq!((read.source(100), read.json(100), read.time(100).nanos()), ("a\"b".into(), r#"{"n":100}"#, 100));
+        assert_eq!(read.event(100), EventView::default());
+        assert!(Block::from_lines(96, lines.as_bytes()).is_err());
+        assert!(Block::from_lines(95, &lines.as_bytes()[..lines.len() - 1]).is_err());
+        assert!(Block::from_lines(95, b"").is_err());
     }
 }

@@ -207,7 +207,6 @@ pub(super) fn decode(value: &[u8], log: LogId) -> Result<Block, LogError> {
             time: Timestamp::from_nanos(record.time),
             received: Timestamp::from_nanos(record.received),
             source: record.source,
-            kind: record.kind,
             json: record.json,
         });
     }
@@ -254,7 +253,6 @@ mod tests {
                 prop_assert_eq!(block.json(seq), serde_json::json!({ "x": text }).to_string());
                 prop_assert_eq!(block.time(seq).nanos(), *time);
                 prop_assert_eq!(block.received(seq).nanos(), *received);
-                prop_assert_eq!(block.kind(seq), text);
                 prop_assert_eq!(block.source(seq), "local");
                 let line = block.record(seq).unwrap().to_line(log);
                 prop_assert_eq!(block.line(seq, false), line.clone());

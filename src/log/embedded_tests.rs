@@ -1,23 +1,43 @@
 //! What the embedded log adds to the contract: it comes back.
 
 use super::contract::{self, read_all, records};
-use super::{EmbeddedLog, EventLog, Recovery, Scan};
+use super::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A log whose directory lives as long as the test process needs it.
-fn fresh() -> EmbeddedLog {
-    let dir = TempDir::new().unwrap().keep();
-    EmbeddedLog::open(&dir).unwrap().0
+/// Tips of a few records, so that most of a log is in segments, which are merged at once.
+fn tiny() -> Limits {
+    Limits { tip_records: 8, merge_after: std::time::Duration::from_millis(1), ..Limits::default() }
+}
+
+/// Logs whose directories live until the end of the test.
+#[derive(Default)]
+struct Logs(std::cell::RefCell<Vec<TempDir>>);
+
+impl Logs {
+    fn make(&self, limits: Limits) -> EmbeddedLog {
+        let dir = TempDir::new().unwrap();
+        let log = EmbeddedLog::open_with(dir.path(), limits).unwrap().0;
+        self.0.borrow_mut().push(dir);
+        log
+    }
 }
 
 #[tokio::test]
 async fn passes_the_contract() {
-    contract::run(|| async { fresh() }).await;
+    let logs = Logs::default();
+    contract::run(|| async { logs.make(Limits::default()) }).await;
 }
 
-const CLEAN: Recovery = Recovery { clean: true, lost: None, quarantined: None };
+#[tokio::test]
+async fn passes_the_contract_in_segments() {
+    let logs = Logs::default();
+    contract::run(|| async { logs.make(tiny()) }).await;
+    contract::trims_to_an_explicit_gap(logs.make(tiny())).await;
+}
+
+const CLEAN: Recovery = Recovery { clean: true, lost: Vec::new(), quarantined: Vec::new() };
 
 /// Waits until the writer thread has let go of the directory.
 async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
@@ -46,17 +66,22 @@ async fn comes_back_after_a_clean_stop() {
 #[tokio::test]
 async fn trim_survives_a_restart() {
     let dir = TempDir::new().unwrap();
-    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
-    for n in 1..=5 {
+    let (log, _) = EmbeddedLog::open_with(dir.path(), tiny()).unwrap();
+    for n in 1..=50 {
         log.append(records(n..=n)).await.unwrap();
     }
-    log.trim(4).await.unwrap();
+    while log.trim(30).await.unwrap() == 1 {
+        tokio::task::yield_now().await;
+    }
+    let oldest = log.bounds().oldest;
     log.close().await.unwrap();
     drop_and_wait(log, dir.path()).await;
     let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
     assert_eq!(recovery, CLEAN);
-    assert_eq!(log.bounds().oldest, 4);
-    assert_eq!(read_all(&log, 0, &Scan::default()).await[0], (1, "gap to 3 Retention".to_owned()));
+    assert_eq!(log.bounds().oldest, oldest);
+    let all = read_all(&log, 0, &Scan::default()).await;
+    assert_eq!(all[0], (1, format!("gap to {} Retention", oldest - 1)));
+    assert_eq!(all.len() as u64, 50 - oldest + 2);
     log.close().await.unwrap();
 }
 
@@ -90,7 +115,7 @@ async fn goes_on_densely_after_a_kill() {
     }
     copy_dir(dir.path(), image.path());
     let (log, recovery) = EmbeddedLog::open(image.path()).unwrap();
-    assert_eq!(recovery, Recovery { clean: false, lost: None, quarantined: None });
+    assert_eq!(recovery, Recovery { clean: false, lost: Vec::new(), quarantined: Vec::new() });
     assert_eq!(read_all(&log, 0, &Scan::default()).await.len(), 30);
     assert_eq!(log.append(records(31..=31)).await.unwrap(), 31..=31);
 }
@@ -114,7 +139,7 @@ async fn sequences_that_were_seen_and_lost_are_never_used_again() {
     drop(log);
     let late = again;
     let (log, recovery) = EmbeddedLog::open(late.path()).unwrap();
-    let lost = recovery.lost.clone().unwrap();
+    let lost = recovery.lost[0].clone();
     assert_eq!((*lost.start(), recovery.clean), (11, false));
     assert!(*lost.end() >= 20);
     let next = lost.end() + 1;
@@ -155,23 +180,84 @@ async fn a_tip_that_does_not_open_is_set_aside() {
     fs::write(tip.join("conf"), b"not what sled wrote").unwrap();
     let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
     assert_eq!(log.bounds().log, id, "the log goes on under its own name");
-    let lost = recovery.lost.unwrap();
+    let lost = recovery.lost[0].clone();
     assert!(*lost.start() == 1 && *lost.end() >= 10, "{lost:?}");
-    assert!(recovery.quarantined.unwrap().join("db").exists());
+    assert!(recovery.quarantined[0].join("db").exists());
     let next = lost.end() + 1;
     assert_eq!(log.append(records(11..=11)).await.unwrap(), next..=next);
     assert_eq!(read_all(&log, 3, &Scan::default()).await[0].1, format!("gap to {} Damage", lost.end()));
 }
 
 #[tokio::test]
-async fn tip_without_log_file_is_refused_with_advice() {
+async fn a_lost_log_file_is_made_again_behind_a_gap() {
+    for (sealed, damage) in [(false, &b"damaged\n"[..]), (false, b""), (true, b"damaged\n"), (true, b"")] {
+        let dir = TempDir::new().unwrap();
+        let (log, _) = EmbeddedLog::open_with(dir.path(), if sealed { tiny() } else { Limits::default() }).unwrap();
+        let id = log.bounds().log;
+        for n in 1..=30 {
+            log.append(records(n..=n)).await.unwrap();
+        }
+        log.close().await.unwrap();
+        drop_and_wait(log, dir.path()).await;
+        let path = dir.path().join("log/LOG");
+        if damage.is_empty() {
+            fs::remove_file(path).unwrap();
+        } else {
+            fs::write(path, damage).unwrap();
+        }
+        let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+        assert_eq!(log.bounds().log, id, "the tip knows whose it is");
+        assert_eq!((recovery.clean, recovery.quarantined.len()), (false, usize::from(!damage.is_empty())));
+        assert_eq!(recovery.lost.len(), 1, "nobody knows how far the log had got");
+        let next = *log.append(records(31..=31)).await.unwrap().start();
+        assert_eq!(next, recovery.lost[0].end() + 1);
+        assert_eq!(read_all(&log, 0, &Scan::default()).await.len(), 32, "30 records, the gap and the new one");
+    }
+}
+
+#[tokio::test]
+async fn a_tip_of_format_1_without_its_log_file_is_refused_with_advice() {
     let dir = TempDir::new().unwrap();
-    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
-    log.close().await.unwrap();
-    drop_and_wait(log, dir.path()).await;
+    unpack("format-1-clean", dir.path());
     fs::remove_file(dir.path().join("log/LOG")).unwrap();
     let error = EmbeddedLog::open(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("restore it, or move the directory away"), "{error}");
+    assert!(error.contains("restore it, or move"), "{error}");
+}
+
+/// Unpacks a stored directory of a released format.
+fn unpack(fixture: &str, to: &Path) {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{fixture}.tar.gz"));
+    assert!(std::process::Command::new("tar").arg("xzf").arg(archive).arg("-C").arg(to).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn format_1_opens_and_goes_on() {
+    for (fixture, head, clean) in [("format-1-clean", 227, true), ("format-1-killed", 0, false)] {
+        let dir = TempDir::new().unwrap();
+        unpack(fixture, dir.path());
+        let (log, recovery) = EmbeddedLog::open_with(dir.path(), tiny()).unwrap();
+        assert_eq!(recovery, Recovery { clean, ..CLEAN });
+        let found = log.bounds().head;
+        assert!(found > 200 && (head == 0 || found == head), "{found}");
+        if clean {
+            // As the program of format 1 exported it.
+            let exported = fs::read_to_string(dir.path().join("before.jsonl")).unwrap();
+            let chunk = log.read_after(0, &Scan { max_bytes: usize::MAX, ..Scan::default() }).await.unwrap();
+            let lines: String = chunk
+                .pieces
+                .iter()
+                .flat_map(|piece| match piece {
+                    Piece::Block(block) => {
+                        block.sequences().map(|seq| String::from_utf8(block.line(seq, true).to_vec()).unwrap()).collect::<Vec<_>>()
+                    }
+                    Piece::Gap(..) => panic!("no gap here"),
+                })
+                .collect();
+            assert!(lines.starts_with(&exported) && exported.lines().count() > 200);
+        }
+        assert_eq!(log.append(records(1..=1)).await.unwrap(), found + 1..=found + 1);
+        log.close().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -232,7 +318,7 @@ async fn flipped_bits_never_give_wrong_bytes_or_a_used_sequence() {
                 }
             }
         }
-        if recovery.lost.is_some() { told += 1 } else { whole += 1 }
+        if recovery.lost.is_empty() { whole += 1 } else { told += 1 }
     }
     eprintln!("of 48 flips {told} cost records, told as a gap; {whole} cost nothing at open");
     assert!(told > 0, "no flip did any harm: the test hurts nothing");

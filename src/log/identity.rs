@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
-pub(super) const LOG_FORMAT: u32 = 1;
+pub(super) const LOG_FORMAT: u32 = 2;
 /// How many sequences are reserved at a time.
 pub(super) const RESERVE: u64 = 65_536;
 
@@ -31,6 +31,9 @@ pub(super) struct Identity {
     pub(super) trimmed: Sequence,
     /// Set by a clean stop: the head. Absent while the log is in use.
     pub(super) clean_head: Option<Sequence>,
+    /// Missing sequences that a `gap` record in the log tells of, rising.
+    #[serde(default)]
+    pub(super) holes: Vec<(Sequence, Sequence)>,
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
@@ -57,7 +60,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
 impl Identity {
     /// A new log.
     pub(super) fn create() -> Self {
-        Self { format: LOG_FORMAT, log: LogId::random().to_string(), reserved: 0, trimmed: 0, clean_head: Some(0) }
+        Self { format: LOG_FORMAT, log: LogId::random().to_string(), reserved: 0, trimmed: 0, clean_head: Some(0), holes: Vec::new() }
     }
 
     /// Reads `LOG`; `None` when there is none yet.
@@ -154,9 +157,9 @@ mod tests {
             fs::write(&path, bad).unwrap();
             assert!(Identity::read(dir.path()).is_err(), "flip at {at}");
         }
-        Identity { format: 2, ..identity }.write(dir.path()).unwrap();
+        Identity { format: LOG_FORMAT + 1, ..identity }.write(dir.path()).unwrap();
         let error = Identity::read(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("format 2") && error.contains("run the newer shipslog"), "{error}");
+        assert!(error.contains("format 3") && error.contains("run the newer shipslog"), "{error}");
     }
 
     #[test]

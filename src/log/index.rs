@@ -28,8 +28,8 @@ impl IndexEntry {
     }
 }
 
-/// All blocks, in order of sequence.
-#[derive(Debug, Default)]
+/// All blocks of a tip, in order of sequence.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Index(std::collections::VecDeque<IndexEntry>);
 
 impl Index {
@@ -57,9 +57,8 @@ impl Index {
         self.0.range(..to).rev()
     }
 
-    /// Takes out the blocks that end before `before`, never the last one.
-    pub(super) fn trim(&mut self, before: Sequence) -> Vec<IndexEntry> {
-        let ended = self.0.partition_point(|entry| entry.last < before).min(self.0.len().saturating_sub(1));
-        self.0.drain(..ended).collect()
+    /// All of them, rising.
+    pub(super) fn all(&self) -> impl Iterator<Item = &IndexEntry> {
+        self.0.iter()
     }
 }

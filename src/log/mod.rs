@@ -9,6 +9,12 @@ mod codec;
 mod embedded;
 mod identity;
 mod index;
+mod line;
+mod listing;
+mod open;
+mod read;
+mod sealer;
+mod segment;
 mod shelf;
 mod tip;
 mod writer;
@@ -19,10 +25,11 @@ mod contract;
 mod embedded_tests;
 
 pub use block::Block;
-pub use embedded::{EmbeddedLog, Recovery};
+pub use embedded::{EmbeddedLog, Limits, Recovery};
 
 use crate::cursor::{LogId, Sequence};
 use crate::event::Event;
+use crate::filter::Filter;
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
@@ -77,7 +84,7 @@ pub struct Chunk {
     /// In the direction of the read.
     pub pieces: Vec<Piece>,
     /// The read has covered everything up to this sequence (down to it, when reading backwards); blocks on the way that
-    /// are not in `pieces` lay outside the time range.
+    /// are not in `pieces` lay outside the time range, or hold nothing that passes the filter.
     pub through: Sequence,
 }
 
@@ -86,6 +93,8 @@ pub struct Chunk {
 pub struct Scan {
     /// Leave out blocks that hold nothing whose own time lies in this range.
     pub time: RangeInclusive<Timestamp>,
+    /// Blocks that are known to hold nothing that passes may be left out. The others hold what does not pass as well.
+    pub filter: Arc<Filter>,
     /// Stop after the block with which this many bytes of wire form are reached. At least one block is always read.
     pub max_bytes: usize,
 }
@@ -95,7 +104,7 @@ pub const DEFAULT_SCAN_BYTES: usize = 256 * 1024;
 
 impl Default for Scan {
     fn default() -> Self {
-        Self { time: Timestamp::MIN..=Timestamp::MAX, max_bytes: DEFAULT_SCAN_BYTES }
+        Self { time: Timestamp::MIN..=Timestamp::MAX, filter: Arc::default(), max_bytes: DEFAULT_SCAN_BYTES }
     }
 }
 
@@ -187,7 +196,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64;
 
-    /// Removes records before `before`, as far as that is possible without splitting a block. The newest block stays.
+    /// Removes records before `before`, as far as that is possible without splitting what is stored together. Returns the oldest sequence
+    /// that is left. The newest record always stays.
     ///
     /// # Errors
     /// As [`EventLog::append`].

@@ -7,12 +7,13 @@
 
 use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
-use crate::cursor::Sequence;
+use crate::cursor::{LogId, Sequence};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// sled's log segment. `17 * MAX_VALUE_BYTES < SEGMENT_BYTES / 4` keeps leaves out of sled's blob files.
 const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
@@ -29,6 +30,40 @@ pub(super) struct Tip {
     dir: PathBuf,
     db: sled::Db,
     file: File,
+    /// Dropped last, when sled has let go of its files.
+    removal: Removal,
+}
+
+/// Removes the directory when it is dropped, if it is to.
+#[derive(Debug)]
+struct Removal {
+    dir: PathBuf,
+    due: AtomicBool,
+}
+
+/// What a tip's directory is called: this, and the sequence from which on it may hold records, in 20 digits.
+pub(super) const NAME: &str = "tip-";
+/// Key of the log's id, which is no key of a block.
+const LOG_KEY: &[u8] = b"log";
+/// A directory that is being removed has this name, so that a kill in the middle leaves nothing that looks like a tip.
+pub(super) const REMOVED: &str = "removed-";
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        if self.due.load(Ordering::Acquire)
+            && let Err(e) = remove_dir(&self.dir)
+        {
+            tracing::warn!(store.tip = %self.dir.display(), error = %e, "a sealed tip cannot be removed; the next start tries again");
+        }
+    }
+}
+
+/// Removes a directory so that a kill at any moment leaves either all of it or something that the next start removes.
+fn remove_dir(dir: &Path) -> std::io::Result<()> {
+    let name = format!("{REMOVED}{}", dir.file_name().unwrap_or_default().to_string_lossy());
+    let aside = dir.with_file_name(name);
+    std::fs::rename(dir, &aside)?;
+    std::fs::remove_dir_all(aside)
 }
 
 /// First sequence, then part, big-endian: sled's order is the order of the log.
@@ -46,7 +81,23 @@ fn parse_key(key: &[u8]) -> Option<(Sequence, u16)> {
 }
 
 impl Tip {
-    /// Opens or creates the tip in `dir`.
+    /// Creates a tip in the log directory `dir` for records of `log` from `first` on.
+    pub(super) fn create(dir: &Path, first: Sequence, log: LogId) -> Result<Self, LogError> {
+        let path = dir.join(format!("{NAME}{first:020}"));
+        super::listing::create_private_dir(&path)?;
+        let tip = Self::open(&path)?;
+        guard("cannot insert into", || tip.db.insert(LOG_KEY, &log.to_bytes()))?;
+        tip.sync()?;
+        Ok(tip)
+    }
+
+    /// Which log it belongs to, if it tells.
+    pub(super) fn log_id(&self) -> Option<LogId> {
+        let bytes = guard("cannot read", || self.db.get(LOG_KEY)).ok()??;
+        Some(LogId::from_bytes(bytes.as_ref().try_into().ok()?))
+    }
+
+    /// Opens the tip in `dir`.
     pub(super) fn open(dir: &Path) -> Result<Self, LogError> {
         let config = sled::Config::new()
             .path(dir)
@@ -63,7 +114,8 @@ impl Tip {
         let file = File::options().read(true).write(true).open(&path).map_err(io("cannot open", &path))?;
         file.sync_all().map_err(io("cannot sync", &path))?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))?;
-        Ok(Self { dir: dir.to_owned(), db, file })
+        let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false) };
+        Ok(Self { dir: dir.to_owned(), db, file, removal })
     }
 
     /// Stores one block, durable when this returns. Parts go in order, so that a crash leaves a prefix of them, which
@@ -91,14 +143,14 @@ impl Tip {
         Ok(value)
     }
 
-    /// Removes blocks, durably.
-    pub(super) fn remove(&self, blocks: &[(Sequence, u16)]) -> Result<(), LogError> {
-        for (first, parts) in blocks {
-            for part in 0..*parts {
-                guard("cannot remove from", || self.db.remove(key(*first, part)))?;
-            }
-        }
-        self.sync()
+    /// Its directory goes when the last reader has let go of it.
+    pub(super) fn retire(&self) {
+        self.removal.due.store(true, Ordering::Release);
+    }
+
+    /// Where it lies.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The headers of all readable blocks in order. A last block that a crash left incomplete was never visible: it is

@@ -1,17 +1,20 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
 use super::block::{Block, BlockBuilder, BlockRecord};
-use super::chain::{self, ChainValue};
+use super::chain;
 use super::codec::{Encoder, StoredRecord};
-use super::identity::{Identity, RESERVE, Watermark};
+use super::embedded::Limits;
+use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
+use super::open::{Fill, Tail};
+use super::sealer::{self, Sealer};
 use super::shelf::Shelf;
 use super::tip::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::Sequence;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,25 +39,46 @@ pub(super) enum Request {
     Close(oneshot::Sender<Result<(), LogError>>),
 }
 
+/// Tips that may wait to be sealed; while there are more, the one in use grows past its limits.
+const MAX_TIPS: usize = 3;
+
 /// The writer's state. Owned by its thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) log: LogId,
-    pub(super) dir: PathBuf,
-    pub(super) shelf: Arc<Shelf>,
-    pub(super) identity: Identity,
-    pub(super) watermark: Watermark,
-    pub(super) next: Sequence,
-    pub(super) chain: ChainValue,
-    pub(super) last_received: Timestamp,
-    pub(super) head: watch::Sender<Sequence>,
-    pub(super) state: watch::Sender<WriterState>,
+    dir: PathBuf,
+    shelf: Arc<Shelf>,
+    sealer: Sealer,
+    limits: Limits,
+    identity: Identity,
+    watermark: Watermark,
+    tail: Tail,
+    /// The next tip has been asked for.
+    preparing: bool,
+    head: watch::Sender<Sequence>,
+    state: watch::Sender<WriterState>,
 }
 
 impl Writer {
+    pub(super) fn new(
+        found: (PathBuf, Identity, Watermark, Tail),
+        shelf: Arc<Shelf>,
+        sealer: Sealer,
+        limits: Limits,
+        head: watch::Sender<Sequence>,
+        state: watch::Sender<WriterState>,
+    ) -> Self {
+        let (dir, identity, watermark, tail) = found;
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, preparing: false, head, state }
+    }
+
+    /// Where the log lies.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Works until it is told to close or nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut synced = (self.next - 1, Instant::now());
+        let mut synced = (self.tail.next - 1, Instant::now());
         loop {
             let wait = WATERMARK_SYNC.saturating_sub(synced.1.elapsed()).max(Duration::from_millis(1));
             match tokio::time::timeout(wait, requests.recv()).await {
@@ -75,16 +99,16 @@ impl Writer {
                     let _ = self.close();
                     return;
                 }
-                Err(_) => {}
+                Err(_) => self.turn_over(),
             }
             if synced.1.elapsed() >= WATERMARK_SYNC {
-                if synced.0 != self.next - 1
+                if synced.0 != self.tail.next - 1
                     && self.is_ok()
                     && let Err(e) = self.watermark.sync()
                 {
                     self.poison(&e);
                 }
-                synced = (self.next - 1, Instant::now());
+                synced = (self.tail.next - 1, Instant::now());
             }
         }
     }
@@ -126,13 +150,13 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        let first = self.next;
+        let first = self.tail.next;
         let result = self.append(&records);
         let mut start = first;
         for (count, reply) in waiting {
             let end = start + count as Sequence;
             let answer = match &result {
-                Err(e) if end > self.next => Err(e.clone()),
+                Err(e) if end > self.tail.next => Err(e.clone()),
                 _ => Ok(start..=end.saturating_sub(1)),
             };
             let _ = reply.send(answer);
@@ -144,17 +168,24 @@ impl Writer {
     /// Commits records in as few blocks as the limits allow.
     fn append(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
         let mut rest = records;
+        let told = self.identity.holes == self.tail.holes;
         while !rest.is_empty() {
             if let WriterState::Poisoned(why) = &*self.state.borrow() {
                 return Err(LogError::Poisoned(why.clone()));
             }
             match self.commit(rest) {
-                Ok(done) => rest = rest.get(done..).unwrap_or_default(),
+                Ok(done) => {
+                    rest = rest.get(done..).unwrap_or_default();
+                    self.turn_over();
+                }
                 Err(e) => {
                     self.poison(&e);
                     return Err(e);
                 }
             }
+        }
+        if !told {
+            self.remember_holes();
         }
         Ok(())
     }
@@ -162,9 +193,9 @@ impl Writer {
     /// Commits one block of the first of `records`: durable, then visible. Returns how many it took.
     fn commit(&mut self, records: &[NewRecord]) -> Result<usize, LogError> {
         let mut encoder = Encoder::default();
-        let mut builder = BlockBuilder::new(self.log, self.next, 64 * 1024);
-        let mut chain = self.chain;
-        let mut received = self.last_received;
+        let mut builder = BlockBuilder::new(self.shelf.log, self.tail.next, 64 * 1024);
+        let mut chain = self.tail.chain;
+        let mut received = self.tail.last_received;
         for record in records.iter().take(MAX_BLOCK_RECORDS) {
             let view = record.event.view();
             received = received.max(record.received);
@@ -179,22 +210,55 @@ impl Writer {
                 actor_id: view.actor_id.as_deref().unwrap_or(""),
                 json,
             })?;
-            let line = builder.push(&BlockRecord { time, received, source: &record.source, kind, json });
+            let line = builder.push(&BlockRecord { time, received, source: &record.source, json });
             chain = chain::next(&chain, line.as_bytes());
             if builder.bytes().max(encoder.raw_bytes()) >= MAX_BLOCK_BYTES {
                 break;
             }
         }
         let count = builder.len();
-        let (header, value) = encoder.finish(self.next, (self.chain, chain), MAX_VALUE_BYTES)?;
+        let (header, value) = encoder.finish(self.tail.next, (self.tail.chain, chain), MAX_VALUE_BYTES)?;
         self.reserve(header.last())?;
-        self.shelf.tip.commit(header.first, &value)?;
+        self.tail.tip.commit(header.first, &value)?;
         self.watermark.write(header.last())?;
-        self.next = header.last() + 1;
-        self.chain = chain;
-        self.last_received = received;
+        self.tail.next = header.last() + 1;
+        self.tail.chain = chain;
+        self.tail.last_received = received;
+        self.tail.fill.add(&header);
         self.publish(IndexEntry::from(&header), builder.finish());
         Ok(count)
+    }
+
+    /// Once records tell of what is missing, it is no longer news.
+    fn remember_holes(&mut self) {
+        if self.identity.holes != self.tail.holes {
+            self.identity.holes.clone_from(&self.tail.holes);
+            if let Err(e) = self.identity.write(&self.dir) {
+                self.poison(&e);
+            }
+        }
+    }
+
+    /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no commit waits for it.
+    fn turn_over(&mut self) {
+        let Fill { records, bytes, since } = self.tail.fill;
+        let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
+        let old = u128::try_from(age).is_ok_and(|age| age >= self.limits.tip_age.as_nanos());
+        let full = |share: u64| old || records >= self.limits.tip_records / 8 * share || bytes >= self.limits.tip_bytes / 8 * share;
+        if records == 0 || !full(7) || self.shelf.tips() >= MAX_TIPS {
+            return;
+        }
+        if !self.preparing {
+            self.preparing = self.sealer.prepare(self.tail.next);
+        }
+        if full(8)
+            && let Some(tip) = self.sealer.prepared()
+        {
+            self.preparing = false;
+            self.shelf.add_tip(Arc::clone(&tip));
+            self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
+            self.tail.fill = Fill::default();
+        }
     }
 
     fn publish(&self, entry: IndexEntry, block: Block) {
@@ -211,20 +275,23 @@ impl Writer {
         self.identity.write(&self.dir)
     }
 
-    /// Out of sight first, then recorded, then removed: a crash in between leaves blocks that the next trim takes.
+    /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start removes.
     fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
         if let WriterState::Poisoned(why) = &*self.state.borrow() {
             return Err(LogError::Poisoned(why.clone()));
         }
-        let gone = self.shelf.trim(before);
+        let gone = self.shelf.trimmable(before);
         if let Some(last) = gone.last() {
-            self.identity.trimmed = last.last + 1;
-            let blocks: Vec<_> = gone.iter().map(|e| (e.first, e.parts)).collect();
-            let result = self.identity.write(&self.dir).and_then(|()| self.shelf.tip.remove(&blocks));
-            if let Err(e) = result {
+            self.identity.trimmed = last.last() + 1;
+            self.identity.holes.retain(|(_, to)| *to >= self.identity.trimmed);
+            self.tail.holes.retain(|(_, to)| *to >= self.identity.trimmed);
+            if let Err(e) = self.identity.write(&self.dir) {
                 self.poison(&e);
                 return Err(e);
             }
+            self.shelf.trim(self.identity.trimmed);
+            gone.iter().try_for_each(|segment| sealer::remove_file(segment.path()))?;
+            identity::sync_dir(&self.dir)?;
         }
         Ok(self.shelf.bounds().oldest)
     }
@@ -239,7 +306,7 @@ impl Writer {
             return Err(LogError::Poisoned(why.clone()));
         }
         self.watermark.sync()?;
-        self.identity.clean_head = Some(self.next - 1);
+        self.identity.clean_head = Some(self.tail.next - 1);
         self.identity.write(&self.dir)
     }
 }

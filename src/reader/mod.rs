@@ -48,6 +48,10 @@ impl Want {
         self.time == (Timestamp::MIN..=Timestamp::MAX)
     }
 
+    fn scan(&self) -> Scan {
+        Scan { time: self.time.clone(), filter: Arc::clone(&self.filter), ..Scan::default() }
+    }
+
     fn takes(&self, block: &Block, seq: Sequence) -> bool {
         (self.any_time() || self.time.contains(&block.time(seq))) && block.matches(seq, &self.filter)
     }
@@ -124,7 +128,7 @@ impl Reader {
     /// A reader of what comes after `after`.
     pub fn new(log: Arc<dyn EventLog>, after: Sequence, want: Want) -> Self {
         let head = log.watch_head();
-        let scan = Scan { time: want.time.clone(), ..Scan::default() };
+        let scan = want.scan();
         Self { log, head, want, scan, position: after, pieces: VecDeque::new(), through: after }
     }
 
@@ -194,7 +198,7 @@ pub struct ReverseReader {
 impl ReverseReader {
     /// A reader of what comes before `before`, newest first.
     pub fn new(log: Arc<dyn EventLog>, before: Sequence, want: Want) -> Self {
-        let scan = Scan { time: want.time.clone(), ..Scan::default() };
+        let scan = want.scan();
         Self { log, want, scan, position: before, pieces: VecDeque::new(), through: before }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::Event;
-use crate::log::{EmbeddedLog, NewRecord};
+use crate::log::{EmbeddedLog, Limits, NewRecord};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -12,7 +12,9 @@ fn record(n: u64) -> NewRecord {
 
 async fn log_of(blocks: &[u64]) -> (TempDir, Arc<dyn EventLog>) {
     let dir = TempDir::new().unwrap();
-    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+    // Small tips, so that much of it is in segments and can be trimmed.
+    let limits = Limits { tip_records: 4, ..Limits::default() };
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open_with(dir.path(), limits).unwrap().0);
     let mut n = 0;
     for size in blocks {
         log.append((n + 1..=n + size).map(record).collect()).await.unwrap();
@@ -58,30 +60,35 @@ async fn replays_then_follows_without_a_seam() {
 
 #[tokio::test]
 async fn resolves_every_start() {
-    let (_dir, log) = log_of(&[2, 2, 2]).await;
-    log.trim(3).await.unwrap();
-    let id = log.bounds().log;
+    let (_dir, log) = log_of(&[2; 20]).await;
+    let oldest = loop {
+        match log.trim(30).await.unwrap() {
+            1 => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            oldest => break oldest,
+        }
+    };
+    let (id, before) = (log.bounds().log, oldest - 1);
     for (start, after, reset) in [
-        (StartAt::Now, 6, None),
-        (StartAt::Oldest, 2, None),
-        (StartAt::Time(Timestamp::from_nanos(3500)), 3, None),
-        (StartAt::Time(Timestamp::MAX), 6, None),
-        (StartAt::After(id.cursor(4).to_string()), 4, None),
+        (StartAt::Now, 40, None),
+        (StartAt::Oldest, before, None),
+        (StartAt::Time(Timestamp::from_nanos(34_500)), 34, None),
+        (StartAt::Time(Timestamp::MAX), 40, None),
+        (StartAt::After(id.cursor(34).to_string()), 34, None),
         (StartAt::After(id.cursor(1).to_string()), 1, None),
-        (StartAt::After(id.cursor(7).to_string()), 2, Some(ResetReason::Future)),
-        (StartAt::After(format!("{:08x}-4", id.prefix() ^ 1)), 2, Some(ResetReason::ForeignLog)),
-        (StartAt::After("x".repeat(10_000)), 2, Some(ResetReason::Malformed)),
-        (StartAt::After("\0".into()), 2, Some(ResetReason::Malformed)),
+        (StartAt::After(id.cursor(41).to_string()), before, Some(ResetReason::Future)),
+        (StartAt::After(format!("{:08x}-4", id.prefix() ^ 1)), before, Some(ResetReason::ForeignLog)),
+        (StartAt::After("x".repeat(10_000)), before, Some(ResetReason::Malformed)),
+        (StartAt::After("\0".into()), before, Some(ResetReason::Malformed)),
     ] {
         let found = start.clone().resolve(&*log).await.unwrap();
         assert_eq!((found.after, found.reset.as_ref().map(|r| r.reason)), (after, reset), "{start:?}");
         assert!(found.reset.is_none_or(|r| r.requested.len() <= 64));
     }
     let mut reader = Reader::new(Arc::clone(&log), 0, Want::default());
-    assert!(matches!(reader.next().await.unwrap(), Some(Step::Gap(range, GapReason::Retention)) if range == (1..=2)));
-    assert_eq!(drain(&mut reader).await, [3, 4, 5, 6]);
+    assert!(matches!(reader.next().await.unwrap(), Some(Step::Gap(range, GapReason::Retention)) if range == (1..=before)));
+    assert_eq!(drain(&mut reader).await, (oldest..=40).collect::<Vec<_>>());
     let mut reader = Reader::new(log, 1, Want::default());
-    assert!(matches!(reader.next().await.unwrap(), Some(Step::Gap(range, _)) if range == (2..=2)), "only what this reader lacks");
+    assert!(matches!(reader.next().await.unwrap(), Some(Step::Gap(range, _)) if range == (2..=before)), "only what this reader lacks");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl Recorder {
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
         let (sources, saw_all) = remember(&log).await?;
         let mut recorder = Self { log, stats, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
-        if let Some(lost) = &recovery.lost {
+        for lost in &recovery.lost {
             let (from, to) = (lost.start().to_string(), lost.end().to_string());
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
         }
@@ -229,10 +229,10 @@ async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str>, Continui
                 break 'reading;
             }
             let block = &selection.block;
-            if block.kind(seq) == RECORDER_TYPE {
+            if block.event(seq).kind.as_deref() == Some(RECORDER_TYPE) {
                 continue;
             }
-            let events = found.entry(block.source(seq).into()).or_default();
+            let events = found.entry(Arc::from(block.source(seq))).or_default();
             if events.len() < MEMORY {
                 events.extend(block.record(seq).map(|record| record.event));
             }

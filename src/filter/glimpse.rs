@@ -1,0 +1,74 @@
+//! Filters against summaries: whether something of which only a part is known may pass.
+
+use super::{Filter, PREFIX_EVENTS};
+
+/// A text of which perhaps only the beginning is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    /// What is known of it.
+    pub text: &'a str,
+    /// Whether that is all of it.
+    pub whole: bool,
+}
+
+/// What a summary knows of a record.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse<'a> {
+    /// Name of the Docker host.
+    pub source: Key<'a>,
+    /// The event's `Type`.
+    pub kind: Key<'a>,
+    /// The event's `Action`.
+    pub action: Key<'a>,
+    /// `Actor.ID`.
+    pub id: Key<'a>,
+    /// The attribute `name`.
+    pub name: Key<'a>,
+}
+
+impl Key<'_> {
+    fn may_equal(&self, value: &str) -> bool {
+        if self.whole { self.text == value } else { value.starts_with(self.text) }
+    }
+
+    fn may_start_with(&self, prefix: &str) -> bool {
+        self.text.starts_with(prefix) || (!self.whole && prefix.starts_with(self.text))
+    }
+
+    fn surely_equals(&self, value: &str) -> bool {
+        self.whole && self.text == value
+    }
+}
+
+impl Filter {
+    /// Whether a record that looks so may pass. `true` where that is not known.
+    pub fn may_match(&self, glimpse: &Glimpse<'_>) -> bool {
+        self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, glimpse))
+            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, glimpse)))
+    }
+}
+
+fn may_include(key: &str, values: &[String], glimpse: &Glimpse<'_>) -> bool {
+    let equal = |known: &Key<'_>| values.iter().any(|v| known.may_equal(v));
+    let prefix = |known: &Key<'_>| values.iter().any(|v| known.may_start_with(v));
+    match key {
+        "type" => equal(&glimpse.kind),
+        "source" => equal(&glimpse.source),
+        "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(&glimpse.action),
+        "event" => equal(&glimpse.action),
+        "scope" | "image" | "label" => true,
+        _ => prefix(&glimpse.id) || prefix(&glimpse.name),
+    }
+}
+
+fn surely_excludes(key: &str, value: &str, glimpse: &Glimpse<'_>) -> bool {
+    let (text, star) = value.strip_suffix('*').map_or((value, false), |prefix| (prefix, true));
+    let surely = |known: &Key<'_>, prefix: bool| if prefix { known.text.starts_with(text) } else { known.surely_equals(text) };
+    match key {
+        "type" => surely(&glimpse.kind, star),
+        "source" => surely(&glimpse.source, star),
+        "event" => surely(&glimpse.action, star || PREFIX_EVENTS.contains(&value)),
+        "scope" | "image" | "label" => false,
+        _ => surely(&glimpse.id, true) || surely(&glimpse.name, true),
+    }
+}

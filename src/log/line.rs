@@ -1,0 +1,160 @@
+//! Finding the parts of a record's line (API.md 2) again, as [`write_line`](crate::event::write_line) laid them out.
+
+use super::LogError;
+use crate::cursor::Sequence;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+use std::ops::Range;
+
+const BEFORE_CURSOR: &str = r#"{"id":""#;
+/// A cursor without its sequence: 8 hex digits and `-`.
+const LOG_BYTES: usize = 9;
+const BEFORE_SEQ: &str = r#"","seq":"#;
+const BEFORE_TIME: &str = r#","time":""#;
+const BEFORE_RECEIVED: &str = r#"","received":""#;
+const BEFORE_SOURCE: &str = r#"","source":"#;
+const BEFORE_EVENT: &str = r#","event":"#;
+
+/// Where the time stands in a line whose sequence has `digits` digits.
+const fn time_at(digits: usize) -> usize {
+    BEFORE_CURSOR.len() + LOG_BYTES + digits + BEFORE_SEQ.len() + digits + BEFORE_TIME.len()
+}
+
+const fn received_at(digits: usize) -> usize {
+    time_at(digits) + Timestamp::TEXT_BYTES + BEFORE_RECEIVED.len()
+}
+
+const fn source_at(digits: usize) -> usize {
+    received_at(digits) + Timestamp::TEXT_BYTES + BEFORE_SOURCE.len()
+}
+
+/// Decimal digits of a sequence.
+pub(super) const fn digits(seq: Sequence) -> usize {
+    match seq.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    }
+}
+
+/// A line of JSON, and how many digits its sequence has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) digits: usize,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn of(bytes: &'a [u8], seq: Sequence) -> Self {
+        Self { bytes, digits: digits(seq) }
+    }
+
+    /// Its cursor as text.
+    pub(super) fn cursor(self) -> &'a [u8] {
+        let from = BEFORE_CURSOR.len();
+        self.bytes.get(from..from + LOG_BYTES + self.digits).unwrap_or_default()
+    }
+
+    fn time_text(self, at: usize) -> Timestamp {
+        self.bytes.get(at..at + Timestamp::TEXT_BYTES).and_then(Timestamp::from_text).unwrap_or_default()
+    }
+
+    /// The event's own time.
+    pub(super) fn time(self) -> Timestamp {
+        self.time_text(time_at(self.digits))
+    }
+
+    /// When the recorder received it.
+    pub(super) fn received(self) -> Timestamp {
+        self.time_text(received_at(self.digits))
+    }
+
+    /// Where the source stands, as JSON text with its quotes.
+    fn source_text(self) -> Range<usize> {
+        let start = source_at(self.digits);
+        let text = self.bytes.get(start + 1..).unwrap_or_default();
+        let mut from = 0;
+        while let Some(at) = memchr::memchr2(b'"', b'\\', text.get(from..).unwrap_or_default()) {
+            if text.get(from + at) == Some(&b'"') {
+                return start..start + 1 + from + at + 1;
+            }
+            from += at + 2;
+        }
+        start..start
+    }
+
+    /// Name of the Docker host.
+    pub(super) fn source(self) -> Cow<'a, str> {
+        let text = self.bytes.get(self.source_text()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default();
+        match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+            Some(plain) if !plain.contains('\\') => plain.into(),
+            _ => serde_json::from_str::<String>(text).unwrap_or_default().into(),
+        }
+    }
+
+    /// Where the message stands.
+    pub(super) fn json(self) -> Range<usize> {
+        self.source_text().end + BEFORE_EVENT.len()..self.bytes.len().saturating_sub(1)
+    }
+
+    /// Looks at everything that the other methods rely on. For lines that come from outside this log.
+    pub(super) fn check(self, seq: Sequence) -> Result<(), LogError> {
+        let is = |at: usize, text: &str| self.bytes.get(at..at + text.len()) == Some(text.as_bytes());
+        let source = self.source_text();
+        let json = self.json();
+        let fits = is(0, BEFORE_CURSOR)
+            && self.cursor().ends_with(format!("-{seq}").as_bytes())
+            && is(BEFORE_CURSOR.len() + LOG_BYTES + self.digits, BEFORE_SEQ)
+            && is(time_at(self.digits) - BEFORE_TIME.len() - self.digits, &seq.to_string())
+            && is(time_at(self.digits) - BEFORE_TIME.len(), BEFORE_TIME)
+            && self.bytes.get(time_at(self.digits)..time_at(self.digits) + Timestamp::TEXT_BYTES).and_then(Timestamp::from_text).is_some()
+            && is(received_at(self.digits) - BEFORE_RECEIVED.len(), BEFORE_RECEIVED)
+            && self
+                .bytes
+                .get(received_at(self.digits)..received_at(self.digits) + Timestamp::TEXT_BYTES)
+                .and_then(Timestamp::from_text)
+                .is_some()
+            && is(source.start - BEFORE_SOURCE.len(), BEFORE_SOURCE)
+            && !source.is_empty()
+            && is(source.end, BEFORE_EVENT)
+            && self.bytes.last() == Some(&b'}')
+            && self.bytes.get(json).is_some_and(|json| crate::event::Event::from_line(json).is_ok_and(|e| e.as_json().as_bytes() == json));
+        if fits {
+            Ok(())
+        } else {
+            Err(LogError::Damaged(format!("a line is not the record {seq} in the form in which shipslog writes it")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cursor::LogId;
+    use crate::event::write_line;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn finds_what_was_written(seq in any::<u64>(), time in any::<i64>(), received in any::<i64>(), source in ".{0,8}", text in ".{0,8}") {
+            let json = serde_json::json!({ "x": text }).to_string();
+            let mut out = String::new();
+            let (time, received) = (Timestamp::from_nanos(time), Timestamp::from_nanos(received));
+            let log = LogId::random();
+            write_line(&mut out, log, seq, time, received, &source, &json);
+            let line = Line::of(out.as_bytes(), seq);
+            prop_assert_eq!(line.cursor().to_vec(), log.cursor(seq).to_string().into_bytes());
+            prop_assert_eq!((line.time(), line.received()), (time, received));
+            prop_assert_eq!(line.source(), source);
+            prop_assert_eq!(&out[line.json()], json);
+            prop_assert!(line.check(seq).is_ok());
+            prop_assert!(line.check(seq ^ 1).is_err());
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), seq in any::<u64>()) {
+            let line = Line::of(&bytes, seq);
+            let _ = (line.cursor(), line.time(), line.received(), line.source(), bytes.get(line.json()));
+            prop_assert!(line.check(seq).is_err());
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The files of a log's directory, and the place where those go that cannot be read.
+
+use super::LogError;
+use super::identity::sync_dir;
+use super::segment::{SUFFIX, Segment};
+use super::tip::{self, Tip};
+use crate::cursor::{LogId, Sequence};
+use crate::time::Timestamp;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How files end that are not whole yet.
+pub(super) const UNFINISHED: &str = ".unfinished";
+
+pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+    let path = path.to_owned();
+    move |e| LogError::Io { doing, path, source: Arc::new(e) }
+}
+
+/// Creates a directory that only its owner can enter, durably.
+pub(super) fn create_private_dir(dir: &Path) -> Result<(), LogError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("cannot create", dir))?;
+    sync_dir(dir)?;
+    dir.parent().filter(|p| !p.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+/// What lies in a log's directory, each kind in order of sequence.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) segments: Vec<(Sequence, PathBuf)>,
+    /// By the sequence from which on they may hold records.
+    pub(super) tips: Vec<(Sequence, PathBuf)>,
+    /// What a kill left: files that were never finished, tips that were being removed.
+    litter: Vec<PathBuf>,
+}
+
+impl Listing {
+    pub(super) fn read(dir: &Path) -> Result<Self, LogError> {
+        let mut listing = Self::default();
+        for entry in fs::read_dir(dir).map_err(io("cannot list", dir))? {
+            let path = entry.map_err(io("cannot list", dir))?.path();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            if name.ends_with(UNFINISHED) || name.starts_with(tip::REMOVED) {
+                listing.litter.push(path);
+            } else if let Some(first) = name.strip_suffix(SUFFIX).and_then(|n| n.parse().ok()) {
+                listing.segments.push((first, path));
+            } else if let Some(first) = name.strip_prefix(tip::NAME).and_then(|n| n.parse().ok()) {
+                listing.tips.push((first, path));
+            }
+        }
+        listing.segments.sort();
+        listing.tips.sort();
+        Ok(listing)
+    }
+
+    /// Whether there is nothing that can hold records.
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.is_empty() && self.tips.is_empty()
+    }
+
+    /// No record that is here has a higher sequence, except in the newest tip.
+    pub(super) fn highest(&self) -> Sequence {
+        let named = self.segments.iter().chain(&self.tips).map(|(first, _)| *first).max().unwrap_or(0);
+        let sealed = self.segments.iter().filter_map(|(_, path)| Segment::open(path).ok()).map(|s| s.last()).max().unwrap_or(0);
+        named.max(sealed)
+    }
+
+    /// Which log this is, as far as its parts know.
+    pub(super) fn log_id(&self) -> Option<LogId> {
+        let tip = self.tips.iter().rev().find_map(|(_, path)| Tip::open(path).ok()?.log_id());
+        let segment = || self.segments.iter().rev().find_map(|(_, path)| Some(Segment::open(path).ok()?.index().ok()?.log));
+        tip.or_else(segment)
+    }
+
+    /// Removes what a kill left.
+    pub(super) fn remove_litter(&self) -> Result<(), LogError> {
+        for path in &self.litter {
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.map_err(io("cannot remove", path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where files go that cannot be read: `<data>/quarantine/`.
+#[derive(Debug)]
+pub(super) struct Quarantine {
+    dir: PathBuf,
+    taken: Vec<PathBuf>,
+}
+
+impl Quarantine {
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self { dir: data_dir.join("quarantine"), taken: Vec::new() }
+    }
+
+    /// Sets a file or directory aside, durably.
+    pub(super) fn take(&mut self, path: &Path) -> Result<(), LogError> {
+        create_private_dir(&self.dir)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let aside = self.dir.join(format!("{name}-{}", Timestamp::now().nanos()));
+        fs::rename(path, &aside).map_err(io("cannot set aside", path))?;
+        sync_dir(&self.dir)?;
+        path.parent().map_or(Ok(()), sync_dir)?;
+        self.taken.push(aside);
+        Ok(())
+    }
+
+    pub(super) fn into_paths(self) -> Vec<PathBuf> {
+        self.taken
+    }
+}

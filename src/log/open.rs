@@ -1,0 +1,289 @@
+//! Opening a log's directory: what is there, what is damaged, what is missing, and where writing goes on.
+
+use super::LogError;
+use super::chain::{CHAIN_START, ChainValue};
+use super::codec::Header;
+use super::embedded::Recovery;
+use super::identity::{self, Identity, RESERVE, Watermark};
+use super::index::{Index, IndexEntry};
+use super::listing::{Listing, Quarantine, create_private_dir};
+use super::segment::Segment;
+use super::shelf::{Shelf, TipPart};
+use super::tip::Tip;
+use crate::cursor::{LogId, Sequence};
+use crate::migrations;
+use crate::time::Timestamp;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An opened directory.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) dir: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) watermark: Watermark,
+    pub(super) shelf: Shelf,
+    pub(super) tail: Tail,
+    /// Tips that are to be sealed, oldest first.
+    pub(super) waiting: Vec<Arc<Tip>>,
+    pub(super) recovery: Recovery,
+}
+
+/// Where writing goes on.
+#[derive(Debug, Clone)]
+pub(super) struct Tail {
+    pub(super) tip: Arc<Tip>,
+    pub(super) fill: Fill,
+    pub(super) next: Sequence,
+    pub(super) chain: ChainValue,
+    pub(super) last_received: Timestamp,
+    /// Missing sequences; no longer news once a record tells of them.
+    pub(super) holes: Vec<(Sequence, Sequence)>,
+}
+
+/// How full a tip is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fill {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    /// When its oldest record was received.
+    pub(super) since: Option<Timestamp>,
+}
+
+impl Fill {
+    pub(super) fn add(&mut self, header: &Header) {
+        self.records += u64::from(header.count);
+        self.bytes += u64::from(header.packed_bytes);
+        self.since = self.since.or(Some(header.received.0));
+    }
+}
+
+/// Opens or creates the log in `data_dir`.
+pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
+    let dir = data_dir.join("log");
+    create_private_dir(&dir)?;
+    let lock = identity::lock(&dir)?;
+    let listing = Listing::read(&dir)?;
+    let mut quarantine = Quarantine::new(data_dir);
+    let (mut identity, certain) = identify(&dir, &listing, &mut quarantine)?;
+    migrations::upgrade(&dir, identity.format)?;
+    identity.format = identity::LOG_FORMAT;
+    listing.remove_litter()?;
+    let log = identity.log_id()?;
+    let (watermark, seen) = Watermark::open(&dir)?;
+
+    let segments = open_segments(&listing, log, identity.trimmed, &mut quarantine)?;
+    let sealed = segments.last().map_or(identity.trimmed.saturating_sub(1), |segment| segment.last());
+    let mut tips = open_tips(&listing, sealed.max(identity.trimmed.saturating_sub(1)), &mut quarantine)?;
+    // The newest tip is written to. One that could not be opened is followed by a new one.
+    let newest = listing.tips.last().map(|(_, path)| path.clone());
+    if tips.last().map(|opened| opened.tip.dir()) != newest.as_deref() || tips.is_empty() {
+        let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
+        tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log)?);
+    }
+
+    let headers = || tips.iter().flat_map(|opened| &opened.headers);
+    let last = headers().next_back();
+    let end = last.map_or(sealed, Header::last);
+    // What readers may have seen: exactly known after a clean stop and after a kill. A missing watermark after an
+    // unclean stop means that nobody knows, so everything that was reserved counts.
+    let may_have_seen = identity.clean_head.or(seen).unwrap_or(identity.reserved);
+    let may_have_seen = if certain { may_have_seen } else { may_have_seen.max(end.max(seen.unwrap_or(0)) + RESERVE) };
+    let cut = (end < may_have_seen).then(|| end + 1..=identity.reserved.max(may_have_seen));
+    let next = cut.as_ref().map_or(end, |lost| *lost.end()) + 1;
+
+    let runs = segments.iter().flat_map(|s| s.frames()).map(|frame| (frame.first, frame.last()));
+    let runs = runs.chain(headers().map(|header| (header.first, header.last())));
+    let mut holes = missing(runs, identity.trimmed.max(1));
+    holes.extend(cut.map(RangeInclusive::into_inner));
+    let lost = without(&holes, &identity.holes);
+    let quarantined = quarantine.into_paths();
+    let recovery = Recovery { clean: identity.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
+
+    identity.clean_head = None;
+    identity.reserved = identity.reserved.max(next - 1 + RESERVE);
+    identity.write(&dir)?;
+    // Not `end`: were the program killed before its first append, what was lost now would be forgotten.
+    watermark.write(next - 1)?;
+
+    let (chain, last_received) = match (last, segments.last()) {
+        (Some(header), _) => (header.chain_after, header.received.1),
+        (None, Some(segment)) => {
+            let chain = segment.index().ok().and_then(|index| index.chain_after.last().copied()).unwrap_or(CHAIN_START);
+            (chain, segment.received().1)
+        }
+        (None, None) => (CHAIN_START, Timestamp::MIN),
+    };
+    let mut waiting: Vec<_> = tips.iter().map(|opened| Arc::clone(&opened.tip)).collect();
+    let tip = waiting.pop().ok_or(LogError::Closed)?;
+    let mut fill = Fill::default();
+    tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
+    let parts = tips.into_iter().map(OpenedTip::into_part).collect();
+    let shelf = Shelf::new(log, segments, parts, identity.trimmed, Some(lock));
+    let tail = Tail { tip, fill, next, chain, last_received, holes };
+    Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
+}
+
+/// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the tips and segments know; it then
+/// reserves so much that no sequence is used twice.
+fn identify(dir: &Path, listing: &Listing, quarantine: &mut Quarantine) -> Result<(Identity, bool), LogError> {
+    let why = match Identity::read(dir) {
+        Ok(Some(identity)) => return Ok((identity, true)),
+        Ok(None) if listing.is_empty() => {
+            // Before the tip, so that a kill in between leaves a log without records, not records without a log.
+            let identity = Identity::create();
+            identity.write(dir)?;
+            return Ok((identity, true));
+        }
+        Ok(None) => "it is missing".to_owned(),
+        Err(LogError::Damaged(why)) => why,
+        Err(e) => return Err(e),
+    };
+    let path = dir.join("LOG");
+    let Some(log) = listing.log_id() else {
+        return Err(LogError::Damaged(format!(
+            "{} cannot be read ({why}), and nothing beside it tells which log this is: restore it, or move {} away to start a new log",
+            path.display(),
+            dir.display()
+        )));
+    };
+    if path.exists() {
+        quarantine.take(&path)?;
+    }
+    tracing::error!(store.id = %log, error = why, "LOG is lost; it is made again, and recording goes on behind a gap");
+    let reserved = listing.highest() + RESERVE;
+    Ok((Identity { log: log.to_string(), reserved, clean_head: None, ..Identity::create() }, false))
+}
+
+/// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed; what cannot be read or is not
+/// of this log is set aside.
+fn open_segments(listing: &Listing, log: LogId, trimmed: Sequence, quarantine: &mut Quarantine) -> Result<Vec<Arc<Segment>>, LogError> {
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    for (_, path) in &listing.segments {
+        let segment = match Segment::open(path) {
+            Ok(segment) => segment,
+            Err(LogError::Damaged(why)) => {
+                tracing::error!(store.segment = %path.display(), error = why, "a segment cannot be read; it is set aside");
+                quarantine.take(path)?;
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
+        let before = segments.last().map_or(0, |segment| segment.last());
+        if segment.last() <= before || segment.last() < trimmed {
+            fs::remove_file(path).map_err(|e| LogError::Io { doing: "cannot remove", path: path.clone(), source: Arc::new(e) })?;
+        } else if segment.first() <= before || segment.log().prefix() != log.prefix() {
+            tracing::error!(store.segment = %path.display(), "a segment does not belong here; it is set aside");
+            quarantine.take(path)?;
+        } else {
+            segments.push(Arc::new(segment));
+        }
+    }
+    Ok(segments)
+}
+
+/// A tip that can be read, and its blocks that are not in segments.
+#[derive(Debug)]
+struct OpenedTip {
+    tip: Arc<Tip>,
+    headers: Vec<Header>,
+}
+
+impl OpenedTip {
+    fn at(path: &Path) -> Result<Self, LogError> {
+        let tip = Tip::open(path)?;
+        let headers = tip.headers()?;
+        Ok(Self { tip: Arc::new(tip), headers })
+    }
+
+    fn create(dir: &Path, first: Sequence, log: LogId) -> Result<Self, LogError> {
+        Tip::create(dir, first, log).map(|tip| Self { tip: Arc::new(tip), headers: Vec::new() })
+    }
+
+    fn into_part(self) -> TipPart {
+        let mut index = Index::default();
+        self.headers.iter().for_each(|header| index.push(IndexEntry::from(header)));
+        TipPart { tip: self.tip, index }
+    }
+}
+
+/// Opens the tips. One that is damaged so that it cannot be opened or listed is set aside; an error of another kind (a full disk,
+/// too many open files) leaves everything as it is.
+fn open_tips(listing: &Listing, sealed: Sequence, quarantine: &mut Quarantine) -> Result<Vec<OpenedTip>, LogError> {
+    let mut tips: Vec<OpenedTip> = Vec::new();
+    for (at, (_, path)) in listing.tips.iter().enumerate() {
+        let mut opened = match OpenedTip::at(path) {
+            Ok(opened) => opened,
+            Err(LogError::Damaged(why)) => {
+                tracing::error!(store.tip = %path.display(), error = why, "a tip of the log does not open; it is set aside and recording goes on behind it");
+                quarantine.take(path)?;
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
+        opened.headers.retain(|header| header.first > sealed);
+        // A commit that failed was never visible, but may be on the disk even so; where writing went on in a new tip, that holds.
+        if let Some(first) = opened.headers.first().map(|header| header.first) {
+            for older in &mut tips {
+                older.headers.retain(|header| header.first < first);
+            }
+        }
+        let newest = at + 1 == listing.tips.len();
+        if opened.headers.is_empty() && !newest {
+            opened.tip.retire();
+        } else {
+            tips.push(opened);
+        }
+    }
+    Ok(tips)
+}
+
+/// The sequences from `from` on that `runs` (rising) leave out.
+fn missing(runs: impl Iterator<Item = (Sequence, Sequence)>, from: Sequence) -> Vec<(Sequence, Sequence)> {
+    let (mut holes, mut next) = (Vec::new(), from);
+    for (first, last) in runs {
+        if first > next {
+            holes.push((next, first - 1));
+        }
+        next = next.max(last + 1);
+    }
+    holes
+}
+
+/// The parts of `holes` that `known` does not cover.
+fn without(holes: &[(Sequence, Sequence)], known: &[(Sequence, Sequence)]) -> Vec<RangeInclusive<Sequence>> {
+    let mut left = Vec::new();
+    for (mut from, to) in holes.iter().copied() {
+        for (known_from, known_to) in known.iter().copied() {
+            if known_to < from || known_from > to {
+                continue;
+            }
+            if known_from > from {
+                left.push(from..=known_from - 1);
+            }
+            from = known_to + 1;
+        }
+        if from <= to {
+            left.push(from..=to);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_found_and_told_once() {
+        assert_eq!(missing([(1, 4), (5, 9)].into_iter(), 1), []);
+        assert_eq!(missing([(3, 4), (9, 9)].into_iter(), 1), [(1, 2), (5, 8)]);
+        assert_eq!(missing([(3, 4)].into_iter(), 3), []);
+        assert_eq!(without(&[(5, 8)], &[]), [5..=8]);
+        assert_eq!(without(&[(5, 8)], &[(5, 8)]), []);
+        assert_eq!(without(&[(1, 20)], &[(3, 4), (8, 9)]), [1..=2, 5..=7, 10..=20]);
+        assert_eq!(without(&[(5, 8), (30, 31)], &[(1, 6)]), [7..=8, 30..=31]);
+    }
+}

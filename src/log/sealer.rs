@@ -1,0 +1,279 @@
+//! The sealer: a thread that prepares the next tip, turns full tips into segments and, when it is quiet, merges small segments.
+
+use super::LogError;
+use super::codec;
+use super::embedded::Limits;
+use super::listing::{UNFINISHED, io};
+use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
+use super::shelf::Shelf;
+use super::tip::Tip;
+use crate::cursor::Sequence;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// Jobs that may wait; there are never more tips than a few.
+const QUEUE: usize = 16;
+/// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each night.
+const MERGE_AT_LEAST: usize = 8;
+/// Buffer towards a segment's file.
+const BUFFER: usize = 256 * 1024;
+
+enum Job {
+    Prepare(Sequence),
+    Seal(Arc<Tip>),
+}
+
+/// The handle of the writer.
+#[derive(Debug)]
+pub(super) struct Sealer {
+    jobs: mpsc::SyncSender<Job>,
+    prepared: Arc<Mutex<Option<Arc<Tip>>>>,
+}
+
+impl Sealer {
+    /// Starts the thread. It ends when the handle is dropped, after what it is at.
+    pub(super) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
+        let (jobs, inbox) = mpsc::sync_channel(QUEUE);
+        let prepared = Arc::new(Mutex::new(None));
+        let thread = Thread { shelf, dir: dir.to_owned(), limits, prepared: Arc::clone(&prepared) };
+        std::thread::Builder::new()
+            .name("log-sealer".to_owned())
+            .spawn(move || thread.run(&inbox))
+            .map_err(io("cannot start the sealer of", dir))?;
+        Ok(Self { jobs, prepared })
+    }
+
+    /// Asks for a tip that will take records from `from` on at the earliest. [`Sealer::prepared`] gives it.
+    pub(super) fn prepare(&self, from: Sequence) -> bool {
+        self.jobs.try_send(Job::Prepare(from)).is_ok()
+    }
+
+    /// The tip that was asked for, if it is ready.
+    pub(super) fn prepared(&self) -> Option<Arc<Tip>> {
+        self.prepared.lock().take()
+    }
+
+    /// Seals a tip to which nothing is added any more. One that does not fit into the queue waits for the next start.
+    pub(super) fn seal(&self, tip: Arc<Tip>) {
+        let _ = self.jobs.try_send(Job::Seal(tip));
+    }
+}
+
+struct Thread {
+    shelf: Arc<Shelf>,
+    dir: PathBuf,
+    limits: Limits,
+    prepared: Arc<Mutex<Option<Arc<Tip>>>>,
+}
+
+impl Thread {
+    fn run(self, inbox: &mpsc::Receiver<Job>) {
+        // In order: a segment follows the one before it.
+        let mut waiting: VecDeque<Arc<Tip>> = VecDeque::new();
+        let mut failed = false;
+        loop {
+            let patience = match waiting.front() {
+                None => self.limits.merge_after,
+                Some(_) if failed => RETRY,
+                Some(_) => Duration::ZERO,
+            };
+            // A tip that is to be written to next does not wait for a row of seals.
+            match inbox.recv_timeout(patience) {
+                Ok(Job::Prepare(from)) => self.prepare(from),
+                Ok(Job::Seal(tip)) => waiting.push_back(tip),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => match waiting.front() {
+                    None => self.merge(),
+                    Some(tip) => {
+                        let sealed = self.seal(tip);
+                        failed = sealed.is_err();
+                        match sealed {
+                            Ok(()) => drop(waiting.pop_front()),
+                            Err(e) => {
+                                tracing::error!(store.tip = %tip.dir().display(), error = %e, "a tip cannot be sealed; it stays as it is and is tried again");
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn prepare(&self, from: Sequence) {
+        match Tip::create(&self.dir, from, self.shelf.log) {
+            Ok(tip) => *self.prepared.lock() = Some(Arc::new(tip)),
+            Err(e) => tracing::warn!(error = %e, "cannot prepare the next tip of the log; the one in use goes on"),
+        }
+    }
+
+    /// Writes the tip's records as segments, durably, and only then removes the tip.
+    fn seal(&self, tip: &Arc<Tip>) -> Result<(), WriteError> {
+        let mut sealed = Vec::new();
+        let mut writer: Option<Unfinished> = None;
+        for entry in self.shelf.tip_entries(tip) {
+            let found = tip.get(entry.first, entry.parts).and_then(|value| {
+                let (header, _) = codec::check(&value)?;
+                Ok((header, codec::decode(&value, self.shelf.log)?))
+            });
+            let (header, block) = match found {
+                Ok(found) => found,
+                Err(LogError::Damaged(why)) => {
+                    tracing::error!(event.seq = entry.first, error = why, "a block of the log cannot be sealed; its records are lost");
+                    continue;
+                }
+                Err(e) => return Err(e.into()),
+            };
+            // A segment has no holes: what comes behind one begins another.
+            if writer.as_ref().is_some_and(|w| w.writer.next() != header.first) {
+                sealed.extend(writer.take().map(Unfinished::finish).transpose()?.flatten());
+            }
+            let unfinished = match &mut writer {
+                Some(writer) => writer,
+                None => writer.insert(Unfinished::create(&self.dir, header.first, |out| {
+                    SegmentWriter::new(out, self.shelf.log, header.first, header.chain_before, LEVEL)
+                })?),
+            };
+            for seq in block.sequences() {
+                unfinished.writer.push(&block.line(seq, false))?;
+            }
+            if unfinished.writer.chain() != header.chain_after {
+                // The lines are not what was committed: the tip is the better witness and stays.
+                return Err(
+                    LogError::Damaged(format!("the records up to {} do not give the chain value that was stored", header.last())).into()
+                );
+            }
+        }
+        sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten());
+        super::identity::sync_dir(&self.dir)?;
+        let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        self.shelf.replace_tip(tip, segments);
+        tip.retire();
+        Ok(())
+    }
+
+    /// Merges one row of small neighbours, if there is one.
+    fn merge(&self) {
+        let segments = self.shelf.segments();
+        let Some(row) = self.mergeable(&segments) else { return };
+        if let Err(e) = self.merge_row(row) {
+            tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
+        }
+    }
+
+    /// The first row of neighbours that together are no larger and span no more time than a segment may.
+    fn mergeable<'a>(&self, segments: &'a [Arc<Segment>]) -> Option<&'a [Arc<Segment>]> {
+        let span = i64::try_from(self.limits.segment_span.as_nanos()).unwrap_or(i64::MAX);
+        let mut from = 0;
+        while let Some(first) = segments.get(from) {
+            let (mut bytes, mut to) = (0, from);
+            while let Some(next) = segments.get(to) {
+                bytes += next.bytes();
+                let follows = to == from || segments.get(to - 1).is_some_and(|before| before.last() + 1 == next.first());
+                let spans = next.received().1.nanos().saturating_sub(first.received().0.nanos());
+                if bytes > self.limits.segment_bytes || spans > span || !follows || !next.has_index() || next.log() != self.shelf.log {
+                    break;
+                }
+                to += 1;
+            }
+            if to - from >= MERGE_AT_LEAST {
+                return segments.get(from..to);
+            }
+            from = to.max(from + 1);
+        }
+        None
+    }
+
+    /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in between leaves segments that
+    /// the merged one covers; the next start removes them.
+    fn merge_row(&self, row: &[Arc<Segment>]) -> Result<(), WriteError> {
+        let Some(first) = row.first() else { return Ok(()) };
+        let before = first.index()?.chain_before;
+        let mut unfinished =
+            Unfinished::create(&self.dir, first.first(), |out| SegmentWriter::new(out, self.shelf.log, first.first(), before, LEVEL))?;
+        let writer = &mut unfinished.writer;
+        for segment in row {
+            let index = segment.index()?;
+            let lost = || LogError::Damaged(format!("the summaries of {} are lost", segment.path().display()));
+            let subjects = segment.subjects().ok_or_else(lost)?;
+            if index.chain_before != writer.chain() {
+                return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
+            }
+            for (at, frame) in index.frames.iter().enumerate() {
+                if writer.takes_frame(frame) {
+                    writer.push_frame(&segment.packed(&[*frame])?, at, &index, &subjects)?;
+                } else {
+                    let block = segment.block(frame)?;
+                    for seq in block.sequences() {
+                        writer.push(&block.line(seq, false))?;
+                    }
+                }
+            }
+            if index.chain_after.last() != Some(&writer.chain()) {
+                return Err(LogError::Damaged(format!("the records of {} do not give its chain value", segment.path().display())).into());
+            }
+        }
+        let Some(path) = unfinished.finish()? else { return Ok(()) };
+        super::identity::sync_dir(&self.dir)?;
+        let merged = Arc::new(Segment::open(&path)?);
+        if self.shelf.replace_segments(row, Arc::clone(&merged)) {
+            tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
+            for segment in row.iter().filter(|segment| segment.path() != path) {
+                remove_file(segment.path())?;
+            }
+        } else {
+            // The row's first was trimmed meanwhile, and its file with it: the merged one has taken its name and goes as well.
+            remove_file(&path)?;
+        }
+        super::identity::sync_dir(&self.dir)?;
+        Ok(())
+    }
+}
+
+/// Removes a file that a trim may have removed already.
+pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("cannot remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// A segment on its way to the disk.
+struct Unfinished {
+    writer: SegmentWriter<BufWriter<File>>,
+    path: PathBuf,
+    written: PathBuf,
+}
+
+impl Unfinished {
+    fn create(
+        dir: &Path,
+        first: Sequence,
+        writer: impl FnOnce(BufWriter<File>) -> SegmentWriter<BufWriter<File>>,
+    ) -> Result<Self, LogError> {
+        let path = dir.join(segment::file_name(first));
+        let unfinished = dir.join(format!("{}{UNFINISHED}", segment::file_name(first)));
+        let file = File::create(&unfinished).map_err(io("cannot create", &unfinished))?;
+        Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, written: unfinished })
+    }
+
+    /// Makes it durable under its own name; the directory is still to be synced. `None` when it would hold nothing.
+    fn finish(self) -> Result<Option<PathBuf>, WriteError> {
+        let (out, any) = self.writer.finish()?;
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        if !any {
+            fs::remove_file(&self.written)?;
+            return Ok(None);
+        }
+        file.sync_all()?;
+        fs::rename(&self.written, &self.path)?;
+        Ok(Some(self.path))
+    }
+}

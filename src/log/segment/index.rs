@@ -1,0 +1,192 @@
+//! What stands behind the frames of a segment: its index with the summaries, and the seek table of the zstd seekable format. Both lie in
+//! skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
+//!
+//! ```text
+//! index   offset  0 "shipslog" · format u8 · 3 zero bytes · frames u32 · log id (16 bytes)
+//!         offset 32 first sequence u64 · min, max received time i64
+//!         offset 56 chain value before the first line · length and CRC-32 of the summaries u32
+//!         offset 96 each frame: lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
+//!                   chain value after its last line
+//!         then CRC-32 u32 of all that · summaries (subjects.rs)
+//! ```
+//! These integers are big-endian; those that zstd defines are little-endian.
+
+use super::frame::FrameMeta;
+use crate::cursor::{LogId, Sequence};
+use crate::log::LogError;
+use crate::log::chain::ChainValue;
+use crate::time::Timestamp;
+
+const MAGIC: &[u8; 8] = b"shipslog";
+const FORMAT: u8 = 1;
+/// Skippable frames with these magic numbers: ours, and that of the seekable format.
+const INDEX_FRAME: u32 = 0x184D_2A51;
+const SEEK_FRAME: u32 = 0x184D_2A5E;
+/// Ends a file in the seekable format.
+const SEEKABLE: u32 = 0x8F92_EAB1;
+/// Bytes before a skippable frame's content.
+const FRAME_HEAD: usize = 8;
+/// Bytes of the seek table's footer and of one of its entries.
+pub(super) const FOOTER: usize = 9;
+const ENTRY: usize = 8;
+/// More frames than any segment has.
+const MAX_FRAMES: u32 = 1 << 20;
+
+/// The index of a segment, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::log) struct IndexData {
+    pub(in crate::log) log: LogId,
+    pub(in crate::log) received: (Timestamp, Timestamp),
+    pub(in crate::log) chain_before: ChainValue,
+    pub(in crate::log) frames: Vec<FrameMeta>,
+    /// The value after the last line of each frame.
+    pub(in crate::log) chain_after: Vec<ChainValue>,
+}
+
+fn damaged(what: &str) -> LogError {
+    LogError::Damaged(format!("the index of a segment {what}"))
+}
+
+/// Integers as zstd writes them.
+mod zstd_int {
+    #![expect(clippy::little_endian_bytes, reason = "zstd's format is little-endian")]
+
+    pub(super) fn put(out: &mut Vec<u8>, value: u32) {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(super) fn get(bytes: &[u8], at: usize) -> Option<u32> {
+        bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], LogError> {
+    let (head, tail) = rest.split_first_chunk::<N>().ok_or_else(|| damaged("is cut off"))?;
+    *rest = tail;
+    Ok(*head)
+}
+
+fn take_u32(rest: &mut &[u8]) -> Result<u32, LogError> {
+    take(rest).map(u32::from_be_bytes)
+}
+
+fn take_time(rest: &mut &[u8]) -> Result<Timestamp, LogError> {
+    take(rest).map(|b| Timestamp::from_nanos(i64::from_be_bytes(b)))
+}
+
+fn length(bytes: usize) -> Result<u32, LogError> {
+    u32::try_from(bytes).map_err(|_| damaged("is over 4 GiB"))
+}
+
+impl IndexData {
+    /// Sequence of the first record.
+    pub(in crate::log) fn first(&self) -> Sequence {
+        self.frames.first().map_or(1, |frame| frame.first)
+    }
+
+    /// Both skippable frames.
+    pub(super) fn write(&self, subjects: &[u8]) -> Result<Vec<u8>, LogError> {
+        let mut body = Vec::with_capacity(128 + 64 * self.frames.len() + subjects.len());
+        body.extend_from_slice(MAGIC);
+        body.extend_from_slice(&[FORMAT, 0, 0, 0]);
+        body.extend_from_slice(&length(self.frames.len())?.to_be_bytes());
+        body.extend_from_slice(&self.log.to_bytes());
+        body.extend_from_slice(&self.first().to_be_bytes());
+        body.extend_from_slice(&self.received.0.nanos().to_be_bytes());
+        body.extend_from_slice(&self.received.1.nanos().to_be_bytes());
+        body.extend_from_slice(&self.chain_before);
+        body.extend_from_slice(&length(subjects.len())?.to_be_bytes());
+        body.extend_from_slice(&crc32fast::hash(subjects).to_be_bytes());
+        for (frame, chain) in self.frames.iter().zip(&self.chain_after) {
+            for value in [frame.count, frame.packed, frame.raw, frame.crc] {
+                body.extend_from_slice(&value.to_be_bytes());
+            }
+            body.extend_from_slice(&frame.time.0.nanos().to_be_bytes());
+            body.extend_from_slice(&frame.time.1.nanos().to_be_bytes());
+            body.extend_from_slice(chain);
+        }
+        body.extend_from_slice(&crc32fast::hash(&body).to_be_bytes());
+        body.extend_from_slice(subjects);
+
+        let mut out = Vec::with_capacity(body.len() + ENTRY * (self.frames.len() + 3));
+        zstd_int::put(&mut out, INDEX_FRAME);
+        zstd_int::put(&mut out, length(body.len())?);
+        out.append(&mut body);
+        let index_bytes = length(out.len())?;
+        zstd_int::put(&mut out, SEEK_FRAME);
+        zstd_int::put(&mut out, length(ENTRY * (self.frames.len() + 1) + FOOTER)?);
+        for (packed, raw) in self.frames.iter().map(|frame| (frame.packed, frame.raw)).chain([(index_bytes, 0)]) {
+            zstd_int::put(&mut out, packed);
+            zstd_int::put(&mut out, raw);
+        }
+        zstd_int::put(&mut out, length(self.frames.len() + 1)?);
+        out.push(0);
+        zstd_int::put(&mut out, SEEKABLE);
+        Ok(out)
+    }
+
+    /// Reads the content of the index's frame, up to the summaries: the index, and where the summaries lie in it.
+    pub(super) fn read(body: &[u8]) -> Result<(Self, std::ops::Range<usize>, u32), LogError> {
+        let mut rest = body;
+        if take::<8>(&mut rest)? != *MAGIC || take::<4>(&mut rest)?[0] != FORMAT {
+            return Err(damaged("has an unknown form"));
+        }
+        let count = take_u32(&mut rest)?;
+        if count == 0 || count > MAX_FRAMES {
+            return Err(damaged("makes no sense"));
+        }
+        let log = LogId::from_bytes(take(&mut rest)?);
+        let mut first = u64::from_be_bytes(take(&mut rest)?);
+        let received = (take_time(&mut rest)?, take_time(&mut rest)?);
+        let chain_before = take(&mut rest)?;
+        let (subjects_bytes, subjects_crc) = (take_u32(&mut rest)? as usize, take_u32(&mut rest)?);
+        let (mut frames, mut chain_after, mut offset) = (Vec::with_capacity(count as usize), Vec::with_capacity(count as usize), 0);
+        for _ in 0..count {
+            let (count, packed, raw, crc) = (take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?);
+            let time = (take_time(&mut rest)?, take_time(&mut rest)?);
+            chain_after.push(take(&mut rest)?);
+            frames.push(FrameMeta { first, count, time, offset, packed, raw, crc });
+            first = first.checked_add(u64::from(count)).ok_or_else(|| damaged("makes no sense"))?;
+            offset += u64::from(packed);
+        }
+        let fixed = body.len() - rest.len();
+        if crc32fast::hash(body.get(..fixed).unwrap_or_default()) != take_u32(&mut rest)? || frames.iter().any(|f| f.count == 0) {
+            return Err(damaged("has another checksum"));
+        }
+        let subjects = fixed + 4..fixed + 4 + subjects_bytes;
+        Ok((Self { log, received, chain_before, frames, chain_after }, subjects, subjects_crc))
+    }
+}
+
+/// How many bytes at the end of a file its seek table takes, judged by the footer.
+pub(super) fn seek_table_bytes(footer: &[u8]) -> Result<usize, LogError> {
+    match (zstd_int::get(footer, 0), footer.get(4), zstd_int::get(footer, 5)) {
+        (Some(frames), Some(0), Some(SEEKABLE)) if (2..=MAX_FRAMES).contains(&frames) => Ok(FRAME_HEAD + ENTRY * frames as usize + FOOTER),
+        _ => Err(damaged("is not where it should be: the file does not end with a seek table")),
+    }
+}
+
+/// Packed bytes of each frame of a file, the index's own last, as its seek table tells.
+pub(super) fn read_seek_table(table: &[u8]) -> Result<Vec<u32>, LogError> {
+    let content = table.len().checked_sub(FRAME_HEAD).ok_or_else(|| damaged("is cut off"))?;
+    if zstd_int::get(table, 0) != Some(SEEK_FRAME) || zstd_int::get(table, 4) != u32::try_from(content).ok() {
+        return Err(damaged("lies behind a seek table that makes no sense"));
+    }
+    let entries = content.saturating_sub(FOOTER) / ENTRY;
+    (0..entries).map(|at| zstd_int::get(table, FRAME_HEAD + ENTRY * at).ok_or_else(|| damaged("is cut off"))).collect()
+}
+
+/// The content of the index's frame.
+pub(super) fn index_content(frame: &[u8]) -> Result<&[u8], LogError> {
+    match (zstd_int::get(frame, 0), zstd_int::get(frame, 4), frame.get(FRAME_HEAD..)) {
+        (Some(INDEX_FRAME), Some(bytes), Some(content)) if content.len() == bytes as usize => Ok(content),
+        _ => Err(damaged("is not where it should be")),
+    }
+}
+
+/// Bytes of the skippable frame that begins here, if one does.
+pub(super) fn skippable(bytes: &[u8]) -> Option<u64> {
+    let magic = zstd_int::get(bytes, 0)?;
+    (magic & 0xFFFF_FFF0 == 0x184D_2A50).then_some(())?;
+    Some(FRAME_HEAD as u64 + u64::from(zstd_int::get(bytes, 4)?))
+}

@@ -1,0 +1,198 @@
+//! Sealed segments: immutable files `<first sequence>.jsonl.zst` that hold the log's lines in independent zstd frames.
+//!
+//! `zstdcat` reads them; what stands behind the frames (index.rs) makes them quick to find one's way in. Where that is
+//! damaged it is made again by walking the frames (walk.rs).
+
+mod frame;
+mod index;
+mod subjects;
+mod walk;
+mod write;
+
+pub(super) use frame::FrameMeta;
+pub(super) use index::IndexData;
+pub(super) use subjects::Subjects;
+pub(super) use write::{LEVEL, SegmentWriter, WriteError};
+
+use super::{Block, LogError};
+use crate::cursor::{LogId, Sequence};
+use crate::time::Timestamp;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a segment's file ends.
+pub(super) const SUFFIX: &str = ".jsonl.zst";
+/// Read at once from the end of a file: for most the whole index.
+const TAIL_BYTES: u64 = 64 * 1024;
+
+/// An open segment. The file stays readable through this handle when it is removed or replaced.
+#[derive(Debug)]
+pub(super) struct Segment {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    log: LogId,
+    received: (Timestamp, Timestamp),
+    time: (Timestamp, Timestamp),
+    frames: Vec<FrameMeta>,
+    /// Where the summaries lie, and their checksum; `None` when the index is lost.
+    subjects: Option<(u64, usize, u32)>,
+}
+
+fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+    let path = path.to_owned();
+    move |e| LogError::Io { doing, path, source: Arc::new(e) }
+}
+
+/// Name of the segment that begins with `first`.
+pub(super) fn file_name(first: Sequence) -> String {
+    format!("{first:020}{SUFFIX}")
+}
+
+impl Segment {
+    /// Opens a segment. A damaged index costs time, not records: it is made again from the frames.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when no frame can be read; a file operation that failed.
+    pub(super) fn open(path: &Path) -> Result<Self, LogError> {
+        let file = File::open(path).map_err(io("cannot open", path))?;
+        let bytes = file.metadata().map_err(io("cannot read", path))?.len();
+        let (index, subjects) = match read_index(&file, path, bytes) {
+            Ok((index, subjects)) => (index, Some(subjects)),
+            Err(LogError::Damaged(why)) => {
+                tracing::error!(store.segment = %path.display(), error = why, "a segment's index is damaged; it is made again from its frames");
+                (walk::rebuild(&file, path, bytes)?, None)
+            }
+            Err(e) => return Err(e),
+        };
+        let time = index.frames.iter().map(|f| f.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
+        Ok(Self { path: path.to_owned(), file, bytes, log: index.log, received: index.received, time, frames: index.frames, subjects })
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The log that wrote it.
+    pub(super) fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Sequence of the first record.
+    pub(super) fn first(&self) -> Sequence {
+        self.frames.first().map_or(1, |frame| frame.first)
+    }
+
+    /// Sequence of the last record.
+    pub(super) fn last(&self) -> Sequence {
+        self.frames.last().map_or(0, FrameMeta::last)
+    }
+
+    /// Earliest and latest time of receipt.
+    pub(super) fn received(&self) -> (Timestamp, Timestamp) {
+        self.received
+    }
+
+    /// Earliest and latest own time of its records.
+    pub(super) fn time(&self) -> (Timestamp, Timestamp) {
+        self.time
+    }
+
+    /// Its frames, rising. Holes between them are damage.
+    pub(super) fn frames(&self) -> &[FrameMeta] {
+        &self.frames
+    }
+
+    /// Whether the index is as it was written.
+    pub(super) fn has_index(&self) -> bool {
+        self.subjects.is_some()
+    }
+
+    fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, LogError> {
+        read_exact(&self.file, &self.path, offset, bytes)
+    }
+
+    /// The records of a frame.
+    pub(super) fn block(&self, frame: &FrameMeta) -> Result<Block, LogError> {
+        frame::block(&self.read(frame.offset, frame.packed as usize)?, frame)
+    }
+
+    /// Frames as they lie in the file, each checked.
+    pub(super) fn packed(&self, frames: &[FrameMeta]) -> Result<Vec<u8>, LogError> {
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(Vec::new()) };
+        let bytes = self.read(first.offset, usize::try_from(last.offset - first.offset).unwrap_or(usize::MAX) + last.packed as usize)?;
+        for frame in frames {
+            let from = usize::try_from(frame.offset - first.offset).unwrap_or(usize::MAX);
+            let whole = bytes.get(from..).and_then(|b| b.get(..frame.packed as usize));
+            if whole.map(crc32fast::hash) != Some(frame.crc) {
+                return Err(LogError::Damaged(format!("the frame at {} of {} has another checksum", frame.first, self.path.display())));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The summaries; `None` when they are lost.
+    pub(super) fn subjects(&self) -> Option<Subjects> {
+        let (offset, bytes, crc) = self.subjects?;
+        let packed = self.read(offset, bytes).ok()?;
+        let subjects = if crc32fast::hash(&packed) == crc { Subjects::read(&packed) } else { Err(LogError::Closed) };
+        subjects.ok().filter(|subjects| subjects.frames() == self.frames.len())
+    }
+
+    /// The whole index, read anew.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when it is.
+    pub(super) fn index(&self) -> Result<IndexData, LogError> {
+        read_index(&self.file, &self.path, self.bytes).map(|(index, _)| index)
+    }
+}
+
+fn read_exact(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec<u8>, LogError> {
+    let mut buffer = vec![0; bytes];
+    match file.read_exact_at(&mut buffer, offset) {
+        Ok(()) => Ok(buffer),
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(LogError::Damaged(format!("{} is shorter than it should be", path.display())))
+        }
+        Err(e) => Err(io("cannot read", path)(e)),
+    }
+}
+
+/// The index, and where in the file the summaries lie.
+fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, (u64, usize, u32)), LogError> {
+    let cut = || LogError::Damaged(format!("{} is shorter than it should be", path.display()));
+    let tail_at = bytes.saturating_sub(TAIL_BYTES);
+    let tail = read_exact(file, path, tail_at, usize::try_from(bytes - tail_at).map_err(|_| cut())?)?;
+    let part = |from: u64, to: u64| -> Result<Vec<u8>, LogError> {
+        match from.checked_sub(tail_at).and_then(|at| tail.get(usize::try_from(at).ok()?..usize::try_from(to - tail_at).ok()?)) {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => read_exact(file, path, from, usize::try_from(to - from).map_err(|_| cut())?),
+        }
+    };
+    let footer = tail.len().checked_sub(index::FOOTER).and_then(|from| tail.get(from..)).ok_or_else(cut)?;
+    let table_at = bytes.checked_sub(index::seek_table_bytes(footer)? as u64).ok_or_else(cut)?;
+    let table = index::read_seek_table(&part(table_at, bytes)?)?;
+    let index_at = table.last().and_then(|last| table_at.checked_sub(u64::from(*last))).ok_or_else(cut)?;
+    let frame = part(index_at, table_at)?;
+    let content = index::index_content(&frame)?;
+    let (index, subjects, crc) = IndexData::read(content)?;
+    let end = index.frames.last().map_or(0, |f| f.offset + u64::from(f.packed));
+    let sizes_agree = index.frames.iter().map(|f| f.packed).eq(table.iter().copied().take(table.len() - 1));
+    if end != index_at || subjects.end != content.len() || !sizes_agree {
+        return Err(LogError::Damaged(format!("the index of {} does not fit its frames", path.display())));
+    }
+    let content_at = index_at + (frame.len() - content.len()) as u64;
+    Ok((index, (content_at + subjects.start as u64, subjects.len(), crc)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! Per-frame summaries: which subjects occur in a frame and what happened to them, so that a filtered read can pass a frame over
+//! without unpacking it.
+//!
+//! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are cut to a few bytes;
+//! a cut text stands for everything that begins with it.
+
+use super::super::LogError;
+use crate::event::EventView;
+use crate::filter::{Filter, Glimpse, Key};
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// Kept of an id. 8 hex digits tell a few thousand subjects apart.
+const ID_BYTES: usize = 8;
+/// What ids of images begin with; it tells nothing.
+const DIGEST: &str = "sha256:";
+/// Kept of a name.
+const NAME_BYTES: usize = 48;
+/// Kept of an action, a type or the name of a source.
+const WORD_BYTES: usize = 32;
+/// Actions told apart in a segment; all others count as one that is unknown.
+const MAX_ACTIONS: usize = 63;
+/// The bit of actions beyond [`MAX_ACTIONS`].
+const OTHER_ACTIONS: u64 = 1 << MAX_ACTIONS;
+/// Bytes of summaries that are read at most; more is damage.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+const ZSTD_LEVEL: i32 = 9;
+
+/// What events happen to: a container, a network, … on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Subject {
+    source: u32,
+    kind: u32,
+    id: String,
+    name: String,
+}
+
+/// The summaries of a segment as they are stored (bincode, zstd).
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(in crate::log) struct Subjects {
+    sources: Vec<String>,
+    kinds: Vec<String>,
+    actions: Vec<String>,
+    rows: Vec<Subject>,
+    /// Per frame: subject, as the distance to the one before it, and a bit for each action.
+    frames: Vec<Vec<(u32, u64)>>,
+}
+
+/// The first `limit` bytes of `text`, or a few less so that no character is split.
+fn cut(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or(text)
+}
+
+/// A text that was cut to `limit` bytes, as a filter may look at it.
+fn key(text: &str, limit: usize) -> Key<'_> {
+    // A character has at most 4 bytes, so that a cut text is at most 3 bytes shorter than the limit.
+    Key { text, whole: text.len() + 3 < limit }
+}
+
+/// Docker writes what was run into the action: `exec_create: /bin/sh -c …`. All of that is one action here.
+fn action_key(action: &str) -> Key<'_> {
+    let whole = !(action.starts_with("exec_") && action.ends_with(':'));
+    Key { whole: whole && key(action, WORD_BYTES).whole, text: action }
+}
+
+fn cut_action(action: &str) -> &str {
+    let colon = if action.starts_with("exec_") { action.find(':') } else { None };
+    cut(colon.and_then(|at| action.get(..=at)).unwrap_or(action), WORD_BYTES)
+}
+
+fn cut_id(id: &str) -> &str {
+    let limit = if id.starts_with(DIGEST) { DIGEST.len() + ID_BYTES } else { ID_BYTES };
+    cut(id, limit)
+}
+
+fn id_key(id: &str) -> Key<'_> {
+    // An id is never taken for whole: 8 bytes are nearly always a part of it.
+    Key { text: id, whole: false }
+}
+
+/// A table of distinct values.
+#[derive(Debug)]
+struct Table<T> {
+    values: Vec<T>,
+    places: HashMap<T, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T: Hash + Eq + Clone> Table<T> {
+    fn place<Q: ?Sized + Hash + Eq + ToOwned<Owned = T>>(&mut self, value: &Q) -> u32
+    where
+        T: std::borrow::Borrow<Q>,
+    {
+        if let Some(place) = self.places.get(value) {
+            return *place;
+        }
+        let place = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.values.push(value.to_owned());
+        self.places.insert(value.to_owned(), place);
+        place
+    }
+}
+
+/// Gathers summaries while a segment is written.
+#[derive(Debug, Default)]
+pub(in crate::log) struct SubjectsBuilder {
+    sources: Table<String>,
+    kinds: Table<String>,
+    actions: Table<String>,
+    subjects: Table<Subject>,
+    frame: BTreeMap<u32, u64>,
+    frames: Vec<Vec<(u32, u64)>>,
+}
+
+impl SubjectsBuilder {
+    /// Adds a record to the frame under way.
+    pub(super) fn add(&mut self, source: &str, event: &EventView<'_>) {
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("").to_owned();
+        let action = text(&event.action);
+        self.add_cut(source, &text(&event.kind), cut_action(&action), &text(&event.actor_id), event.attribute("name").unwrap_or(""));
+    }
+
+    fn add_cut(&mut self, source: &str, kind: &str, action: &str, id: &str, name: &str) {
+        let subject = Subject {
+            source: self.sources.place(cut(source, WORD_BYTES)),
+            kind: self.kinds.place(cut(kind, WORD_BYTES)),
+            id: cut_id(id).to_owned(),
+            name: cut(name, NAME_BYTES).to_owned(),
+        };
+        let bit = self.action_bit(action);
+        *self.frame.entry(self.subjects.place(&subject)).or_default() |= bit;
+    }
+
+    fn action_bit(&mut self, action: &str) -> u64 {
+        if self.actions.values.len() >= MAX_ACTIONS && !self.actions.places.contains_key(action) {
+            return OTHER_ACTIONS;
+        }
+        1 << self.actions.place(action)
+    }
+
+    /// Ends the frame under way.
+    pub(super) fn end_frame(&mut self) {
+        let mut before = 0;
+        let delta = |(subject, actions): (u32, u64)| {
+            let distance = subject - before;
+            before = subject;
+            (distance, actions)
+        };
+        self.frames.push(std::mem::take(&mut self.frame).into_iter().map(delta).collect());
+    }
+
+    /// Takes over a whole frame from the summaries of another segment.
+    pub(super) fn copy_frame(&mut self, from: &Subjects, frame: usize) {
+        for (subject, actions) in from.frame(frame) {
+            let text = |table: &[String], place: u32| table.get(place as usize).cloned().unwrap_or_default();
+            let row = Subject {
+                source: self.sources.place(text(&from.sources, subject.source).as_str()),
+                kind: self.kinds.place(text(&from.kinds, subject.kind).as_str()),
+                ..subject.clone()
+            };
+            let mut bits = actions & OTHER_ACTIONS;
+            for (at, action) in from.actions.iter().enumerate().take(MAX_ACTIONS) {
+                if actions & (1 << at) != 0 {
+                    bits |= self.action_bit(action);
+                }
+            }
+            *self.frame.entry(self.subjects.place(&row)).or_default() |= bits;
+        }
+        self.end_frame();
+    }
+
+    /// The stored form.
+    pub(super) fn finish(self) -> Result<Vec<u8>, LogError> {
+        let subjects = Subjects {
+            sources: self.sources.values,
+            kinds: self.kinds.values,
+            actions: self.actions.values,
+            rows: self.subjects.values,
+            frames: self.frames,
+        };
+        let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
+        let raw = bincode().serialize(&subjects).map_err(|e| failed(&e))?;
+        zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
+    }
+}
+
+fn bincode() -> impl Options {
+    bincode::DefaultOptions::new().with_limit(MAX_BYTES)
+}
+
+/// Which frames of a segment may hold something that passes a filter.
+#[derive(Debug)]
+pub(in crate::log) struct Candidates<'a> {
+    subjects: &'a Subjects,
+    /// Per subject: the actions that may pass.
+    passing: Vec<u64>,
+}
+
+impl Subjects {
+    /// Reads the stored form, whose checksum has been looked at.
+    pub(super) fn read(packed: &[u8]) -> Result<Self, LogError> {
+        let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("the summaries of a segment do not decode: {e}"));
+        let raw = zstd::stream::decode_all(std::io::Read::take(packed, MAX_BYTES)).map_err(|e| failed(&e))?;
+        bincode().deserialize(&raw).map_err(|e| failed(&e))
+    }
+
+    /// Memory taken, about.
+    pub(in crate::log) fn bytes(&self) -> usize {
+        let subjects: usize = self.rows.iter().map(|s| 64 + s.id.len() + s.name.len()).sum();
+        subjects + self.frames.iter().map(|f| 24 + 16 * f.len()).sum::<usize>()
+    }
+
+    pub(super) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn frame(&self, frame: usize) -> impl Iterator<Item = (&Subject, u64)> {
+        let mut place = 0;
+        self.frames.get(frame).into_iter().flatten().filter_map(move |(distance, actions)| {
+            place += distance;
+            Some((self.rows.get(place as usize)?, *actions))
+        })
+    }
+
+    /// Looks through the tables once, so that each frame takes a few operations a subject.
+    pub(in crate::log) fn candidates(&self, filter: &Filter) -> Candidates<'_> {
+        let text = |list: &'_ [String], place: u32| list.get(place as usize).cloned().unwrap_or_default();
+        let passing = self.rows.iter().map(|subject| {
+            let (source, kind) = (text(&self.sources, subject.source), text(&self.kinds, subject.kind));
+            let mut bits = 0;
+            let mut glimpse = Glimpse {
+                source: key(&source, WORD_BYTES),
+                kind: key(&kind, WORD_BYTES),
+                action: Key { text: "", whole: false },
+                id: id_key(&subject.id),
+                name: key(&subject.name, NAME_BYTES),
+            };
+            if filter.may_match(&glimpse) {
+                bits = OTHER_ACTIONS;
+                for (at, action) in self.actions.iter().enumerate().take(MAX_ACTIONS) {
+                    glimpse.action = action_key(action);
+                    if filter.may_match(&glimpse) {
+                        bits |= 1 << at;
+                    }
+                }
+            }
+            bits
+        });
+        Candidates { subjects: self, passing: passing.collect() }
+    }
+}
+
+impl Candidates<'_> {
+    /// Whether the frame may hold something that passes.
+    pub(in crate::log) fn may_match(&self, frame: usize) -> bool {
+        let Some(rows) = self.subjects.frames.get(frame) else { return true };
+        let mut place = 0;
+        rows.iter().any(|(distance, actions)| {
+            place += distance;
+            self.passing.get(place as usize).is_none_or(|passing| passing & actions != 0)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::filter::Subject as Matched;
+    use proptest::prelude::*;
+
+    fn event(kind: &str, action: &str, id: &str, name: &str) -> Event {
+        let json = serde_json::json!({"Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": {"name": name}}});
+        Event::from_line(json.to_string().as_bytes()).unwrap()
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[ab]{0,3}",
+            "[ab]{6,10}",
+            "(exec_create|exec_start): [ab]{0,3}",
+            "(die|oom|start|health_status: healthy)",
+            "sha256:[ab]{7,9}",
+            "[aé]{28,50}",
+            ".{0,3}"
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn never_says_no_where_there_is_something(
+            events in prop::collection::vec((word(), word(), word(), word(), word()), 1..40),
+            keys in prop::collection::vec((prop::sample::select(&crate::filter::KEYS[..]), word(), any::<bool>(), any::<bool>()), 0..3),
+        ) {
+            let mut builder = SubjectsBuilder::default();
+            let frames: Vec<_> = events.chunks(3).collect();
+            for frame in &frames {
+                for (source, kind, action, id, name) in *frame {
+                    builder.add(source, &event(kind, action, id, name).view());
+                }
+                builder.end_frame();
+            }
+            let stored = Subjects::read(&builder.finish().unwrap()).unwrap();
+            // Through a merge as well.
+            let mut merged = SubjectsBuilder::default();
+            (0..stored.frames()).for_each(|frame| merged.copy_frame(&stored, frame));
+            let merged = Subjects::read(&merged.finish().unwrap()).unwrap();
+            let terms = |excluded: bool| -> Vec<String> {
+                keys.iter().filter(|k| k.2 == excluded).map(|(key, value, _, star)| format!("{key}={value}{}", if *star && excluded { "*" } else { "" })).collect()
+            };
+            let filter = Filter::from_terms(&terms(false), &terms(true)).unwrap();
+            for subjects in [&stored, &merged] {
+                let candidates = subjects.candidates(&filter);
+                for (at, frame) in frames.iter().enumerate() {
+                    let holds = frame.iter().any(|(source, kind, action, id, name)| {
+                        filter.matches(&Matched { source, event: &event(kind, action, id, name).view() })
+                    });
+                    prop_assert!(!holds || candidates.may_match(at), "{filter} in {frame:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn passes_over_what_cannot_match() {
+        let mut builder = SubjectsBuilder::default();
+        let add = |builder: &mut SubjectsBuilder, action: &str, id: &str, name: &str| {
+            builder.add("local", &event("container", action, id, name).view());
+        };
+        for n in 0..200 {
+            add(&mut builder, &format!("exec_start: {n}"), "0123456789abcdef", "api");
+        }
+        add(&mut builder, "die", "fedcba9876543210", "db");
+        builder.end_frame();
+        add(&mut builder, "die", "0123456789abcdef", "api");
+        builder.end_frame();
+        for n in 0..200 {
+            add(&mut builder, &format!("odd-{n}"), "fedcba9876543210", "db");
+        }
+        builder.end_frame();
+        let subjects = Subjects::read(&builder.finish().unwrap()).unwrap();
+        let frames = |terms: &[&str]| {
+            let terms: Vec<_> = terms.iter().map(|t| (*t).to_owned()).collect();
+            let filter = Filter::from_terms(&terms, &[]).unwrap();
+            let candidates = subjects.candidates(&filter);
+            [candidates.may_match(0), candidates.may_match(1), candidates.may_match(2), candidates.may_match(99)]
+        };
+        assert_eq!(frames(&["event=die", "container=api"]), [false, true, false, true], "an unknown frame may hold anything");
+        assert_eq!(frames(&["container=0123456789abcdef", "event=die"])[..2], [false, true]);
+        assert_eq!(frames(&["container=db"])[..3], [true, false, true]);
+        assert_eq!(frames(&["event=odd-199", "container=db"])[..3], [false, false, true], "beyond the actions that are told apart");
+        assert_eq!(frames(&["event=exec_start: 7"])[..2], [true, false]);
+        assert_eq!(frames(&["container=0123999"])[..2], [false, false]);
+        let quiet = Filter::from_terms(&[], &["event=exec_*".to_owned(), "container=db".to_owned()]).unwrap();
+        assert!(!subjects.candidates(&quiet).may_match(0), "all noise");
+        assert!(subjects.candidates(&quiet).may_match(1));
+    }
+}

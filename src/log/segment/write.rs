@@ -1,0 +1,157 @@
+//! Writing a segment, line by line or frame by frame.
+
+use super::frame::{self, FrameMeta, LINES, RAW_BYTES};
+use super::index::IndexData;
+use super::subjects::{Subjects, SubjectsBuilder};
+use crate::cursor::{LogId, Sequence};
+use crate::event::EventView;
+use crate::log::LogError;
+use crate::log::chain::{self, ChainValue};
+use crate::log::line::Line;
+use crate::time::Timestamp;
+use std::io::Write;
+
+/// Level of sealed frames. Higher ones cost several times the time for a few per cent (README, "Measured").
+pub(in crate::log) const LEVEL: i32 = 9;
+
+/// Lays consecutive records out as a segment.
+pub(in crate::log) struct SegmentWriter<W> {
+    out: W,
+    log: LogId,
+    level: i32,
+    next: Sequence,
+    chain: ChainValue,
+    /// The frame under way.
+    lines: Vec<u8>,
+    count: u32,
+    time: Option<(Timestamp, Timestamp)>,
+    received: Option<(Timestamp, Timestamp)>,
+    offset: u64,
+    index: IndexData,
+    subjects: SubjectsBuilder,
+}
+
+impl<W> std::fmt::Debug for SegmentWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SegmentWriter").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+/// A failure on the way to the file, or in the records.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::log) enum WriteError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+fn widen(range: &mut Option<(Timestamp, Timestamp)>, with: (Timestamp, Timestamp)) {
+    *range = Some(range.map_or(with, |(min, max)| (min.min(with.0), max.max(with.1))));
+}
+
+impl<W: Write> SegmentWriter<W> {
+    /// A segment of `log` whose first record is `first`; `chain` stands before it.
+    pub(in crate::log) fn new(out: W, log: LogId, first: Sequence, chain: ChainValue, level: i32) -> Self {
+        let index = IndexData { log, received: Default::default(), chain_before: chain, frames: Vec::new(), chain_after: Vec::new() };
+        Self {
+            out,
+            log,
+            level,
+            next: first,
+            chain,
+            lines: Vec::new(),
+            count: 0,
+            time: None,
+            received: None,
+            offset: 0,
+            index,
+            subjects: SubjectsBuilder::default(),
+        }
+    }
+
+    /// Sequence of the next record.
+    pub(in crate::log) fn next(&self) -> Sequence {
+        self.next
+    }
+
+    /// The chain's value after the last line.
+    pub(in crate::log) fn chain(&self) -> ChainValue {
+        self.chain
+    }
+
+    /// Adds the next record: its line without the line end.
+    pub(in crate::log) fn push(&mut self, line: &[u8]) -> Result<(), WriteError> {
+        let parts = Line::of(line, self.next);
+        let json = line.get(parts.json()).and_then(|json| std::str::from_utf8(json).ok()).unwrap_or_default();
+        self.subjects.add(&parts.source(), &EventView::parse(json).unwrap_or_default());
+        widen(&mut self.time, (parts.time(), parts.time()));
+        widen(&mut self.received, (parts.received(), parts.received()));
+        self.chain = chain::next(&self.chain, line);
+        self.lines.extend_from_slice(line);
+        self.lines.push(b'\n');
+        self.count += 1;
+        self.next += 1;
+        if self.count >= LINES || self.lines.len() >= RAW_BYTES { self.end_frame() } else { Ok(()) }
+    }
+
+    fn end_frame(&mut self) -> Result<(), WriteError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let packed = frame::pack(&self.lines, self.level)?;
+        let size = |bytes: usize| u32::try_from(bytes).map_err(|_| LogError::Damaged("a frame of over 4 GiB".to_owned()));
+        let meta = FrameMeta {
+            first: self.next - u64::from(self.count),
+            count: self.count,
+            time: self.time.take().unwrap_or_default(),
+            offset: self.offset,
+            packed: size(packed.len())?,
+            raw: size(self.lines.len())?,
+            crc: crc32fast::hash(&packed),
+        };
+        self.subjects.end_frame();
+        self.put(&packed, meta, self.chain)?;
+        self.lines.clear();
+        self.count = 0;
+        Ok(())
+    }
+
+    fn put(&mut self, packed: &[u8], meta: FrameMeta, chain: ChainValue) -> Result<(), WriteError> {
+        self.out.write_all(packed)?;
+        self.offset += packed.len() as u64;
+        self.index.frames.push(meta);
+        self.index.chain_after.push(chain);
+        Ok(())
+    }
+
+    /// Whether the next frame can be taken over as it is: nothing waits, and it is as long as frames are to be.
+    pub(in crate::log) fn takes_frame(&self, frame: &FrameMeta) -> bool {
+        self.count == 0 && (frame.count >= LINES || frame.raw as usize >= RAW_BYTES)
+    }
+
+    /// Adds a frame of another segment as it is.
+    pub(in crate::log) fn push_frame(&mut self, packed: &[u8], at: usize, from: &IndexData, subjects: &Subjects) -> Result<(), WriteError> {
+        let (Some(frame), Some(chain)) = (from.frames.get(at), from.chain_after.get(at)) else { return Ok(()) };
+        let meta = FrameMeta { offset: self.offset, ..*frame };
+        self.subjects.copy_frame(subjects, at);
+        self.next = meta.last() + 1;
+        self.chain = *chain;
+        // Of the frames only the whole segment's received times are known.
+        widen(&mut self.received, from.received);
+        self.put(packed, meta, *chain)
+    }
+
+    /// Writes what is left and the index. Gives back where it wrote to, and whether there was anything.
+    pub(in crate::log) fn finish(mut self) -> Result<(W, bool), WriteError> {
+        self.end_frame()?;
+        if self.index.frames.is_empty() {
+            return Ok((self.out, false));
+        }
+        self.index.received = self.received.unwrap_or_default();
+        self.index.log = self.log;
+        let trailer = self.index.write(&self.subjects.finish()?)?;
+        self.out.write_all(&trailer)?;
+        Ok((self.out, true))
+    }
+}
