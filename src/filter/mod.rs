@@ -6,6 +6,7 @@
 
 mod glimpse;
 mod image;
+mod needles;
 mod parse;
 
 pub use glimpse::{Glimpse, Key};
@@ -45,6 +46,7 @@ type Terms = BTreeMap<&'static str, Vec<String>>;
 pub struct Filter {
     include: Terms,
     exclude: Terms,
+    needles: needles::Needles,
 }
 
 /// The parts of a record that a filter matches against.
@@ -69,6 +71,11 @@ impl Subject<'_> {
 }
 
 impl Filter {
+    fn new(include: Terms, exclude: Terms) -> Self {
+        let needles = needles::Needles::of(&include);
+        Self { include, exclude, needles }
+    }
+
     /// Whether this filter keeps everything.
     pub fn is_empty(&self) -> bool {
         self.include.values().all(Vec::is_empty) && self.exclude.values().all(Vec::is_empty)

@@ -50,7 +50,7 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] says which parameter and key were wrong, and why.
     pub fn from_params(filters: Option<&str>, exclude: Option<&str>) -> Result<Self, FilterError> {
-        Ok(Self { include: terms("filters", filters)?, exclude: terms("exclude", exclude)? })
+        Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?))
     }
 
     /// From `KEY=VALUE` terms, as `-f` and `-x` take them.
@@ -66,7 +66,7 @@ impl Filter {
             }
             limit(param, out)
         };
-        Ok(Self { include: collect("filter", filters)?, exclude: collect("exclude", exclude)? })
+        Ok(Self::new(collect("filter", filters)?, collect("exclude", exclude)?))
     }
 }
 

@@ -198,6 +198,7 @@ proptest! {
             let filter = Filter::from_params(Some(&text), None).unwrap();
             let got = filter.matches(&Subject { source: "local", event: &event.view() });
             prop_assert_eq!(got, expected, "{} on {}", text, json);
+            prop_assert!(!got || filter.may_match_text(json.as_bytes()), "{} on {}", text, json);
         }
     }
 

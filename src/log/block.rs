@@ -205,7 +205,8 @@ impl Block {
 
     /// Whether a record passes a filter.
     pub fn matches(&self, seq: Sequence, filter: &Filter) -> bool {
-        filter.is_empty() || filter.matches(&Subject { source: &self.source(seq), event: &self.event(seq) })
+        let may = || filter.may_match_text(self.json(seq).as_bytes());
+        filter.is_empty() || (may() && filter.matches(&Subject { source: &self.source(seq), event: &self.event(seq) }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading from the shelf: from memory where possible, else from segments and tips on disk.
 
 use super::index::IndexEntry;
-use super::segment::{FrameMeta, Segment, Subjects};
+use super::segment::{CHUNK_FRAMES, FrameMeta, Segment, Subjects};
 use super::shelf::{Shelf, State};
 use super::tip::Tip;
 use super::{Block, Chunk, GapReason, LogError, Piece, Scan};
@@ -247,8 +247,8 @@ fn meets(frame: &FrameMeta, range: &RangeInclusive<Timestamp>) -> bool {
 struct Sieve<'a> {
     shelf: &'a Shelf,
     filter: &'a Filter,
-    /// The segment looked at last, and its frames that may hold something; `None` where that is not known.
-    current: Option<(Sequence, Option<Vec<bool>>)>,
+    /// The chunk looked at last, by its segment and number, and its frames that may hold something; `None` where that is not known.
+    current: Option<((Sequence, usize), Option<Vec<bool>>)>,
 }
 
 impl Sieve<'_> {
@@ -256,17 +256,18 @@ impl Sieve<'_> {
         if self.filter.is_empty() {
             return true;
         }
-        if self.current.as_ref().is_none_or(|(first, _)| *first != segment.first()) {
-            let frames = self.shelf.subjects(segment).map(|subjects| self.frames(&subjects, segment.frames().len()));
-            self.current = Some((segment.first(), frames));
+        let chunk = (segment.first(), frame / CHUNK_FRAMES);
+        if self.current.as_ref().is_none_or(|(current, _)| *current != chunk) {
+            let frames = self.shelf.subjects(segment, frame).map(|subjects| self.frames(&subjects));
+            self.current = Some((chunk, frames));
         }
         let frames = self.current.as_ref().and_then(|(_, frames)| frames.as_ref());
-        frames.and_then(|frames| frames.get(frame)).copied().unwrap_or(true)
+        frames.and_then(|frames| frames.get(frame % CHUNK_FRAMES)).copied().unwrap_or(true)
     }
 
-    fn frames(&self, subjects: &Subjects, count: usize) -> Vec<bool> {
+    fn frames(&self, subjects: &Subjects) -> Vec<bool> {
         let candidates = subjects.candidates(self.filter);
-        (0..count).map(|frame| candidates.may_match(frame)).collect()
+        (0..CHUNK_FRAMES).map(|frame| candidates.may_match(frame)).collect()
     }
 }
 

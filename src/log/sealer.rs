@@ -201,14 +201,16 @@ impl Thread {
         let writer = &mut unfinished.writer;
         for segment in row {
             let index = segment.index()?;
-            let lost = || LogError::Damaged(format!("the summaries of {} are lost", segment.path().display()));
-            let subjects = segment.subjects().ok_or_else(lost)?;
+            let mut subjects = None;
             if index.chain_before != writer.chain() {
                 return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
             }
             for (at, frame) in index.frames.iter().enumerate() {
-                if writer.takes_frame(frame) {
-                    writer.push_frame(&segment.packed(&[*frame])?, at, &index, &subjects)?;
+                if at.is_multiple_of(segment::CHUNK_FRAMES) {
+                    subjects = segment.subjects(at);
+                }
+                if let Some(subjects) = subjects.as_ref().filter(|_| writer.takes_frame(frame)) {
+                    writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
                 } else {
                     let block = segment.block(frame)?;
                     for seq in block.sequences() {

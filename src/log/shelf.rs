@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::codec;
 use super::index::{Index, IndexEntry};
-use super::segment::{Segment, Subjects};
+use super::segment::{CHUNK_FRAMES, Segment, Subjects};
 use super::tip::Tip;
 use super::{Bounds, LogError};
 use crate::cursor::{LogId, Sequence};
@@ -178,9 +178,12 @@ impl Shelf {
         self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
     }
 
-    /// The summaries of a segment; `None` when they are lost.
-    pub(super) fn subjects(&self, segment: &Segment) -> Option<Arc<Subjects>> {
-        let key = (segment.first(), segment.last());
-        self.summaries.get_or_insert_with(&key, || segment.subjects().map(Arc::new).ok_or(())).ok()
+    /// The summaries of the chunk in which a frame lies; `None` when they are lost.
+    pub(super) fn subjects(&self, segment: &Segment, frame: usize) -> Option<Arc<Subjects>> {
+        let chunk = frame / CHUNK_FRAMES;
+        let frames = segment.frames();
+        let first = frames.get(chunk * CHUNK_FRAMES)?.first;
+        let last = frames.get(((chunk + 1) * CHUNK_FRAMES).min(frames.len()) - 1)?.last();
+        self.summaries.get_or_insert_with(&(first, last), || segment.subjects(frame).map(Arc::new).ok_or(())).ok()
     }
 }

@@ -4,14 +4,15 @@
 //! ```text
 //! index   offset  0 "shipslog" · format u8 · 3 zero bytes · frames u32 · log id (16 bytes)
 //!         offset 32 first sequence u64 · min, max received time i64
-//!         offset 56 chain value before the first line · length and CRC-32 of the summaries u32
+//!         offset 56 chain value before the first line · frames a chunk of summaries u32 · chunks u32
 //!         offset 96 each frame: lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
 //!                   chain value after its last line
-//!         then CRC-32 u32 of all that · summaries (subjects.rs)
+//!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (subjects.rs)
 //! ```
 //! These integers are big-endian; those that zstd defines are little-endian.
 
 use super::frame::FrameMeta;
+use super::subjects::CHUNK_FRAMES;
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
 use crate::log::chain::ChainValue;
@@ -31,6 +32,14 @@ pub(super) const FOOTER: usize = 9;
 const ENTRY: usize = 8;
 /// More frames than any segment has.
 const MAX_FRAMES: u32 = 1 << 20;
+
+/// Where a chunk of summaries lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChunkPlace {
+    pub(super) offset: u64,
+    pub(super) bytes: u32,
+    pub(super) crc: u32,
+}
 
 /// The index of a segment, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +94,8 @@ impl IndexData {
     }
 
     /// Both skippable frames.
-    pub(super) fn write(&self, subjects: &[u8]) -> Result<Vec<u8>, LogError> {
-        let mut body = Vec::with_capacity(128 + 64 * self.frames.len() + subjects.len());
+    pub(super) fn write(&self, chunks: &[Vec<u8>]) -> Result<Vec<u8>, LogError> {
+        let mut body = Vec::with_capacity(128 + 64 * self.frames.len() + chunks.iter().map(|c| c.len() + 8).sum::<usize>());
         body.extend_from_slice(MAGIC);
         body.extend_from_slice(&[FORMAT, 0, 0, 0]);
         body.extend_from_slice(&length(self.frames.len())?.to_be_bytes());
@@ -95,8 +104,8 @@ impl IndexData {
         body.extend_from_slice(&self.received.0.nanos().to_be_bytes());
         body.extend_from_slice(&self.received.1.nanos().to_be_bytes());
         body.extend_from_slice(&self.chain_before);
-        body.extend_from_slice(&length(subjects.len())?.to_be_bytes());
-        body.extend_from_slice(&crc32fast::hash(subjects).to_be_bytes());
+        body.extend_from_slice(&length(CHUNK_FRAMES)?.to_be_bytes());
+        body.extend_from_slice(&length(chunks.len())?.to_be_bytes());
         for (frame, chain) in self.frames.iter().zip(&self.chain_after) {
             for value in [frame.count, frame.packed, frame.raw, frame.crc] {
                 body.extend_from_slice(&value.to_be_bytes());
@@ -105,8 +114,12 @@ impl IndexData {
             body.extend_from_slice(&frame.time.1.nanos().to_be_bytes());
             body.extend_from_slice(chain);
         }
+        for chunk in chunks {
+            body.extend_from_slice(&length(chunk.len())?.to_be_bytes());
+            body.extend_from_slice(&crc32fast::hash(chunk).to_be_bytes());
+        }
         body.extend_from_slice(&crc32fast::hash(&body).to_be_bytes());
-        body.extend_from_slice(subjects);
+        chunks.iter().for_each(|chunk| body.extend_from_slice(chunk));
 
         let mut out = Vec::with_capacity(body.len() + ENTRY * (self.frames.len() + 3));
         zstd_int::put(&mut out, INDEX_FRAME);
@@ -125,8 +138,8 @@ impl IndexData {
         Ok(out)
     }
 
-    /// Reads the content of the index's frame, up to the summaries: the index, and where the summaries lie in it.
-    pub(super) fn read(body: &[u8]) -> Result<(Self, std::ops::Range<usize>, u32), LogError> {
+    /// Reads the content of the index's frame, up to the summaries: the index, and where in it the chunks of summaries lie.
+    pub(super) fn read(body: &[u8]) -> Result<(Self, Vec<ChunkPlace>), LogError> {
         let mut rest = body;
         if take::<8>(&mut rest)? != *MAGIC || take::<4>(&mut rest)?[0] != FORMAT {
             return Err(damaged("has an unknown form"));
@@ -139,7 +152,7 @@ impl IndexData {
         let mut first = u64::from_be_bytes(take(&mut rest)?);
         let received = (take_time(&mut rest)?, take_time(&mut rest)?);
         let chain_before = take(&mut rest)?;
-        let (subjects_bytes, subjects_crc) = (take_u32(&mut rest)? as usize, take_u32(&mut rest)?);
+        let (chunk_frames, chunk_count) = (take_u32(&mut rest)? as usize, take_u32(&mut rest)? as usize);
         let (mut frames, mut chain_after, mut offset) = (Vec::with_capacity(count as usize), Vec::with_capacity(count as usize), 0);
         for _ in 0..count {
             let (count, packed, raw, crc) = (take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?);
@@ -149,12 +162,21 @@ impl IndexData {
             first = first.checked_add(u64::from(count)).ok_or_else(|| damaged("makes no sense"))?;
             offset += u64::from(packed);
         }
+        if chunk_frames != CHUNK_FRAMES || chunk_count != frames.len().div_ceil(CHUNK_FRAMES) {
+            return Err(damaged("makes no sense"));
+        }
+        let lengths = (0..chunk_count).map(|_| Ok((take_u32(&mut rest)?, take_u32(&mut rest)?))).collect::<Result<Vec<_>, LogError>>()?;
         let fixed = body.len() - rest.len();
         if crc32fast::hash(body.get(..fixed).unwrap_or_default()) != take_u32(&mut rest)? || frames.iter().any(|f| f.count == 0) {
             return Err(damaged("has another checksum"));
         }
-        let subjects = fixed + 4..fixed + 4 + subjects_bytes;
-        Ok((Self { log, received, chain_before, frames, chain_after }, subjects, subjects_crc))
+        let mut at = (body.len() - rest.len()) as u64;
+        let place = |(bytes, crc): (u32, u32)| {
+            let place = ChunkPlace { offset: at, bytes, crc };
+            at += u64::from(bytes);
+            place
+        };
+        Ok((Self { log, received, chain_before, frames, chain_after }, lengths.into_iter().map(place).collect()))
     }
 }
 

@@ -11,12 +11,13 @@ mod write;
 
 pub(super) use frame::FrameMeta;
 pub(super) use index::IndexData;
-pub(super) use subjects::Subjects;
+pub(super) use subjects::{CHUNK_FRAMES, Subjects};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
 use super::{Block, LogError};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
+use index::ChunkPlace;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -37,8 +38,8 @@ pub(super) struct Segment {
     received: (Timestamp, Timestamp),
     time: (Timestamp, Timestamp),
     frames: Vec<FrameMeta>,
-    /// Where the summaries lie, and their checksum; `None` when the index is lost.
-    subjects: Option<(u64, usize, u32)>,
+    /// Where the summaries lie; nothing when the index is lost.
+    chunks: Vec<ChunkPlace>,
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
@@ -59,16 +60,16 @@ impl Segment {
     pub(super) fn open(path: &Path) -> Result<Self, LogError> {
         let file = File::open(path).map_err(io("cannot open", path))?;
         let bytes = file.metadata().map_err(io("cannot read", path))?.len();
-        let (index, subjects) = match read_index(&file, path, bytes) {
-            Ok((index, subjects)) => (index, Some(subjects)),
+        let (index, chunks) = match read_index(&file, path, bytes) {
+            Ok(whole) => whole,
             Err(LogError::Damaged(why)) => {
                 tracing::error!(store.segment = %path.display(), error = why, "a segment's index is damaged; it is made again from its frames");
-                (walk::rebuild(&file, path, bytes)?, None)
+                (walk::rebuild(&file, path, bytes)?, Vec::new())
             }
             Err(e) => return Err(e),
         };
         let time = index.frames.iter().map(|f| f.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), file, bytes, log: index.log, received: index.received, time, frames: index.frames, subjects })
+        Ok(Self { path: path.to_owned(), file, bytes, log: index.log, received: index.received, time, frames: index.frames, chunks })
     }
 
     /// Where it lies.
@@ -113,7 +114,7 @@ impl Segment {
 
     /// Whether the index is as it was written.
     pub(super) fn has_index(&self) -> bool {
-        self.subjects.is_some()
+        !self.chunks.is_empty()
     }
 
     fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, LogError> {
@@ -139,12 +140,13 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// The summaries; `None` when they are lost.
-    pub(super) fn subjects(&self) -> Option<Subjects> {
-        let (offset, bytes, crc) = self.subjects?;
-        let packed = self.read(offset, bytes).ok()?;
-        let subjects = if crc32fast::hash(&packed) == crc { Subjects::read(&packed) } else { Err(LogError::Closed) };
-        subjects.ok().filter(|subjects| subjects.frames() == self.frames.len())
+    /// The summaries of the chunk in which `frame` lies; `None` when they are lost.
+    pub(super) fn subjects(&self, frame: usize) -> Option<Subjects> {
+        let at = frame / CHUNK_FRAMES;
+        let place = self.chunks.get(at)?;
+        let packed = self.read(place.offset, place.bytes as usize).ok()?;
+        let subjects = (crc32fast::hash(&packed) == place.crc).then(|| Subjects::read(&packed).ok())??;
+        (subjects.frames() == CHUNK_FRAMES.min(self.frames.len() - at * CHUNK_FRAMES)).then_some(subjects)
     }
 
     /// The whole index, read anew.
@@ -168,7 +170,7 @@ fn read_exact(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec
 }
 
 /// The index, and where in the file the summaries lie.
-fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, (u64, usize, u32)), LogError> {
+fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<ChunkPlace>), LogError> {
     let cut = || LogError::Damaged(format!("{} is shorter than it should be", path.display()));
     let tail_at = bytes.saturating_sub(TAIL_BYTES);
     let tail = read_exact(file, path, tail_at, usize::try_from(bytes - tail_at).map_err(|_| cut())?)?;
@@ -184,14 +186,16 @@ fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, (u64, 
     let index_at = table.last().and_then(|last| table_at.checked_sub(u64::from(*last))).ok_or_else(cut)?;
     let frame = part(index_at, table_at)?;
     let content = index::index_content(&frame)?;
-    let (index, subjects, crc) = IndexData::read(content)?;
+    let (index, mut chunks) = IndexData::read(content)?;
     let end = index.frames.last().map_or(0, |f| f.offset + u64::from(f.packed));
     let sizes_agree = index.frames.iter().map(|f| f.packed).eq(table.iter().copied().take(table.len() - 1));
-    if end != index_at || subjects.end != content.len() || !sizes_agree {
+    let chunks_end = chunks.last().map(|chunk| chunk.offset + u64::from(chunk.bytes));
+    if end != index_at || chunks_end != Some(content.len() as u64) || !sizes_agree {
         return Err(LogError::Damaged(format!("the index of {} does not fit its frames", path.display())));
     }
     let content_at = index_at + (frame.len() - content.len()) as u64;
-    Ok((index, (content_at + subjects.start as u64, subjects.len(), crc)))
+    chunks.iter_mut().for_each(|chunk| chunk.offset += content_at);
+    Ok((index, chunks))
 }
 
 #[cfg(test)]

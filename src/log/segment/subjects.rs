@@ -38,7 +38,10 @@ struct Subject {
     name: String,
 }
 
-/// The summaries of a segment as they are stored (bincode, zstd).
+/// Frames whose summaries are stored together, so that a read of a short time loads little.
+pub(in crate::log) const CHUNK_FRAMES: usize = 64;
+
+/// The summaries of up to [`CHUNK_FRAMES`] frames as they are stored (bincode, zstd).
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::log) struct Subjects {
     sources: Vec<String>,
@@ -59,6 +62,11 @@ fn cut(text: &str, limit: usize) -> &str {
 fn key(text: &str, limit: usize) -> Key<'_> {
     // A character has at most 4 bytes, so that a cut text is at most 3 bytes shorter than the limit.
     Key { text, whole: text.len() + 3 < limit }
+}
+
+/// A word of a table; one that is not there may be any.
+fn word(table: &[String], place: u32) -> Key<'_> {
+    table.get(place as usize).map_or(Key { text: "", whole: false }, |text| key(text, WORD_BYTES))
 }
 
 /// Docker writes what was run into the action: `exec_create: /bin/sh -c …`. All of that is one action here.
@@ -178,6 +186,10 @@ impl SubjectsBuilder {
         self.end_frame();
     }
 
+    pub(super) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
     /// The stored form.
     pub(super) fn finish(self) -> Result<Vec<u8>, LogError> {
         let subjects = Subjects {
@@ -233,27 +245,24 @@ impl Subjects {
 
     /// Looks through the tables once, so that each frame takes a few operations a subject.
     pub(in crate::log) fn candidates(&self, filter: &Filter) -> Candidates<'_> {
-        let text = |list: &'_ [String], place: u32| list.get(place as usize).cloned().unwrap_or_default();
+        let unknown = Key { text: "", whole: false };
+        let nothing_known = Glimpse { source: unknown, kind: unknown, action: unknown, id: unknown, name: unknown };
+        // What a filter asks of the action and what it asks of the subject stand side by side: both must hold.
+        let mut actions = OTHER_ACTIONS;
+        for (at, action) in self.actions.iter().enumerate().take(MAX_ACTIONS) {
+            if filter.may_match(&Glimpse { action: action_key(action), ..nothing_known }) {
+                actions |= 1 << at;
+            }
+        }
         let passing = self.rows.iter().map(|subject| {
-            let (source, kind) = (text(&self.sources, subject.source), text(&self.kinds, subject.kind));
-            let mut bits = 0;
-            let mut glimpse = Glimpse {
-                source: key(&source, WORD_BYTES),
-                kind: key(&kind, WORD_BYTES),
-                action: Key { text: "", whole: false },
+            let glimpse = Glimpse {
+                source: word(&self.sources, subject.source),
+                kind: word(&self.kinds, subject.kind),
                 id: id_key(&subject.id),
                 name: key(&subject.name, NAME_BYTES),
+                ..nothing_known
             };
-            if filter.may_match(&glimpse) {
-                bits = OTHER_ACTIONS;
-                for (at, action) in self.actions.iter().enumerate().take(MAX_ACTIONS) {
-                    glimpse.action = action_key(action);
-                    if filter.may_match(&glimpse) {
-                        bits |= 1 << at;
-                    }
-                }
-            }
-            bits
+            if filter.may_match(&glimpse) { actions } else { 0 }
         });
         Candidates { subjects: self, passing: passing.collect() }
     }

@@ -33,7 +33,7 @@ pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData,
             at += skipped;
             continue;
         }
-        let found = frame::unpack(rest, |lines, packed| {
+        let found = frame::unpack(rest, false, |lines, packed| {
             let seen = look(lines, &mut chain)?;
             Ok((seen, packed, lines.len()))
         });

@@ -2,7 +2,7 @@
 
 use super::frame::{self, FrameMeta, LINES, RAW_BYTES};
 use super::index::IndexData;
-use super::subjects::{Subjects, SubjectsBuilder};
+use super::subjects::{CHUNK_FRAMES, Subjects, SubjectsBuilder};
 use crate::cursor::{LogId, Sequence};
 use crate::event::EventView;
 use crate::log::LogError;
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use std::io::Write;
 
 /// Level of sealed frames. Higher ones cost several times the time for a few per cent (README, "Measured").
-pub(in crate::log) const LEVEL: i32 = 9;
+pub(in crate::log) const LEVEL: i32 = 11;
 
 /// Lays consecutive records out as a segment.
 pub(in crate::log) struct SegmentWriter<W> {
@@ -29,6 +29,8 @@ pub(in crate::log) struct SegmentWriter<W> {
     offset: u64,
     index: IndexData,
     subjects: SubjectsBuilder,
+    /// Finished chunks of summaries.
+    chunks: Vec<Vec<u8>>,
 }
 
 impl<W> std::fmt::Debug for SegmentWriter<W> {
@@ -67,6 +69,7 @@ impl<W: Write> SegmentWriter<W> {
             offset: 0,
             index,
             subjects: SubjectsBuilder::default(),
+            chunks: Vec::new(),
         }
     }
 
@@ -122,6 +125,13 @@ impl<W: Write> SegmentWriter<W> {
         self.offset += packed.len() as u64;
         self.index.frames.push(meta);
         self.index.chain_after.push(chain);
+        if self.subjects.frames() == CHUNK_FRAMES { self.end_chunk() } else { Ok(()) }
+    }
+
+    fn end_chunk(&mut self) -> Result<(), WriteError> {
+        if self.subjects.frames() > 0 {
+            self.chunks.push(std::mem::take(&mut self.subjects).finish()?);
+        }
         Ok(())
     }
 
@@ -130,11 +140,11 @@ impl<W: Write> SegmentWriter<W> {
         self.count == 0 && (frame.count >= LINES || frame.raw as usize >= RAW_BYTES)
     }
 
-    /// Adds a frame of another segment as it is.
+    /// Adds a frame of another segment as it is; `subjects` is its chunk of summaries.
     pub(in crate::log) fn push_frame(&mut self, packed: &[u8], at: usize, from: &IndexData, subjects: &Subjects) -> Result<(), WriteError> {
         let (Some(frame), Some(chain)) = (from.frames.get(at), from.chain_after.get(at)) else { return Ok(()) };
         let meta = FrameMeta { offset: self.offset, ..*frame };
-        self.subjects.copy_frame(subjects, at);
+        self.subjects.copy_frame(subjects, at % CHUNK_FRAMES);
         self.next = meta.last() + 1;
         self.chain = *chain;
         // Of the frames only the whole segment's received times are known.
@@ -150,7 +160,8 @@ impl<W: Write> SegmentWriter<W> {
         }
         self.index.received = self.received.unwrap_or_default();
         self.index.log = self.log;
-        let trailer = self.index.write(&self.subjects.finish()?)?;
+        self.end_chunk()?;
+        let trailer = self.index.write(&self.chunks)?;
         self.out.write_all(&trailer)?;
         Ok((self.out, true))
     }

@@ -1,0 +1,217 @@
+//! Sealed history: size, sealing, start after a kill, scans, point reads, filtered pages, memory.
+//!
+//! `cargo bench --bench segments` (1 M records; `SHIPSLOG_RECORDS=10000000` for more)
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a bench"
+)]
+
+#[path = "support/fleet.rs"]
+mod fleet;
+mod support;
+
+use fleet::Fleet;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use shipslog::filter::Filter;
+use shipslog::log::{EmbeddedLog, EventLog};
+use shipslog::reader::{Reader, Step, Want};
+use shipslog::time::Timestamp;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use support::{RUNS, median, ms, quantile};
+
+/// The directory to load, for the process that is killed.
+const CHILD: &str = "SHIPSLOG_BENCH_LOAD";
+
+fn main() {
+    let count: u64 = std::env::var("SHIPSLOG_RECORDS").map_or(1_000_000, |text| text.parse().expect("SHIPSLOG_RECORDS is a number"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    match std::env::var(CHILD) {
+        Ok(dir) => runtime.block_on(load(Path::new(&dir), count)),
+        Err(_) => runtime.block_on(run()),
+    }
+}
+
+/// Writes the log as fast as it goes and waits until all but the newest tip is sealed.
+async fn load(dir: &Path, count: u64) {
+    let (log, _) = EmbeddedLog::open(dir).unwrap();
+    let mut fleet = Fleet::new();
+    let (began, mut left, mut raw) = (Instant::now(), count, 0);
+    while left > 0 {
+        let batch = fleet.batch(usize::try_from(left.min(256)).unwrap());
+        left -= batch.len() as u64;
+        raw += batch.iter().map(|r| r.event.as_json().len() as u64).sum::<u64>();
+        log.append(batch).await.unwrap();
+    }
+    let loaded = began.elapsed();
+    while files(dir, "tip-").len() > 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rate = |time: Duration| count as f64 / time.as_secs_f64() / 1e3;
+    println!(
+        "{count} messages of {} B: stored at {:.0} k/s, with the sealing at {:.0} k/s",
+        raw / count,
+        rate(loaded),
+        rate(began.elapsed())
+    );
+    println!("ready");
+    std::future::pending::<()>().await;
+}
+
+fn files(dir: &Path, prefix: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect()
+}
+
+fn resident_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+async fn run() {
+    let dir = tempfile::TempDir::new_in("target").unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap()).env(CHILD, dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).take_while(|line| line != "ready") {
+        println!("{line}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let began = Instant::now();
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    let opened = began.elapsed();
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    println!("start after kill -9: {:.1} ms, {} MB resident", ms(opened), resident_mb());
+    sizes(&log, dir.path()).await;
+    scans(&log, dir.path()).await;
+    points(&log).await;
+    pages(&log).await;
+    println!("resident at the end: {} MB", resident_mb());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    println!("after merging: {} segments", files(dir.path(), "0").len());
+    log.close().await.unwrap();
+}
+
+async fn sizes(log: &Arc<dyn EventLog>, dir: &Path) {
+    let first = files(dir, "tip-").iter().map(|p| p.to_string_lossy().rsplit('-').next().unwrap().parse::<u64>().unwrap()).max().unwrap();
+    let bytes: u64 = files(dir, "0").iter().map(|path| path.metadata().unwrap().len()).sum();
+    let mut reader = Reader::new(Arc::clone(log), first.saturating_sub(60_000), Want { until: first - 1, ..Want::default() });
+    let (mut wire, mut records) = (0, 0);
+    while let Some(step) = reader.next().await.unwrap() {
+        if let Step::Records(selection) = step {
+            records += selection.sequences().count();
+            wire += selection.sequences().map(|seq| selection.block.line(seq, true).len()).sum::<usize>();
+        }
+    }
+    println!(
+        "{} segments: {:.2} B a record, which is {} B on the wire",
+        files(dir, "0").len(),
+        bytes as f64 / (first - 1) as f64,
+        wire / records
+    );
+}
+
+/// Everything, as frames: records a second.
+async fn scan(log: &Arc<dyn EventLog>, want: Want) -> (u64, f64) {
+    let (began, bounds) = (Instant::now(), log.bounds());
+    let mut reader = Reader::new(Arc::clone(log), 0, want);
+    let mut count = 0;
+    while let Some(step) = reader.next().await.unwrap() {
+        if let Step::Records(selection) = step {
+            for run in &selection.runs {
+                std::hint::black_box(selection.block.frames(*run.start(), *run.end()));
+                count += run.end() - run.start() + 1;
+            }
+        }
+    }
+    (count, (bounds.head - bounds.oldest + 1) as f64 / began.elapsed().as_secs_f64())
+}
+
+/// Drops the files from the page cache.
+fn chill(dir: &Path) {
+    Command::new("sync").status().unwrap();
+    for path in files(dir, "0") {
+        let dd = Command::new("dd").arg(format!("if={}", path.display())).args(["iflag=nocache", "count=0"]).stderr(Stdio::null()).status();
+        assert!(dd.unwrap().success());
+    }
+}
+
+async fn scans(log: &Arc<dyn EventLog>, dir: &Path) {
+    let (mut warm, mut cold, mut rare) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        chill(dir);
+        cold.push(scan(log, Want::default()).await.1);
+        warm.push(scan(log, Want::default()).await.1);
+        let filter = Filter::from_params(Some(r#"{"event":["oom"],"container":["shop-web-6"]}"#), None).unwrap();
+        rare.push(scan(log, Want::filtered(filter)).await.1);
+    }
+    println!(
+        "scan to frames: {:.2} M/s warm, {:.2} M/s cold; under a filter that nothing passes: {:.1} M/s",
+        median(warm) / 1e6,
+        median(cold) / 1e6,
+        median(rare) / 1e6
+    );
+}
+
+async fn points(log: &Arc<dyn EventLog>) {
+    let mut random = SmallRng::seed_from_u64(1);
+    let head = log.bounds().head;
+    let mut measure = async |from: u64, to: u64| {
+        let mut times = Vec::new();
+        for _ in 0..1000 {
+            let seq = random.random_range(from..=to);
+            let began = Instant::now();
+            let mut reader = Reader::new(Arc::clone(log), seq - 1, Want { until: seq, ..Want::default() });
+            assert!(matches!(reader.next().await.unwrap(), Some(Step::Records(_))));
+            times.push(began.elapsed());
+        }
+        (ms(quantile(&mut times, 0.5)), ms(quantile(&mut times, 0.99)))
+    };
+    let sealed = measure(1, head / 2).await;
+    let tip = measure(head - 1000, head).await;
+    println!("one record by id, p50 and p99: {:.3} {:.3} ms sealed; {:.3} {:.3} ms in the tip", sealed.0, sealed.1, tip.0, tip.1);
+}
+
+/// Pages of up to 500 records by time range and filter.
+async fn pages(log: &Arc<dyn EventLog>) {
+    let fleet = Fleet::new();
+    let mut random = SmallRng::seed_from_u64(2);
+    let names = fleet.names();
+    let span = i64::try_from(log.bounds().head).unwrap() * 1_000_000;
+    let (mut times, mut found) = (Vec::new(), 0);
+    for n in 0..200 {
+        let name = &names[n % names.len()];
+        let filter = Filter::from_params(Some(&format!(r#"{{"event":["die","oom"],"container":["{name}"]}}"#)), None).unwrap();
+        let from = fleet.now + random.random_range(0..span - 30_000_000_000);
+        let want = Want { time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(from + 30_000_000_000), ..Want::filtered(filter) };
+        let began = Instant::now();
+        let mut reader = Reader::new(Arc::clone(log), log.bounds().oldest - 1, want);
+        let mut page = 0;
+        while let Some(step) = reader.next().await.unwrap() {
+            if let Step::Records(selection) = step {
+                page += selection.sequences().count();
+                if page >= 500 {
+                    break;
+                }
+            }
+        }
+        times.push(began.elapsed());
+        found += page;
+    }
+    println!(
+        "page of one container's die and oom in 30 s (30,000 records): p50 {:.2} ms, p99 {:.2} ms; {} records a page",
+        ms(quantile(&mut times, 0.5)),
+        ms(quantile(&mut times, 0.99)),
+        found / 200
+    );
+}
