@@ -7,6 +7,7 @@ use crate::ingest::endpoint::DockerHost;
 use crate::ingest::{self, Source, StatusHandle};
 use crate::log::{EmbeddedLog, EventLog};
 use crate::recorder::{Recorder, RecorderStats};
+use crate::retention;
 use crate::server::{self, Context, Gauge};
 use anyhow::Context as _;
 use std::future::Future;
@@ -22,8 +23,8 @@ use tokio::sync::{Semaphore, watch};
 const QUEUE_INPUTS: usize = 65_536;
 /// Bytes that they may hold.
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
-/// Open files besides the connections: the log, Docker, the runtime.
-const SPARE_FILES: u64 = 256;
+/// Open files besides the connections: the log (one a segment), Docker, the runtime.
+const SPARE_FILES: u64 = 1024;
 /// How long the recorder may take to store what has queued when the program stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -80,6 +81,7 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
     drop(feed);
     let recording = tokio::spawn(recorder.run(inbox));
 
+    tokio::spawn(retention::run(Arc::clone(&log), config.retention, shutdown.clone()));
     let address = listener.local_addr()?;
     let context = Arc::new(Context {
         log: Arc::clone(&log),

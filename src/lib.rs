@@ -24,5 +24,6 @@ pub mod log;
 pub mod migrations;
 pub mod reader;
 pub mod recorder;
+pub mod retention;
 pub mod server;
 pub mod time;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by floor; imports point down only.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("event", 0),
     ("cursor", 0),
     ("filter", 0),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("recorder", 2),
     ("reader", 2),
     ("export", 2),
+    ("retention", 2),
     ("server", 3),
     ("client", 3),
     ("app", 4),

@@ -31,6 +31,12 @@ pub struct Layer {
     /// Listen on an address that other machines can reach, without token and TLS [env: SHIPSLOG_INSECURE] [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure: Option<bool>,
+    /// Remove records that are older, in whole segments: 90d, 12h [env: SHIPSLOG_RETAIN_AGE] [default: forever]
+    #[arg(long, value_name = "DURATION")]
+    pub retain_age: Option<String>,
+    /// Remove the oldest segments when the log is larger: 10GiB, 500MB [env: SHIPSLOG_RETAIN_BYTES] [default: unlimited]
+    #[arg(long, value_name = "SIZE")]
+    pub retain_bytes: Option<String>,
     /// Most connections at one time [env: SHIPSLOG_MAX_CONNECTIONS] [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,

@@ -6,6 +6,7 @@ mod settings;
 pub use file::Layer;
 pub use settings::{Env, Origin, Setting, Settings};
 
+use crate::retention::Retention;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub struct ServeConfig {
     pub allow_hosts: Vec<String>,
     /// The user takes the risk of an address that others can reach, without token and TLS.
     pub insecure: bool,
+    /// What of the log is kept.
+    pub retention: Retention,
     /// Most connections held at one time.
     pub max_connections: usize,
 }

@@ -1,10 +1,12 @@
 //! Merging the layers, and checking what comes out.
 
 use super::{ConfigError, Layer, ServeArgs, ServeConfig};
+use crate::retention::Retention;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Looks up an environment variable; a parameter, so that tests need not touch the process's own.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -12,6 +14,12 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
 const DEFAULT_DOCKER_HOST: &str = "unix:///var/run/docker.sock";
 const DEFAULT_MAX_CONNECTIONS: u32 = 10_000;
+/// `--retain-age` that removes nothing.
+const FOREVER: &str = "forever";
+/// `--retain-bytes` that removes nothing.
+const UNLIMITED: &str = "unlimited";
+/// A smaller log would hold little more than its newest tip.
+const MIN_RETAIN_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +86,10 @@ pub struct Settings {
     pub allow_host: Setting<Vec<String>>,
     /// `--insecure`
     pub insecure: Setting<bool>,
+    /// `--retain-age`
+    pub retain_age: Setting<String>,
+    /// `--retain-bytes`
+    pub retain_bytes: Setting<String>,
     /// `--max-connections`
     pub max_connections: Setting<u32>,
 }
@@ -103,6 +115,8 @@ impl Settings {
             demo: places.or("demo", flags.demo, env_layer.demo, file.demo, false),
             allow_host: places.or("allow-host", flags.allow_host, env_layer.allow_host, file.allow_host, Vec::new()),
             insecure: places.or("insecure", flags.insecure, env_layer.insecure, file.insecure, false),
+            retain_age: places.or("retain-age", flags.retain_age, env_layer.retain_age, file.retain_age, FOREVER.to_owned()),
+            retain_bytes: places.or("retain-bytes", flags.retain_bytes, env_layer.retain_bytes, file.retain_bytes, UNLIMITED.to_owned()),
             max_connections: places.or(
                 "max-connections",
                 flags.max_connections,
@@ -149,8 +163,27 @@ impl Settings {
             demo: self.demo.value,
             allow_hosts: self.allow_host.value.clone(),
             insecure: self.insecure.value,
+            retention: Retention { age: self.retain_age()?, bytes: self.retain_bytes()? },
             max_connections,
         })
+    }
+
+    fn retain_age(&self) -> Result<Option<Duration>, ConfigError> {
+        let text = self.retain_age.value.trim();
+        match humantime::parse_duration(text) {
+            _ if text == FOREVER => Ok(None),
+            Ok(age) if age >= Duration::from_secs(60) => Ok(Some(age)),
+            _ => Err(self.retain_age.refuse(text, "a duration of a minute or more, such as 90d or 12h, or forever")),
+        }
+    }
+
+    fn retain_bytes(&self) -> Result<Option<u64>, ConfigError> {
+        let text = self.retain_bytes.value.trim();
+        match text.parse::<bytesize::ByteSize>() {
+            _ if text == UNLIMITED => Ok(None),
+            Ok(size) if size.as_u64() >= MIN_RETAIN_BYTES => Ok(Some(size.as_u64())),
+            _ => Err(self.retain_bytes.refuse(text, "a size of 64MiB or more, such as 10GiB or 500MB, or unlimited")),
+        }
     }
 
     /// Each setting as key, value in TOML, and origin.
@@ -166,6 +199,8 @@ impl Settings {
             row(&self.demo),
             row(&self.allow_host),
             row(&self.insecure),
+            row(&self.retain_age),
+            row(&self.retain_bytes),
             row(&self.max_connections),
         ]
     }
@@ -214,6 +249,8 @@ fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
         demo: switch(env, "SHIPSLOG_DEMO")?,
         allow_host: list(env, "SHIPSLOG_ALLOW_HOST")?,
         insecure: switch(env, "SHIPSLOG_INSECURE")?,
+        retain_age: text(env, "SHIPSLOG_RETAIN_AGE")?,
+        retain_bytes: text(env, "SHIPSLOG_RETAIN_BYTES")?,
         max_connections: text(env, "SHIPSLOG_MAX_CONNECTIONS")?
             .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS", value, "a number from 1 up")))
             .transpose()?,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::retention::Retention;
 use clap::{Args as _, Command, FromArgMatches as _};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -41,6 +42,7 @@ fn defaults_are_the_documented_ones() {
             demo: false,
             allow_hosts: Vec::new(),
             insecure: false,
+            retention: Retention::default(),
             max_connections: 10_000,
         }
     );

@@ -4,7 +4,7 @@ use super::open::{self, Found};
 use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::writer::{QUEUE, Request, Writer};
-use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Scan, WriterState};
+use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -154,6 +154,10 @@ impl EventLog for EmbeddedLog {
     async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Trim(before, reply), answer).await
+    }
+
+    fn next_trim(&self) -> Option<TrimStep> {
+        self.shelf.next_trim()
     }
 
     async fn close(&self) -> Result<(), LogError> {

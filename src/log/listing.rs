@@ -3,7 +3,7 @@
 use super::LogError;
 use super::identity::sync_dir;
 use super::segment::{SUFFIX, Segment};
-use super::tip::{self, Tip};
+use super::tip::{self, Lock, Tip};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use std::fs;
@@ -68,8 +68,8 @@ impl Listing {
     }
 
     /// Which log this is, as far as its parts know.
-    pub(super) fn log_id(&self) -> Option<LogId> {
-        let tip = self.tips.iter().rev().find_map(|(_, path)| Tip::open(path).ok()?.log_id());
+    pub(super) fn log_id(&self, lock: &Lock) -> Option<LogId> {
+        let tip = self.tips.iter().rev().find_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok()?.log_id());
         let segment = || self.segments.iter().rev().find_map(|(_, path)| Some(Segment::open(path).ok()?.index().ok()?.log));
         tip.or_else(segment)
     }

@@ -13,6 +13,7 @@ mod line;
 mod listing;
 mod open;
 mod read;
+mod room;
 mod sealer;
 mod segment;
 mod shelf;
@@ -113,6 +114,8 @@ impl Default for Scan {
 pub enum WriterState {
     /// It can.
     Ok,
+    /// The disk is full. Recording goes on by itself when there is space again; nothing was written in part.
+    Full(String),
     /// A write or an fsync failed: nothing more is written until the program is restarted, since after a failed fsync
     /// nobody knows what the disk holds. Reads go on.
     Poisoned(String),
@@ -147,12 +150,31 @@ pub enum LogError {
     /// Stored bytes are not what was written.
     #[error("damaged: {0}")]
     Damaged(String),
+    /// The disk is full, see [`WriterState::Full`]. Can be tried again when that state has passed.
+    #[error("the disk is full: {why}")]
+    Full {
+        /// How full.
+        why: String,
+        /// So many records of the batch, its first ones, have been stored even so.
+        stored: usize,
+    },
     /// The writer has stopped, see [`WriterState::Poisoned`].
     #[error("the log takes no more records until restart: {0}")]
     Poisoned(String),
     /// The log has been closed.
     #[error("the log is closed")]
     Closed,
+}
+
+/// The oldest records that are stored together, and so go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrimStep {
+    /// [`EventLog::trim`] with this removes them.
+    pub before: Sequence,
+    /// When the newest of them was received.
+    pub received: Timestamp,
+    /// Bytes on disk that they take.
+    pub bytes: u64,
 }
 
 /// An append-only sequence of records with one writer and any number of readers.
@@ -163,7 +185,7 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it fails nothing of the batch is visible (of one that spans several blocks, a whole prefix may be), and the log takes
-    /// nothing more ([`LogError::Poisoned`]).
+    /// nothing more ([`LogError::Poisoned`]) or nothing for now ([`LogError::Full`]).
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError>;
 
     /// Reads upwards: what comes after `after`. Nothing when `after` is the head.
@@ -203,9 +225,24 @@ pub trait EventLog: Send + Sync + 'static {
     /// As [`EventLog::append`].
     async fn trim(&self, before: Sequence) -> Result<Sequence, LogError>;
 
+    /// What the next trim would remove, if there is anything that can go.
+    fn next_trim(&self) -> Option<TrimStep>;
+
     /// Stops the writer and marks the log as cleanly stopped.
     ///
     /// # Errors
     /// When the mark could not be written; the log is intact even so.
     async fn close(&self) -> Result<(), LogError>;
+}
+
+impl LogError {
+    /// Whether it is for want of space.
+    pub(crate) fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge),
+            _ => false,
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::index::{Index, IndexEntry};
 use super::listing::{Listing, Quarantine, create_private_dir};
 use super::segment::Segment;
 use super::shelf::{Shelf, TipPart};
-use super::tip::Tip;
+use super::tip::{Lock, Tip};
 use crate::cursor::{LogId, Sequence};
 use crate::migrations;
 use crate::time::Timestamp;
@@ -64,10 +64,10 @@ impl Fill {
 pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let dir = data_dir.join("log");
     create_private_dir(&dir)?;
-    let lock = identity::lock(&dir)?;
+    let lock = Arc::new(identity::lock(&dir)?);
     let listing = Listing::read(&dir)?;
     let mut quarantine = Quarantine::new(data_dir);
-    let (mut identity, certain) = identify(&dir, &listing, &mut quarantine)?;
+    let (mut identity, certain) = identify(&dir, &listing, &lock, &mut quarantine)?;
     migrations::upgrade(&dir, identity.format)?;
     identity.format = identity::LOG_FORMAT;
     listing.remove_litter()?;
@@ -76,12 +76,12 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
 
     let segments = open_segments(&listing, log, identity.trimmed, &mut quarantine)?;
     let sealed = segments.last().map_or(identity.trimmed.saturating_sub(1), |segment| segment.last());
-    let mut tips = open_tips(&listing, sealed.max(identity.trimmed.saturating_sub(1)), &mut quarantine)?;
+    let mut tips = open_tips(&listing, sealed.max(identity.trimmed.saturating_sub(1)), &lock, &mut quarantine)?;
     // The newest tip is written to. One that could not be opened is followed by a new one.
     let newest = listing.tips.last().map(|(_, path)| path.clone());
     if tips.last().map(|opened| opened.tip.dir()) != newest.as_deref() || tips.is_empty() {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
-        tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log)?);
+        tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock)?);
     }
 
     let headers = || tips.iter().flat_map(|opened| &opened.headers);
@@ -121,14 +121,14 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let mut fill = Fill::default();
     tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let shelf = Shelf::new(log, segments, parts, identity.trimmed, Some(lock));
+    let shelf = Shelf::new(log, segments, parts, identity.trimmed, lock);
     let tail = Tail { tip, fill, next, chain, last_received, holes };
     Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
 }
 
 /// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the tips and segments know; it then
 /// reserves so much that no sequence is used twice.
-fn identify(dir: &Path, listing: &Listing, quarantine: &mut Quarantine) -> Result<(Identity, bool), LogError> {
+fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarantine) -> Result<(Identity, bool), LogError> {
     let why = match Identity::read(dir) {
         Ok(Some(identity)) => return Ok((identity, true)),
         Ok(None) if listing.is_empty() => {
@@ -142,7 +142,7 @@ fn identify(dir: &Path, listing: &Listing, quarantine: &mut Quarantine) -> Resul
         Err(e) => return Err(e),
     };
     let path = dir.join("LOG");
-    let Some(log) = listing.log_id() else {
+    let Some(log) = listing.log_id(lock) else {
         return Err(LogError::Damaged(format!(
             "{} cannot be read ({why}), and nothing beside it tells which log this is: restore it, or move {} away to start a new log",
             path.display(),
@@ -192,14 +192,14 @@ struct OpenedTip {
 }
 
 impl OpenedTip {
-    fn at(path: &Path) -> Result<Self, LogError> {
-        let tip = Tip::open(path)?;
+    fn at(path: &Path, lock: &Lock) -> Result<Self, LogError> {
+        let tip = Tip::open(path, Arc::clone(lock))?;
         let headers = tip.headers()?;
         Ok(Self { tip: Arc::new(tip), headers })
     }
 
-    fn create(dir: &Path, first: Sequence, log: LogId) -> Result<Self, LogError> {
-        Tip::create(dir, first, log).map(|tip| Self { tip: Arc::new(tip), headers: Vec::new() })
+    fn create(dir: &Path, first: Sequence, log: LogId, lock: &Lock) -> Result<Self, LogError> {
+        Tip::create(dir, first, log, Arc::clone(lock)).map(|tip| Self { tip: Arc::new(tip), headers: Vec::new() })
     }
 
     fn into_part(self) -> TipPart {
@@ -211,10 +211,10 @@ impl OpenedTip {
 
 /// Opens the tips. One that is damaged so that it cannot be opened or listed is set aside; an error of another kind (a full disk,
 /// too many open files) leaves everything as it is.
-fn open_tips(listing: &Listing, sealed: Sequence, quarantine: &mut Quarantine) -> Result<Vec<OpenedTip>, LogError> {
+fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut Quarantine) -> Result<Vec<OpenedTip>, LogError> {
     let mut tips: Vec<OpenedTip> = Vec::new();
     for (at, (_, path)) in listing.tips.iter().enumerate() {
-        let mut opened = match OpenedTip::at(path) {
+        let mut opened = match OpenedTip::at(path, lock) {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
                 tracing::error!(store.tip = %path.display(), error = why, "a tip of the log does not open; it is set aside and recording goes on behind it");

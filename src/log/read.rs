@@ -247,8 +247,15 @@ fn meets(frame: &FrameMeta, range: &RangeInclusive<Timestamp>) -> bool {
 struct Sieve<'a> {
     shelf: &'a Shelf,
     filter: &'a Filter,
-    /// The chunk looked at last, by its segment and number, and its frames that may hold something; `None` where that is not known.
-    current: Option<((Sequence, usize), Option<Vec<bool>>)>,
+    current: Option<Looked>,
+}
+
+/// A chunk of summaries that was looked at.
+struct Looked {
+    /// First sequence of its segment, and its number there.
+    chunk: (Sequence, usize),
+    /// Which frames may hold something; `None` where that is not known.
+    frames: Option<Vec<bool>>,
 }
 
 impl Sieve<'_> {
@@ -257,12 +264,16 @@ impl Sieve<'_> {
             return true;
         }
         let chunk = (segment.first(), frame / CHUNK_FRAMES);
-        if self.current.as_ref().is_none_or(|(current, _)| *current != chunk) {
+        if self.current.as_ref().is_none_or(|looked| looked.chunk != chunk) {
             let frames = self.shelf.subjects(segment, frame).map(|subjects| self.frames(&subjects));
-            self.current = Some((chunk, frames));
+            self.current = Some(Looked { chunk, frames });
         }
-        let frames = self.current.as_ref().and_then(|(_, frames)| frames.as_ref());
-        frames.and_then(|frames| frames.get(frame % CHUNK_FRAMES)).copied().unwrap_or(true)
+        self.current
+            .as_ref()
+            .and_then(|looked| looked.frames.as_ref())
+            .and_then(|frames| frames.get(frame % CHUNK_FRAMES))
+            .copied()
+            .unwrap_or(true)
     }
 
     fn frames(&self, subjects: &Subjects) -> Vec<bool> {

@@ -108,7 +108,7 @@ impl Thread {
     }
 
     fn prepare(&self, from: Sequence) {
-        match Tip::create(&self.dir, from, self.shelf.log) {
+        match Tip::create(&self.dir, from, self.shelf.log, Arc::clone(&self.shelf.lock)) {
             Ok(tip) => *self.prepared.lock() = Some(Arc::new(tip)),
             Err(e) => tracing::warn!(error = %e, "cannot prepare the next tip of the log; the one in use goes on"),
         }

@@ -4,13 +4,12 @@ use super::block::Block;
 use super::codec;
 use super::index::{Index, IndexEntry};
 use super::segment::{CHUNK_FRAMES, Segment, Subjects};
-use super::tip::Tip;
-use super::{Bounds, LogError};
+use super::tip::{Lock, Tip};
+use super::{Bounds, LogError, TrimStep};
 use crate::cursor::{LogId, Sequence};
 use parking_lot::RwLock;
 use quick_cache::{Weighter, sync::Cache};
 use std::collections::VecDeque;
-use std::fs::File;
 use std::sync::Arc;
 
 /// Wire bytes of the newest blocks that stay in memory, so that live readers never touch the disk.
@@ -27,8 +26,7 @@ pub(super) struct Shelf {
     pub(super) state: RwLock<State>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<(Sequence, Sequence), Arc<Subjects>, Weights>,
-    /// Keeps other processes out. Let go of after the tips, since sled holds its own lock as long as they live.
-    _lock: Option<File>,
+    pub(super) lock: Lock,
 }
 
 /// Segments, then tips; together they rise.
@@ -66,7 +64,7 @@ impl<K> Weighter<K, Arc<Subjects>> for Weights {
 }
 
 impl Shelf {
-    pub(super) fn new(log: LogId, segments: Vec<Arc<Segment>>, tips: Vec<TipPart>, trimmed: Sequence, lock: Option<File>) -> Self {
+    pub(super) fn new(log: LogId, segments: Vec<Arc<Segment>>, tips: Vec<TipPart>, trimmed: Sequence, lock: Lock) -> Self {
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
         let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, head };
@@ -75,7 +73,7 @@ impl Shelf {
             state: RwLock::new(state),
             cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
             summaries: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
-            _lock: lock,
+            lock,
         }
     }
 
@@ -134,6 +132,13 @@ impl Shelf {
     pub(super) fn trimmable(&self, before: Sequence) -> Vec<Arc<Segment>> {
         let state = self.state.read();
         state.segments.iter().take_while(|s| s.last() < before && s.last() < state.head).cloned().collect()
+    }
+
+    /// The oldest segment, unless it holds the newest record.
+    pub(super) fn next_trim(&self) -> Option<TrimStep> {
+        let state = self.state.read();
+        let segment = state.segments.first().filter(|segment| segment.last() < state.head)?;
+        Some(TrimStep { before: segment.last() + 1, received: segment.received().1, bytes: segment.bytes() })
     }
 
     /// Takes everything before `trimmed` out of sight.

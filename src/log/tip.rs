@@ -30,9 +30,14 @@ pub(super) struct Tip {
     dir: PathBuf,
     db: sled::Db,
     file: File,
-    /// Dropped last, when sled has let go of its files.
+    /// Dropped when sled has let go of its files.
     removal: Removal,
+    /// Keeps other processes out until then. Dropped last.
+    _lock: Lock,
 }
+
+/// The lock of a log's directory; everything that has files open in it holds it.
+pub(super) type Lock = Arc<File>;
 
 /// Removes the directory when it is dropped, if it is to.
 #[derive(Debug)]
@@ -82,10 +87,10 @@ fn parse_key(key: &[u8]) -> Option<(Sequence, u16)> {
 
 impl Tip {
     /// Creates a tip in the log directory `dir` for records of `log` from `first` on.
-    pub(super) fn create(dir: &Path, first: Sequence, log: LogId) -> Result<Self, LogError> {
+    pub(super) fn create(dir: &Path, first: Sequence, log: LogId, lock: Lock) -> Result<Self, LogError> {
         let path = dir.join(format!("{NAME}{first:020}"));
         super::listing::create_private_dir(&path)?;
-        let tip = Self::open(&path)?;
+        let tip = Self::open(&path, lock)?;
         guard("cannot insert into", || tip.db.insert(LOG_KEY, &log.to_bytes()))?;
         tip.sync()?;
         Ok(tip)
@@ -98,7 +103,7 @@ impl Tip {
     }
 
     /// Opens the tip in `dir`.
-    pub(super) fn open(dir: &Path) -> Result<Self, LogError> {
+    pub(super) fn open(dir: &Path, lock: Lock) -> Result<Self, LogError> {
         let config = sled::Config::new()
             .path(dir)
             .segment_size(SEGMENT_BYTES)
@@ -115,7 +120,7 @@ impl Tip {
         file.sync_all().map_err(io("cannot sync", &path))?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))?;
         let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false) };
-        Ok(Self { dir: dir.to_owned(), db, file, removal })
+        Ok(Self { dir: dir.to_owned(), db, file, removal, _lock: lock })
     }
 
     /// Stores one block, durable when this returns. Parts go in order, so that a crash leaves a prefix of them, which

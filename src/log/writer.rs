@@ -7,9 +7,10 @@ use super::embedded::Limits;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::open::{Fill, Tail};
+use super::room;
 use super::sealer::{self, Sealer};
 use super::shelf::Shelf;
-use super::tip::MAX_VALUE_BYTES;
+use super::tip::{MAX_VALUE_BYTES, Tip};
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
@@ -54,6 +55,8 @@ pub(super) struct Writer {
     tail: Tail,
     /// The next tip has been asked for.
     preparing: bool,
+    /// A write to the tip failed for want of space.
+    tip_failed: bool,
     head: watch::Sender<Sequence>,
     state: watch::Sender<WriterState>,
 }
@@ -68,7 +71,7 @@ impl Writer {
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, preparing: false, head, state }
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, preparing: false, tip_failed: false, head, state }
     }
 
     /// Where the log lies.
@@ -99,7 +102,7 @@ impl Writer {
                     let _ = self.close();
                     return;
                 }
-                Err(_) => self.turn_over(),
+                Err(_) => self.idle(),
             }
             if synced.1.elapsed() >= WATERMARK_SYNC {
                 if synced.0 != self.tail.next - 1
@@ -110,6 +113,16 @@ impl Writer {
                 }
                 synced = (self.tail.next - 1, Instant::now());
             }
+        }
+    }
+
+    /// What is due while nothing is asked.
+    fn idle(&mut self) {
+        let state = self.state.borrow().clone();
+        match state {
+            WriterState::Ok => self.turn_over(),
+            WriterState::Full(_) => drop(self.check_room()),
+            WriterState::Poisoned(_) => {}
         }
     }
 
@@ -156,6 +169,10 @@ impl Writer {
         for (count, reply) in waiting {
             let end = start + count as Sequence;
             let answer = match &result {
+                Err(LogError::Full { why, .. }) if end > self.tail.next => {
+                    let stored = usize::try_from(self.tail.next.saturating_sub(start)).unwrap_or(0).min(count);
+                    Err(LogError::Full { why: why.clone(), stored })
+                }
                 Err(e) if end > self.tail.next => Err(e.clone()),
                 _ => Ok(start..=end.saturating_sub(1)),
             };
@@ -170,13 +187,17 @@ impl Writer {
         let mut rest = records;
         let told = self.identity.holes == self.tail.holes;
         while !rest.is_empty() {
-            if let WriterState::Poisoned(why) = &*self.state.borrow() {
-                return Err(LogError::Poisoned(why.clone()));
-            }
+            self.check_poison()?;
+            self.check_room()?;
             match self.commit(rest) {
                 Ok(done) => {
                     rest = rest.get(done..).unwrap_or_default();
                     self.turn_over();
+                }
+                Err(e) if e.is_full() => {
+                    // Other writers took the room that was there. sled takes nothing more after that, so a new tip must.
+                    self.tip_failed = true;
+                    return Err(self.full(e.to_string()));
                 }
                 Err(e) => {
                     self.poison(&e);
@@ -188,6 +209,57 @@ impl Writer {
             self.remember_holes();
         }
         Ok(())
+    }
+
+    fn check_poison(&self) -> Result<(), LogError> {
+        match &*self.state.borrow() {
+            WriterState::Poisoned(why) => Err(LogError::Poisoned(why.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops writing while the disk is nearly full, and goes on when there is room again.
+    fn check_room(&mut self) -> Result<(), LogError> {
+        let stopped = !self.is_ok();
+        match room::check(&self.dir, stopped) {
+            Err(LogError::Full { why, .. }) => return Err(self.full(why)),
+            Err(e) => return Err(e),
+            Ok(()) => {}
+        }
+        if self.tip_failed {
+            self.replace_tip()?;
+        }
+        if stopped {
+            tracing::info!("the disk has room again; recording goes on");
+            self.state.send_replace(WriterState::Ok);
+        }
+        Ok(())
+    }
+
+    /// A tip in which a write failed takes nothing more, but can be read and sealed.
+    fn replace_tip(&mut self) -> Result<(), LogError> {
+        if !self.preparing {
+            self.preparing = self.sealer.prepare(self.tail.next);
+        }
+        let Some(tip) = self.sealer.prepared() else {
+            return Err(self.full("another tip is being made ready".to_owned()));
+        };
+        self.go_on_in(tip);
+        self.tip_failed = false;
+        Ok(())
+    }
+
+    fn full(&self, why: String) -> LogError {
+        if self.is_ok() {
+            tracing::error!(error = why, "the disk is full; recording pauses until there is room, reads go on");
+        }
+        self.state.send_if_modified(|state| {
+            let new = WriterState::Full(why.clone());
+            let changed = *state != new;
+            *state = new;
+            changed
+        });
+        LogError::Full { why, stored: 0 }
     }
 
     /// Commits one block of the first of `records`: durable, then visible. Returns how many it took.
@@ -254,11 +326,15 @@ impl Writer {
         if full(8)
             && let Some(tip) = self.sealer.prepared()
         {
-            self.preparing = false;
-            self.shelf.add_tip(Arc::clone(&tip));
-            self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
-            self.tail.fill = Fill::default();
+            self.go_on_in(tip);
         }
+    }
+
+    fn go_on_in(&mut self, tip: Arc<Tip>) {
+        self.preparing = false;
+        self.shelf.add_tip(Arc::clone(&tip));
+        self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
+        self.tail.fill = Fill::default();
     }
 
     fn publish(&self, entry: IndexEntry, block: Block) {
@@ -271,24 +347,29 @@ impl Writer {
         if last <= self.identity.reserved {
             return Ok(());
         }
-        self.identity.reserved = last + RESERVE;
-        self.identity.write(&self.dir)
+        let identity = Identity { reserved: last + RESERVE, ..self.identity.clone() };
+        identity.write(&self.dir)?;
+        self.identity = identity;
+        Ok(())
     }
 
     /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start removes.
     fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
-        if let WriterState::Poisoned(why) = &*self.state.borrow() {
-            return Err(LogError::Poisoned(why.clone()));
-        }
+        self.check_poison()?;
         let gone = self.shelf.trimmable(before);
         if let Some(last) = gone.last() {
-            self.identity.trimmed = last.last() + 1;
-            self.identity.holes.retain(|(_, to)| *to >= self.identity.trimmed);
-            self.tail.holes.retain(|(_, to)| *to >= self.identity.trimmed);
-            if let Err(e) = self.identity.write(&self.dir) {
-                self.poison(&e);
-                return Err(e);
+            let trimmed = last.last() + 1;
+            let kept = |holes: &[(Sequence, Sequence)]| holes.iter().copied().filter(|(_, to)| *to >= trimmed).collect();
+            let identity = Identity { trimmed, holes: kept(&self.identity.holes), ..self.identity.clone() };
+            match identity.write(&self.dir) {
+                Ok(()) => self.identity = identity,
+                Err(e) if e.is_full() => return Err(e),
+                Err(e) => {
+                    self.poison(&e);
+                    return Err(e);
+                }
             }
+            self.tail.holes = kept(&self.tail.holes);
             self.shelf.trim(self.identity.trimmed);
             gone.iter().try_for_each(|segment| sealer::remove_file(segment.path()))?;
             identity::sync_dir(&self.dir)?;
@@ -302,9 +383,7 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<(), LogError> {
-        if let WriterState::Poisoned(why) = &*self.state.borrow() {
-            return Err(LogError::Poisoned(why.clone()));
-        }
+        self.check_poison()?;
         self.watermark.sync()?;
         self.identity.clean_head = Some(self.tail.next - 1);
         self.identity.write(&self.dir)

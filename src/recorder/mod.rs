@@ -7,7 +7,7 @@ pub use stats::RecorderStats;
 
 use crate::event::{Event, RECORDER_TYPE};
 use crate::ingest::{Inbox, Input, Tagged};
-use crate::log::{EventLog, LogError, NewRecord, Recovery};
+use crate::log::{EventLog, LogError, NewRecord, Recovery, WriterState};
 use crate::reader::{Reader, ReverseReader, Step, Want};
 use crate::time::Timestamp;
 use continuity::{Continuity, MEMORY};
@@ -27,6 +27,8 @@ const MAX_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 /// How long they are held back. The ring comes in one burst; where a daemon's clock is behind, its live events look like replayed ones, and
 /// must not wait for the end of a replay that they prolong.
 const MAX_REPLAY_WAIT: Duration = Duration::from_millis(500);
+/// While the disk is full, how often the counters are brought up to date.
+const ROOM_POLL: Duration = Duration::from_millis(250);
 /// `source` of the records that concern the recorder as a whole.
 const SELF_SOURCE: &str = "shipslog";
 
@@ -63,8 +65,11 @@ impl Recorder {
         }
         let stopped = if recovery.clean { "clean" } else { "unclean" };
         recorder.own(SELF_SOURCE, "start", &[("version", env!("CARGO_PKG_VERSION")), ("last_stop", stopped)]);
-        recorder.flush().await?;
-        Ok(recorder)
+        match recorder.flush().await {
+            // What there is to say is said when there is room.
+            Ok(()) | Err(LogError::Full { .. }) => Ok(recorder),
+            Err(e) => Err(e),
+        }
     }
 
     /// Records until every source is gone, then records the stop.
@@ -81,7 +86,10 @@ impl Recorder {
             self.stats.set_queue(inbox.stats());
             // After a failed write the log is poisoned and has said so; the queue is drained and counted even so, since a
             // reader that stops reading would slow the Docker daemon.
-            let _ = self.flush().await;
+            while let Err(LogError::Full { .. }) = self.flush().await {
+                self.wait_for_room().await;
+                self.stats.set_queue(inbox.stats());
+            }
         }
         for source in self.replays.keys().cloned().collect::<Vec<_>>() {
             self.cut_short(&source);
@@ -196,22 +204,36 @@ impl Recorder {
         }
     }
 
+    /// Stores what waits. While the disk is full it waits on, and the queue in front counts what it cannot hold; see [`Self::wait_for_room`].
     async fn flush(&mut self) -> Result<(), LogError> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
-        let count = batch.len() as u64;
-        match self.log.append(batch).await {
+        let count = self.batch.len();
+        match self.log.append(self.batch.clone()).await {
             Ok(_) => {
-                self.stats.stored.fetch_add(count, Relaxed);
+                self.batch.clear();
+                self.stats.stored.fetch_add(count as u64, Relaxed);
                 Ok(())
             }
+            Err(LogError::Full { why, stored }) => {
+                self.batch.drain(..stored.min(count));
+                self.stats.stored.fetch_add(stored as u64, Relaxed);
+                Err(LogError::Full { why, stored })
+            }
             Err(e) => {
-                self.stats.lost.fetch_add(count, Relaxed);
+                self.batch.clear();
+                self.stats.lost.fetch_add(count as u64, Relaxed);
                 Err(e)
             }
         }
+    }
+
+    /// Comes back when the log may take records again, or after a moment.
+    async fn wait_for_room(&self) {
+        let mut state = self.log.watch_writer();
+        let room = state.wait_for(|state| !matches!(state, WriterState::Full(_)));
+        let _ = tokio::time::timeout(ROOM_POLL, room).await;
     }
 }
 

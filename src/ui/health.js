@@ -14,6 +14,7 @@ const ANSWER_TIMEOUT_MS = 5_000;
 
 /** @type {Record<string, string>} */
 const WRITER_HINTS = {
+  full: 'Recording pauses and goes on by itself when there is room: free some space, or keep less with --retain-bytes.',
   poisoned: 'Nothing new is recorded until shipslog is restarted; what is stored stays readable. Check the disk first.',
   paused: 'Nothing new is recorded. Recording goes on by itself once there is space on the disk.',
 };

@@ -119,7 +119,9 @@ impl IndexData {
             body.extend_from_slice(&crc32fast::hash(chunk).to_be_bytes());
         }
         body.extend_from_slice(&crc32fast::hash(&body).to_be_bytes());
-        chunks.iter().for_each(|chunk| body.extend_from_slice(chunk));
+        for chunk in chunks {
+            body.extend_from_slice(chunk);
+        }
 
         let mut out = Vec::with_capacity(body.len() + ENTRY * (self.frames.len() + 3));
         zstd_int::put(&mut out, INDEX_FRAME);

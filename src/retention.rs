@@ -1,0 +1,103 @@
+//! Retention: the oldest segments go when they are older, or the log larger, than it is to be.
+//!
+//! The log's bytes are what they are, but its age depends on the clock, and clocks jump. So age removes one step at a time, one in the first
+//! hour, and none for a day after the clock has moved against the steady one.
+
+use crate::log::{EventLog, LogError, TrimStep};
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// What of a log is kept. The default keeps everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Records received longer ago than this may go.
+    pub age: Option<Duration>,
+    /// The oldest records go while the log takes more bytes than this.
+    pub bytes: Option<u64>,
+}
+
+/// How often is looked.
+const EVERY: Duration = Duration::from_secs(60);
+/// In so long after the start age removes one step at most: a machine may start with a wrong clock.
+const SETTLING: Duration = Duration::from_secs(3600);
+/// A clock that moves so much against the steady one has been set.
+const JUMP: Duration = Duration::from_secs(120);
+/// How long a clock that was set is not believed.
+const DISTRUST: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes what is not to be kept until `shutdown` turns true.
+pub async fn run(log: Arc<dyn EventLog>, retention: Retention, mut shutdown: watch::Receiver<bool>) {
+    if retention == Retention::default() {
+        return;
+    }
+    let began = Instant::now();
+    let mut keeper = Keeper::new(retention, Timestamp::now());
+    loop {
+        if let Err(e) = keeper.look(&*log, Timestamp::now(), began.elapsed()).await {
+            tracing::warn!(error = %e, "old records cannot be removed; they stay for now");
+        }
+        let stop = tokio::time::timeout(EVERY, shutdown.wait_for(|stop| *stop)).await;
+        if stop.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Decides what goes.
+#[derive(Debug)]
+struct Keeper {
+    retention: Retention,
+    /// The wall clock at the time 0 of the steady clock, as far as it is believed.
+    anchor: Timestamp,
+    /// Age removes nothing before this time of the steady clock.
+    distrusted_until: Duration,
+    removed_by_age: bool,
+}
+
+impl Keeper {
+    fn new(retention: Retention, now: Timestamp) -> Self {
+        Self { retention, anchor: now, distrusted_until: Duration::ZERO, removed_by_age: false }
+    }
+
+    /// One look: `now` by the wall clock, `uptime` by the steady one.
+    async fn look(&mut self, log: &dyn EventLog, now: Timestamp, uptime: Duration) -> Result<(), LogError> {
+        if let Some(limit) = self.retention.bytes {
+            while log.disk_bytes() > limit {
+                let Some(step) = log.next_trim() else { break };
+                remove(log, step, "the log is larger than it is to be").await?;
+            }
+        }
+        self.watch_clock(now, uptime);
+        let Some(age) = self.retention.age else { return Ok(()) };
+        let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        let believed = uptime >= self.distrusted_until && (uptime >= SETTLING || !self.removed_by_age);
+        if let Some(step) = log.next_trim().filter(|step| believed && step.received.nanos() < now.nanos().saturating_sub(age)) {
+            self.removed_by_age = true;
+            remove(log, step, "they are older than is kept").await?;
+        }
+        Ok(())
+    }
+
+    /// Notices that the wall clock was set.
+    fn watch_clock(&mut self, now: Timestamp, uptime: Duration) {
+        let steady = i64::try_from(uptime.as_nanos()).unwrap_or(i64::MAX);
+        let expected = self.anchor.nanos().saturating_add(steady);
+        let off = now.nanos().saturating_sub(expected);
+        if off.unsigned_abs() > u64::try_from(JUMP.as_nanos()).unwrap_or(u64::MAX) {
+            tracing::warn!(clock.off_s = off / 1_000_000_000, "the clock has jumped; age removes nothing for a day");
+            self.distrusted_until = uptime + DISTRUST;
+            self.anchor = Timestamp::from_nanos(now.nanos().saturating_sub(steady));
+        }
+    }
+}
+
+async fn remove(log: &dyn EventLog, step: TrimStep, why: &str) -> Result<(), LogError> {
+    let oldest = log.trim(step.before).await?;
+    tracing::info!(store.oldest = oldest, store.bytes = step.bytes, why, "removed the oldest records");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

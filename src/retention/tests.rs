@@ -1,0 +1,76 @@
+use super::*;
+use crate::event::Event;
+use crate::log::{EmbeddedLog, Limits, NewRecord};
+use tempfile::TempDir;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const START: i64 = 4_000_000_000_000_000_000;
+
+fn at(after: Duration) -> Timestamp {
+    Timestamp::from_nanos(START + i64::try_from(after.as_nanos()).unwrap())
+}
+
+/// A log of 60 records, one an hour, in segments of about 8.
+async fn log() -> (TempDir, EmbeddedLog) {
+    let dir = TempDir::new().unwrap();
+    let limits = Limits { tip_records: 8, ..Limits::default() };
+    let log = EmbeddedLog::open_with(dir.path(), limits).unwrap().0;
+    for n in 0..60 {
+        let event = Event::recorder("start", "x", &[], at(HOUR * n));
+        log.append(vec![NewRecord { source: "local".into(), received: at(HOUR * n), event }]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    while log.next_trim().is_none_or(|step| step.before > 30) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (dir, log)
+}
+
+#[tokio::test]
+async fn age_removes_step_by_step_once_the_clock_is_settled() {
+    let (_dir, log) = log().await;
+    let mut keeper = Keeper::new(Retention { age: Some(HOUR * 40), bytes: None }, at(HOUR * 59));
+    let mut look = async |uptime: Duration| {
+        keeper.look(&log, at(HOUR * 59 + uptime), uptime).await.unwrap();
+        log.bounds().oldest
+    };
+    let first = look(Duration::ZERO).await;
+    assert!(first > 1, "what is too old goes");
+    assert_eq!(look(EVERY).await, first, "one step in the first hour");
+    let mut oldest = first;
+    for minute in 0..30 {
+        let now = look(HOUR * 2 + EVERY * minute).await;
+        assert!(now >= oldest);
+        oldest = now;
+    }
+    assert!(oldest > first && oldest <= 23, "nothing goes that is not older than 40 h: {oldest}");
+}
+
+#[tokio::test]
+async fn a_clock_jump_removes_at_most_one_step() {
+    for jump in [i64::try_from((DAY * 10).as_nanos()).unwrap(), -i64::try_from((DAY * 10).as_nanos()).unwrap()] {
+        let (_dir, log) = log().await;
+        let mut keeper = Keeper::new(Retention { age: Some(DAY * 9), bytes: None }, at(HOUR * 59));
+        let before = log.bounds().oldest;
+        for minute in 0..180 {
+            let uptime = HOUR * 2 + EVERY * minute;
+            let now = at(HOUR * 59 + uptime).nanos() + if minute >= 10 { jump } else { 0 };
+            keeper.look(&log, Timestamp::from_nanos(now), uptime).await.unwrap();
+        }
+        assert_eq!(log.bounds().oldest, before, "a clock that was set is not believed");
+        // A day later it is the clock.
+        let uptime = HOUR * 30;
+        keeper.look(&log, Timestamp::from_nanos(at(HOUR * 59 + uptime).nanos() + jump), uptime).await.unwrap();
+        assert_eq!(log.bounds().oldest > before, jump > 0);
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_kept_to_whatever_the_clock_says() {
+    let (_dir, log) = log().await;
+    let limit = log.disk_bytes() - log.next_trim().unwrap().bytes - 1;
+    let mut keeper = Keeper::new(Retention { age: None, bytes: Some(limit) }, at(HOUR));
+    keeper.look(&log, at(DAY * 999), Duration::ZERO).await.unwrap();
+    assert!(log.disk_bytes() <= limit && log.bounds().oldest > 8);
+}
