@@ -32,7 +32,8 @@ pub(crate) struct Fleet {
 }
 
 fn hex(random: &mut SmallRng) -> String {
-    (0..4).map(|_| format!("{:016x}", random.random::<u64>())).collect()
+    let bytes: [u8; 32] = random.random();
+    hex::encode(bytes)
 }
 
 impl Fleet {
@@ -60,7 +61,7 @@ impl Fleet {
         let image =
             ["busybox:test", "nginx:1.27.4-alpine", "postgres:16.3", "redis:7.2", "registry.example.com/team/app:2026.11.3"][index % 5];
         let mut attributes = Attributes::from([("image", image.to_owned())]);
-        let name = if index % 3 == 0 {
+        let name = if index.is_multiple_of(3) {
             format!("{}_{}", ["distracted", "happy", "vigilant", "serene"][index % 4], ["joliot", "hopper", "turing"][index / 3 % 3])
         } else {
             let (project, service) =
@@ -111,7 +112,7 @@ impl Fleet {
                     Attributes::from([("container", id.to_owned()), ("name", "shop_default".to_owned()), ("type", "bridge".to_owned())]);
                 ("network", action.to_owned(), network.clone(), attributes)
             };
-            let oom = index % 10 == 0;
+            let oom = index.is_multiple_of(10);
             let code = if oom { "137" } else { "143" };
             self.due.extend(oom.then(|| with(&old, "oom", &[])));
             self.due.extend([

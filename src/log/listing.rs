@@ -30,7 +30,7 @@ pub(super) fn create_private_dir(dir: &Path) -> Result<(), LogError> {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) segments: Vec<(Sequence, PathBuf)>,
-    /// By the sequence from which on they may hold records.
+    /// By the number in their name.
     pub(super) tips: Vec<(Sequence, PathBuf)>,
     /// What a kill left: files that were never finished, tips that were being removed.
     litter: Vec<PathBuf>,

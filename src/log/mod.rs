@@ -24,6 +24,8 @@ mod writer;
 mod contract;
 #[cfg(test)]
 mod embedded_tests;
+#[cfg(test)]
+mod model_tests;
 
 pub use block::Block;
 pub use embedded::{EmbeddedLog, Limits, Recovery};

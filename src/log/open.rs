@@ -102,11 +102,13 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let quarantined = quarantine.into_paths();
     let recovery = Recovery { clean: identity.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
 
+    // Before the mark of the clean stop goes, which makes the watermark count. Not `end`: were the program killed before its first append,
+    // what was lost now would be forgotten.
+    watermark.write(next - 1)?;
+    watermark.sync()?;
     identity.clean_head = None;
     identity.reserved = identity.reserved.max(next - 1 + RESERVE);
     identity.write(&dir)?;
-    // Not `end`: were the program killed before its first append, what was lost now would be forgotten.
-    watermark.write(next - 1)?;
 
     let (chain, last_received) = match (last, segments.last()) {
         (Some(header), _) => (header.chain_after, header.received.1),

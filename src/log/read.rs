@@ -95,6 +95,8 @@ impl Shelf {
 
     /// Reads downwards. May read the disk.
     pub(super) fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+        // Behind the head nothing is missing.
+        let before = before.min(self.bounds().head + 1);
         let plan = {
             let state = self.state.read();
             let (mut steps, mut through) = (Vec::new(), before);

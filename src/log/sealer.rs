@@ -6,7 +6,7 @@ use super::embedded::Limits;
 use super::listing::{UNFINISHED, io};
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
-use super::tip::Tip;
+use super::tip::{self, Tip};
 use crate::cursor::Sequence;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -31,34 +31,50 @@ enum Job {
     Seal(Arc<Tip>),
 }
 
+/// The next tip, on its way.
+#[derive(Debug)]
+enum Next {
+    Unasked,
+    Asked,
+    Ready(Arc<Tip>),
+}
+
 /// The handle of the writer.
 #[derive(Debug)]
 pub(super) struct Sealer {
     jobs: mpsc::SyncSender<Job>,
-    prepared: Arc<Mutex<Option<Arc<Tip>>>>,
+    next: Arc<Mutex<Next>>,
 }
 
 impl Sealer {
     /// Starts the thread. It ends when the handle is dropped, after what it is at.
     pub(super) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
         let (jobs, inbox) = mpsc::sync_channel(QUEUE);
-        let prepared = Arc::new(Mutex::new(None));
-        let thread = Thread { shelf, dir: dir.to_owned(), limits, prepared: Arc::clone(&prepared) };
-        std::thread::Builder::new()
-            .name("log-sealer".to_owned())
-            .spawn(move || thread.run(&inbox))
-            .map_err(io("cannot start the sealer of", dir))?;
-        Ok(Self { jobs, prepared })
+        let next = Arc::new(Mutex::new(Next::Unasked));
+        let thread = Thread { shelf, dir: dir.to_owned(), limits, next: Arc::clone(&next) };
+        let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run(&inbox));
+        thread.map_err(io("cannot start the sealer of", dir))?;
+        Ok(Self { jobs, next })
     }
 
-    /// Asks for a tip that will take records from `from` on at the earliest. [`Sealer::prepared`] gives it.
-    pub(super) fn prepare(&self, from: Sequence) -> bool {
-        self.jobs.try_send(Job::Prepare(from)).is_ok()
+    /// Asks for a tip that will take records from `from` on at the earliest, unless one is on its way.
+    pub(super) fn prepare(&self, from: Sequence) {
+        let mut next = self.next.lock();
+        if matches!(*next, Next::Unasked) && self.jobs.try_send(Job::Prepare(from)).is_ok() {
+            *next = Next::Asked;
+        }
     }
 
     /// The tip that was asked for, if it is ready.
     pub(super) fn prepared(&self) -> Option<Arc<Tip>> {
-        self.prepared.lock().take()
+        let mut next = self.next.lock();
+        match std::mem::replace(&mut *next, Next::Unasked) {
+            Next::Ready(tip) => Some(tip),
+            other => {
+                *next = other;
+                None
+            }
+        }
     }
 
     /// Seals a tip to which nothing is added any more. One that does not fit into the queue waits for the next start.
@@ -71,7 +87,7 @@ struct Thread {
     shelf: Arc<Shelf>,
     dir: PathBuf,
     limits: Limits,
-    prepared: Arc<Mutex<Option<Arc<Tip>>>>,
+    next: Arc<Mutex<Next>>,
 }
 
 impl Thread {
@@ -108,10 +124,17 @@ impl Thread {
     }
 
     fn prepare(&self, from: Sequence) {
-        match Tip::create(&self.dir, from, self.shelf.log, Arc::clone(&self.shelf.lock)) {
-            Ok(tip) => *self.prepared.lock() = Some(Arc::new(tip)),
-            Err(e) => tracing::warn!(error = %e, "cannot prepare the next tip of the log; the one in use goes on"),
-        }
+        // Names only rise: a tip that failed before its first record has the name that this one would have.
+        let from = from.max(self.shelf.newest_tip_name() + 1);
+        let made = Tip::create(&self.dir, from, self.shelf.log, Arc::clone(&self.shelf.lock));
+        *self.next.lock() = match made {
+            Ok(tip) => Next::Ready(Arc::new(tip)),
+            Err(e) => {
+                tracing::warn!(error = %e, "cannot make the next tip of the log; the one in use goes on");
+                let _ = fs::remove_dir_all(self.dir.join(format!("{}{UNFINISHED}", tip::dir_name(from))));
+                Next::Unasked
+            }
+        };
     }
 
     /// Writes the tip's records as segments, durably, and only then removes the tip.
@@ -133,7 +156,7 @@ impl Thread {
             };
             // A segment has no holes: what comes behind one begins another.
             if writer.as_ref().is_some_and(|w| w.writer.next() != header.first) {
-                sealed.extend(writer.take().map(Unfinished::finish).transpose()?.flatten());
+                sealed.extend(writer.take().map(Unfinished::finish).transpose()?.flatten().map(Written::publish).transpose()?);
             }
             let unfinished = match &mut writer {
                 Some(writer) => writer,
@@ -151,7 +174,7 @@ impl Thread {
                 );
             }
         }
-        sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten());
+        sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(Written::publish).transpose()?);
         super::identity::sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         self.shelf.replace_tip(tip, segments);
@@ -222,24 +245,26 @@ impl Thread {
                 return Err(LogError::Damaged(format!("the records of {} do not give its chain value", segment.path().display())).into());
             }
         }
-        let Some(path) = unfinished.finish()? else { return Ok(()) };
+        let Some(written) = unfinished.finish()? else { return Ok(()) };
+        // A trim in between would remove the merged file under the name of the one that it meant.
+        let _shape = self.shelf.shape.lock();
+        if !self.shelf.holds(row) {
+            return written.discard().map_err(Into::into);
+        }
+        let path = written.publish()?;
         super::identity::sync_dir(&self.dir)?;
         let merged = Arc::new(Segment::open(&path)?);
-        if self.shelf.replace_segments(row, Arc::clone(&merged)) {
-            tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
-            for segment in row.iter().filter(|segment| segment.path() != path) {
-                remove_file(segment.path())?;
-            }
-        } else {
-            // The row's first was trimmed meanwhile, and its file with it: the merged one has taken its name and goes as well.
-            remove_file(&path)?;
+        self.shelf.replace_segments(row, Arc::clone(&merged));
+        tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
+        for segment in row.iter().filter(|segment| segment.path() != path) {
+            remove_file(segment.path())?;
         }
         super::identity::sync_dir(&self.dir)?;
         Ok(())
     }
 }
 
-/// Removes a file that a trim may have removed already.
+/// Removes a file that may be gone already.
 pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("cannot remove", path)(e)),
@@ -266,16 +291,34 @@ impl Unfinished {
         Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, written: unfinished })
     }
 
-    /// Makes it durable under its own name; the directory is still to be synced. `None` when it would hold nothing.
-    fn finish(self) -> Result<Option<PathBuf>, WriteError> {
+    /// Makes what was written durable. `None` when it would hold nothing.
+    fn finish(self) -> Result<Option<Written>, WriteError> {
         let (out, any) = self.writer.finish()?;
         let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let written = Written { path: self.path, unfinished: self.written };
         if !any {
-            fs::remove_file(&self.written)?;
+            written.discard()?;
             return Ok(None);
         }
         file.sync_all()?;
-        fs::rename(&self.written, &self.path)?;
-        Ok(Some(self.path))
+        Ok(Some(written))
+    }
+}
+
+/// A durable segment under another name.
+struct Written {
+    path: PathBuf,
+    unfinished: PathBuf,
+}
+
+impl Written {
+    /// Gives it its name; the directory is still to be synced.
+    fn publish(self) -> Result<PathBuf, LogError> {
+        fs::rename(&self.unfinished, &self.path).map_err(io("cannot rename", &self.unfinished))?;
+        Ok(self.path)
+    }
+
+    fn discard(self) -> Result<(), LogError> {
+        remove_file(&self.unfinished)
     }
 }

@@ -7,7 +7,7 @@ use super::segment::{CHUNK_FRAMES, Segment, Subjects};
 use super::tip::{Lock, Tip};
 use super::{Bounds, LogError, TrimStep};
 use crate::cursor::{LogId, Sequence};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::{Weighter, sync::Cache};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) struct Shelf {
     pub(super) log: LogId,
     pub(super) state: RwLock<State>,
+    /// Held by whoever removes or replaces segments, from the decision to the end: names are used again.
+    pub(super) shape: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<(Sequence, Sequence), Arc<Subjects>, Weights>,
     pub(super) lock: Lock,
@@ -71,6 +73,7 @@ impl Shelf {
         Self {
             log,
             state: RwLock::new(state),
+            shape: Mutex::new(()),
             cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
             summaries: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
             lock,
@@ -97,6 +100,11 @@ impl Shelf {
         self.state.write().tips.push(TipPart { tip, index: Index::default() });
     }
 
+    /// The number in the name of the newest tip.
+    pub(super) fn newest_tip_name(&self) -> Sequence {
+        self.state.read().tips.iter().map(|part| part.tip.name()).max().unwrap_or(0)
+    }
+
     /// How many tips there are.
     pub(super) fn tips(&self) -> usize {
         self.state.read().tips.len()
@@ -115,17 +123,21 @@ impl Shelf {
         Arc::make_mut(&mut state.segments).extend(sealed);
     }
 
-    /// Puts one segment in the place of several. `false`, with nothing done, when they are no longer all there.
-    pub(super) fn replace_segments(&self, old: &[Arc<Segment>], merged: Arc<Segment>) -> bool {
+    /// Whether these segments are still there, side by side.
+    pub(super) fn holds(&self, row: &[Arc<Segment>]) -> bool {
+        let state = self.state.read();
+        let from = row.first().and_then(|first| state.segments.iter().position(|s| Arc::ptr_eq(s, first)));
+        let here = from.and_then(|from| state.segments.get(from..from + row.len()));
+        here.is_some_and(|here| here.iter().zip(row).all(|(a, b)| Arc::ptr_eq(a, b)))
+    }
+
+    /// Puts one segment in the place of several that [are there](Self::holds).
+    pub(super) fn replace_segments(&self, row: &[Arc<Segment>], merged: Arc<Segment>) {
         let mut state = self.state.write();
         let segments = Arc::make_mut(&mut state.segments);
-        let from = old.first().and_then(|first| segments.iter().position(|s| Arc::ptr_eq(s, first)));
-        let Some(from) = from else { return false };
-        let here = segments.get(from..from + old.len()).is_some_and(|here| here.iter().zip(old).all(|(a, b)| Arc::ptr_eq(a, b)));
-        if here {
-            segments.splice(from..from + old.len(), [merged]);
+        if let Some(from) = row.first().and_then(|first| segments.iter().position(|s| Arc::ptr_eq(s, first))) {
+            segments.splice(from..from + row.len(), [merged]);
         }
-        here
     }
 
     /// The segments that end before `before`; never what holds the newest record.

@@ -7,6 +7,8 @@
 
 use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
+use super::identity::sync_dir;
+use super::listing::{UNFINISHED, create_private_dir, io};
 use crate::cursor::{LogId, Sequence};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -14,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// sled's log segment. `17 * MAX_VALUE_BYTES < SEGMENT_BYTES / 4` keeps leaves out of sled's blob files.
 const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
@@ -21,6 +24,8 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 pub(super) const MAX_VALUE_BYTES: usize = 24 * 1024;
 /// sled's page cache. Readers have their own cache of finished blocks, so this one stays small.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How long sled may take to let go of a database that was dropped.
+const LET_GO: Duration = Duration::from_secs(5);
 /// Only sled's flush thread collects its garbage, hence not never.
 const FLUSH_EVERY_MS: u64 = 200;
 
@@ -46,7 +51,7 @@ struct Removal {
     due: AtomicBool,
 }
 
-/// What a tip's directory is called: this, and the sequence from which on it may hold records, in 20 digits.
+/// What a tip's directory is called: this, and a number in 20 digits that rises from tip to tip and tells about where it begins.
 pub(super) const NAME: &str = "tip-";
 /// Key of the log's id, which is no key of a block.
 const LOG_KEY: &[u8] = b"log";
@@ -71,6 +76,11 @@ fn remove_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::remove_dir_all(aside)
 }
 
+/// Name of the tip for records from `first` on.
+pub(super) fn dir_name(first: Sequence) -> String {
+    format!("{NAME}{first:020}")
+}
+
 /// First sequence, then part, big-endian: sled's order is the order of the log.
 fn key(first: Sequence, part: u16) -> [u8; 10] {
     let mut key = [0; 10];
@@ -88,12 +98,17 @@ fn parse_key(key: &[u8]) -> Option<(Sequence, u16)> {
 impl Tip {
     /// Creates a tip in the log directory `dir` for records of `log` from `first` on.
     pub(super) fn create(dir: &Path, first: Sequence, log: LogId, lock: Lock) -> Result<Self, LogError> {
-        let path = dir.join(format!("{NAME}{first:020}"));
-        super::listing::create_private_dir(&path)?;
-        let tip = Self::open(&path, lock)?;
+        let path = dir.join(dir_name(first));
+        let unfinished = dir.join(format!("{}{UNFINISHED}", dir_name(first)));
+        // sled writes several files; a kill between them leaves something that does not open.
+        create_private_dir(&unfinished)?;
+        let tip = Self::open(&unfinished, Arc::clone(&lock))?;
         guard("cannot insert into", || tip.db.insert(LOG_KEY, &log.to_bytes()))?;
         tip.sync()?;
-        Ok(tip)
+        drop(tip);
+        std::fs::rename(&unfinished, &path).map_err(io("cannot rename", &unfinished))?;
+        sync_dir(dir)?;
+        Self::open(&path, lock)
     }
 
     /// Which log it belongs to, if it tells.
@@ -110,12 +125,17 @@ impl Tip {
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(Some(FLUSH_EVERY_MS))
             .mode(sled::Mode::LowSpace);
-        let db = guard("cannot open", || config.open())?;
-        let path = dir.join("db");
-        let io = |doing, path: &Path| {
-            let path = path.to_owned();
-            move |e| LogError::Io { doing, path, source: Arc::new(e) }
+        // A kill while sled writes a snapshot leaves one that it takes for whole and then refuses; a snapshot only saves time.
+        remove_snapshots(dir, ".generating")?;
+        let open = || open_sled(&config);
+        let db = match open() {
+            Err(LogError::Damaged(why)) if remove_snapshots(dir, "")? => {
+                tracing::warn!(store.tip = %dir.display(), error = why, "the tip does not open; trying without sled's snapshots");
+                open()?
+            }
+            opened => opened?,
         };
+        let path = dir.join("db");
         let file = File::options().read(true).write(true).open(&path).map_err(io("cannot open", &path))?;
         file.sync_all().map_err(io("cannot sync", &path))?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))?;
@@ -151,6 +171,11 @@ impl Tip {
     /// Its directory goes when the last reader has let go of it.
     pub(super) fn retire(&self) {
         self.removal.due.store(true, Ordering::Release);
+    }
+
+    /// The number in its name.
+    pub(super) fn name(&self) -> Sequence {
+        self.dir.file_name().and_then(|n| n.to_str()?.strip_prefix(NAME)?.parse().ok()).unwrap_or(0)
     }
 
     /// Where it lies.
@@ -206,6 +231,34 @@ impl Tip {
     pub(super) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
     }
+}
+
+/// Opens sled. Its threads may hold on to a database for a moment after it was dropped; no other process can, since ours is the lock of the
+/// whole directory.
+fn open_sled(config: &sled::Config) -> Result<sled::Db, LogError> {
+    let began = Instant::now();
+    loop {
+        match guard("cannot open", || config.open()) {
+            Err(LogError::Io { source, .. }) if source.to_string().contains("acquire lock") && began.elapsed() < LET_GO => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Removes sled's snapshots whose names end with `suffix`; whether there were any.
+fn remove_snapshots(dir: &Path, suffix: &str) -> Result<bool, LogError> {
+    let mut any = false;
+    for entry in std::fs::read_dir(dir).map_err(io("cannot list", dir))? {
+        let path = entry.map_err(io("cannot list", dir))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(suffix) {
+            std::fs::remove_file(&path).map_err(io("cannot remove", &path))?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Runs one sled operation (`doing`: "cannot …"); its errors and its panics become ours.

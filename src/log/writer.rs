@@ -40,7 +40,9 @@ pub(super) enum Request {
     Close(oneshot::Sender<Result<(), LogError>>),
 }
 
-/// Tips that may wait to be sealed; while there are more, the one in use grows past its limits.
+/// How long a commit waits for the next tip when the one in use is far too large.
+const BACKPRESSURE: Duration = Duration::from_millis(200);
+/// Tips that may be there at a time; while there are so many, the one in use grows past its limits.
 const MAX_TIPS: usize = 3;
 
 /// The writer's state. Owned by its thread.
@@ -53,8 +55,6 @@ pub(super) struct Writer {
     identity: Identity,
     watermark: Watermark,
     tail: Tail,
-    /// The next tip has been asked for.
-    preparing: bool,
     /// A write to the tip failed for want of space.
     tip_failed: bool,
     head: watch::Sender<Sequence>,
@@ -71,7 +71,7 @@ impl Writer {
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, preparing: false, tip_failed: false, head, state }
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, head, state }
     }
 
     /// Where the log lies.
@@ -238,9 +238,7 @@ impl Writer {
 
     /// A tip in which a write failed takes nothing more, but can be read and sealed.
     fn replace_tip(&mut self) -> Result<(), LogError> {
-        if !self.preparing {
-            self.preparing = self.sealer.prepare(self.tail.next);
-        }
+        self.sealer.prepare(self.tail.next);
         let Some(tip) = self.sealer.prepared() else {
             return Err(self.full("another tip is being made ready".to_owned()));
         };
@@ -317,21 +315,28 @@ impl Writer {
         let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
         let old = u128::try_from(age).is_ok_and(|age| age >= self.limits.tip_age.as_nanos());
         let full = |share: u64| old || records >= self.limits.tip_records / 8 * share || bytes >= self.limits.tip_bytes / 8 * share;
-        if records == 0 || !full(7) || self.shelf.tips() >= MAX_TIPS {
+        if records == 0 || !full(7) {
             return;
         }
-        if !self.preparing {
-            self.preparing = self.sealer.prepare(self.tail.next);
-        }
-        if full(8)
-            && let Some(tip) = self.sealer.prepared()
-        {
-            self.go_on_in(tip);
+        // A tip of twice its size waits a little each time: the sealer cannot keep up, and a tip is not to grow for ever.
+        let patience = full(16).then(|| Instant::now() + BACKPRESSURE);
+        loop {
+            if self.shelf.tips() < MAX_TIPS {
+                self.sealer.prepare(self.tail.next);
+                if full(8)
+                    && let Some(tip) = self.sealer.prepared()
+                {
+                    return self.go_on_in(tip);
+                }
+            }
+            if patience.is_none_or(|until| Instant::now() >= until) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     fn go_on_in(&mut self, tip: Arc<Tip>) {
-        self.preparing = false;
         self.shelf.add_tip(Arc::clone(&tip));
         self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
         self.tail.fill = Fill::default();
@@ -356,6 +361,8 @@ impl Writer {
     /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start removes.
     fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
         self.check_poison()?;
+        let shelf = Arc::clone(&self.shelf);
+        let _shape = shelf.shape.lock();
         let gone = self.shelf.trimmable(before);
         if let Some(last) = gone.last() {
             let trimmed = last.last() + 1;

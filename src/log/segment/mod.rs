@@ -194,7 +194,9 @@ fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<Ch
         return Err(LogError::Damaged(format!("the index of {} does not fit its frames", path.display())));
     }
     let content_at = index_at + (frame.len() - content.len()) as u64;
-    chunks.iter_mut().for_each(|chunk| chunk.offset += content_at);
+    for chunk in &mut chunks {
+        chunk.offset += content_at;
+    }
     Ok((index, chunks))
 }
 
