@@ -12,6 +12,7 @@ mod render;
 mod report;
 mod stats;
 mod tail;
+mod verify;
 
 pub use report::report;
 
@@ -39,6 +40,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Show what the recorder holds and does
     Stats(stats::StatsArgs),
+    /// Check every checksum, the hash chain and the order of a log that is not in use; exit with 1 on damage
+    Verify(verify::VerifyArgs),
     /// Exit with 0 if the recorder is ready, else with 1
     Healthcheck(args::Remote),
     /// Look at the configuration
@@ -63,6 +66,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(args) => query::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Stats(args) => stats::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
         Command::Healthcheck(remote) => healthcheck::run(remote).await,
         Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),
     }

@@ -5,7 +5,7 @@ use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::writer::{QUEUE, Request, Writer};
 use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
-use crate::cursor::Sequence;
+use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
@@ -137,6 +137,10 @@ impl EventLog for EmbeddedLog {
 
     fn bounds(&self) -> Bounds {
         self.shelf.bounds()
+    }
+
+    fn owns(&self, cursor: Cursor) -> bool {
+        self.shelf.lineage.owns(cursor)
     }
 
     fn watch_head(&self) -> watch::Receiver<Sequence> {

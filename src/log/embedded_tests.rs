@@ -133,11 +133,11 @@ async fn sequences_that_were_seen_and_lost_are_never_used_again() {
     fs::remove_dir_all(tip(late.path())).unwrap();
     copy_dir(&tip(early.path()), &tip(late.path()));
     // Killed again before it recorded anything: what was lost must not be forgotten.
-    let again = TempDir::new().unwrap();
     let (log, _) = EmbeddedLog::open(late.path()).unwrap();
-    copy_dir(late.path(), again.path());
-    drop(log);
-    let late = again;
+    let (mark, unclean) = (late.path().join("log/LOG"), late.path().join("unclean"));
+    fs::hard_link(&mark, &unclean).unwrap();
+    drop_and_wait(log, late.path()).await;
+    fs::rename(unclean, mark).unwrap();
     let (log, recovery) = EmbeddedLog::open(late.path()).unwrap();
     let lost = recovery.lost[0].clone();
     assert_eq!((*lost.start(), recovery.clean), (11, false));
@@ -257,6 +257,55 @@ async fn format_1_opens_and_goes_on() {
         }
         assert_eq!(log.append(records(1..=1)).await.unwrap(), found + 1..=found + 1);
         log.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
+    for limits in [Limits::default(), tiny()] {
+        let (dir, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
+        for n in 1..=30 {
+            log.append(records(n..=n)).await.unwrap();
+        }
+        let id = log.bounds().log;
+        log.close().await.unwrap();
+        drop_and_wait(log, dir.path()).await;
+        copy_dir(dir.path(), copy.path());
+
+        // Both go on from the same place, and no cursor names two events.
+        let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
+        log.append(records(31..=31)).await.unwrap();
+        let (twin, recovery) = EmbeddedLog::open_with(copy.path(), limits).unwrap();
+        assert_eq!(recovery, CLEAN);
+        assert_eq!(log.bounds().log, id);
+        let new = twin.bounds().log;
+        assert_ne!(new, id);
+        assert_eq!(twin.append(records(41..=41)).await.unwrap(), 31..=31);
+        assert!(twin.owns(id.cursor(30)) && twin.owns(new.cursor(31)) && twin.owns(new.cursor(3)));
+        assert!(!twin.owns(id.cursor(31)), "what came behind the fork is another log's");
+        twin.close().await.unwrap();
+        drop_and_wait(twin, copy.path()).await;
+
+        // The records keep the names that they were shown under, also once they are sealed.
+        let (twin, recovery) = EmbeddedLog::open_with(copy.path(), limits).unwrap();
+        assert_eq!((recovery, twin.bounds().log), (CLEAN, new));
+        let chunk = twin.read_after(0, &Scan { max_bytes: usize::MAX, ..Scan::default() }).await.unwrap();
+        let mut seen = 0;
+        for piece in &chunk.pieces {
+            let Piece::Block(block) = piece else { panic!("no gap here") };
+            for seq in block.sequences() {
+                let named = if seq <= 30 { id } else { new };
+                let line = String::from_utf8(block.line(seq, false).to_vec()).unwrap();
+                assert!(line.starts_with(&format!(r#"{{"id":"{}""#, named.cursor(seq))), "{line}");
+                seen += 1;
+            }
+        }
+        assert!(seen >= 30);
+        twin.close().await.unwrap();
+        drop_and_wait(twin, copy.path()).await;
+        let report = super::verify(copy.path(), &mut |_, _| {}).unwrap();
+        assert!(report.damage.is_empty() && report.notes.len() == 1, "{report:?}");
     }
 }
 

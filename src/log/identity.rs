@@ -5,11 +5,11 @@
 //! `watermark` holds the last sequence that readers may have seen; it is written at each commit and synced each second.
 
 use super::LogError;
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::{Cursor, LogId, Sequence};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +34,12 @@ pub(super) struct Identity {
     /// Missing sequences that a `gap` record in the log tells of, rising.
     #[serde(default)]
     pub(super) holes: Vec<(Sequence, Sequence)>,
+    /// Logs whose copy this one is, oldest first: the id, and the last sequence that both have.
+    #[serde(default)]
+    pub(super) ancestors: Vec<(String, Sequence)>,
+    /// The file in which this was written. Another one is a copy.
+    #[serde(default)]
+    pub(super) file: Option<FileIdentity>,
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
@@ -57,10 +63,59 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
     }
 }
 
+/// What a copy of a file has not in common with it. Not the device: its number may change from one boot to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileIdentity {
+    inode: u64,
+    /// Nanoseconds since the Unix epoch; absent where the filesystem keeps no time of birth.
+    born: Option<u64>,
+}
+
+impl FileIdentity {
+    fn of(file: &File) -> std::io::Result<Self> {
+        let data = file.metadata()?;
+        let born = data.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        Ok(Self { inode: data.ino(), born: born.and_then(|time| u64::try_from(time.as_nanos()).ok()) })
+    }
+}
+
+/// Which log a record is of: a copy of a log goes on under a name of its own, and keeps the names of what it was.
+#[derive(Debug, Clone)]
+pub(super) struct Lineage {
+    log: LogId,
+    ancestors: Vec<(LogId, Sequence)>,
+}
+
+impl Lineage {
+    /// The log that gave `seq` its record.
+    pub(super) fn log_at(&self, seq: Sequence) -> LogId {
+        self.ancestors.iter().find(|(_, fork)| seq <= *fork).map_or(self.log, |(log, _)| *log)
+    }
+
+    /// Whether a cursor names a place in this log: by its own name, or by an ancestor's up to the fork.
+    pub(super) fn owns(&self, cursor: Cursor) -> bool {
+        cursor.log == self.log.prefix() || self.ancestors.iter().any(|(log, fork)| cursor.log == log.prefix() && cursor.seq <= *fork)
+    }
+
+    /// Whether a segment that ends with `last` may be of this log.
+    pub(super) fn wrote(&self, log: LogId, last: Sequence) -> bool {
+        self.owns(log.cursor(last))
+    }
+}
+
 impl Identity {
     /// A new log.
     pub(super) fn create() -> Self {
-        Self { format: LOG_FORMAT, log: LogId::random().to_string(), reserved: 0, trimmed: 0, clean_head: Some(0), holes: Vec::new() }
+        Self {
+            format: LOG_FORMAT,
+            log: LogId::random().to_string(),
+            reserved: 0,
+            trimmed: 0,
+            clean_head: Some(0),
+            holes: Vec::new(),
+            ancestors: Vec::new(),
+            file: None,
+        }
     }
 
     /// Reads `LOG`; `None` when there is none yet.
@@ -89,18 +144,45 @@ impl Identity {
     /// Replaces `LOG`, durably.
     pub(super) fn write(&self, dir: &Path) -> Result<(), LogError> {
         let (path, temporary) = (dir.join("LOG"), dir.join("LOG.new"));
-        let json = serde_json::to_string(self).map_err(|e| LogError::Damaged(e.to_string()))?;
-        let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
         let mut file = File::create(&temporary).map_err(io("cannot create", &temporary))?;
+        let identity = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", &temporary))?), ..self.clone() };
+        let json = serde_json::to_string(&identity).map_err(|e| LogError::Damaged(e.to_string()))?;
+        let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("cannot write", &temporary))?;
         fs::rename(&temporary, &path).map_err(io("cannot replace", &path))?;
         sync_dir(dir)
     }
 
+    /// Whether `LOG` is a copy of the file that was written: then a log of the same name may go on elsewhere.
+    pub(super) fn is_copy(&self, dir: &Path) -> Result<bool, LogError> {
+        let path = dir.join("LOG");
+        let Some(written) = self.file else { return Ok(false) };
+        let found = File::open(&path).and_then(|file| FileIdentity::of(&file)).map_err(io("cannot read", &path))?;
+        Ok(found != written)
+    }
+
+    /// Goes on under a new name behind `fork`.
+    pub(super) fn fork(&mut self, fork: Sequence) {
+        let ancestor = std::mem::replace(&mut self.log, LogId::random().to_string());
+        // What an ancestor had beyond an earlier fork is not here.
+        self.ancestors.retain(|(_, at)| *at < fork);
+        self.ancestors.push((ancestor, fork));
+    }
+
+    /// Which log each record is of.
+    pub(super) fn lineage(&self) -> Result<Lineage, LogError> {
+        let ancestors = self.ancestors.iter().map(|(log, fork)| Ok((parse_id(log)?, *fork))).collect::<Result<_, LogError>>()?;
+        Ok(Lineage { log: self.log_id()?, ancestors })
+    }
+
     /// The log's id.
     pub(super) fn log_id(&self) -> Result<LogId, LogError> {
-        self.log.parse().map_err(|_| LogError::Damaged(format!("LOG holds {:?}, which is not a log id", self.log)))
+        parse_id(&self.log)
     }
+}
+
+fn parse_id(text: &str) -> Result<LogId, LogError> {
+    text.parse().map_err(|_| LogError::Damaged(format!("LOG holds {text:?}, which is not a log id")))
 }
 
 /// The file with the last sequence that may have been seen.
@@ -110,17 +192,29 @@ pub(super) struct Watermark {
     file: File,
 }
 
+fn parse_watermark(bytes: &[u8]) -> Option<Sequence> {
+    let (seq, crc) = bytes.split_first_chunk::<8>()?;
+    (crc == crc32fast::hash(seq).to_be_bytes()).then(|| u64::from_be_bytes(*seq))
+}
+
 impl Watermark {
     /// Opens or creates it and reads what it holds; `None` when it holds nothing readable.
     pub(super) fn open(dir: &Path) -> Result<(Self, Option<Sequence>), LogError> {
         let path = dir.join("watermark");
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(io("cannot open", &path))?;
         let mut bytes = [0; 12];
-        let seq = file.read_exact_at(&mut bytes, 0).ok().and_then(|()| {
-            let (seq, crc) = bytes.split_first_chunk::<8>()?;
-            (crc == crc32fast::hash(seq).to_be_bytes()).then(|| u64::from_be_bytes(*seq))
-        });
+        let seq = file.read_exact_at(&mut bytes, 0).ok().and_then(|()| parse_watermark(&bytes));
         Ok((Self { path, file }, seq))
+    }
+
+    /// What it holds, without making it.
+    pub(super) fn look(dir: &Path) -> Result<Option<Sequence>, LogError> {
+        let path = dir.join("watermark");
+        match fs::read(&path) {
+            Ok(bytes) => Ok(parse_watermark(&bytes)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(io("cannot read", &path)(e)),
+        }
     }
 
     /// Writes without syncing: exact after a kill, up to a second old after a power cut.
@@ -148,7 +242,9 @@ mod tests {
         assert_eq!(Identity::read(dir.path()).unwrap(), None);
         let identity = Identity { reserved: 9, clean_head: Some(4), ..Identity::create() };
         identity.write(dir.path()).unwrap();
-        assert_eq!(Identity::read(dir.path()).unwrap(), Some(identity.clone()));
+        let read = Identity::read(dir.path()).unwrap().unwrap();
+        assert_eq!(read, Identity { file: read.file, ..identity.clone() });
+        assert!(!read.is_copy(dir.path()).unwrap());
         let path = dir.path().join("LOG");
         let good = fs::read(&path).unwrap();
         for at in 0..good.len() - 1 {

@@ -74,6 +74,11 @@ impl Listing {
         tip.or_else(segment)
     }
 
+    /// Bytes of the segments.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|data| data.len()).sum()
+    }
+
     /// Removes what a kill left.
     pub(super) fn remove_litter(&self) -> Result<(), LogError> {
         for path in &self.litter {

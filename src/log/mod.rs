@@ -18,6 +18,7 @@ mod sealer;
 mod segment;
 mod shelf;
 mod tip;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -26,11 +27,14 @@ mod contract;
 mod embedded_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod verify_tests;
 
 pub use block::Block;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
+pub use verify::{Report, verify};
 
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::{Cursor, LogId, Sequence};
 use crate::event::Event;
 use crate::filter::Filter;
 use crate::time::Timestamp;
@@ -210,6 +214,11 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// What the log holds.
     fn bounds(&self) -> Bounds;
+
+    /// Whether a cursor is of this log: by its own name, or by the name of a log whose copy it is, up to the fork.
+    fn owns(&self, cursor: Cursor) -> bool {
+        cursor.log == self.bounds().log.prefix()
+    }
 
     /// The head, for waiting until it moves.
     fn watch_head(&self) -> watch::Receiver<Sequence>;

@@ -112,9 +112,10 @@ async fn run(ops: Vec<Op>) {
                 // Without the mark of a clean stop. What a kill leaves in the middle of something, tests/faults see: a live
                 // directory that is copied is no image of one moment.
                 let mark = dir.path().join("log/LOG");
-                let running = std::fs::read(&mark).unwrap();
+                let running = dir.path().join("running");
+                std::fs::hard_link(&mark, &running).unwrap();
                 close(log, dir.path()).await;
-                std::fs::write(&mark, running).unwrap();
+                std::fs::rename(running, &mark).unwrap();
                 let (again, recovery) = EmbeddedLog::open_with(dir.path(), limits()).unwrap();
                 assert!(!recovery.clean && recovery.lost.is_empty() && recovery.quarantined.is_empty(), "{recovery:?}");
                 log = again;

@@ -4,7 +4,7 @@ use super::LogError;
 use super::chain::{CHAIN_START, ChainValue};
 use super::codec::Header;
 use super::embedded::Recovery;
-use super::identity::{self, Identity, RESERVE, Watermark};
+use super::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
 use super::listing::{Listing, Quarantine, create_private_dir};
 use super::segment::Segment;
@@ -71,22 +71,34 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     migrations::upgrade(&dir, identity.format)?;
     identity.format = identity::LOG_FORMAT;
     listing.remove_litter()?;
-    let log = identity.log_id()?;
+    let copy = certain && identity.is_copy(&dir)?;
     let (watermark, seen) = Watermark::open(&dir)?;
 
-    let segments = open_segments(&listing, log, identity.trimmed, &mut quarantine)?;
+    let segments = open_segments(&listing, &identity.lineage()?, identity.trimmed, &mut quarantine)?;
     let sealed = segments.last().map_or(identity.trimmed.saturating_sub(1), |segment| segment.last());
     let mut tips = open_tips(&listing, sealed.max(identity.trimmed.saturating_sub(1)), &lock, &mut quarantine)?;
     // The newest tip is written to. One that could not be opened is followed by a new one.
     let newest = listing.tips.last().map(|(_, path)| path.clone());
-    if tips.last().map(|opened| opened.tip.dir()) != newest.as_deref() || tips.is_empty() {
+    let end = tips.iter().flat_map(|opened| &opened.headers).next_back().map_or(sealed, Header::last);
+    if copy {
+        // A log of the same name may go on elsewhere: from here on this one has another.
+        let ancestor = identity.log.clone();
+        identity.fork(end);
+        tracing::warn!(
+            store.id = identity.log,
+            store.ancestor = ancestor,
+            event.seq = end,
+            "this is a copy of a log; it goes on under an id of its own"
+        );
+    }
+    let log = identity.log_id()?;
+    if copy || tips.last().map(|opened| opened.tip.dir()) != newest.as_deref() || tips.is_empty() {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
         tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock)?);
     }
 
     let headers = || tips.iter().flat_map(|opened| &opened.headers);
     let last = headers().next_back();
-    let end = last.map_or(sealed, Header::last);
     // What readers may have seen: exactly known after a clean stop and after a kill. A missing watermark after an
     // unclean stop means that nobody knows, so everything that was reserved counts.
     let may_have_seen = identity.clean_head.or(seen).unwrap_or(identity.reserved);
@@ -123,7 +135,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let mut fill = Fill::default();
     tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let shelf = Shelf::new(log, segments, parts, identity.trimmed, lock);
+    let shelf = Shelf::new(log, identity.lineage()?, segments, parts, identity.trimmed, lock);
     let tail = Tail { tip, fill, next, chain, last_received, holes };
     Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
 }
@@ -161,7 +173,12 @@ fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarant
 
 /// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed; what cannot be read or is not
 /// of this log is set aside.
-fn open_segments(listing: &Listing, log: LogId, trimmed: Sequence, quarantine: &mut Quarantine) -> Result<Vec<Arc<Segment>>, LogError> {
+fn open_segments(
+    listing: &Listing,
+    lineage: &Lineage,
+    trimmed: Sequence,
+    quarantine: &mut Quarantine,
+) -> Result<Vec<Arc<Segment>>, LogError> {
     let mut segments: Vec<Arc<Segment>> = Vec::new();
     for (_, path) in &listing.segments {
         let segment = match Segment::open(path) {
@@ -176,7 +193,7 @@ fn open_segments(listing: &Listing, log: LogId, trimmed: Sequence, quarantine: &
         let before = segments.last().map_or(0, |segment| segment.last());
         if segment.last() <= before || segment.last() < trimmed {
             fs::remove_file(path).map_err(|e| LogError::Io { doing: "cannot remove", path: path.clone(), source: Arc::new(e) })?;
-        } else if segment.first() <= before || segment.log().prefix() != log.prefix() {
+        } else if segment.first() <= before || !lineage.wrote(segment.log(), segment.last()) {
             tracing::error!(store.segment = %path.display(), "a segment does not belong here; it is set aside");
             quarantine.take(path)?;
         } else {

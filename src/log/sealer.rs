@@ -144,7 +144,7 @@ impl Thread {
         for entry in self.shelf.tip_entries(tip) {
             let found = tip.get(entry.first, entry.parts).and_then(|value| {
                 let (header, _) = codec::check(&value)?;
-                Ok((header, codec::decode(&value, self.shelf.log)?))
+                Ok((header, codec::decode(&value, self.shelf.log_of(tip, entry.first))?))
             });
             let (header, block) = match found {
                 Ok(found) => found,
@@ -161,7 +161,7 @@ impl Thread {
             let unfinished = match &mut writer {
                 Some(writer) => writer,
                 None => writer.insert(Unfinished::create(&self.dir, header.first, |out| {
-                    SegmentWriter::new(out, self.shelf.log, header.first, header.chain_before, LEVEL)
+                    SegmentWriter::new(out, self.shelf.log_of(tip, header.first), header.first, header.chain_before, LEVEL)
                 })?),
             };
             for seq in block.sequences() {

@@ -2,6 +2,7 @@
 
 use super::block::Block;
 use super::codec;
+use super::identity::Lineage;
 use super::index::{Index, IndexEntry};
 use super::segment::{CHUNK_FRAMES, Segment, Subjects};
 use super::tip::{Lock, Tip};
@@ -23,6 +24,7 @@ const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) log: LogId,
+    pub(super) lineage: Lineage,
     pub(super) state: RwLock<State>,
     /// Held by whoever removes or replaces segments, from the decision to the end: names are used again.
     pub(super) shape: Mutex<()>,
@@ -66,12 +68,20 @@ impl<K> Weighter<K, Arc<Subjects>> for Weights {
 }
 
 impl Shelf {
-    pub(super) fn new(log: LogId, segments: Vec<Arc<Segment>>, tips: Vec<TipPart>, trimmed: Sequence, lock: Lock) -> Self {
+    pub(super) fn new(
+        log: LogId,
+        lineage: Lineage,
+        segments: Vec<Arc<Segment>>,
+        tips: Vec<TipPart>,
+        trimmed: Sequence,
+        lock: Lock,
+    ) -> Self {
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
         let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, head };
         Self {
             log,
+            lineage,
             state: RwLock::new(state),
             shape: Mutex::new(()),
             cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
@@ -182,11 +192,16 @@ impl Shelf {
         segments + state.tips.iter().map(|part| part.tip.disk_bytes()).sum::<u64>()
     }
 
+    /// The log whose records a tip holds.
+    pub(super) fn log_of(&self, tip: &Tip, first: Sequence) -> LogId {
+        tip.log_id().unwrap_or_else(|| self.lineage.log_at(first))
+    }
+
     /// A block of a tip.
     pub(super) fn tip_block(&self, tip: &Tip, entry: &IndexEntry) -> Result<Arc<Block>, LogError> {
         self.cache.get_or_insert_with(&(entry.first, entry.last), || {
             let value = tip.get(entry.first, entry.parts)?;
-            codec::decode(&value, self.log).map(Arc::new)
+            codec::decode(&value, self.log_of(tip, entry.first)).map(Arc::new)
         })
     }
 

@@ -33,6 +33,7 @@ const FLUSH_EVERY_MS: u64 = 200;
 #[derive(Debug)]
 pub(super) struct Tip {
     dir: PathBuf,
+    log: Option<LogId>,
     db: sled::Db,
     file: File,
     /// Dropped when sled has let go of its files.
@@ -111,10 +112,9 @@ impl Tip {
         Self::open(&path, lock)
     }
 
-    /// Which log it belongs to, if it tells.
+    /// Which log it belongs to; those of format 1 do not tell.
     pub(super) fn log_id(&self) -> Option<LogId> {
-        let bytes = guard("cannot read", || self.db.get(LOG_KEY)).ok()??;
-        Some(LogId::from_bytes(bytes.as_ref().try_into().ok()?))
+        self.log
     }
 
     /// Opens the tip in `dir`.
@@ -140,7 +140,8 @@ impl Tip {
         file.sync_all().map_err(io("cannot sync", &path))?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))?;
         let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false) };
-        Ok(Self { dir: dir.to_owned(), db, file, removal, _lock: lock })
+        let log = guard("cannot read", || db.get(LOG_KEY))?.and_then(|bytes| Some(LogId::from_bytes(bytes.as_ref().try_into().ok()?)));
+        Ok(Self { dir: dir.to_owned(), log, db, file, removal, _lock: lock })
     }
 
     /// Stores one block, durable when this returns. Parts go in order, so that a crash leaves a prefix of them, which

@@ -82,7 +82,7 @@ pub fn check_cursor(text: &str, log: &dyn EventLog) -> Result<Sequence, ResetRea
     let bounds = log.bounds();
     match text.parse::<Cursor>() {
         Err(_) => Err(ResetReason::Malformed),
-        Ok(cursor) if cursor.log != bounds.log.prefix() => Err(ResetReason::ForeignLog),
+        Ok(cursor) if !log.owns(cursor) => Err(ResetReason::ForeignLog),
         Ok(cursor) if cursor.seq > bounds.head => Err(ResetReason::Future),
         Ok(cursor) => Ok(cursor.seq),
     }

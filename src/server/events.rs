@@ -221,7 +221,7 @@ pub(super) async fn one(context: Arc<Context>, id: String) -> Result<Response, A
     let bounds = context.log.bounds();
     let not_found = || ApiError::new(StatusCode::NOT_FOUND, "there is no such record in this log");
     let cursor: Cursor = id.parse().map_err(ApiError::bad_request)?;
-    if cursor.log != bounds.log.prefix() || cursor.seq > bounds.head || cursor.seq == 0 {
+    if !context.log.owns(cursor) || cursor.seq > bounds.head || cursor.seq == 0 {
         return Err(not_found());
     }
     let chunk = context.log.read_after(cursor.seq - 1, &Scan { max_bytes: 1, ..Scan::default() }).await?;

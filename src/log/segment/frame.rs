@@ -29,6 +29,11 @@ pub(in crate::log) struct FrameMeta {
 }
 
 impl FrameMeta {
+    /// Bytes that it takes in the file.
+    pub(in crate::log) fn packed_bytes(&self) -> u32 {
+        self.packed
+    }
+
     /// Sequence of the last record.
     pub(in crate::log) fn last(&self) -> Sequence {
         self.first + u64::from(self.count) - 1

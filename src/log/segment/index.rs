@@ -5,7 +5,7 @@
 //! index   offset  0 "shipslog" · format u8 · 3 zero bytes · frames u32 · log id (16 bytes)
 //!         offset 32 first sequence u64 · min, max received time i64
 //!         offset 56 chain value before the first line · frames a chunk of summaries u32 · chunks u32
-//!         offset 96 each frame: lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
+//!         offset 96 each frame: first sequence u64 · lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
 //!                   chain value after its last line
 //!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (subjects.rs)
 //! ```
@@ -107,6 +107,7 @@ impl IndexData {
         body.extend_from_slice(&length(CHUNK_FRAMES)?.to_be_bytes());
         body.extend_from_slice(&length(chunks.len())?.to_be_bytes());
         for (frame, chain) in self.frames.iter().zip(&self.chain_after) {
+            body.extend_from_slice(&frame.first.to_be_bytes());
             for value in [frame.count, frame.packed, frame.raw, frame.crc] {
                 body.extend_from_slice(&value.to_be_bytes());
             }
@@ -151,17 +152,21 @@ impl IndexData {
             return Err(damaged("makes no sense"));
         }
         let log = LogId::from_bytes(take(&mut rest)?);
-        let mut first = u64::from_be_bytes(take(&mut rest)?);
+        let mut next = u64::from_be_bytes(take(&mut rest)?);
         let received = (take_time(&mut rest)?, take_time(&mut rest)?);
         let chain_before = take(&mut rest)?;
         let (chunk_frames, chunk_count) = (take_u32(&mut rest)? as usize, take_u32(&mut rest)? as usize);
         let (mut frames, mut chain_after, mut offset) = (Vec::with_capacity(count as usize), Vec::with_capacity(count as usize), 0);
         for _ in 0..count {
+            let first = u64::from_be_bytes(take(&mut rest)?);
             let (count, packed, raw, crc) = (take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?);
             let time = (take_time(&mut rest)?, take_time(&mut rest)?);
             chain_after.push(take(&mut rest)?);
             frames.push(FrameMeta { first, count, time, offset, packed, raw, crc });
-            first = first.checked_add(u64::from(count)).ok_or_else(|| damaged("makes no sense"))?;
+            if first < next || count == 0 {
+                return Err(damaged("makes no sense"));
+            }
+            next = first.checked_add(u64::from(count)).ok_or_else(|| damaged("makes no sense"))?;
             offset += u64::from(packed);
         }
         if chunk_frames != CHUNK_FRAMES || chunk_count != frames.len().div_ceil(CHUNK_FRAMES) {
@@ -169,7 +174,7 @@ impl IndexData {
         }
         let lengths = (0..chunk_count).map(|_| Ok((take_u32(&mut rest)?, take_u32(&mut rest)?))).collect::<Result<Vec<_>, LogError>>()?;
         let fixed = body.len() - rest.len();
-        if crc32fast::hash(body.get(..fixed).unwrap_or_default()) != take_u32(&mut rest)? || frames.iter().any(|f| f.count == 0) {
+        if crc32fast::hash(body.get(..fixed).unwrap_or_default()) != take_u32(&mut rest)? {
             return Err(damaged("has another checksum"));
         }
         let mut at = (body.len() - rest.len()) as u64;

@@ -14,7 +14,7 @@ use std::io::Write;
 /// Level of sealed frames. Higher ones cost several times the time for a few per cent (README, "Measured").
 pub(in crate::log) const LEVEL: i32 = 11;
 
-/// Lays consecutive records out as a segment.
+/// Lays rising records out as a segment.
 pub(in crate::log) struct SegmentWriter<W> {
     out: W,
     log: LogId,
@@ -96,6 +96,18 @@ impl<W: Write> SegmentWriter<W> {
         self.count += 1;
         self.next += 1;
         if self.count >= LINES || self.lines.len() >= RAW_BYTES { self.end_frame() } else { Ok(()) }
+    }
+
+    /// Leaves out the records before `next`.
+    pub(in crate::log) fn skip_to(&mut self, next: Sequence) -> Result<(), WriteError> {
+        self.end_frame()?;
+        self.next = next;
+        Ok(())
+    }
+
+    /// Frames written so far.
+    pub(in crate::log) fn frames(&self) -> usize {
+        self.index.frames.len()
     }
 
     fn end_frame(&mut self) -> Result<(), WriteError> {

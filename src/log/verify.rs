@@ -1,0 +1,306 @@
+//! `verify`: looks at everything that a log's directory holds, and changes nothing.
+
+use super::chain::{self, CHAIN_START, ChainValue};
+use super::codec;
+use super::identity::{Identity, Lineage, Watermark};
+use super::line::Line;
+use super::listing::{Listing, io};
+use super::segment::Segment;
+use super::tip::Tip;
+use super::{Block, LogError};
+use crate::cursor::{LogId, Sequence};
+use crate::time::Timestamp;
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Which log.
+    pub log: String,
+    /// Oldest and newest record.
+    pub bounds: Option<(Sequence, Sequence)>,
+    /// Records that are whole.
+    pub records: u64,
+    /// Sealed segments.
+    pub segments: usize,
+    /// Bytes looked at.
+    pub bytes: u64,
+    /// The chain's value after the newest record, in hex: whoever notes it can prove later that nothing before it was altered.
+    pub chain: String,
+    /// What is not as it should be, one sentence each.
+    pub damage: Vec<String>,
+    /// What is unusual and in order.
+    pub notes: Vec<String>,
+}
+
+/// Findings of a kind that are listed; more are counted.
+const MAX_FINDINGS: usize = 100;
+
+/// Checks every checksum, the chain, density, order and the index of the log in `data_dir`. `progress` is told how many of how many bytes are
+/// done.
+///
+/// # Errors
+/// When there is no log, or it is in use, or a file cannot be read for a passing reason. Damage is no error but in the report.
+pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, LogError> {
+    let dir = data_dir.join("log");
+    let listing = Listing::read(&dir)?;
+    let _lock = keep_out(&dir)?;
+    let mut check = Check::new(&dir, &listing)?;
+    let total = listing.bytes();
+    for (_, path) in &listing.segments {
+        check.segment(path, &mut |done| progress(done, total))?;
+    }
+    for (_, path) in &listing.tips {
+        check.tip(path)?;
+        progress(total, total);
+    }
+    check.end(&dir, data_dir)
+}
+
+/// Keeps a recorder from starting meanwhile, where that can be done without writing.
+fn keep_out(dir: &Path) -> Result<Option<File>, LogError> {
+    let Ok(file) = File::open(dir.join("lock")) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(LogError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(e)) => Err(io("cannot lock", dir)(e)),
+    }
+}
+
+struct Check {
+    report: Report,
+    identity: Option<Identity>,
+    lineage: Option<Lineage>,
+    /// The next sequence expected, and the chain's value before it; `None` before the first record and behind a hole.
+    next: Option<Sequence>,
+    chain: Option<ChainValue>,
+    received: Timestamp,
+}
+
+impl Check {
+    fn new(dir: &Path, listing: &Listing) -> Result<Self, LogError> {
+        let mut report = Report::default();
+        let identity = match Identity::read(dir) {
+            Ok(identity) => identity,
+            Err(LogError::Damaged(why)) => {
+                report
+                    .damage
+                    .push(format!("LOG cannot be read: {why}; the next start makes it again from what the log holds, behind a gap"));
+                None
+            }
+            Err(e) => return Err(e),
+        };
+        if identity.is_none() && report.damage.is_empty() {
+            if listing.is_empty() {
+                return Err(LogError::Damaged(format!("{} holds no log", dir.display())));
+            }
+            report.damage.push("LOG is missing; the next start makes it again from what the log holds, behind a gap".to_owned());
+        }
+        let lineage = identity.as_ref().and_then(|identity| identity.lineage().ok());
+        report.log = identity.as_ref().map_or_else(|| "unknown".to_owned(), |identity| identity.log.clone());
+        for (ancestor, fork) in identity.iter().flat_map(|identity| &identity.ancestors) {
+            report.notes.push(format!("up to the record {fork} this is a copy of the log {ancestor}"));
+        }
+        report.segments = listing.segments.len();
+        Ok(Self { report, identity, lineage, next: None, chain: None, received: Timestamp::MIN })
+    }
+
+    fn damage(&mut self, what: String) {
+        if self.report.damage.len() < MAX_FINDINGS {
+            self.report.damage.push(what);
+        } else if self.report.damage.len() == MAX_FINDINGS {
+            self.report.damage.push("… and more".to_owned());
+        }
+    }
+
+    /// The records from `first` on follow.
+    fn begin(&mut self, first: Sequence, about: &str) {
+        let trimmed = self.identity.as_ref().map_or(0, |identity| identity.trimmed.max(1));
+        let expected = self.next.unwrap_or(trimmed);
+        if first > expected && expected > 0 {
+            let known = self.identity.as_ref().is_some_and(|i| i.holes.iter().any(|(from, to)| *from <= expected && first - 1 <= *to));
+            let what = format!("the records {expected} to {} are missing before {about}", first - 1);
+            if known { self.report.notes.push(format!("{what}; a gap record tells of it")) } else { self.damage(what) }
+        } else if first < expected {
+            self.damage(format!("{about} begins with the record {first}, which was there before (expected {expected})"));
+        }
+        self.report.bounds = Some(self.report.bounds.map_or((first, first), |(oldest, _)| (oldest, first)));
+    }
+
+    /// Looks at every line of a block; the chain's value after it.
+    fn lines(&mut self, block: &Block, about: &str, before: ChainValue) -> ChainValue {
+        let mut value = before;
+        for seq in block.sequences() {
+            let line = block.line(seq, false);
+            let parts = Line::of(&line, seq);
+            let ours = self.lineage.as_ref().is_none_or(|lineage| parts.cursor() == lineage.log_at(seq).cursor(seq).to_string().as_bytes());
+            if let Err(e) = parts.check(seq) {
+                self.damage(format!("record {seq} in {about}: {e}"));
+            } else if !ours {
+                self.damage(format!("record {seq} in {about} is of another log"));
+            } else if parts.received() < self.received {
+                self.damage(format!("record {seq} in {about} was received before the one before it"));
+            } else {
+                self.report.records += 1;
+            }
+            self.received = self.received.max(parts.received());
+            value = chain::next(&value, &line);
+        }
+        if let Some((oldest, _)) = self.report.bounds {
+            self.report.bounds = Some((oldest, block.last()));
+        }
+        self.next = Some(block.last() + 1);
+        value
+    }
+
+    fn joins(&mut self, before: ChainValue, about: &str) {
+        if self.chain.is_some_and(|chain| chain != before) {
+            self.damage(format!("the hash chain breaks before {about}: records were altered, removed or put in"));
+        }
+    }
+
+    fn segment(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), LogError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let segment = match Segment::open(path) {
+            Ok(segment) => segment,
+            Err(LogError::Damaged(why)) => {
+                self.damage(format!("{name} cannot be read: {why}; the next start sets it aside"));
+                self.chain = None;
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        let index = segment.index();
+        if !segment.has_index() {
+            self.damage(format!("{name} has no whole index; its records are read without it"));
+        } else if (0..segment.frames().len()).step_by(super::segment::CHUNK_FRAMES).any(|frame| segment.subjects(frame).is_none()) {
+            self.damage(format!("{name} has damaged summaries; filtered reads unpack all of it"));
+        }
+        if let Ok(index) = &index {
+            self.joins(index.chain_before, &name);
+            self.chain = Some(index.chain_before);
+        } else {
+            self.chain = None;
+        }
+        for (at, frame) in segment.frames().iter().enumerate() {
+            self.begin(frame.first, &format!("the frame at {} of {name}", frame.first));
+            match segment.block(frame) {
+                Ok(block) => {
+                    let after = self.lines(&block, &name, self.chain.unwrap_or(CHAIN_START));
+                    let times = block.sequences().all(|seq| (frame.time.0..=frame.time.1).contains(&block.time(seq)));
+                    if !times {
+                        self.damage(format!("the index of {name} gives wrong times for the records {} to {}", frame.first, frame.last()));
+                    }
+                    let stored = index.as_ref().ok().and_then(|index| index.chain_after.get(at).copied());
+                    if self.chain.is_some() && stored != Some(after) {
+                        self.damage(format!(
+                            "the records {} to {} in {name} were altered: they do not give the hash chain's value",
+                            frame.first,
+                            frame.last()
+                        ));
+                    }
+                    self.chain = stored;
+                }
+                Err(LogError::Damaged(why)) => {
+                    self.damage(format!("the records {} to {} in {name} cannot be read: {why}", frame.first, frame.last()));
+                    self.next = Some(frame.last() + 1);
+                    self.chain = index.as_ref().ok().and_then(|index| index.chain_after.get(at).copied());
+                }
+                Err(e) => return Err(e),
+            }
+            self.report.bytes += u64::from(frame.packed_bytes());
+            progress(self.report.bytes);
+        }
+        Ok(())
+    }
+
+    /// A tip is looked at in a copy, since sled writes when it opens.
+    fn tip(&mut self, path: &Path) -> Result<(), LogError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let copy = Copy::of(path)?;
+        let lock = Arc::new(File::open(&copy.0).map_err(io("cannot open", &copy.0))?);
+        let opened = Tip::open(&copy.0, lock).and_then(|tip| Ok((tip.headers()?, tip)));
+        let (headers, tip) = match opened {
+            Ok(opened) => opened,
+            Err(LogError::Damaged(why)) => {
+                self.damage(format!("{name} does not open: {why}; the next start sets it aside and goes on behind a gap"));
+                self.chain = None;
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        // A kill between sealing and removing leaves a tip whose records are in segments.
+        let sealed = self.next;
+        for header in headers.iter().filter(|header| sealed.is_none_or(|next| header.first >= next)) {
+            self.begin(header.first, &format!("the block at {} of {name}", header.first));
+            self.joins(header.chain_before, &name);
+            let block = tip.get(header.first, header.parts).and_then(|value| {
+                let log = tip.log_id().or_else(|| Some(self.lineage.as_ref()?.log_at(header.first)));
+                codec::decode(&value, log.unwrap_or_else(LogId::random))
+            });
+            match block {
+                Ok(block) => {
+                    if self.lines(&block, &name, header.chain_before) != header.chain_after {
+                        self.damage(format!(
+                            "the records {} to {} in {name} were altered: they do not give the hash chain's value",
+                            header.first,
+                            header.last()
+                        ));
+                    }
+                }
+                Err(LogError::Damaged(why)) => {
+                    self.damage(format!("the records {} to {} in {name} cannot be read: {why}", header.first, header.last()));
+                    self.next = Some(header.last() + 1);
+                }
+                Err(e) => return Err(e),
+            }
+            self.chain = Some(header.chain_after);
+            self.report.bytes += u64::from(header.packed_bytes);
+        }
+        Ok(())
+    }
+
+    fn end(mut self, dir: &Path, data_dir: &Path) -> Result<Report, LogError> {
+        let end = self.next.map_or(0, |next| next - 1);
+        if let Some(identity) = self.identity.clone() {
+            let seen = identity.clean_head.or(Watermark::look(dir)?).unwrap_or(0);
+            let told = identity.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);
+            if seen > end && !told {
+                self.damage(format!("the log ends with the record {end}, but readers may have seen up to {seen}; the next start tells of it and goes on behind"));
+            }
+            if identity.clean_head.is_none() {
+                self.report.notes.push("the recorder was not stopped cleanly, or this is a copy of a running one".to_owned());
+            }
+        }
+        if data_dir.join("quarantine").exists() {
+            self.report.notes.push(format!("{} holds what could not be opened at earlier starts", data_dir.join("quarantine").display()));
+        }
+        self.report.chain = self.chain.map(hex::encode).unwrap_or_default();
+        Ok(self.report)
+    }
+}
+
+/// A copy of a directory in the system's place for such things; gone when dropped.
+struct Copy(std::path::PathBuf);
+
+impl Copy {
+    fn of(path: &Path) -> Result<Self, LogError> {
+        let copy = Self(std::env::temp_dir().join(format!("shipslog-verify-{}", uuid::Uuid::new_v4())));
+        fs::create_dir(&copy.0).map_err(io("cannot create", &copy.0))?;
+        for entry in fs::read_dir(path).map_err(io("cannot list", path))? {
+            let from = entry.map_err(io("cannot list", path))?.path();
+            if from.is_file() {
+                fs::copy(&from, copy.0.join(from.file_name().unwrap_or_default())).map_err(io("cannot copy", &from))?;
+            }
+        }
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
