@@ -1,6 +1,7 @@
 //! Wiring: sources → queue → recorder → log → server, and an orderly stop.
 
 use crate::config::ServeConfig;
+use crate::export;
 use crate::ingest::demo::{DemoOptions, DemoSource};
 use crate::ingest::docker::DockerSource;
 use crate::ingest::endpoint::DockerHost;
@@ -12,6 +13,7 @@ use crate::server::{self, Context, Gauge};
 use anyhow::Context as _;
 use std::future::Future;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -54,6 +56,9 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 /// # Errors
 /// As [`serve`].
 pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    if let Some(path) = config.read_only.clone() {
+        return read_only(&path, config, listener, stop).await;
+    }
     let started = Instant::now();
     // Bad hosts are refused before anything is touched.
     sources(&config, false)?;
@@ -83,18 +88,7 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
 
     tokio::spawn(retention::run(Arc::clone(&log), config.retention, shutdown.clone()));
     let address = listener.local_addr()?;
-    let context = Arc::new(Context {
-        log: Arc::clone(&log),
-        sources: statuses,
-        recorder: stats,
-        shutdown,
-        allowed_hosts: config.allow_hosts,
-        started,
-        streams: Gauge::default(),
-        connections: Gauge::default(),
-        requests: AtomicU64::new(0),
-        heavy: Semaphore::new(server::MAX_HEAVY),
-    });
+    let context = Arc::new(context(Arc::clone(&log), statuses, stats, shutdown, config.allow_hosts, started));
     announce(address)?;
     let serving = tokio::spawn(server::serve(listener, context, config.max_connections));
 
@@ -110,6 +104,68 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
     let _ = serving.await;
     anyhow::ensure!(!failed, "the recorder has ended unexpectedly; what it said before is on stderr");
     log.close().await.context("the log could not be marked as cleanly stopped; it is whole even so")
+}
+
+/// Serves a log or an export that is not ours, and records nothing.
+async fn read_only(path: &Path, config: ServeConfig, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let opening = path.to_owned();
+    let (log, _made) = tokio::task::spawn_blocking(move || open_read_only(&opening)).await?.with_context(|| {
+        format!("cannot serve {} read-only; it must be the --data-dir of a log, or a JSON Lines export", path.display())
+    })?;
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    let bounds = log.bounds();
+    tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
+    let (stop_sender, shutdown) = watch::channel(false);
+    let context = Arc::new(context(log, Vec::new(), Arc::default(), shutdown, config.allow_hosts, started));
+    announce(listener.local_addr()?)?;
+    let serving = tokio::spawn(server::serve(listener, context, config.max_connections));
+    stop.await;
+    stop_sender.send_replace(true);
+    let _ = serving.await;
+    Ok(())
+}
+
+/// A directory as it is; an export by way of a log that goes when it is closed.
+fn open_read_only(path: &Path) -> anyhow::Result<(EmbeddedLog, Option<Scratch>)> {
+    if path.is_dir() {
+        return Ok((EmbeddedLog::open_read_only(path)?, None));
+    }
+    let mut lines = export::decompress(std::fs::File::open(path)?)?;
+    let scratch = Scratch(std::env::temp_dir().join(format!("shipslog-{}", uuid::Uuid::new_v4())));
+    crate::log::import(&mut *lines, &scratch.0, &mut |_| {})?;
+    Ok((EmbeddedLog::open_read_only(&scratch.0)?, Some(scratch)))
+}
+
+/// A directory that goes when it is dropped.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn context(
+    log: Arc<dyn EventLog>,
+    sources: Vec<StatusHandle>,
+    recorder: Arc<RecorderStats>,
+    shutdown: watch::Receiver<bool>,
+    allowed_hosts: Vec<String>,
+    started: Instant,
+) -> Context {
+    Context {
+        log,
+        sources,
+        recorder,
+        shutdown,
+        allowed_hosts,
+        started,
+        streams: Gauge::default(),
+        connections: Gauge::default(),
+        requests: AtomicU64::new(0),
+        heavy: Semaphore::new(server::MAX_HEAVY),
+    }
 }
 
 /// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.

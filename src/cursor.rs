@@ -27,6 +27,11 @@ impl LogId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The log whose cursors begin with `prefix`, where that is all that is known of it.
+    pub const fn with_prefix(prefix: u32) -> Self {
+        Self(Uuid::from_fields(prefix, 0, 0, &[0; 8]))
+    }
+
     /// Its 16 bytes.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.into_bytes()

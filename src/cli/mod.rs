@@ -6,6 +6,7 @@ mod escape;
 mod export;
 mod healthcheck;
 mod history;
+mod import;
 mod printer;
 mod query;
 mod render;
@@ -40,6 +41,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Show what the recorder holds and does
     Stats(stats::StatsArgs),
+    /// Make a log from an export: ids are kept, so that an export is a backup
+    Import(import::ImportArgs),
     /// Check every checksum, the hash chain and the order of a log that is not in use; exit with 1 on damage
     Verify(verify::VerifyArgs),
     /// Exit with 0 if the recorder is ready, else with 1
@@ -66,6 +69,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(args) => query::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Stats(args) => stats::run(args).await,
+        Command::Import(args) => import::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Healthcheck(remote) => healthcheck::run(remote).await,
         Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),

@@ -31,6 +31,9 @@ pub struct Layer {
     /// Listen on an address that other machines can reach, without token and TLS [env: SHIPSLOG_INSECURE] [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure: Option<bool>,
+    /// Serve the log in this directory, or this export, and record nothing [env: SHIPSLOG_READ_ONLY]
+    #[arg(long, value_name = "DIR|FILE")]
+    pub read_only: Option<PathBuf>,
     /// Remove records that are older, in whole segments: 90d, 12h [env: SHIPSLOG_RETAIN_AGE] [default: forever]
     #[arg(long, value_name = "DURATION")]
     pub retain_age: Option<String>,

@@ -25,6 +25,8 @@ pub struct ServeConfig {
     pub allow_hosts: Vec<String>,
     /// The user takes the risk of an address that others can reach, without token and TLS.
     pub insecure: bool,
+    /// Somebody else's log or export, instead of recording into `data_dir`.
+    pub read_only: Option<PathBuf>,
     /// What of the log is kept.
     pub retention: Retention,
     /// Most connections held at one time.

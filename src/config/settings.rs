@@ -86,6 +86,8 @@ pub struct Settings {
     pub allow_host: Setting<Vec<String>>,
     /// `--insecure`
     pub insecure: Setting<bool>,
+    /// `--read-only`; empty when not given
+    pub read_only: Setting<PathBuf>,
     /// `--retain-age`
     pub retain_age: Setting<String>,
     /// `--retain-bytes`
@@ -115,6 +117,7 @@ impl Settings {
             demo: places.or("demo", flags.demo, env_layer.demo, file.demo, false),
             allow_host: places.or("allow-host", flags.allow_host, env_layer.allow_host, file.allow_host, Vec::new()),
             insecure: places.or("insecure", flags.insecure, env_layer.insecure, file.insecure, false),
+            read_only: places.or("read-only", flags.read_only, env_layer.read_only, file.read_only, PathBuf::new()),
             retain_age: places.or("retain-age", flags.retain_age, env_layer.retain_age, file.retain_age, FOREVER.to_owned()),
             retain_bytes: places.or("retain-bytes", flags.retain_bytes, env_layer.retain_bytes, file.retain_bytes, UNLIMITED.to_owned()),
             max_connections: places.or(
@@ -163,6 +166,7 @@ impl Settings {
             demo: self.demo.value,
             allow_hosts: self.allow_host.value.clone(),
             insecure: self.insecure.value,
+            read_only: Some(self.read_only.value.clone()).filter(|path| !path.as_os_str().is_empty()),
             retention: Retention { age: self.retain_age()?, bytes: self.retain_bytes()? },
             max_connections,
         })
@@ -191,14 +195,17 @@ impl Settings {
         fn row<T: Clone + Into<toml::Value>>(setting: &Setting<T>) -> (&'static str, String, Origin) {
             (setting.key, setting.value.clone().into().to_string(), setting.origin.clone())
         }
-        let data_dir = toml::Value::from(self.data_dir.value.to_string_lossy().into_owned()).to_string();
+        let path = |setting: &Setting<PathBuf>| {
+            (setting.key, toml::Value::from(setting.value.to_string_lossy().into_owned()).to_string(), setting.origin.clone())
+        };
         vec![
-            (self.data_dir.key, data_dir, self.data_dir.origin.clone()),
+            path(&self.data_dir),
             row(&self.listen),
             row(&self.docker_host),
             row(&self.demo),
             row(&self.allow_host),
             row(&self.insecure),
+            path(&self.read_only),
             row(&self.retain_age),
             row(&self.retain_bytes),
             row(&self.max_connections),
@@ -249,6 +256,7 @@ fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
         demo: switch(env, "SHIPSLOG_DEMO")?,
         allow_host: list(env, "SHIPSLOG_ALLOW_HOST")?,
         insecure: switch(env, "SHIPSLOG_INSECURE")?,
+        read_only: env("SHIPSLOG_READ_ONLY").filter(|v| !v.is_empty()).map(PathBuf::from),
         retain_age: text(env, "SHIPSLOG_RETAIN_AGE")?,
         retain_bytes: text(env, "SHIPSLOG_RETAIN_BYTES")?,
         max_connections: text(env, "SHIPSLOG_MAX_CONNECTIONS")?

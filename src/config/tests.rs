@@ -42,6 +42,7 @@ fn defaults_are_the_documented_ones() {
             demo: false,
             allow_hosts: Vec::new(),
             insecure: false,
+            read_only: None,
             retention: Retention::default(),
             max_connections: 10_000,
         }

@@ -2,8 +2,10 @@
 
 use super::UnknownName;
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::str::FromStr;
 
 /// Compression of an export.
@@ -40,6 +42,9 @@ impl FromStr for Compression {
         }
     }
 }
+
+/// Read from an export at a time.
+const READ_BYTES: usize = 256 * 1024;
 
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
@@ -96,6 +101,22 @@ impl Compressor {
         };
         Ok(Bytes::from(out))
     }
+}
+
+/// The lines of an export, however it is compressed; its first bytes tell.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn decompress(file: File) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut plain = BufReader::with_capacity(READ_BYTES, file);
+    Ok(match plain.fill_buf()? {
+        [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(plain))),
+        // Ordinary and skippable frames (RFC 8878, 3.1).
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Box::new(BufReader::with_capacity(READ_BYTES, zstd::stream::read::Decoder::with_buffer(plain)?))
+        }
+        _ => Box::new(plain),
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod compress;
 
-pub use compress::Compression;
+pub use compress::{Compression, decompress};
 
 use crate::log::{GapReason, LogError};
 use crate::reader::{Reader, Selection, Step};
@@ -88,7 +88,7 @@ impl Export {
                     compressor.write(line.as_bytes()).map_err(failed)?;
                 }
                 // An export begins with the oldest record kept; what a trim takes meanwhile was old.
-                Some(Step::Gap(_, GapReason::Retention) | Step::Nothing) => {}
+                Some(Step::Gap(_, GapReason::Retention | GapReason::Export) | Step::Nothing) => {}
                 None => return compressor.finish().map(Some).map_err(failed),
             }
         }

@@ -1,5 +1,6 @@
 //! The embedded log: a directory that one process owns.
 
+use super::listing::ScratchCopy;
 use super::open::{self, Found};
 use super::sealer::Sealer;
 use super::shelf::Shelf;
@@ -21,6 +22,8 @@ pub struct EmbeddedLog {
     requests: mpsc::Sender<Request>,
     head: watch::Receiver<Sequence>,
     state: watch::Receiver<WriterState>,
+    /// Of a log that is only read: the senders that nobody uses, and what goes when it is closed.
+    _read_only: Option<(watch::Sender<Sequence>, watch::Sender<WriterState>, Vec<ScratchCopy>)>,
 }
 
 /// When a tip is full, and how segments are kept.
@@ -90,7 +93,20 @@ impl EmbeddedLog {
         }
         let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&shelf), sealer, limits, head, state);
         spawn_writer(writer, inbox)?;
-        Ok((Self { shelf, requests, head: head_receiver, state: state_receiver }, recovery))
+        Ok((Self { shelf, requests, head: head_receiver, state: state_receiver, _read_only: None }, recovery))
+    }
+
+    /// Opens the log in `data_dir` for reading: a copy, a backup, a directory on a read-only disk. Nothing in it is changed.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn open_read_only(data_dir: &Path) -> Result<Self, LogError> {
+        let (shelf, copies) = open::open_read_only(data_dir)?;
+        let (head, head_receiver) = watch::channel(shelf.bounds().head);
+        let (state, state_receiver) = watch::channel(WriterState::ReadOnly);
+        // Without a receiver: an append finds the log closed.
+        let (requests, _) = mpsc::channel(1);
+        Ok(Self { shelf: Arc::new(shelf), requests, head: head_receiver, state: state_receiver, _read_only: Some((head, state, copies)) })
     }
 
     async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, LogError>>) -> Result<T, LogError> {

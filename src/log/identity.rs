@@ -37,6 +37,9 @@ pub(super) struct Identity {
     /// Logs whose copy this one is, oldest first: the id, and the last sequence that both have.
     #[serde(default)]
     pub(super) ancestors: Vec<(String, Sequence)>,
+    /// Up to here the log was made from an export, which may have left records out.
+    #[serde(default)]
+    pub(super) imported: Sequence,
     /// The file in which this was written. Another one is a copy.
     #[serde(default)]
     pub(super) file: Option<FileIdentity>,
@@ -114,6 +117,7 @@ impl Identity {
             clean_head: Some(0),
             holes: Vec::new(),
             ancestors: Vec::new(),
+            imported: 0,
             file: None,
         }
     }

@@ -117,3 +117,36 @@ impl Quarantine {
         self.taken
     }
 }
+
+/// A copy of a tip in the system's place for such things, since sled writes when it opens; gone when dropped.
+#[derive(Debug)]
+pub(super) struct ScratchCopy(PathBuf);
+
+impl ScratchCopy {
+    pub(super) fn of(path: &Path) -> Result<Self, LogError> {
+        let copy = Self(std::env::temp_dir().join(format!("shipslog-{}", uuid::Uuid::new_v4())));
+        create_private_dir(&copy.0)?;
+        for entry in fs::read_dir(path).map_err(io("cannot list", path))? {
+            let from = entry.map_err(io("cannot list", path))?.path();
+            if from.is_file() {
+                fs::copy(&from, copy.0.join(from.file_name().unwrap_or_default())).map_err(io("cannot copy", &from))?;
+            }
+        }
+        Ok(copy)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What stands for the lock of a log's directory: nobody else knows of a copy.
+    pub(super) fn lock(&self) -> Result<Lock, LogError> {
+        fs::File::open(&self.0).map(Arc::new).map_err(io("cannot open", &self.0))
+    }
+}
+
+impl Drop for ScratchCopy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

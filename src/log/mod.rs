@@ -8,6 +8,7 @@ mod chain;
 mod codec;
 mod embedded;
 mod identity;
+mod import;
 mod index;
 mod line;
 mod listing;
@@ -32,6 +33,7 @@ mod verify_tests;
 
 pub use block::Block;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
+pub use import::{Imported, import};
 pub use verify::{Report, verify};
 
 use crate::cursor::{Cursor, LogId, Sequence};
@@ -74,6 +76,8 @@ pub enum GapReason {
     Retention,
     /// Lost to damage of the disk or the files.
     Damage,
+    /// Not in the export from which this log was made.
+    Export,
 }
 
 /// One thing that a read found, in order of sequence.
@@ -120,6 +124,8 @@ impl Default for Scan {
 pub enum WriterState {
     /// It can.
     Ok,
+    /// Somebody else's log, or an export: nothing is recorded.
+    ReadOnly,
     /// The disk is full. Recording goes on by itself when there is space again; nothing was written in part.
     Full(String),
     /// A write or an fsync failed: nothing more is written until the program is restarted, since after a failed fsync
@@ -153,6 +159,9 @@ pub enum LogError {
         /// The newest format this program knows.
         known: u32,
     },
+    /// What was to be imported cannot be, or not there.
+    #[error("{0}")]
+    Refused(String),
     /// Stored bytes are not what was written.
     #[error("damaged: {0}")]
     Damaged(String),

@@ -6,7 +6,7 @@ use super::codec::Header;
 use super::embedded::Recovery;
 use super::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
-use super::listing::{Listing, Quarantine, create_private_dir};
+use super::listing::{Listing, Quarantine, ScratchCopy, create_private_dir, io};
 use super::segment::Segment;
 use super::shelf::{Shelf, TipPart};
 use super::tip::{Lock, Tip};
@@ -108,7 +108,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
 
     let runs = segments.iter().flat_map(|s| s.frames()).map(|frame| (frame.first, frame.last()));
     let runs = runs.chain(headers().map(|header| (header.first, header.last())));
-    let mut holes = missing(runs, identity.trimmed.max(1));
+    let mut holes = missing(runs, identity.trimmed.max(identity.imported + 1));
     holes.extend(cut.map(RangeInclusive::into_inner));
     let lost = without(&holes, &identity.holes);
     let quarantined = quarantine.into_paths();
@@ -135,9 +135,50 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let mut fill = Fill::default();
     tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let shelf = Shelf::new(log, identity.lineage()?, segments, parts, identity.trimmed, lock);
+    let shelf = Shelf::new(log, identity.lineage()?, segments, parts, (identity.trimmed, identity.imported), lock);
     let tail = Tail { tip, fill, next, chain, last_received, holes };
     Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
+}
+
+/// A log that is only read: nothing of it is changed, not even what a kill left.
+pub(super) fn open_read_only(data_dir: &Path) -> Result<(Shelf, Vec<ScratchCopy>), LogError> {
+    let dir = data_dir.join("log");
+    let listing = Listing::read(&dir)?;
+    let (mut copies, mut tips) = (Vec::new(), Vec::new());
+    for (_, path) in &listing.tips {
+        let copy = ScratchCopy::of(path)?;
+        match OpenedTip::at(copy.path(), &copy.lock()?) {
+            Ok(opened) => tips.push(opened),
+            Err(e) => tracing::error!(store.tip = %path.display(), error = %e, "a tip of the log cannot be read"),
+        }
+        copies.push(copy);
+    }
+    let mut row: Vec<Arc<Segment>> = Vec::new();
+    for (_, path) in &listing.segments {
+        match Segment::open(path) {
+            Ok(segment) if row.last().is_none_or(|before| segment.first() > before.last()) => row.push(Arc::new(segment)),
+            // A kill between a merge and its cleaning up leaves segments that another covers.
+            Ok(_) => {}
+            Err(e) => tracing::error!(store.segment = %path.display(), error = %e, "a segment cannot be read"),
+        }
+    }
+    let identity = match Identity::read(&dir) {
+        Ok(Some(identity)) => identity,
+        Ok(None) | Err(LogError::Damaged(_)) => {
+            let log = tips.iter().rev().find_map(|opened| opened.tip.log_id()).or_else(|| row.last().map(|segment| segment.log()));
+            let log = log.ok_or_else(|| LogError::Damaged(format!("{} holds no log", dir.display())))?;
+            Identity { log: log.to_string(), ..Identity::create() }
+        }
+        Err(e) => return Err(e),
+    };
+    let sealed = row.last().map_or(0, |segment| segment.last());
+    for opened in &mut tips {
+        opened.headers.retain(|header| header.first > sealed);
+    }
+    let lock = fs::File::open(&dir).map(Arc::new).map_err(io("cannot open", &dir))?;
+    let parts = tips.into_iter().map(OpenedTip::into_part).collect();
+    let shelf = Shelf::new(identity.log_id()?, identity.lineage()?, row, parts, (identity.trimmed, identity.imported), lock);
+    Ok((shelf, copies))
 }
 
 /// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the tips and segments know; it then

@@ -285,14 +285,19 @@ impl Sieve<'_> {
 }
 
 impl State {
-    /// The missing sequences `range`, split where retention ends and damage begins.
+    /// The missing sequences `range`, split by what took them.
     fn gaps(&self, range: RangeInclusive<Sequence>, mut give: impl FnMut(RangeInclusive<Sequence>, GapReason)) {
         let (from, to) = range.into_inner();
         if from < self.trimmed {
             give(from..=to.min(self.trimmed - 1), GapReason::Retention);
         }
-        if to >= self.trimmed {
-            give(from.max(self.trimmed)..=to, GapReason::Damage);
+        let from = from.max(self.trimmed);
+        if from <= to.min(self.imported) {
+            give(from..=to.min(self.imported), GapReason::Export);
+        }
+        let from = from.max(self.imported + 1);
+        if from <= to {
+            give(from..=to, GapReason::Damage);
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) ring: VecDeque<(IndexEntry, Arc<Block>)>,
     ring_bytes: usize,
     pub(super) trimmed: Sequence,
+    /// Up to here the log was made from an export.
+    pub(super) imported: Sequence,
     /// Sequence of the newest visible record.
     pub(super) head: Sequence,
 }
@@ -73,12 +75,12 @@ impl Shelf {
         lineage: Lineage,
         segments: Vec<Arc<Segment>>,
         tips: Vec<TipPart>,
-        trimmed: Sequence,
+        (trimmed, imported): (Sequence, Sequence),
         lock: Lock,
     ) -> Self {
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
-        let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, head };
+        let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, imported, head };
         Self {
             log,
             lineage,

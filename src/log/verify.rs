@@ -4,15 +4,14 @@ use super::chain::{self, CHAIN_START, ChainValue};
 use super::codec;
 use super::identity::{Identity, Lineage, Watermark};
 use super::line::Line;
-use super::listing::{Listing, io};
+use super::listing::{Listing, ScratchCopy, io};
 use super::segment::Segment;
 use super::tip::Tip;
 use super::{Block, LogError};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::sync::Arc;
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
@@ -219,9 +218,8 @@ impl Check {
     /// A tip is looked at in a copy, since sled writes when it opens.
     fn tip(&mut self, path: &Path) -> Result<(), LogError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let copy = Copy::of(path)?;
-        let lock = Arc::new(File::open(&copy.0).map_err(io("cannot open", &copy.0))?);
-        let opened = Tip::open(&copy.0, lock).and_then(|tip| Ok((tip.headers()?, tip)));
+        let copy = ScratchCopy::of(path)?;
+        let opened = Tip::open(copy.path(), copy.lock()?).and_then(|tip| Ok((tip.headers()?, tip)));
         let (headers, tip) = match opened {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
@@ -279,28 +277,5 @@ impl Check {
         }
         self.report.chain = self.chain.map(hex::encode).unwrap_or_default();
         Ok(self.report)
-    }
-}
-
-/// A copy of a directory in the system's place for such things; gone when dropped.
-struct Copy(std::path::PathBuf);
-
-impl Copy {
-    fn of(path: &Path) -> Result<Self, LogError> {
-        let copy = Self(std::env::temp_dir().join(format!("shipslog-verify-{}", uuid::Uuid::new_v4())));
-        fs::create_dir(&copy.0).map_err(io("cannot create", &copy.0))?;
-        for entry in fs::read_dir(path).map_err(io("cannot list", path))? {
-            let from = entry.map_err(io("cannot list", path))?.path();
-            if from.is_file() {
-                fs::copy(&from, copy.0.join(from.file_name().unwrap_or_default())).map_err(io("cannot copy", &from))?;
-            }
-        }
-        Ok(copy)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -122,7 +122,7 @@ impl Writer {
         match state {
             WriterState::Ok => self.turn_over(),
             WriterState::Full(_) => drop(self.check_room()),
-            WriterState::Poisoned(_) => {}
+            WriterState::Poisoned(_) | WriterState::ReadOnly => {}
         }
     }
 

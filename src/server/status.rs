@@ -35,12 +35,13 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
     // The sender lives in the writer: if it is gone, so is the writer.
     let stopped = writer.has_changed().is_err() && !*context.shutdown.borrow();
     let (state, error) = match &*writer.borrow() {
+        WriterState::ReadOnly => ("read-only", None),
         WriterState::Full(why) => ("full", Some(why.clone())),
         WriterState::Poisoned(why) => ("poisoned", Some(why.clone())),
         WriterState::Ok if stopped => ("stopped", Some("the writer has ended unexpectedly".to_owned())),
         WriterState::Ok => ("ok", None),
     };
-    let ready = error.is_none() && sources.iter().any(|s| s.state == SourceState::Connected);
+    let ready = error.is_none() && (state == "read-only" || sources.iter().any(|s| s.state == SourceState::Connected));
     let hint = error.as_ref().map(|_| match state {
         "full" => "recording pauses: make room on the disk, or keep less with --retain-bytes; it goes on by itself",
         _ => "recording has stopped: check the disk, then restart shipslog; what was recorded can still be read",

@@ -16,14 +16,15 @@ const ANSWER_TIMEOUT_MS = 5_000;
 const WRITER_HINTS = {
   full: 'Recording pauses and goes on by itself when there is room: free some space, or keep less with --retain-bytes.',
   poisoned: 'Nothing new is recorded until shipslog is restarted; what is stored stays readable. Check the disk first.',
-  paused: 'Nothing new is recorded. Recording goes on by itself once there is space on the disk.',
 };
 
 /** @param {Readiness} readiness @returns {Problem[]} */
 export function problemsOf({ ready, sources = [], writer }) {
   /** @type {Problem[]} */
   const problems = [];
-  if (writer && writer.state !== 'ok') {
+  if (writer && writer.state === 'read-only') {
+    problems.push({ level: 'warn', text: 'This is a log that is only read; nothing is recorded.', hint: '' });
+  } else if (writer && writer.state !== 'ok') {
     const why = writer.error ? `: ${writer.error}` : '';
     problems.push({ level: 'bad', text: `The writer is ${writer.state}${why}.`, hint: WRITER_HINTS[writer.state] ?? '' });
   }

@@ -117,6 +117,8 @@ test('health in words', () => {
   const down = { name: 'b', state: 'error', error: 'refused', hint: 'start it' };
   assert.deepEqual(problemsOf({ ...ok, sources: [...ok.sources, down] }).map(({ level, hint }) => [level, hint]), [['warn', 'start it']]);
   assert.match(problemsOf({ ...ok, ready: false, writer: { state: 'poisoned', error: 'EIO' } })[0].text, /poisoned: EIO/);
+  assert.match(problemsOf({ ...ok, ready: false, writer: { state: 'full', error: '3 MiB free' } })[0].hint, /by itself/);
+  assert.match(problemsOf({ ready: true, sources: [], writer: { state: 'read-only', error: null } })[0].text, /only read/);
   assert.equal(problemsOf({ ...ok, ready: false }).length, 1);
 });
 

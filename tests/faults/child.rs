@@ -166,7 +166,7 @@ async fn tell_the_state(log: Arc<dyn EventLog>) {
         let word = match &*state.borrow_and_update() {
             WriterState::Ok => "ok",
             WriterState::Full(_) => "full",
-            WriterState::Poisoned(_) => continue,
+            WriterState::Poisoned(_) | WriterState::ReadOnly => continue,
         };
         say(&format!("state {word}\n"));
     }

@@ -1,6 +1,7 @@
 //! Stories told against the real program, as a user or a client would live them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod backup;
 mod bad_input;
 mod cli;
 mod crash;

@@ -64,11 +64,13 @@ pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData,
         return Err(nothing());
     }
     // Only the first 8 digits of a log's id stand in its lines.
-    let log = log.unwrap_or_default();
-    let mut id = [0; 16];
-    let (head, _) = id.split_at_mut(4);
-    head.copy_from_slice(&log.to_be_bytes());
-    Ok(IndexData { log: LogId::from_bytes(id), received: received.unwrap_or_default(), chain_before: CHAIN_START, frames, chain_after })
+    Ok(IndexData {
+        log: LogId::with_prefix(log.unwrap_or_default()),
+        received: received.unwrap_or_default(),
+        chain_before: CHAIN_START,
+        frames,
+        chain_after,
+    })
 }
 
 fn merge(a: Option<(Timestamp, Timestamp)>, b: Option<(Timestamp, Timestamp)>) -> Option<(Timestamp, Timestamp)> {

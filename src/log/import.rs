@@ -1,0 +1,219 @@
+//! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first one.
+
+use super::LogError;
+use super::chain::{CHAIN_START, ChainValue};
+use super::identity::{Identity, Watermark, sync_dir};
+use super::line::Line;
+use super::listing::{create_private_dir, io};
+use super::segment::{self, LEVEL, SegmentWriter, WriteError};
+use crate::cursor::{Cursor, LogId, Sequence};
+use crate::event::{Event, Record};
+use crate::time::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::fs::{self, File};
+use std::io::{BufRead, BufWriter, Read as _};
+use std::path::Path;
+
+/// What came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imported {
+    /// Records.
+    pub records: u64,
+    /// Oldest and newest of them.
+    pub bounds: (Sequence, Sequence),
+    /// Records in between that the export does not hold.
+    pub missing: u64,
+}
+
+/// Longest line: a message of 1 MiB in its envelope, escaped by whatever tool wrote it.
+const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
+/// Frames in a segment, at most.
+const MAX_FRAMES: usize = 1024;
+
+/// A record in any spelling of its JSON.
+#[derive(Deserialize)]
+struct AnyRecord<'a> {
+    id: String,
+    time: String,
+    received: String,
+    source: String,
+    #[serde(borrow)]
+    event: &'a RawValue,
+}
+
+/// Makes a log in `data_dir` from lines of JSON. `progress` is told the number of records so far.
+///
+/// # Errors
+/// [`LogError::Refused`] for a line that is no record, which it names, and when there is a log already. Nothing is left behind then.
+pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Imported, LogError> {
+    let target = data_dir.join("log");
+    if fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
+        let why = format!("{} holds a log already; import into another --data-dir", data_dir.display());
+        return Err(LogError::Refused(why));
+    }
+    let dir = data_dir.join("log.importing");
+    if dir.exists() {
+        fs::remove_dir_all(&dir).map_err(io("cannot remove", &dir))?;
+    }
+    create_private_dir(&dir)?;
+    let done = Import::new(&dir).run(lines, progress).and_then(|imported| {
+        sync_dir(&dir)?;
+        let _ = fs::remove_dir(&target);
+        fs::rename(&dir, &target).map_err(io("cannot rename", &dir))?;
+        sync_dir(data_dir)?;
+        Ok(imported)
+    });
+    if done.is_err() {
+        let _ = fs::remove_dir_all(&dir);
+    }
+    done
+}
+
+struct Import<'a> {
+    dir: &'a Path,
+    writer: Option<SegmentWriter<BufWriter<File>>>,
+    chain: ChainValue,
+    log: Option<u32>,
+    ancestors: Vec<(u32, Sequence)>,
+    received: Timestamp,
+    first: Sequence,
+    next: Sequence,
+    records: u64,
+}
+
+impl<'a> Import<'a> {
+    fn new(dir: &'a Path) -> Self {
+        Self {
+            dir,
+            writer: None,
+            chain: CHAIN_START,
+            log: None,
+            ancestors: Vec::new(),
+            received: Timestamp::MIN,
+            first: 0,
+            next: 0,
+            records: 0,
+        }
+    }
+
+    fn run(mut self, mut lines: &mut dyn BufRead, progress: &mut dyn FnMut(u64)) -> Result<Imported, LogError> {
+        let (mut line, mut number) = (Vec::new(), 0u64);
+        loop {
+            line.clear();
+            number += 1;
+            let refuse = |why: &dyn std::fmt::Display| LogError::Refused(format!("line {number} cannot be imported: {why}"));
+            let read = (&mut lines).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(|e| refuse(&e))?;
+            if read == 0 {
+                return self.end();
+            }
+            if read as u64 == MAX_LINE_BYTES {
+                return Err(refuse(&format!("it is longer than {} MiB", MAX_LINE_BYTES >> 20)));
+            }
+            let text = line.trim_ascii();
+            // The second: a stretch that the exporting log had lost.
+            if text.is_empty() || text.starts_with(br#"{"gap":"#) {
+                continue;
+            }
+            let (cursor, text) = canonical(text).map_err(|e| refuse(&e))?;
+            self.push(cursor, &text).map_err(|e| match e {
+                WriteError::Log(e) => refuse(&e),
+                WriteError::Io(e) => io("cannot write into", self.dir)(e),
+            })?;
+            if self.records.is_multiple_of(1000) {
+                progress(self.records);
+            }
+        }
+    }
+
+    fn push(&mut self, cursor: Cursor, line: &[u8]) -> Result<(), WriteError> {
+        let refuse = |why: String| Err(LogError::Refused(why).into());
+        let seq = cursor.seq;
+        let log = *self.log.get_or_insert(cursor.log);
+        if log != cursor.log {
+            // A log that is a copy of another one holds records under the name of its ancestor.
+            self.ancestors.push((log, self.next.saturating_sub(1)));
+            self.log = Some(cursor.log);
+            self.end_segment()?;
+        }
+        if seq < self.next || seq == 0 {
+            return refuse(format!("its sequence {seq} does not rise"));
+        }
+        let received = Line::of(line, seq).received();
+        if received < self.received {
+            return refuse("it was received before the record in front of it".to_owned());
+        }
+        self.received = received;
+        if self.writer.as_ref().is_some_and(|writer| writer.frames() >= MAX_FRAMES) {
+            self.end_segment()?;
+        }
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let out = BufWriter::new(File::create(self.dir.join(segment::file_name(seq)))?);
+                self.writer.insert(SegmentWriter::new(out, LogId::with_prefix(cursor.log), seq, self.chain, LEVEL))
+            }
+        };
+        if writer.next() != seq {
+            writer.skip_to(seq)?;
+        }
+        writer.push(line)?;
+        self.chain = writer.chain();
+        if self.records == 0 {
+            self.first = seq;
+        }
+        self.records += 1;
+        self.next = seq + 1;
+        Ok(())
+    }
+
+    fn end_segment(&mut self) -> Result<(), WriteError> {
+        if let Some(writer) = self.writer.take() {
+            let (out, _) = writer.finish()?;
+            out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Imported, LogError> {
+        self.end_segment().map_err(|e| match e {
+            WriteError::Log(e) => e,
+            WriteError::Io(e) => io("cannot write into", self.dir)(e),
+        })?;
+        let Some(log) = self.log else { return Err(LogError::Refused("it holds no records".to_owned())) };
+        let head = self.next - 1;
+        let mut identity = Identity {
+            log: LogId::with_prefix(log).to_string(),
+            reserved: head,
+            trimmed: self.first,
+            imported: head,
+            ancestors: self.ancestors.iter().map(|(log, fork)| (LogId::with_prefix(*log).to_string(), *fork)).collect(),
+            clean_head: Some(head),
+            ..Identity::create()
+        };
+        // Where the export comes from, recording may go on: from here on this is another log.
+        identity.fork(head);
+        Watermark::open(self.dir)?.0.write(head)?;
+        identity.write(self.dir)?;
+        let missing = self.next - self.first - self.records;
+        Ok(Imported { records: self.records, bounds: (self.first, head), missing })
+    }
+}
+
+/// The line as shipslog writes it, and its cursor.
+fn canonical(text: &[u8]) -> Result<(Cursor, Vec<u8>), LogError> {
+    let refuse = |e: &dyn std::fmt::Display| {
+        LogError::Refused(format!("it is no record of an export ({e}); was it made by shipslog export --format jsonl?"))
+    };
+    let record: AnyRecord<'_> = serde_json::from_slice(text).map_err(|e| refuse(&e))?;
+    let cursor: Cursor = record.id.parse().map_err(|e| refuse(&e))?;
+    if Line::of(text, cursor.seq).check(cursor.seq).is_ok() {
+        return Ok((cursor, text.to_vec()));
+    }
+    // Another tool has written it anew: the envelope is put in order, the message stays as it is.
+    let time = |text: &str| Timestamp::parse(text, Timestamp::MIN).map_err(|e| refuse(&e));
+    let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?;
+    let record =
+        Record { seq: cursor.seq, time: time(&record.time)?, received: time(&record.received)?, source: record.source.into(), event };
+    Ok((cursor, record.to_line(LogId::with_prefix(cursor.log)).into_bytes()))
+}
