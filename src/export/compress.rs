@@ -46,6 +46,8 @@ impl FromStr for Compression {
 /// Read from an export at a time.
 const READ_BYTES: usize = 256 * 1024;
 
+/// Bytes of lines in a frame of an export.
+const FRAME_BYTES: usize = 1024 * 1024;
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -53,7 +55,11 @@ const ZSTD_LEVEL: i32 = 3;
 pub(super) enum Compressor {
     None(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
-    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+    /// In frames of its own, so that frames of the log can stand between them.
+    Zstd {
+        lines: Vec<u8>,
+        out: Vec<u8>,
+    },
 }
 
 impl std::fmt::Debug for Compressor {
@@ -63,41 +69,65 @@ impl std::fmt::Debug for Compressor {
 }
 
 impl Compressor {
-    pub(super) fn new(compression: Compression) -> io::Result<Self> {
-        Ok(match compression {
+    pub(super) fn new(compression: Compression) -> Self {
+        match compression {
             Compression::None => Self::None(Vec::new()),
             Compression::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::default())),
-            Compression::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
-                encoder.include_checksum(true)?;
-                Self::Zstd(encoder)
-            }
-        })
+            Compression::Zstd => Self::Zstd { lines: Vec::new(), out: Vec::new() },
+        }
+    }
+
+    /// Whether frames of zstd can be put in as they are.
+    pub(super) fn takes_frames(&self) -> bool {
+        matches!(self, Self::Zstd { .. })
+    }
+
+    /// Puts in whole frames of zstd.
+    pub(super) fn put_frames(&mut self, frames: &[u8]) -> io::Result<()> {
+        self.end_frame()?;
+        if let Self::Zstd { out, .. } = self {
+            out.extend_from_slice(frames);
+        }
+        Ok(())
+    }
+
+    fn end_frame(&mut self) -> io::Result<()> {
+        if let Self::Zstd { lines, out } = self
+            && !lines.is_empty()
+        {
+            let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+            compressor.include_checksum(true)?;
+            out.append(&mut compressor.compress(lines)?);
+            lines.clear();
+        }
+        Ok(())
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::None(out) => out.write_all(bytes),
             Self::Gzip(encoder) => encoder.write_all(bytes),
-            Self::Zstd(encoder) => encoder.write_all(bytes),
+            Self::Zstd { lines, .. } => {
+                lines.extend_from_slice(bytes);
+                if lines.len() >= FRAME_BYTES { self.end_frame() } else { Ok(()) }
+            }
         }
     }
 
     /// What is ready so far; may be empty.
     pub(super) fn take(&mut self) -> Bytes {
         let out = match self {
-            Self::None(out) => out,
+            Self::None(out) | Self::Zstd { out, .. } => out,
             Self::Gzip(encoder) => encoder.get_mut(),
-            Self::Zstd(encoder) => encoder.get_mut(),
         };
         Bytes::from(std::mem::take(out))
     }
 
-    pub(super) fn finish(self) -> io::Result<Bytes> {
+    pub(super) fn finish(mut self) -> io::Result<Bytes> {
+        self.end_frame()?;
         let out = match self {
-            Self::None(out) => out,
+            Self::None(out) | Self::Zstd { out, .. } => out,
             Self::Gzip(encoder) => encoder.finish()?,
-            Self::Zstd(encoder) => encoder.finish()?,
         };
         Ok(Bytes::from(out))
     }
@@ -127,7 +157,7 @@ mod tests {
     #[test]
     fn round_trips_in_pieces() {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-            let mut compressor = Compressor::new(compression).unwrap();
+            let mut compressor = Compressor::new(compression);
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             for i in 0..1000 {
                 let line = format!("line {i} of an export\n");

@@ -5,7 +5,7 @@ use super::open::{self, Found};
 use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::writer::{QUEUE, Request, Writer};
-use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
+use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -140,6 +140,14 @@ impl EventLog for EmbeddedLog {
         }
         let scan = scan.clone();
         self.on_disk(move |shelf| shelf.read_after(after, &scan)).await
+    }
+
+    async fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
+        // The tips hold another form: no need to ask the disk.
+        if self.shelf.segments().last().is_none_or(|segment| segment.last() <= after) {
+            return Ok(None);
+        }
+        self.on_disk(move |shelf| shelf.packed_after(after, until)).await
     }
 
     async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {

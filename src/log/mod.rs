@@ -41,6 +41,7 @@ use crate::event::Event;
 use crate::filter::Filter;
 use crate::time::Timestamp;
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,6 +98,15 @@ pub struct Chunk {
     /// The read has covered everything up to this sequence (down to it, when reading backwards); blocks on the way that
     /// are not in `pieces` lay outside the time range, or hold nothing that passes the filter.
     pub through: Sequence,
+}
+
+/// Consecutive records as zstd frames.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// Sequence of the last record.
+    pub last: Sequence,
+    /// The frames.
+    pub bytes: Bytes,
 }
 
 /// Limits of one read.
@@ -208,6 +218,16 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// When stored blocks cannot be read for a passing reason. Damage is no error but a [`Piece::Gap`].
     async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
+
+    /// Records that follow `after` up to `until`, at most, as whole zstd frames of their lines, if the log has them in that form and the
+    /// first of them begins right there.
+    ///
+    /// # Errors
+    /// As [`EventLog::read_after`].
+    async fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
+        let _ = (after, until);
+        Ok(None)
+    }
 
     /// Reads downwards: what comes before `before`, newest block first.
     ///

@@ -4,7 +4,7 @@ use super::index::IndexEntry;
 use super::segment::{CHUNK_FRAMES, FrameMeta, Segment, Subjects};
 use super::shelf::{Shelf, State};
 use super::tip::Tip;
-use super::{Block, Chunk, GapReason, LogError, Piece, Scan};
+use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;
 use crate::filter::Filter;
 use crate::time::Timestamp;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Index entries that one read looks at, at most.
 const MAX_LOOK: usize = 16_384;
+/// Packed bytes that are given at once, about.
+const MAX_PACKED_BYTES: usize = 512 * 1024;
 /// Blocks of a tip that one read plans for, at most, while it holds the index.
 const MAX_PLAN: usize = 512;
 
@@ -90,6 +92,30 @@ impl Shelf {
                 });
                 self.read_frames(frames, after, scan, true)
             }
+        }
+    }
+
+    /// Whole frames that follow `after`. Damaged ones are left to [`Shelf::read_after`], which tells of them.
+    pub(super) fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
+        let segments = self.segments();
+        let at = segments.partition_point(|segment| segment.last() <= after);
+        let Some(segment) = segments.get(at) else { return Ok(None) };
+        let from = segment.frames().partition_point(|frame| frame.last() <= after);
+        let (mut to, mut bytes, mut next) = (from, 0, after + 1);
+        while let Some(frame) =
+            segment.frames().get(to).filter(|frame| frame.first == next && frame.last() <= until && bytes < MAX_PACKED_BYTES)
+        {
+            bytes += frame.packed_bytes() as usize;
+            next = frame.last() + 1;
+            to += 1;
+        }
+        if to == from {
+            return Ok(None);
+        }
+        match segment.packed(segment.frames().get(from..to).unwrap_or_default()) {
+            Ok(bytes) => Ok(Some(Packed { last: next - 1, bytes: bytes.into() })),
+            Err(LogError::Damaged(_)) => Ok(None),
+            Err(e) => Err(e),
         }
     }
 

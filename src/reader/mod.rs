@@ -11,6 +11,7 @@ use crate::cursor::Sequence;
 use crate::filter::Filter;
 use crate::log::{Block, EventLog, GapReason, LogError, Piece, Scan};
 use crate::time::Timestamp;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -135,6 +136,21 @@ impl Reader {
     /// Everything up to here has been given or was not wanted.
     pub fn position(&self) -> Sequence {
         self.position
+    }
+
+    /// The next records as packed frames, where the log has them so and nothing is to be left out. [`Reader::next`] gives the others.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub async fn next_packed(&mut self) -> Result<Option<Bytes>, LogError> {
+        if !self.pieces.is_empty() || !self.want.everything() {
+            return Ok(None);
+        }
+        let packed = self.log.packed_after(self.position.max(self.through), self.want.until).await?;
+        Ok(packed.map(|packed| {
+            (self.position, self.through) = (packed.last, packed.last);
+            packed.bytes
+        }))
     }
 
     /// The next step; `None` at the head, and where the reader was told to end.

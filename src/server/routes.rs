@@ -29,7 +29,8 @@ pub(super) fn routes(
     let list = path!("api" / "v1" / "events").and(get()).and(with.clone()).and(query).and(headers).then(events::list).map(answer).boxed();
     let one = path!("api" / "v1" / "events" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
     let one = one.then(events::one).map(answer).boxed();
-    let export = path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).then(export::export).map(answer).boxed();
+    let export =
+        path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).and(headers).then(export::export).map(answer).boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())

