@@ -18,16 +18,17 @@ mod support;
 
 use fleet::Fleet;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use shipslog::export::{Compression, Export, Format};
 use shipslog::filter::Filter;
-use shipslog::log::{EmbeddedLog, EventLog};
+use shipslog::log::{EmbeddedLog, EventLog, Limits};
 use shipslog::reader::{Reader, Step, Want};
 use shipslog::time::Timestamp;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{RUNS, median, ms, quantile};
+use support::{RUNS, cpu, median, ms, quantile};
 
 /// The directory to load, for the process that is killed.
 const CHILD: &str = "SHIPSLOG_BENCH_LOAD";
@@ -78,6 +79,37 @@ fn resident_mb() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
+/// Commits of 64 records at 2,000 records a second, with tips that never fill and with tips that are sealed every second or so.
+async fn beside_sealing() {
+    let never = Limits { tip_records: u64::MAX, tip_bytes: u64::MAX, ..Limits::default() };
+    let always = Limits { tip_records: 2048, ..Limits::default() };
+    let (mut p99, mut share) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for _ in 0..RUNS {
+        for (at, limits) in [never, always].into_iter().enumerate() {
+            let dir = tempfile::TempDir::new_in("target").unwrap();
+            let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
+            let mut fleet = Fleet::new();
+            let (began, spent, mut times) = (Instant::now(), cpu(), Vec::new());
+            for n in 1..=200u32 {
+                let batch = fleet.batch(64);
+                let start = Instant::now();
+                log.append(batch).await.unwrap();
+                times.push(start.elapsed());
+                tokio::time::sleep_until((began + Duration::from_millis(32) * n).into()).await;
+            }
+            share[at].push(cpu().saturating_sub(spent).as_secs_f64() / began.elapsed().as_secs_f64() * 100.0);
+            p99[at].push(ms(quantile(&mut times, 0.99)));
+            log.close().await.unwrap();
+        }
+    }
+    let [quiet, busy] = p99.map(median);
+    let [without, with] = share.map(median);
+    println!(
+        "commits of 64 at 2,000/s, p99: {quiet:.2} ms without sealing, {busy:.2} ms beside it ({:.2}); {without:.1}% and {with:.1}% of a core",
+        busy / quiet
+    );
+}
+
 async fn run() {
     let dir = tempfile::TempDir::new_in("target").unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap()).env(CHILD, dir.path()).stdout(Stdio::piped()).spawn().unwrap();
@@ -100,12 +132,18 @@ async fn run() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     println!("after merging: {} segments", files(dir.path(), "0").len());
     log.close().await.unwrap();
+    beside_sealing().await;
 }
 
 async fn sizes(log: &Arc<dyn EventLog>, dir: &Path) {
-    let first = files(dir, "tip-").iter().map(|p| p.to_string_lossy().rsplit('-').next().unwrap().parse::<u64>().unwrap()).max().unwrap();
+    // The newest tip may be named for a record before its first; what is in segments, the packed frames tell.
     let bytes: u64 = files(dir, "0").iter().map(|path| path.metadata().unwrap().len()).sum();
-    let mut reader = Reader::new(Arc::clone(log), first.saturating_sub(60_000), Want { until: first - 1, ..Want::default() });
+    let (mut last, mut frames) = (0, 0);
+    while let Some(packed) = log.packed_after(last, u64::MAX).await.unwrap() {
+        last = packed.last;
+        frames += packed.bytes.len();
+    }
+    let mut reader = Reader::new(Arc::clone(log), last.saturating_sub(60_000), Want { until: last, ..Want::default() });
     let (mut wire, mut records) = (0, 0);
     while let Some(step) = reader.next().await.unwrap() {
         if let Step::Records(selection) = step {
@@ -114,11 +152,35 @@ async fn sizes(log: &Arc<dyn EventLog>, dir: &Path) {
         }
     }
     println!(
-        "{} segments: {:.2} B a record, which is {} B on the wire",
+        "{} segments hold {last} records: {:.2} B a record, {:.2} B of them for the index; a record is {} B on the wire",
         files(dir, "0").len(),
-        bytes as f64 / (first - 1) as f64,
+        bytes as f64 / last as f64,
+        (bytes - frames as u64) as f64 / last as f64,
         wire / records
     );
+    exports(log, dir, last).await;
+}
+
+/// Everything that is sealed as `.jsonl.zst` into a file, against `cat` of the segments into a file.
+async fn exports(log: &Arc<dyn EventLog>, dir: &Path, until: u64) {
+    let (mut ours, mut cats) = (Vec::new(), Vec::new());
+    let target = dir.join("export");
+    for _ in 0..RUNS {
+        let began = Instant::now();
+        let status = Command::new("sh").arg("-c").arg(format!("cat {}/log/0*.zst > {}", dir.display(), target.display())).status();
+        assert!(status.unwrap().success());
+        cats.push(target.metadata().unwrap().len() as f64 / began.elapsed().as_secs_f64());
+        let began = Instant::now();
+        let reader = Reader::new(Arc::clone(log), 0, Want { until, ..Want::default() });
+        let mut export = Export::new(reader, Format::Jsonl, Compression::Zstd);
+        let mut file = std::fs::File::create(&target).unwrap();
+        while let Some(bytes) = export.next().await.unwrap() {
+            file.write_all(&bytes).unwrap();
+        }
+        ours.push(target.metadata().unwrap().len() as f64 / began.elapsed().as_secs_f64());
+    }
+    let (ours, cats) = (median(ours), median(cats));
+    println!("export as .jsonl.zst: {:.0} MB/s, cat {:.0} MB/s ({:.2})", ours / 1e6, cats / 1e6, ours / cats);
 }
 
 /// Everything, as frames: records a second.
@@ -140,9 +202,9 @@ async fn scan(log: &Arc<dyn EventLog>, want: Want) -> (u64, f64) {
 /// Drops the files from the page cache.
 fn chill(dir: &Path) {
     Command::new("sync").status().unwrap();
+    // A segment that was merged away meanwhile needs no chilling.
     for path in files(dir, "0") {
-        let dd = Command::new("dd").arg(format!("if={}", path.display())).args(["iflag=nocache", "count=0"]).stderr(Stdio::null()).status();
-        assert!(dd.unwrap().success());
+        let _ = Command::new("dd").arg(format!("if={}", path.display())).args(["iflag=nocache", "count=0"]).stderr(Stdio::null()).status();
     }
 }
 
@@ -184,15 +246,17 @@ async fn points(log: &Arc<dyn EventLog>) {
 
 /// Pages of up to 500 records by time range and filter.
 async fn pages(log: &Arc<dyn EventLog>) {
-    let fleet = Fleet::new();
+    let names = Fleet::new().names();
     let mut random = SmallRng::seed_from_u64(2);
-    let names = fleet.names();
+    let mut reader = Reader::new(Arc::clone(log), 0, Want::default());
+    let Some(Step::Records(first)) = reader.next().await.unwrap() else { panic!("the log is empty") };
+    let began = first.block.time(first.block.first()).nanos();
     let span = i64::try_from(log.bounds().head).unwrap() * 1_000_000;
     let (mut times, mut found) = (Vec::new(), 0);
     for n in 0..200 {
         let name = &names[n % names.len()];
         let filter = Filter::from_params(Some(&format!(r#"{{"event":["die","oom"],"container":["{name}"]}}"#)), None).unwrap();
-        let from = fleet.now + random.random_range(0..span - 30_000_000_000);
+        let from = began + random.random_range(0..span - 30_000_000_000);
         let want = Want { time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(from + 30_000_000_000), ..Want::filtered(filter) };
         let began = Instant::now();
         let mut reader = Reader::new(Arc::clone(log), log.bounds().oldest - 1, want);

@@ -45,7 +45,7 @@ impl Fleet {
             containers: Vec::new(),
             networks,
             due: VecDeque::new(),
-            now: 1_790_000_000_000_000_000,
+            now: Timestamp::now().nanos(),
             pace: 2_000_000,
             source: "local".into(),
         };

@@ -17,6 +17,7 @@ use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 
 /// Format number in each block's first byte.
 pub(super) const BLOCK_FORMAT: u8 = 1;
@@ -77,6 +78,19 @@ fn widen(range: &mut Option<(Timestamp, Timestamp)>, time: Timestamp) {
     *range = Some(range.map_or((time, time), |(min, max)| (min.min(time), max.max(time))));
 }
 
+/// One compressor serves the writer's thread: making one takes as long as a small block.
+fn compress(raw: &[u8]) -> Result<Vec<u8>, LogError> {
+    thread_local!(static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) });
+    let failed = |e| LogError::Damaged(format!("cannot compress a block: {e}"));
+    COMPRESSOR.with_borrow_mut(|slot| {
+        let compressor = match slot {
+            Some(compressor) => compressor,
+            None => slot.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(failed)?),
+        };
+        compressor.compress(raw).map_err(failed)
+    })
+}
+
 impl Encoder {
     pub(super) fn push(&mut self, record: &StoredRecord<'_>) -> Result<(), LogError> {
         bincode().serialize_into(&mut self.raw, record).map_err(|e| LogError::Damaged(format!("cannot encode a record: {e}")))?;
@@ -92,7 +106,7 @@ impl Encoder {
 
     /// The header and the whole value, not yet cut into parts of `part_bytes`.
     pub(super) fn finish(self, first: Sequence, chain: (ChainValue, ChainValue), part_bytes: usize) -> Result<(Header, Vec<u8>), LogError> {
-        let packed = zstd::bulk::compress(&self.raw, ZSTD_LEVEL).map_err(|e| LogError::Damaged(format!("cannot compress a block: {e}")))?;
+        let packed = compress(&self.raw)?;
         let length = |n: usize| u32::try_from(n).map_err(|_| damaged("a block of over 4 GiB"));
         let parts = (HEADER_BYTES + packed.len()).div_ceil(part_bytes.max(1));
         let mut header = Header {

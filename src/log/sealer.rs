@@ -23,6 +23,8 @@ const RETRY: Duration = Duration::from_secs(5);
 const QUEUE: usize = 16;
 /// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each night.
 const MERGE_AT_LEAST: usize = 8;
+/// How much the sealer stands back for other threads (nice).
+const SEALER_NICE: i32 = 10;
 /// Buffer towards a segment's file.
 const BUFFER: usize = 256 * 1024;
 
@@ -92,6 +94,8 @@ struct Thread {
 
 impl Thread {
     fn run(self, inbox: &mpsc::Receiver<Job>) {
+        // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed, it is only slower for them.
+        let _ = rustix::process::setpriority_process(None, SEALER_NICE);
         // In order: a segment follows the one before it.
         let mut waiting: VecDeque<Arc<Tip>> = VecDeque::new();
         let mut failed = false;

@@ -25,8 +25,6 @@ use std::sync::Arc;
 
 /// How a segment's file ends.
 pub(super) const SUFFIX: &str = ".jsonl.zst";
-/// Read at once from the end of a file: for most the whole index.
-const TAIL_BYTES: u64 = 64 * 1024;
 
 /// An open segment. The file stays readable through this handle when it is removed or replaced.
 #[derive(Debug)]
@@ -172,16 +170,9 @@ fn read_exact(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec
 /// The index, and where in the file the summaries lie.
 fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<ChunkPlace>), LogError> {
     let cut = || LogError::Damaged(format!("{} is shorter than it should be", path.display()));
-    let tail_at = bytes.saturating_sub(TAIL_BYTES);
-    let tail = read_exact(file, path, tail_at, usize::try_from(bytes - tail_at).map_err(|_| cut())?)?;
-    let part = |from: u64, to: u64| -> Result<Vec<u8>, LogError> {
-        match from.checked_sub(tail_at).and_then(|at| tail.get(usize::try_from(at).ok()?..usize::try_from(to - tail_at).ok()?)) {
-            Some(bytes) => Ok(bytes.to_vec()),
-            None => read_exact(file, path, from, usize::try_from(to - from).map_err(|_| cut())?),
-        }
-    };
-    let footer = tail.len().checked_sub(index::FOOTER).and_then(|from| tail.get(from..)).ok_or_else(cut)?;
-    let table_at = bytes.checked_sub(index::seek_table_bytes(footer)? as u64).ok_or_else(cut)?;
+    let part = |from: u64, to: u64| read_exact(file, path, from, usize::try_from(to - from).map_err(|_| cut())?);
+    let footer = part(bytes.checked_sub(index::FOOTER as u64).ok_or_else(cut)?, bytes)?;
+    let table_at = bytes.checked_sub(index::seek_table_bytes(&footer)? as u64).ok_or_else(cut)?;
     let table = index::read_seek_table(&part(table_at, bytes)?)?;
     let index_at = table.last().and_then(|last| table_at.checked_sub(u64::from(*last))).ok_or_else(cut)?;
     let frame = part(index_at, table_at)?;
