@@ -125,10 +125,11 @@ async fn run() {
     let log: Arc<dyn EventLog> = Arc::new(log);
     println!("start after kill -9: {:.1} ms, {} MB resident", ms(opened), resident_mb());
     sizes(&log, dir.path()).await;
+    println!("resident after the exports: {} MB", resident_mb());
     scans(&log, dir.path()).await;
     points(&log).await;
     pages(&log).await;
-    println!("resident at the end: {} MB", resident_mb());
+    println!("resident after scans, points and pages: {} MB", resident_mb());
     tokio::time::sleep(Duration::from_secs(4)).await;
     println!("after merging: {} segments", files(dir.path(), "0").len());
     log.close().await.unwrap();

@@ -8,7 +8,10 @@ use shipslog::event::Event;
 use shipslog::log::NewRecord;
 use shipslog::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// When every fleet of this process begins: now, since a tip with records of last month would be taken for an old one.
+static START: OnceLock<i64> = OnceLock::new();
 
 type Attributes = BTreeMap<&'static str, String>;
 
@@ -45,7 +48,7 @@ impl Fleet {
             containers: Vec::new(),
             networks,
             due: VecDeque::new(),
-            now: Timestamp::now().nanos(),
+            now: *START.get_or_init(|| Timestamp::now().nanos()),
             pace: 2_000_000,
             source: "local".into(),
         };

@@ -1,12 +1,11 @@
 //! Reading from the shelf: from memory where possible, else from segments and tips on disk.
 
 use super::index::IndexEntry;
-use super::segment::{CHUNK_FRAMES, FrameMeta, Segment, Subjects};
+use super::segment::{FrameMeta, Segment};
 use super::shelf::{Shelf, State};
 use super::tip::Tip;
 use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;
-use crate::filter::Filter;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -165,14 +164,13 @@ impl Shelf {
     ) -> Result<Chunk, LogError> {
         let mut chunk = Chunk { pieces: Vec::new(), through: start };
         let mut bytes = 0;
-        let mut sieve = Sieve { shelf: self, filter: &scan.filter, current: None };
         for (segment, at) in frames.take(MAX_LOOK) {
             let Some(frame) = segment.frames().get(at) else { continue };
             let (from, to) = if up { (chunk.through + 1, frame.first) } else { (frame.last() + 1, chunk.through) };
             if from < to {
                 self.state.read().gaps(from..=to - 1, |gap, reason| chunk.pieces.push(Piece::Gap(gap, reason)));
             }
-            if meets(frame, &scan.time) && sieve.passes(segment, at) {
+            if meets(frame, &scan.time) && self.may_hold(segment, at, &scan.filter) {
                 match self.frame_block(segment, frame) {
                     Ok(block) => {
                         bytes += block.bytes();
@@ -269,45 +267,6 @@ impl Shelf {
 /// about its neighbours follows.
 fn meets(frame: &FrameMeta, range: &RangeInclusive<Timestamp>) -> bool {
     frame.time.0 <= *range.end() && frame.time.1 >= *range.start()
-}
-
-/// Passes over frames in which no record can pass the filter.
-struct Sieve<'a> {
-    shelf: &'a Shelf,
-    filter: &'a Filter,
-    current: Option<Looked>,
-}
-
-/// A chunk of summaries that was looked at.
-struct Looked {
-    /// First sequence of its segment, and its number there.
-    chunk: (Sequence, usize),
-    /// Which frames may hold something; `None` where that is not known.
-    frames: Option<Vec<bool>>,
-}
-
-impl Sieve<'_> {
-    fn passes(&mut self, segment: &Segment, frame: usize) -> bool {
-        if self.filter.is_empty() {
-            return true;
-        }
-        let chunk = (segment.first(), frame / CHUNK_FRAMES);
-        if self.current.as_ref().is_none_or(|looked| looked.chunk != chunk) {
-            let frames = self.shelf.subjects(segment, frame).map(|subjects| self.frames(&subjects));
-            self.current = Some(Looked { chunk, frames });
-        }
-        self.current
-            .as_ref()
-            .and_then(|looked| looked.frames.as_ref())
-            .and_then(|frames| frames.get(frame % CHUNK_FRAMES))
-            .copied()
-            .unwrap_or(true)
-    }
-
-    fn frames(&self, subjects: &Subjects) -> Vec<bool> {
-        let candidates = subjects.candidates(self.filter);
-        (0..CHUNK_FRAMES).map(|frame| candidates.may_match(frame)).collect()
-    }
 }
 
 impl State {

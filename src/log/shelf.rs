@@ -8,6 +8,7 @@ use super::segment::{CHUNK_FRAMES, Segment, Subjects};
 use super::tip::{Lock, Tip};
 use super::{Bounds, LogError, TrimStep};
 use crate::cursor::{LogId, Sequence};
+use crate::filter::Filter;
 use parking_lot::{Mutex, RwLock};
 use quick_cache::{Weighter, sync::Cache};
 use std::collections::VecDeque;
@@ -20,6 +21,9 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Memory for summaries of segments that filtered reads have looked at.
 const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Chunks of summaries whose verdict for a filter is kept; 64 bytes each.
+const JUDGED_CHUNKS: usize = 512;
+
 /// The readers' side of an embedded log.
 #[derive(Debug)]
 pub(super) struct Shelf {
@@ -30,6 +34,8 @@ pub(super) struct Shelf {
     pub(super) shape: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<(Sequence, Sequence), Arc<Subjects>, Weights>,
+    /// Which frames of a chunk of summaries may hold something that passes a filter: a filtered read comes back to a chunk again and again.
+    judged: Cache<(Sequence, Sequence, Arc<Filter>), Arc<[bool]>>,
     pub(super) lock: Lock,
 }
 
@@ -88,6 +94,7 @@ impl Shelf {
             shape: Mutex::new(()),
             cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
             summaries: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
+            judged: Cache::new(JUDGED_CHUNKS),
             lock,
         }
     }
@@ -212,12 +219,22 @@ impl Shelf {
         self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
     }
 
-    /// The summaries of the chunk in which a frame lies; `None` when they are lost.
-    pub(super) fn subjects(&self, segment: &Segment, frame: usize) -> Option<Arc<Subjects>> {
+    /// Whether a frame may hold something that passes a filter. `true` where its summaries are lost.
+    pub(super) fn may_hold(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> bool {
+        filter.is_empty() || self.judge(segment, frame, filter).and_then(|frames| frames.get(frame % CHUNK_FRAMES).copied()).unwrap_or(true)
+    }
+
+    /// For each frame of the chunk in which `frame` lies, whether it may hold something.
+    fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[bool]>> {
         let chunk = frame / CHUNK_FRAMES;
         let frames = segment.frames();
         let first = frames.get(chunk * CHUNK_FRAMES)?.first;
         let last = frames.get(((chunk + 1) * CHUNK_FRAMES).min(frames.len()) - 1)?.last();
-        self.summaries.get_or_insert_with(&(first, last), || segment.subjects(frame).map(Arc::new).ok_or(())).ok()
+        let judge = || {
+            let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.subjects(frame).map(Arc::new).ok_or(()))?;
+            let candidates = summaries.candidates(filter);
+            Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.may_match(frame)).collect())
+        };
+        self.judged.get_or_insert_with(&(first, last, Arc::clone(filter)), judge).ok()
     }
 }

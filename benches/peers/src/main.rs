@@ -1,0 +1,42 @@
+//! shipslog's log beside a raw file, SQLite, redb and fjall: the same events, in one process, by turns.
+//!
+//! `cargo run --release`, or with `commits` or `pages` behind it for one half; `SHIPSLOG_RECORDS` sets the records of `pages`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a bench"
+)]
+
+mod block;
+mod commit;
+#[path = "../../support/fleet.rs"]
+#[allow(clippy::format_collect, clippy::manual_is_multiple_of, reason = "shared with the main package's benches")]
+mod fleet;
+mod pages;
+mod peers;
+#[path = "../../support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A directory for one measurement. Not the system's, which may lie in memory, where a sync costs nothing.
+fn scratch() -> TempDir {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    std::fs::create_dir_all(&target).unwrap();
+    TempDir::new_in(target).unwrap()
+}
+
+fn main() {
+    let only = std::env::args().nth(1);
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("commits") {
+        commit::run();
+    }
+    if wanted("pages") {
+        pages::run();
+    }
+}
