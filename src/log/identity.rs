@@ -75,6 +75,14 @@ pub(super) struct FileIdentity {
 }
 
 impl FileIdentity {
+    /// By the time of birth, which nothing that copies a file can set. Inodes are a stopgap: some filesystems number them anew at each mount.
+    fn is_another(self, than: Self) -> bool {
+        match (self.born, than.born) {
+            (Some(born), Some(other)) => born != other,
+            _ => self.inode != than.inode,
+        }
+    }
+
     fn of(file: &File) -> std::io::Result<Self> {
         let data = file.metadata()?;
         let born = data.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
@@ -162,7 +170,7 @@ impl Identity {
         let path = dir.join("LOG");
         let Some(written) = self.file else { return Ok(false) };
         let found = File::open(&path).and_then(|file| FileIdentity::of(&file)).map_err(io("cannot read", &path))?;
-        Ok(found != written)
+        Ok(found.is_another(written))
     }
 
     /// Goes on under a new name behind `fork`.

@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ enum Next {
 pub(super) struct Sealer {
     jobs: mpsc::SyncSender<Job>,
     next: Arc<Mutex<Next>>,
+    failing: Arc<AtomicBool>,
 }
 
 impl Sealer {
@@ -53,10 +55,11 @@ impl Sealer {
     pub(super) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
         let (jobs, inbox) = mpsc::sync_channel(QUEUE);
         let next = Arc::new(Mutex::new(Next::Unasked));
-        let thread = Thread { shelf, dir: dir.to_owned(), limits, next: Arc::clone(&next) };
+        let failing = Arc::new(AtomicBool::new(false));
+        let thread = Thread { shelf, dir: dir.to_owned(), limits, next: Arc::clone(&next), failing: Arc::clone(&failing) };
         let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run(&inbox));
         thread.map_err(io("cannot start the sealer of", dir))?;
-        Ok(Self { jobs, next })
+        Ok(Self { jobs, next, failing })
     }
 
     /// Asks for a tip that will take records from `from` on at the earliest, unless one is on its way.
@@ -79,9 +82,14 @@ impl Sealer {
         }
     }
 
-    /// Seals a tip to which nothing is added any more. One that does not fit into the queue waits for the next start.
+    /// Seals a tip to which nothing is added any more, after those that were given before: a segment follows the one before it.
     pub(super) fn seal(&self, tip: Arc<Tip>) {
-        let _ = self.jobs.try_send(Job::Seal(tip));
+        let _ = self.jobs.send(Job::Seal(tip));
+    }
+
+    /// Whether the oldest tip that waits could not be sealed: then waiting for room among the tips is of no use.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 }
 
@@ -90,6 +98,7 @@ struct Thread {
     dir: PathBuf,
     limits: Limits,
     next: Arc<Mutex<Next>>,
+    failing: Arc<AtomicBool>,
 }
 
 impl Thread {
@@ -98,11 +107,10 @@ impl Thread {
         let _ = rustix::process::setpriority_process(None, SEALER_NICE);
         // In order: a segment follows the one before it.
         let mut waiting: VecDeque<Arc<Tip>> = VecDeque::new();
-        let mut failed = false;
         loop {
             let patience = match waiting.front() {
                 None => self.limits.merge_after,
-                Some(_) if failed => RETRY,
+                Some(_) if self.failing.load(Ordering::Relaxed) => RETRY,
                 Some(_) => Duration::ZERO,
             };
             // A tip that is to be written to next does not wait for a row of seals.
@@ -114,7 +122,7 @@ impl Thread {
                     None => self.merge(),
                     Some(tip) => {
                         let sealed = self.seal(tip);
-                        failed = sealed.is_err();
+                        self.failing.store(sealed.is_err(), Ordering::Relaxed);
                         match sealed {
                             Ok(()) => drop(waiting.pop_front()),
                             Err(e) => {

@@ -319,7 +319,7 @@ impl Writer {
             return;
         }
         // A tip of twice its size waits a little each time: the sealer cannot keep up, and a tip is not to grow for ever.
-        let patience = full(16).then(|| Instant::now() + BACKPRESSURE);
+        let patience = (full(16) && !self.sealer.is_failing()).then(|| Instant::now() + BACKPRESSURE);
         loop {
             if self.shelf.tips() < MAX_TIPS {
                 self.sealer.prepare(self.tail.next);
