@@ -176,8 +176,10 @@ impl Identity {
     /// Goes on under a new name behind `fork`.
     pub(super) fn fork(&mut self, fork: Sequence) {
         let ancestor = std::mem::replace(&mut self.log, LogId::random().to_string());
-        // What an ancestor had beyond an earlier fork is not here.
-        self.ancestors.retain(|(_, at)| *at < fork);
+        // What an ancestor had beyond this fork is not here; what it had before is, under its name.
+        for (_, at) in &mut self.ancestors {
+            *at = fork.min(*at);
+        }
         self.ancestors.push((ancestor, fork));
     }
 
@@ -268,6 +270,22 @@ mod tests {
         Identity { format: LOG_FORMAT + 1, ..identity }.write(dir.path()).unwrap();
         let error = Identity::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains("format 3") && error.contains("run the newer shipslog"), "{error}");
+    }
+
+    #[test]
+    fn forks_keep_what_their_ancestors_had() {
+        let mut identity = Identity::create();
+        let first = identity.log_id().unwrap();
+        identity.fork(10);
+        let second = identity.log_id().unwrap();
+        // Copied again before anything was added, then cut short.
+        for (fork, kept) in [(10, 10), (7, 7)] {
+            identity.fork(fork);
+            let lineage = identity.lineage().unwrap();
+            assert!(lineage.wrote(first, kept) && lineage.owns(first.cursor(kept)) && !lineage.owns(first.cursor(kept + 1)));
+            assert!(lineage.owns(second.cursor(kept)));
+            assert_eq!((lineage.log_at(kept), lineage.log_at(kept + 1)), (first, identity.log_id().unwrap()));
+        }
     }
 
     #[test]

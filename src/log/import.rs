@@ -28,6 +28,10 @@ pub struct Imported {
 
 /// Longest line: a message of 1 MiB in its envelope, escaped by whatever tool wrote it.
 const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
+/// Sequences above it are no number to a browser (2^53), and none that a log ever reaches.
+const MAX_SEQUENCE: Sequence = (1 << 53) - 1;
+/// Logs that an export may go back through.
+const MAX_ANCESTORS: usize = 64;
 /// Frames in a segment, at most.
 const MAX_FRAMES: usize = 1024;
 
@@ -131,10 +135,16 @@ impl<'a> Import<'a> {
         let seq = cursor.seq;
         let log = *self.log.get_or_insert(cursor.log);
         if log != cursor.log {
+            if self.ancestors.len() >= MAX_ANCESTORS || self.ancestors.iter().any(|(ancestor, _)| *ancestor == cursor.log) {
+                return refuse("its log is another one than that of the lines before it".to_owned());
+            }
             // A log that is a copy of another one holds records under the name of its ancestor.
             self.ancestors.push((log, self.next.saturating_sub(1)));
             self.log = Some(cursor.log);
             self.end_segment()?;
+        }
+        if seq > MAX_SEQUENCE {
+            return refuse(format!("its sequence {seq} is over {MAX_SEQUENCE}"));
         }
         if seq < self.next || seq == 0 {
             return refuse(format!("its sequence {seq} does not rise"));

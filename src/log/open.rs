@@ -172,8 +172,9 @@ pub(super) fn open_read_only(data_dir: &Path) -> Result<(Shelf, Vec<ScratchCopy>
         Err(e) => return Err(e),
     };
     let sealed = row.last().map_or(0, |segment| segment.last());
-    for opened in &mut tips {
-        opened.headers.retain(|header| header.first > sealed);
+    let (found, mut tips) = (tips, Vec::new());
+    for opened in found {
+        join(&mut tips, opened, sealed);
     }
     let lock = fs::File::open(&dir).map(Arc::new).map_err(io("cannot open", &dir))?;
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
@@ -269,12 +270,24 @@ impl OpenedTip {
     }
 }
 
+/// Adds a tip behind the older ones, with its blocks that are not sealed.
+fn join(tips: &mut Vec<OpenedTip>, mut newer: OpenedTip, sealed: Sequence) {
+    newer.headers.retain(|header| header.first > sealed);
+    // A commit that failed was never visible, but may be on the disk even so; where writing went on in a new tip, that holds.
+    if let Some(first) = newer.headers.first().map(|header| header.first) {
+        for older in tips.iter_mut() {
+            older.headers.retain(|header| header.first < first);
+        }
+    }
+    tips.push(newer);
+}
+
 /// Opens the tips. One that is damaged so that it cannot be opened or listed is set aside; an error of another kind (a full disk,
 /// too many open files) leaves everything as it is.
 fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut Quarantine) -> Result<Vec<OpenedTip>, LogError> {
     let mut tips: Vec<OpenedTip> = Vec::new();
     for (at, (_, path)) in listing.tips.iter().enumerate() {
-        let mut opened = match OpenedTip::at(path, lock) {
+        let opened = match OpenedTip::at(path, lock) {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
                 tracing::error!(store.tip = %path.display(), error = why, "a tip of the log does not open; it is set aside and recording goes on behind it");
@@ -283,18 +296,10 @@ fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut 
             }
             Err(e) => return Err(e),
         };
-        opened.headers.retain(|header| header.first > sealed);
-        // A commit that failed was never visible, but may be on the disk even so; where writing went on in a new tip, that holds.
-        if let Some(first) = opened.headers.first().map(|header| header.first) {
-            for older in &mut tips {
-                older.headers.retain(|header| header.first < first);
-            }
-        }
+        join(&mut tips, opened, sealed);
         let newest = at + 1 == listing.tips.len();
-        if opened.headers.is_empty() && !newest {
-            opened.tip.retire();
-        } else {
-            tips.push(opened);
+        if !newest && let Some(empty) = tips.pop_if(|opened| opened.headers.is_empty()) {
+            empty.tip.retire();
         }
     }
     Ok(tips)

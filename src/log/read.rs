@@ -229,21 +229,23 @@ impl Shelf {
             Err(e) => Err(e),
         };
         let mut after = 0;
-        for segment in self.segments().iter() {
-            after = segment.last();
-            if segment.time().1 < time {
-                continue;
-            }
-            for frame in segment.frames().iter().filter(|frame| frame.time.1 >= time) {
-                if let Some(seq) = found(self.frame_block(segment, frame))? {
-                    return Ok(seq);
-                }
-            }
-        }
         loop {
+            // Again whenever a tip has become a segment since: its records are in neither list that was looked at.
+            for segment in self.segments().iter().filter(|segment| segment.last() > after).cloned().collect::<Vec<_>>() {
+                let frames = if segment.time().1 < time { &[][..] } else { segment.frames() };
+                for frame in frames.iter().filter(|frame| frame.last() > after && frame.time.1 >= time) {
+                    if let Some(seq) = found(self.frame_block(&segment, frame))? {
+                        return Ok(seq);
+                    }
+                }
+                after = segment.last();
+            }
             // A stretch at a time, so that the writer never waits for a long look.
             let (candidate, looked) = {
                 let state = self.state.read();
+                if state.segments.last().is_some_and(|segment| segment.last() > after) {
+                    continue;
+                }
                 let mut last = None;
                 let entries = state.tips.iter().flat_map(|part| part.index.after(after).map(|e| (&part.tip, e)));
                 let mut stretch = entries.take(MAX_LOOK).inspect(|(_, entry)| last = Some(entry.last));

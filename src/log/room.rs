@@ -19,10 +19,20 @@ fn free(dir: &Path) -> Result<u64, LogError> {
 /// Whether there is room for another commit; `stopped`: there was none before.
 pub(super) fn check(dir: &Path, stopped: bool) -> Result<(), LogError> {
     let needed = RESERVE_BYTES + if stopped { RESUME_BYTES } else { 0 };
-    let free = free(dir)?;
+    check_for_bytes(dir, needed)
+}
+
+/// Whether `bytes` may be written without taking the room that recording needs.
+pub(super) fn check_for(dir: &Path, bytes: u64) -> Result<(), LogError> {
+    check_for_bytes(dir, bytes.saturating_add(RESERVE_BYTES + RESUME_BYTES))
+}
+
+fn check_for_bytes(dir: &Path, needed: u64) -> Result<(), LogError> {
+    // Where nobody can tell how much is free, nothing is written and nothing is lost.
+    let free = free(dir).map_err(|e| LogError::Full { why: e.to_string(), stored: 0 })?;
     if free >= needed {
         return Ok(());
     }
-    let why = format!("{} has {} MiB free, recording needs {} MiB", dir.display(), free >> 20, needed >> 20);
+    let why = format!("{} has {} MiB free, {} MiB are needed", dir.display(), free >> 20, needed >> 20);
     Err(LogError::Full { why, stored: 0 })
 }

@@ -4,22 +4,25 @@ use super::LogError;
 use super::codec;
 use super::embedded::Limits;
 use super::listing::{UNFINISHED, io};
+use super::room;
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::tip::{self, Tip};
 use crate::cursor::Sequence;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Wait after a merge that failed, for want of room for instance.
+const MERGE_RETRY: Duration = Duration::from_secs(60);
 /// Jobs that may wait; there are never more tips than a few.
 const QUEUE: usize = 16;
 /// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each night.
@@ -56,7 +59,15 @@ impl Sealer {
         let (jobs, inbox) = mpsc::sync_channel(QUEUE);
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
-        let thread = Thread { shelf, dir: dir.to_owned(), limits, next: Arc::clone(&next), failing: Arc::clone(&failing) };
+        let thread = Thread {
+            shelf,
+            dir: dir.to_owned(),
+            limits,
+            next: Arc::clone(&next),
+            failing: Arc::clone(&failing),
+            unmergeable: HashSet::new(),
+            merge_again: None,
+        };
         let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run(&inbox));
         thread.map_err(io("cannot start the sealer of", dir))?;
         Ok(Self { jobs, next, failing })
@@ -99,10 +110,14 @@ struct Thread {
     limits: Limits,
     next: Arc<Mutex<Next>>,
     failing: Arc<AtomicBool>,
+    /// First sequences of segments that could not be merged for damage.
+    unmergeable: HashSet<Sequence>,
+    /// A merge that failed otherwise is tried again then.
+    merge_again: Option<Instant>,
 }
 
 impl Thread {
-    fn run(self, inbox: &mpsc::Receiver<Job>) {
+    fn run(mut self, inbox: &mpsc::Receiver<Job>) {
         // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed, it is only slower for them.
         let _ = rustix::process::setpriority_process(None, SEALER_NICE);
         // In order: a segment follows the one before it.
@@ -143,7 +158,10 @@ impl Thread {
             Ok(tip) => Next::Ready(Arc::new(tip)),
             Err(e) => {
                 tracing::warn!(error = %e, "cannot make the next tip of the log; the one in use goes on");
-                let _ = fs::remove_dir_all(self.dir.join(format!("{}{UNFINISHED}", tip::dir_name(from))));
+                // Whichever name it had got to: it is new and holds nothing, and its name must be free for the next attempt.
+                let name = tip::dir_name(from);
+                let _ = fs::remove_dir_all(self.dir.join(format!("{name}{UNFINISHED}")));
+                let _ = fs::remove_dir_all(self.dir.join(name));
                 Next::Unasked
             }
         };
@@ -153,6 +171,7 @@ impl Thread {
     fn seal(&self, tip: &Arc<Tip>) -> Result<(), WriteError> {
         let mut sealed = Vec::new();
         let mut writer: Option<Unfinished> = None;
+        let mut whole = true;
         for entry in self.shelf.tip_entries(tip) {
             let found = tip.get(entry.first, entry.parts).and_then(|value| {
                 let (header, _) = codec::check(&value)?;
@@ -161,14 +180,21 @@ impl Thread {
             let (header, block) = match found {
                 Ok(found) => found,
                 Err(LogError::Damaged(why)) => {
-                    tracing::error!(event.seq = entry.first, error = why, "a block of the log cannot be sealed; its records are lost");
+                    tracing::error!(
+                        event.seq = entry.first,
+                        error = why,
+                        "a block of the log cannot be sealed; readers are told of a gap, and the tip is set aside"
+                    );
+                    whole = false;
                     continue;
                 }
                 Err(e) => return Err(e.into()),
             };
             // A segment has no holes: what comes behind one begins another.
             if writer.as_ref().is_some_and(|w| w.writer.next() != header.first) {
-                sealed.extend(writer.take().map(Unfinished::finish).transpose()?.flatten().map(Written::publish).transpose()?);
+                sealed.extend(
+                    writer.take().map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?,
+                );
             }
             let unfinished = match &mut writer {
                 Some(writer) => writer,
@@ -186,20 +212,37 @@ impl Thread {
                 );
             }
         }
-        sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(Written::publish).transpose()?);
+        sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
         super::identity::sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         self.shelf.replace_tip(tip, segments);
-        tip.retire();
+        if whole {
+            tip.retire();
+        } else {
+            tip.retire_aside();
+        }
         Ok(())
     }
 
     /// Merges one row of small neighbours, if there is one.
-    fn merge(&self) {
+    fn merge(&mut self) {
+        if self.merge_again.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
         let segments = self.shelf.segments();
         let Some(row) = self.mergeable(&segments) else { return };
-        if let Err(e) = self.merge_row(row) {
+        // A merge gives nothing back before its end, and must not take the room that recording needs.
+        let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
+            Err(e) => Err(WriteError::Log(e)),
+            Ok(()) => self.merge_row(row),
+        };
+        if let Err(e) = failed {
             tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
+            if matches!(e, WriteError::Log(LogError::Damaged(_))) {
+                self.unmergeable.extend(row.iter().map(|segment| segment.first()));
+            } else {
+                self.merge_again = Some(Instant::now() + MERGE_RETRY);
+            }
         }
     }
 
@@ -213,7 +256,13 @@ impl Thread {
                 bytes += next.bytes();
                 let follows = to == from || segments.get(to - 1).is_some_and(|before| before.last() + 1 == next.first());
                 let spans = next.received().1.nanos().saturating_sub(first.received().0.nanos());
-                if bytes > self.limits.segment_bytes || spans > span || !follows || !next.has_index() || next.log() != self.shelf.log {
+                if bytes > self.limits.segment_bytes
+                    || spans > span
+                    || !follows
+                    || !next.has_index()
+                    || next.log() != self.shelf.log
+                    || self.unmergeable.contains(&next.first())
+                {
                     break;
                 }
                 to += 1;
@@ -261,10 +310,9 @@ impl Thread {
         // A trim in between would remove the merged file under the name of the one that it meant.
         let _shape = self.shelf.shape.lock();
         if !self.shelf.holds(row) {
-            return written.discard().map_err(Into::into);
+            return Ok(());
         }
-        let path = written.publish()?;
-        super::identity::sync_dir(&self.dir)?;
+        let path = written.publish(&self.dir)?;
         let merged = Arc::new(Segment::open(&path)?);
         self.shelf.replace_segments(row, Arc::clone(&merged));
         tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
@@ -288,7 +336,7 @@ pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
 struct Unfinished {
     writer: SegmentWriter<BufWriter<File>>,
     path: PathBuf,
-    written: PathBuf,
+    leftover: Leftover,
 }
 
 impl Unfinished {
@@ -300,16 +348,15 @@ impl Unfinished {
         let path = dir.join(segment::file_name(first));
         let unfinished = dir.join(format!("{}{UNFINISHED}", segment::file_name(first)));
         let file = File::create(&unfinished).map_err(io("cannot create", &unfinished))?;
-        Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, written: unfinished })
+        Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, leftover: Leftover(unfinished) })
     }
 
     /// Makes what was written durable. `None` when it would hold nothing.
     fn finish(self) -> Result<Option<Written>, WriteError> {
         let (out, any) = self.writer.finish()?;
         let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        let written = Written { path: self.path, unfinished: self.written };
+        let written = Written { path: self.path, leftover: self.leftover };
         if !any {
-            written.discard()?;
             return Ok(None);
         }
         file.sync_all()?;
@@ -320,17 +367,23 @@ impl Unfinished {
 /// A durable segment under another name.
 struct Written {
     path: PathBuf,
-    unfinished: PathBuf,
+    leftover: Leftover,
+}
+
+/// A file that goes when it is dropped, unless it has got another name: what is not finished is not to take room.
+struct Leftover(PathBuf);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl Written {
-    /// Gives it its name; the directory is still to be synced.
-    fn publish(self) -> Result<PathBuf, LogError> {
-        fs::rename(&self.unfinished, &self.path).map_err(io("cannot rename", &self.unfinished))?;
+    /// Gives it its name, durably.
+    fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
+        fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
+        super::identity::sync_dir(dir)?;
         Ok(self.path)
-    }
-
-    fn discard(self) -> Result<(), LogError> {
-        remove_file(&self.unfinished)
     }
 }

@@ -50,6 +50,8 @@ pub(super) type Lock = Arc<File>;
 struct Removal {
     dir: PathBuf,
     due: AtomicBool,
+    /// Not removed but set aside: it may hold what nothing else does.
+    aside: AtomicBool,
 }
 
 /// What a tip's directory is called: this, and a number in 20 digits that rises from tip to tip and tells about where it begins.
@@ -62,11 +64,19 @@ pub(super) const REMOVED: &str = "removed-";
 impl Drop for Removal {
     fn drop(&mut self) {
         if self.due.load(Ordering::Acquire)
-            && let Err(e) = remove_dir(&self.dir)
+            && let Err(e) = if self.aside.load(Ordering::Acquire) { set_aside(&self.dir) } else { remove_dir(&self.dir) }
         {
             tracing::warn!(store.tip = %self.dir.display(), error = %e, "a sealed tip cannot be removed; the next start tries again");
         }
     }
+}
+
+/// Moves a tip from `<data>/log/` to `<data>/quarantine/`.
+fn set_aside(dir: &Path) -> std::io::Result<()> {
+    let quarantine = dir.parent().and_then(Path::parent).unwrap_or(dir).join("quarantine");
+    create_private_dir(&quarantine).map_err(std::io::Error::other)?;
+    let name = format!("{}-{}", dir.file_name().unwrap_or_default().to_string_lossy(), crate::time::Timestamp::now().nanos());
+    std::fs::rename(dir, quarantine.join(name))
 }
 
 /// Removes a directory so that a kill at any moment leaves either all of it or something that the next start removes.
@@ -139,7 +149,7 @@ impl Tip {
         let file = File::options().read(true).write(true).open(&path).map_err(io("cannot open", &path))?;
         file.sync_all().map_err(io("cannot sync", &path))?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))?;
-        let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false) };
+        let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false), aside: AtomicBool::new(false) };
         let log = guard("cannot read", || db.get(LOG_KEY))?.and_then(|bytes| Some(LogId::from_bytes(bytes.as_ref().try_into().ok()?)));
         Ok(Self { dir: dir.to_owned(), log, db, file, removal, _lock: lock })
     }
@@ -172,6 +182,12 @@ impl Tip {
     /// Its directory goes when the last reader has let go of it.
     pub(super) fn retire(&self) {
         self.removal.due.store(true, Ordering::Release);
+    }
+
+    /// As [`Tip::retire`], but its directory goes to the quarantine.
+    pub(super) fn retire_aside(&self) {
+        self.removal.aside.store(true, Ordering::Release);
+        self.retire();
     }
 
     /// The number in its name.

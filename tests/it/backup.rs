@@ -33,6 +33,16 @@ async fn an_export_comes_back_under_its_ids_and_goes_on_under_another() {
         let output = shipslog(&["import", &path, "--data-dir", data_dir]);
         assert!(output.status.success() && text(&output).contains("under their ids"), "{}", text(&output));
         assert!(text(&shipslog(&["verify", "--data-dir", data_dir])).contains("whole: every checksum"));
+        // A copy of what was imported keeps it, start after start.
+        let twin = TempDir::new().unwrap();
+        assert!(Command::new("cp").arg("-r").arg(data.path().join("log")).arg(twin.path()).status().unwrap().success());
+        for _ in 0..2 {
+            let mut copy = Ship::start(twin.path(), "unix:///nonexistent/docker.sock");
+            let all = copy.export("").await;
+            assert!(before.iter().all(|(seq, line)| all.get(seq) == Some(line)), "{name}: every record as it was");
+            copy.stop();
+        }
+        assert!(!twin.path().join("quarantine").exists());
         let again = shipslog(&["import", &path, "--data-dir", data_dir]);
         assert!(!again.status.success() && text(&again).contains("holds a log already"), "{}", text(&again));
 
@@ -117,6 +127,8 @@ fn what_cannot_be_imported_or_served_is_told() {
         (write("garbage", "hello\n"), "line 1 cannot be imported"),
         (write("empty", ""), "it holds no records"),
         (write("twice", &format!("{}\n{}\n", line(5), line(5))), "line 2 cannot be imported: its sequence 5 does not rise"),
+        (write("high", &line(u64::MAX)), "is over"),
+        (write("mixed", &[line(1), line(2).replace("7f3c", "8f3c"), line(3)].join("\n")), "line 3 cannot be imported: its log"),
         (write("id", &line(5).replace("7f3c9a1e-5", "x")), "line 1"),
         ("/nonexistent".to_owned(), "cannot open /nonexistent"),
     ] {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::io::Read as _;
 
 /// Kept of an id. 8 hex digits tell a few thousand subjects apart.
 const ID_BYTES: usize = 8;
@@ -221,7 +222,9 @@ impl Subjects {
     /// Reads the stored form, whose checksum has been looked at.
     pub(super) fn read(packed: &[u8]) -> Result<Self, LogError> {
         let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("the summaries of a segment do not decode: {e}"));
-        let raw = zstd::stream::decode_all(std::io::Read::take(packed, MAX_BYTES)).map_err(|e| failed(&e))?;
+        let mut raw = Vec::new();
+        let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|e| failed(&e))?;
+        decoder.take(MAX_BYTES).read_to_end(&mut raw).map_err(|e| failed(&e))?;
         bincode().deserialize(&raw).map_err(|e| failed(&e))
     }
 
@@ -236,9 +239,9 @@ impl Subjects {
     }
 
     fn frame(&self, frame: usize) -> impl Iterator<Item = (&Subject, u64)> {
-        let mut place = 0;
+        let mut place = 0u32;
         self.frames.get(frame).into_iter().flatten().filter_map(move |(distance, actions)| {
-            place += distance;
+            place = place.wrapping_add(*distance);
             Some((self.rows.get(place as usize)?, *actions))
         })
     }
@@ -272,9 +275,9 @@ impl Candidates<'_> {
     /// Whether the frame may hold something that passes.
     pub(in crate::log) fn may_match(&self, frame: usize) -> bool {
         let Some(rows) = self.subjects.frames.get(frame) else { return true };
-        let mut place = 0;
+        let mut place = 0u32;
         rows.iter().any(|(distance, actions)| {
-            place += distance;
+            place = place.wrapping_add(*distance);
             self.passing.get(place as usize).is_none_or(|passing| passing & actions != 0)
         })
     }
