@@ -2,6 +2,7 @@
 
 mod v1_initial;
 mod v2_segments;
+mod v3_journal;
 
 use crate::log::LogError;
 use std::path::Path;
@@ -10,7 +11,8 @@ use std::path::Path;
 type Step = fn(&Path) -> Result<(), LogError>;
 
 /// All steps in order. The first one made format 1.
-const STEPS: [(u32, Step); 2] = [(v1_initial::FORMAT, v1_initial::up), (v2_segments::FORMAT, v2_segments::up)];
+const STEPS: [(u32, Step); 3] =
+    [(v1_initial::FORMAT, v1_initial::up), (v2_segments::FORMAT, v2_segments::up), (v3_journal::FORMAT, v3_journal::up)];
 
 /// Brings the directory `dir` from `format` to the newest one, step by step.
 ///

@@ -23,7 +23,7 @@ use std::cell::RefCell;
 pub(super) const BLOCK_FORMAT: u8 = 1;
 /// Bytes before the packed records.
 pub(super) const HEADER_BYTES: usize = 124;
-/// Most bytes that a block's records may take unpacked. The writer stays far below (`writer::MAX_BLOCK_BYTES` and one
+/// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES` and one
 /// line more); a larger figure in a header is damage.
 pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
 /// Higher levels gain less than 8% on blocks of this size (measured for the design, storage report 4).

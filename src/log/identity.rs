@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
-pub(super) const LOG_FORMAT: u32 = 2;
+pub(super) const LOG_FORMAT: u32 = 3;
 /// How many sequences are reserved at a time.
 pub(super) const RESERVE: u64 = 65_536;
 
@@ -269,7 +269,7 @@ mod tests {
         }
         Identity { format: LOG_FORMAT + 1, ..identity }.write(dir.path()).unwrap();
         let error = Identity::read(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("format 3") && error.contains("run the newer shipslog"), "{error}");
+        assert!(error.contains(&format!("format {}", LOG_FORMAT + 1)) && error.contains("run the newer shipslog"), "{error}");
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Listing {
 
     /// Which log this is, as far as its parts know.
     pub(super) fn log_id(&self, lock: &Lock) -> Option<LogId> {
-        let tip = self.tips.iter().rev().find_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok()?.log_id());
+        let tip = self.tips.iter().rev().find_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok()?.0.log_id());
         let segment = || self.segments.iter().rev().find_map(|(_, path)| Some(Segment::open(path).ok()?.index().ok()?.log));
         tip.or_else(segment)
     }

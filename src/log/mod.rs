@@ -10,9 +10,12 @@ mod embedded;
 mod identity;
 mod import;
 mod index;
+mod journal;
+mod kept;
 mod line;
 mod listing;
 mod open;
+mod pack;
 mod read;
 mod room;
 mod sealer;
@@ -24,6 +27,8 @@ mod writer;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod embedded_tests;
 #[cfg(test)]

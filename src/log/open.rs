@@ -9,7 +9,7 @@ use super::index::{Index, IndexEntry};
 use super::listing::{Listing, Quarantine, ScratchCopy, create_private_dir, io};
 use super::segment::Segment;
 use super::shelf::{Shelf, TipPart};
-use super::tip::{Lock, Tip};
+use super::tip::{Contents, Lock, Tip};
 use crate::cursor::{LogId, Sequence};
 use crate::migrations;
 use crate::time::Timestamp;
@@ -77,7 +77,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let segments = open_segments(&listing, &identity.lineage()?, identity.trimmed, &mut quarantine)?;
     let sealed = segments.last().map_or(identity.trimmed.saturating_sub(1), |segment| segment.last());
     let mut tips = open_tips(&listing, sealed.max(identity.trimmed.saturating_sub(1)), &lock, &mut quarantine)?;
-    // The newest tip is written to. One that could not be opened is followed by a new one.
+    // The newest tip is written to. One that could not be opened, or is not whole, is followed by a new one.
     let newest = listing.tips.last().map(|(_, path)| path.clone());
     let end = tips.iter().flat_map(|opened| &opened.headers).next_back().map_or(sealed, Header::last);
     if copy {
@@ -92,7 +92,8 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
         );
     }
     let log = identity.log_id()?;
-    if copy || tips.last().map(|opened| opened.tip.dir()) != newest.as_deref() || tips.is_empty() {
+    let usable = tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == newest.as_deref());
+    if copy || !usable {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
         tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock)?);
     }
@@ -250,17 +251,20 @@ fn open_segments(
 struct OpenedTip {
     tip: Arc<Tip>,
     headers: Vec<Header>,
+    writable: bool,
 }
 
 impl OpenedTip {
     fn at(path: &Path, lock: &Lock) -> Result<Self, LogError> {
-        let tip = Tip::open(path, Arc::clone(lock))?;
-        let headers = tip.headers()?;
-        Ok(Self { tip: Arc::new(tip), headers })
+        let (tip, Contents { headers, damage, writable }) = Tip::open(path, Arc::clone(lock))?;
+        for what in damage {
+            tracing::error!(store.tip = %path.display(), error = what, "a tip of the log is damaged");
+        }
+        Ok(Self { tip: Arc::new(tip), headers, writable })
     }
 
     fn create(dir: &Path, first: Sequence, log: LogId, lock: &Lock) -> Result<Self, LogError> {
-        Tip::create(dir, first, log, Arc::clone(lock)).map(|tip| Self { tip: Arc::new(tip), headers: Vec::new() })
+        Tip::create(dir, first, log, Arc::clone(lock)).map(|tip| Self { tip: Arc::new(tip), headers: Vec::new(), writable: true })
     }
 
     fn into_part(self) -> TipPart {

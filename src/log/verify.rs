@@ -219,8 +219,7 @@ impl Check {
     fn tip(&mut self, path: &Path) -> Result<(), LogError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let copy = ScratchCopy::of(path)?;
-        let opened = Tip::open(copy.path(), copy.lock()?).and_then(|tip| Ok((tip.headers()?, tip)));
-        let (headers, tip) = match opened {
+        let (tip, contents) = match Tip::open(copy.path(), copy.lock()?) {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
                 self.damage(format!("{name} does not open: {why}; the next start sets it aside and goes on behind a gap"));
@@ -229,11 +228,22 @@ impl Check {
             }
             Err(e) => return Err(e),
         };
+        if !tip.has_journal() {
+            self.report
+                .notes
+                .push(format!("{name} has no journal: a version before format 3 wrote it, or it is gone; sled has its records"));
+        }
+        for what in contents.damage {
+            self.damage(format!("{name}: {what}"));
+        }
         // A kill between sealing and removing leaves a tip whose records are in segments.
         let sealed = self.next;
-        for header in headers.iter().filter(|header| sealed.is_none_or(|next| header.first >= next)) {
+        for header in contents.headers.iter().filter(|header| sealed.is_none_or(|next| header.first >= next)) {
             self.begin(header.first, &format!("the block at {} of {name}", header.first));
             self.joins(header.chain_before, &name);
+            if let Err(what) = tip.look(header) {
+                self.damage(format!("one copy of the records {} to {} in {name} is damaged: {what}", header.first, header.last()));
+            }
             let block = tip.get(header.first, header.parts).and_then(|value| {
                 let log = tip.log_id().or_else(|| Some(self.lineage.as_ref()?.log_at(header.first)));
                 codec::decode(&value, log.unwrap_or_else(LogId::random))

@@ -94,14 +94,22 @@ async fn one_altered_byte_is_found_even_behind_a_right_checksum() {
 #[tokio::test]
 async fn every_kind_of_damage_is_named() {
     type Hurt = fn(&Path);
-    let cases: [(Hurt, &str); 7] = [
+    let cases: [(Hurt, &str); 9] = [
         (|dir| flip(&segments(dir)[0], 3000), "cannot be read"),
         (|dir| cut(&segments(dir)[0], 40), "no whole index"),
         (|dir| fs::remove_file(&segments(dir)[0]).unwrap(), "are missing"),
         (|dir| fs::write(dir.join("log/LOG"), "x").unwrap(), "LOG cannot be read"),
         (|dir| fs::remove_file(dir.join("log/LOG")).unwrap(), "LOG is missing"),
         (|dir| fs::remove_dir_all(tip(dir)).unwrap(), "readers may have seen up to"),
-        (|dir| fs::write(tip(dir).join("conf"), "not what sled wrote").unwrap(), "does not open"),
+        (|dir| fs::write(tip(dir).join("conf"), "not what sled wrote").unwrap(), "sled cannot read its files"),
+        (|dir| flip(&tip(dir).join("journal"), 300), "the journal has"),
+        (
+            |dir| {
+                fs::write(tip(dir).join("conf"), "not what sled wrote").unwrap();
+                fs::remove_file(tip(dir).join("journal")).unwrap();
+            },
+            "does not open",
+        ),
     ];
     for (hurt, words) in cases {
         let dir = log().await;

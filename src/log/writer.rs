@@ -1,16 +1,15 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
-use super::block::{Block, BlockBuilder, BlockRecord};
-use super::chain;
-use super::codec::{Encoder, StoredRecord};
+use super::block::Block;
 use super::embedded::Limits;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::open::{Fill, Tail};
+use super::pack::{MAX_BLOCK_RECORDS, Packed, State, pack};
 use super::room;
 use super::sealer::{self, Sealer};
 use super::shelf::Shelf;
-use super::tip::{MAX_VALUE_BYTES, Tip};
+use super::tip::Tip;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
@@ -20,10 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Most records in a block.
-pub(super) const MAX_BLOCK_RECORDS: usize = 512;
-/// A block ends with the record that takes it to this many bytes; one record is at most about 1 MiB.
-pub(super) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
 /// Appends that may wait for the writer.
 pub(super) const QUEUE: usize = 256;
 /// How old the watermark on the disk may be.
@@ -57,6 +52,8 @@ pub(super) struct Writer {
     tail: Tail,
     /// A write to the tip failed for want of space.
     tip_failed: bool,
+    /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does not wait for that.
+    unsettled: Option<(Sequence, Vec<u8>)>,
     head: watch::Sender<Sequence>,
     state: watch::Sender<WriterState>,
 }
@@ -71,7 +68,7 @@ impl Writer {
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, head, state }
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -179,7 +176,18 @@ impl Writer {
             let _ = reply.send(answer);
             start = end;
         }
+        self.settle();
         other
+    }
+
+    /// Gives sled what is durable already. Should sled fail, readers find it in the journal.
+    fn settle(&mut self) {
+        let Some((first, value)) = self.unsettled.take() else { return };
+        match self.tail.tip.keep(first, &value) {
+            Ok(()) => {}
+            Err(e) if e.is_full() => self.tip_failed = true,
+            Err(e) => self.poison(&e),
+        }
     }
 
     /// Commits records in as few blocks as the limits allow.
@@ -238,13 +246,19 @@ impl Writer {
 
     /// A tip in which a write failed takes nothing more, but can be read and sealed.
     fn replace_tip(&mut self) -> Result<(), LogError> {
-        self.sealer.prepare(self.tail.next);
-        let Some(tip) = self.sealer.prepared() else {
-            return Err(self.full("another tip is being made ready".to_owned()));
-        };
-        self.go_on_in(tip);
-        self.tip_failed = false;
-        Ok(())
+        let until = Instant::now() + BACKPRESSURE;
+        loop {
+            self.sealer.prepare(self.tail.next);
+            if let Some(tip) = self.sealer.prepared() {
+                self.go_on_in(tip);
+                self.tip_failed = false;
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(self.full("another tip is being made ready".to_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn full(&self, why: String) -> LogError {
@@ -262,41 +276,19 @@ impl Writer {
 
     /// Commits one block of the first of `records`: durable, then visible. Returns how many it took.
     fn commit(&mut self, records: &[NewRecord]) -> Result<usize, LogError> {
-        let mut encoder = Encoder::default();
-        let mut builder = BlockBuilder::new(self.shelf.log, self.tail.next, 64 * 1024);
-        let mut chain = self.tail.chain;
-        let mut received = self.tail.last_received;
-        for record in records.iter().take(MAX_BLOCK_RECORDS) {
-            let view = record.event.view();
-            received = received.max(record.received);
-            let time = view.time.unwrap_or(received);
-            let (kind, json) = (view.kind.as_deref().unwrap_or(""), record.event.as_json());
-            encoder.push(&StoredRecord {
-                time: time.nanos(),
-                received: received.nanos(),
-                source: &record.source,
-                kind,
-                action: view.action.as_deref().unwrap_or(""),
-                actor_id: view.actor_id.as_deref().unwrap_or(""),
-                json,
-            })?;
-            let line = builder.push(&BlockRecord { time, received, source: &record.source, json });
-            chain = chain::next(&chain, line.as_bytes());
-            if builder.bytes().max(encoder.raw_bytes()) >= MAX_BLOCK_BYTES {
-                break;
-            }
-        }
-        let count = builder.len();
-        let (header, value) = encoder.finish(self.tail.next, (self.tail.chain, chain), MAX_VALUE_BYTES)?;
+        let before = State { next: self.tail.next, chain: self.tail.chain, received: self.tail.last_received };
+        let Packed { header, value, block, received } = pack(records, self.shelf.log, before)?;
         self.reserve(header.last())?;
-        self.tail.tip.commit(header.first, &value)?;
+        self.settle();
+        self.tail.tip.commit(&value)?;
+        self.unsettled = Some((header.first, value));
         self.watermark.write(header.last())?;
         self.tail.next = header.last() + 1;
-        self.tail.chain = chain;
+        self.tail.chain = header.chain_after;
         self.tail.last_received = received;
         self.tail.fill.add(&header);
-        self.publish(IndexEntry::from(&header), builder.finish());
-        Ok(count)
+        self.publish(IndexEntry::from(&header), block);
+        Ok(header.count as usize)
     }
 
     /// Once records tell of what is missing, it is no longer news.
@@ -337,6 +329,7 @@ impl Writer {
     }
 
     fn go_on_in(&mut self, tip: Arc<Tip>) {
+        self.settle();
         self.shelf.add_tip(Arc::clone(&tip));
         self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
         self.tail.fill = Fill::default();

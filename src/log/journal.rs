@@ -1,0 +1,302 @@
+//! The journal of a tip: its blocks in one file, one behind the other, each durable before it is visible.
+//!
+//! sled alone takes two waits for the disk a commit, one for its own log and one that makes it safe (see tip.rs). A write into space that was
+//! filled with zeros before takes one, and a short one: the file's size does not change.
+//!
+//! ```text
+//! offset  0 "shipslog journal" · log id (16 bytes) · crc32 u32 of both, big-endian · zeros
+//! offset 64 blocks as codec.rs describes them, then zeros
+//! ```
+
+use super::LogError;
+use super::codec::{self, HEADER_BYTES, Header};
+use super::listing::io;
+use crate::cursor::{LogId, Sequence};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+/// Its name in a tip's directory.
+pub(super) const NAME: &str = "journal";
+const MAGIC: &[u8; 16] = b"shipslog journal";
+/// Where the blocks begin.
+const BLOCKS: u64 = 64;
+/// Zeros are written ahead in steps of this many bytes.
+const AHEAD: u64 = 1024 * 1024;
+
+/// An open journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    log: Option<LogId>,
+    ends: Mutex<Ends>,
+    /// Where blocks lie that sled could not give.
+    places: Mutex<Places>,
+}
+
+#[derive(Debug)]
+struct Ends {
+    /// Of the last whole block.
+    blocks: u64,
+    /// Of the zeros behind it.
+    file: u64,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    known: HashMap<Sequence, u64>,
+    looked: u64,
+}
+
+/// A whole block of a journal.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) header: Header,
+    pub(super) value: Vec<u8>,
+    at: u64,
+}
+
+impl Entry {
+    fn end(&self) -> u64 {
+        self.at + self.value.len() as u64
+    }
+}
+
+impl Journal {
+    /// Creates the journal of a new tip. The directory is still to be synced.
+    pub(super) fn create(dir: &Path, log: LogId) -> Result<(), LogError> {
+        let path = dir.join(NAME);
+        let mut head = MAGIC.to_vec();
+        head.extend_from_slice(&log.to_bytes());
+        head.extend_from_slice(&crc32fast::hash(&head).to_be_bytes());
+        head.resize(usize::try_from(AHEAD).unwrap_or_default(), 0);
+        let file = File::create(&path).map_err(io("cannot create", &path))?;
+        file.write_all_at(&head, 0).and_then(|()| file.sync_all()).map_err(io("cannot write", &path))
+    }
+
+    /// Opens the journal of the tip in `dir`. `None` where there is none: tips had none before format 3.
+    pub(super) fn open(dir: &Path) -> Result<Option<Self>, LogError> {
+        let path = dir.join(NAME);
+        let file = match File::options().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(io("cannot open", &path)(e)),
+        };
+        let bytes = file.metadata().map_err(io("cannot read", &path))?.len();
+        let mut head = [0; 36];
+        let log = file.read_exact_at(&mut head, 0).ok().and_then(|()| read_head(&head));
+        let ends = Mutex::new(Ends { blocks: BLOCKS, file: bytes });
+        Ok(Some(Self { path, file, log, ends, places: Mutex::default() }))
+    }
+
+    /// The log that it belongs to, unless that is damaged.
+    pub(super) fn log_id(&self) -> Option<LogId> {
+        self.log
+    }
+
+    /// Size of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.ends.lock().file
+    }
+
+    /// Adds a block; it is durable when this returns.
+    pub(super) fn append(&self, value: &[u8]) -> Result<(), LogError> {
+        let mut ends = self.ends.lock();
+        let end = ends.blocks + value.len() as u64;
+        if end <= ends.file {
+            self.file.write_all_at(value, ends.blocks)
+        } else {
+            let file = end.next_multiple_of(AHEAD);
+            let mut longer = value.to_vec();
+            longer.resize(usize::try_from(file - ends.blocks).unwrap_or(value.len()), 0);
+            self.file.write_all_at(&longer, ends.blocks).map(|()| ends.file = file)
+        }
+        .map_err(io("cannot write", &self.path))?;
+        self.file.sync_data().map_err(io("cannot sync", &self.path))?;
+        ends.blocks = end;
+        Ok(())
+    }
+
+    /// Gives each whole block in order, and puts the end behind the last one. Whether nothing but zeros lay between and behind them; what a
+    /// crash tore off at the end is no damage that anyone could have seen, but looks the same.
+    pub(super) fn recover(&self, mut found: impl FnMut(Entry) -> Result<(), LogError>) -> Result<bool, LogError> {
+        let end = self.ends.lock().file;
+        let (mut at, mut last, mut whole) = (BLOCKS, 0, true);
+        while let Some((entry, clean)) = self.next(at, last, end)? {
+            whole &= clean;
+            (at, last) = (entry.end(), entry.header.last());
+            found(entry)?;
+        }
+        self.ends.lock().blocks = at;
+        Ok(whole)
+    }
+
+    /// The block that begins with `first`, if it is whole.
+    pub(super) fn find(&self, first: Sequence) -> Result<Option<Vec<u8>>, LogError> {
+        let mut places = self.places.lock();
+        if !places.known.contains_key(&first) {
+            let end = self.ends.lock().blocks;
+            let mut at = places.looked.max(BLOCKS);
+            while let Some((entry, _)) = self.next(at, 0, end)? {
+                at = entry.end();
+                places.known.insert(entry.header.first, entry.at);
+            }
+            places.looked = at;
+        }
+        let Some(at) = places.known.get(&first).copied() else { return Ok(None) };
+        Ok(self.read(at, self.ends.lock().blocks)?.map(|entry| entry.value))
+    }
+
+    /// The first whole block at or behind `at`, and whether it lies right there.
+    fn next(&self, at: u64, last: Sequence, end: u64) -> Result<Option<(Entry, bool)>, LogError> {
+        let fits = |entry: &Entry| entry.header.first > last;
+        if let Some(entry) = self.read(at, end)?.filter(fits) {
+            return Ok(Some((entry, true)));
+        }
+        // Damage, or the end. All of the rest is looked at: a block's header is as easily hit as anything else.
+        let mut rest = vec![0; usize::try_from(end.saturating_sub(at)).unwrap_or_default()];
+        let read = read_up_to(&self.file, &mut rest, at).map_err(io("cannot read", &self.path))?;
+        rest.truncate(read);
+        for offset in memchr::memmem::find_iter(&rest, &[codec::BLOCK_FORMAT, 0]) {
+            let plausible = rest.get(offset..).and_then(|rest| Header::read(rest.get(..HEADER_BYTES)?).ok());
+            if plausible.is_some_and(|header| header.first > last)
+                && let Some(entry) = self.read(at + offset as u64, end)?.filter(fits)
+            {
+                return Ok(Some((entry, false)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The block at `at`, if there is a whole one.
+    fn read(&self, at: u64, end: u64) -> Result<Option<Entry>, LogError> {
+        let mut value = vec![0; HEADER_BYTES];
+        if at + HEADER_BYTES as u64 > end || read_up_to(&self.file, &mut value, at).map_err(io("cannot read", &self.path))? < HEADER_BYTES {
+            return Ok(None);
+        }
+        let Ok(header) = Header::read(&value) else { return Ok(None) };
+        let packed = header.packed_bytes as usize;
+        let from = at + HEADER_BYTES as u64;
+        if u64::from(header.packed_bytes) > end - from {
+            return Ok(None);
+        }
+        value.resize(HEADER_BYTES + packed, 0);
+        let read = value
+            .get_mut(HEADER_BYTES..)
+            .map_or(Ok(0), |rest| read_up_to(&self.file, rest, from))
+            .map_err(io("cannot read", &self.path))?;
+        Ok((read == packed && codec::check(&value).is_ok()).then_some(Entry { header, value, at }))
+    }
+}
+
+fn read_head(head: &[u8; 36]) -> Option<LogId> {
+    let (known, crc) = head.split_last_chunk::<4>()?;
+    let id = known.strip_prefix(MAGIC)?.try_into().ok()?;
+    (crc32fast::hash(known) == u32::from_be_bytes(*crc)).then(|| LogId::from_bytes(id))
+}
+
+/// Reads until the buffer is full or the file ends; how much that was.
+fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::chain::CHAIN_START;
+    use crate::log::codec::{Encoder, StoredRecord};
+
+    fn block(first: Sequence, count: u64) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        for n in 0..count {
+            let json = format!("{{\"n\":{}}}", first + n);
+            let record = StoredRecord { time: 1, received: 1, source: "", kind: "", action: "", actor_id: "", json: &json };
+            encoder.push(&record).unwrap();
+        }
+        encoder.finish(first, (CHAIN_START, CHAIN_START), usize::MAX).unwrap().1
+    }
+
+    /// First sequences of the whole blocks, and whether that is all.
+    fn blocks(dir: &Path) -> (Vec<Sequence>, bool) {
+        let journal = Journal::open(dir).unwrap().unwrap();
+        let mut firsts = Vec::new();
+        let whole = journal.recover(|entry| {
+            firsts.push(entry.header.first);
+            Ok(())
+        });
+        (firsts, whole.unwrap())
+    }
+
+    #[test]
+    fn gives_back_what_was_added_and_goes_on_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = LogId::random();
+        Journal::create(dir.path(), id).unwrap();
+        assert!(Journal::open(&dir.path().join("elsewhere")).unwrap().is_none());
+        for first in [1, 4] {
+            let journal = Journal::open(dir.path()).unwrap().unwrap();
+            assert_eq!(journal.log_id(), Some(id));
+            assert!(journal.recover(|_| Ok(())).unwrap());
+            journal.append(&block(first, 3)).unwrap();
+            assert_eq!(journal.find(first).unwrap(), Some(block(first, 3)));
+            assert_eq!(journal.find(2).unwrap(), None);
+        }
+        assert_eq!(blocks(dir.path()), (vec![1, 4], true));
+        assert_eq!(std::fs::metadata(dir.path().join(NAME)).unwrap().len(), AHEAD);
+    }
+
+    #[test]
+    fn grows_behind_its_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        Journal::create(dir.path(), LogId::random()).unwrap();
+        let journal = Journal::open(dir.path()).unwrap().unwrap();
+        journal.ends.lock().file = BLOCKS + 5;
+        journal.append(&block(1, 3)).unwrap();
+        assert_eq!(journal.bytes(), AHEAD);
+        journal.ends.lock().file = BLOCKS + 5;
+        journal.append(&block(4, 3)).unwrap();
+        assert_eq!(blocks(dir.path()), (vec![1, 4], true));
+    }
+
+    #[test]
+    fn damage_costs_the_block_that_it_hits() {
+        let dir = tempfile::tempdir().unwrap();
+        Journal::create(dir.path(), LogId::random()).unwrap();
+        let journal = Journal::open(dir.path()).unwrap().unwrap();
+        let mut ends = vec![BLOCKS];
+        for n in 0..5 {
+            journal.append(&block(n * 3 + 1, 3)).unwrap();
+            ends.push(journal.ends.lock().blocks);
+        }
+        let path = dir.path().join(NAME);
+        let good = std::fs::read(&path).unwrap();
+        for at in 0..usize::try_from(ends[5]).unwrap() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            std::fs::write(&path, bad).unwrap();
+            let (firsts, whole) = blocks(dir.path());
+            let hit = ends.iter().rposition(|end| *end <= at as u64);
+            let expected: Vec<_> = (0..5).filter(|n| Some(*n) != hit).map(|n| n as u64 * 3 + 1).collect();
+            assert_eq!(firsts, expected, "byte {at}");
+            // Behind the last whole block nobody can tell damage from what a crash tore off.
+            assert_eq!(whole, hit.is_none_or(|hit| hit == 4), "byte {at}");
+        }
+        for length in (0..usize::try_from(ends[5]).unwrap()).step_by(7) {
+            std::fs::write(&path, &good[..length]).unwrap();
+            let left = ends.iter().skip(1).filter(|end| **end <= length as u64).count() as u64;
+            assert_eq!(blocks(dir.path()).0, (0..left).map(|n| n * 3 + 1).collect::<Vec<_>>(), "{length} bytes");
+        }
+    }
+}
