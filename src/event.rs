@@ -22,7 +22,49 @@ pub const RECORDER_TYPE: &str = "recorder";
 /// tokens (which Docker never sends, and which is not allowed inside JSON strings) becomes a space, since a line
 /// end cannot travel inside a line.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Event(Arc<str>);
+pub struct Event {
+    json: Arc<str>,
+    /// Where the fields lie that are needed for storing, found when it was first parsed. `None`: not plainly in the text.
+    plain: Option<PlainFields>,
+}
+
+/// The fields of a message that are stored beside it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// `timeNano`, or `time` where that is all there is.
+    pub time: Option<Timestamp>,
+    /// `Type`.
+    pub kind: Cow<'a, str>,
+    /// `Action`.
+    pub action: Cow<'a, str>,
+    /// `Actor.ID`.
+    pub actor_id: Cow<'a, str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PlainFields {
+    time: Option<Timestamp>,
+    kind: Span,
+    action: Span,
+    actor_id: Span,
+}
+
+/// A part of a message, from and to.
+type Span = (u32, u32);
+
+impl PlainFields {
+    fn of(view: &EventView<'_>, json: &str) -> Option<Self> {
+        let span = |field: &Option<Cow<'_, str>>| match field {
+            None => Some((0, 0)),
+            Some(Cow::Owned(_)) => None,
+            Some(Cow::Borrowed(text)) => {
+                let from = (text.as_ptr() as usize).checked_sub(json.as_ptr() as usize)?;
+                Some((u32::try_from(from).ok()?, u32::try_from(from + text.len()).ok()?))
+            }
+        };
+        Some(Self { time: view.time, kind: span(&view.kind)?, action: span(&view.action)?, actor_id: span(&view.actor_id)? })
+    }
+}
 
 /// Why a line is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,11 +85,10 @@ impl Event {
     pub fn from_line(line: &[u8]) -> Result<Self, EventError> {
         let text = std::str::from_utf8(line).map_err(|e| EventError::NotUtf8(e.valid_up_to()))?;
         let text = text.trim_matches([' ', '\t', '\r', '\n']);
-        EventView::parse(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
-        if text.contains(['\r', '\n']) {
-            return Ok(Self(text.replace(['\r', '\n'], " ").into()));
-        }
-        Ok(Self(text.into()))
+        let view = EventView::parse(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
+        let plain = PlainFields::of(&view, text);
+        let json = if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], " ").into() } else { text.into() };
+        Ok(Self { json, plain })
     }
 
     /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that reads
@@ -61,24 +102,37 @@ impl Event {
         }
         let seconds = time.nanos().div_euclid(1_000_000_000);
         let _ = write!(json, r#"}}}},"scope":"local","time":{seconds},"timeNano":{}}}"#, time.nanos());
-        Self(json.into())
+        let plain = EventView::parse(&json).ok().and_then(|view| PlainFields::of(&view, &json));
+        Self { json: json.into(), plain }
     }
 
     /// The verbatim JSON.
     pub fn as_json(&self) -> &str {
-        &self.0
+        &self.json
+    }
+
+    /// The fields that are stored beside the message, without parsing it again where that can be.
+    pub fn fields(&self) -> Fields<'_> {
+        let text = |(from, to): Span| self.json.get(from as usize..to as usize).map(Cow::Borrowed);
+        let plain = self.plain.as_ref().and_then(|plain| {
+            Some(Fields { time: plain.time, kind: text(plain.kind)?, action: text(plain.action)?, actor_id: text(plain.actor_id)? })
+        });
+        plain.unwrap_or_else(|| {
+            let EventView { time, kind, action, actor_id, .. } = self.view();
+            Fields { time, kind: kind.unwrap_or_default(), action: action.unwrap_or_default(), actor_id: actor_id.unwrap_or_default() }
+        })
     }
 
     /// The fields that shipslog looks at.
     pub fn view(&self) -> EventView<'_> {
         // An `Event` is only ever made from text that parsed, so the default is never seen.
-        EventView::parse(&self.0).unwrap_or_default()
+        EventView::parse(&self.json).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.json)
     }
 }
 
@@ -318,10 +372,14 @@ mod tests {
             r#"{"Actor":{"ID":5,"Attributes":null}}"#,
             r#"{"Type":"a","Type":"b","Actor":{"Attributes":{"n":1,"s":"t"}}}"#,
             r#"{"Type":"\ud800","new":{"deep":[[[]]]}}"#,
+            r#"{"Type":"a\tb","Action":"c","Actor":{"ID":"d"},"timeNano":7}"#,
+            r#"{"Type":"ab","Action":"c","Actor":{"ID":"d"},"time":7}"#,
         ] {
             let event = Event::from_line(line.as_bytes()).unwrap();
             assert_eq!(event.as_json(), line);
-            let _ = event.view();
+            let (view, fields) = (event.view(), event.fields());
+            let texts = [&view.kind, &view.action, &view.actor_id].map(|field| field.as_deref().unwrap_or_default());
+            assert_eq!((view.time, texts), (fields.time, [&*fields.kind, &*fields.action, &*fields.actor_id]));
         }
         let twice = Event::from_line(br#"{"Type":"a","Type":"b","Actor":{"Attributes":{"n":1,"s":"t"}}}"#).unwrap();
         assert_eq!(twice.view().kind.as_deref(), Some("b"));

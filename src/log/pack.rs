@@ -40,17 +40,17 @@ pub(super) fn pack(records: &[NewRecord], log: LogId, before: State) -> Result<P
     let mut builder = BlockBuilder::new(log, before.next, 64 * 1024);
     let State { mut chain, mut received, .. } = before;
     for record in records.iter().take(MAX_BLOCK_RECORDS) {
-        let view = record.event.view();
+        let fields = record.event.fields();
         received = received.max(record.received);
-        let time = view.time.unwrap_or(received);
-        let (kind, json) = (view.kind.as_deref().unwrap_or(""), record.event.as_json());
+        let time = fields.time.unwrap_or(received);
+        let json = record.event.as_json();
         encoder.push(&StoredRecord {
             time: time.nanos(),
             received: received.nanos(),
             source: &record.source,
-            kind,
-            action: view.action.as_deref().unwrap_or(""),
-            actor_id: view.actor_id.as_deref().unwrap_or(""),
+            kind: &fields.kind,
+            action: &fields.action,
+            actor_id: &fields.actor_id,
             json,
         })?;
         let line = builder.push(&BlockRecord { time, received, source: &record.source, json });

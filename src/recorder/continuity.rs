@@ -113,7 +113,7 @@ impl Continuity {
         {
             self.known.remove(&oldest);
         }
-        if let Some(time) = event.view().time {
+        if let Some(time) = event.fields().time {
             self.last = Some(time);
         }
         true

@@ -152,7 +152,7 @@ impl Recorder {
     /// Looks an event up in the log by its own time. Slow beside the memory of [`Continuity`], which answers for all but the replay
     /// of a host that has been quiet while others were busy.
     async fn is_stored(&self, source: &Arc<str>, event: &Event) -> bool {
-        let Some(time) = event.view().time else { return false };
+        let Some(time) = event.fields().time else { return false };
         let want = Want { time: time..=time, ..Want::default() };
         let mut reader = Reader::new(Arc::clone(&self.log), self.log.bounds().oldest - 1, want);
         while let Ok(Some(step)) = reader.next().await {
@@ -198,7 +198,7 @@ impl Recorder {
     /// Concludes a replay by as much as came of it. Without an overlap so far that is a gap: events *may* be missing.
     fn cut_short(&mut self, source: &Arc<str>) {
         if let Some((_, replay)) = self.replays.get(source) {
-            let first = replay.iter().filter_map(|record| record.event.view().time).min();
+            let first = replay.iter().filter_map(|record| record.event.fields().time).min();
             let replayed = replay.len() as u64;
             self.conclude(source, replayed, first);
         }

@@ -30,10 +30,10 @@ pub struct RecorderStats {
 impl RecorderStats {
     /// Counts an event under its type and action.
     pub(super) fn count_action(&self, event: &Event) {
-        let view = event.view();
+        let fields = event.fields();
         // `exec_create: /bin/sh -c …` counts as `exec_create`.
-        let action = view.action.as_deref().unwrap_or("").split(':').next().unwrap_or("").to_owned();
-        let key = (view.kind.as_deref().unwrap_or("").to_owned(), action);
+        let action = fields.action.split(':').next().unwrap_or("").to_owned();
+        let key = (fields.kind.into_owned(), action);
         let mut actions = self.actions.lock();
         let key = if actions.len() >= MAX_ACTIONS && !actions.contains_key(&key) { ("other".to_owned(), "other".to_owned()) } else { key };
         *actions.entry(key).or_default() += 1;

@@ -120,7 +120,7 @@ impl Lines<'_> {
             Line::TooLong { bytes, start } => malformed(bytes, start, format!("the line is longer than {MAX_LINE_BYTES} bytes")),
         };
         if self.replay.is_open() {
-            let time = if let Input::Event { event, .. } = &input { event.view().time } else { None };
+            let time = if let Input::Event { event, .. } = &input { event.fields().time } else { None };
             if let Some(end) = self.replay.before_line(time) {
                 self.feed.send_reserved(end);
             }
