@@ -13,6 +13,11 @@ use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+mod wire;
+
+pub(crate) use wire::LineWriter;
+pub use wire::write_line;
+
 /// `Type` of the records that the recorder writes about itself.
 pub const RECORDER_TYPE: &str = "recorder";
 
@@ -333,16 +338,6 @@ impl Record {
         write_line(&mut line, log, self.seq, self.time, self.received, &self.source, self.event.as_json());
         line
     }
-}
-
-/// Appends the wire form of a record to `out`, from its parts.
-pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
-    let _ = write!(
-        out,
-        r#"{{"id":"{}","seq":{seq},"time":"{time}","received":"{received}","source":{},"event":{event_json}}}"#,
-        log.cursor(seq),
-        quote(source)
-    );
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::LogError;
 use super::line::Line;
 use crate::cursor::{LogId, Sequence};
-use crate::event::{Event, EventView, Record, write_line};
+use crate::event::{Event, EventView, LineWriter, Record};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -48,19 +48,32 @@ pub(super) struct BlockBuilder {
     first: Sequence,
     frames: String,
     starts: Vec<u32>,
+    lines: LineWriter,
+    cursor: String,
 }
 
 impl BlockBuilder {
     pub(super) fn new(log: LogId, first: Sequence, capacity_bytes: usize) -> Self {
-        Self { log, first, frames: String::with_capacity(capacity_bytes), starts: vec![0] }
+        Self {
+            log,
+            first,
+            frames: String::with_capacity(capacity_bytes),
+            starts: vec![0],
+            lines: LineWriter::default(),
+            cursor: String::new(),
+        }
     }
 
     /// Lays out the next record and returns its line.
     pub(super) fn push(&mut self, record: &BlockRecord<'_>) -> &str {
         let seq = self.first + self.len() as Sequence;
-        let _ = write!(self.frames, "{BEFORE_ID}{}{BEFORE_LINE}", self.log.cursor(seq));
+        self.cursor.clear();
+        let _ = write!(self.cursor, "{}", self.log.cursor(seq));
+        self.frames.push_str(BEFORE_ID);
+        self.frames.push_str(&self.cursor);
+        self.frames.push_str(BEFORE_LINE);
         let line = self.frames.len();
-        write_line(&mut self.frames, self.log, seq, record.time, record.received, record.source, record.json);
+        self.lines.write(&mut self.frames, &self.cursor, seq, (record.time, record.received), record.source, record.json);
         let end = self.frames.len();
         self.frames.push_str(FRAME_END);
         self.starts.push(offset(self.frames.len()));
@@ -69,10 +82,6 @@ impl BlockBuilder {
 
     pub(super) fn len(&self) -> usize {
         self.starts.len() - 1
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.frames.len()
     }
 
     pub(super) fn finish(self) -> Block {

@@ -100,22 +100,38 @@ impl Encoder {
         Ok(())
     }
 
-    pub(super) fn raw_bytes(&self) -> usize {
-        self.raw.len()
+    /// With room for so many bytes of records.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { raw: Vec::with_capacity(bytes), ..Self::default() }
     }
 
+    /// The longest part of the work, which needs nothing of the chain.
+    pub(super) fn compress(self) -> Result<Compressed, LogError> {
+        let packed = compress(&self.raw)?;
+        Ok(Compressed { raw: self, packed })
+    }
+}
+
+/// Records in their stored form, without the header.
+#[derive(Debug)]
+pub(super) struct Compressed {
+    raw: Encoder,
+    packed: Vec<u8>,
+}
+
+impl Compressed {
     /// The header and the whole value, not yet cut into parts of `part_bytes`.
     pub(super) fn finish(self, first: Sequence, chain: (ChainValue, ChainValue), part_bytes: usize) -> Result<(Header, Vec<u8>), LogError> {
-        let packed = compress(&self.raw)?;
+        let Self { raw, packed } = self;
         let length = |n: usize| u32::try_from(n).map_err(|_| damaged("a block of over 4 GiB"));
         let parts = (HEADER_BYTES + packed.len()).div_ceil(part_bytes.max(1));
         let mut header = Header {
             parts: u16::try_from(parts).map_err(|_| damaged("a block of over 65535 parts"))?,
-            count: self.count,
+            count: raw.count,
             first,
-            time: self.time.unwrap_or_default(),
-            received: self.received.unwrap_or_default(),
-            raw_bytes: length(self.raw.len())?,
+            time: raw.time.unwrap_or_default(),
+            received: raw.received.unwrap_or_default(),
+            raw_bytes: length(raw.raw.len())?,
             packed_bytes: length(packed.len())?,
             chain_before: chain.0,
             chain_after: chain.1,
@@ -250,7 +266,7 @@ mod tests {
                 StoredRecord { time: *time, received: *received, source: "local", kind: text, action: "a", actor_id: "i", json: &json };
             encoder.push(&record).unwrap();
         }
-        encoder.finish(first, (CHAIN_START, [7; 32]), 24 * 1024).unwrap()
+        encoder.compress().unwrap().finish(first, (CHAIN_START, [7; 32]), 24 * 1024).unwrap()
     }
 
     proptest! {

@@ -225,7 +225,7 @@ mod tests {
             let record = StoredRecord { time: 1, received: 1, source: "", kind: "", action: "", actor_id: "", json: &json };
             encoder.push(&record).unwrap();
         }
-        encoder.finish(first, (CHAIN_START, CHAIN_START), usize::MAX).unwrap().1
+        encoder.compress().unwrap().finish(first, (CHAIN_START, CHAIN_START), usize::MAX).unwrap().1
     }
 
     /// First sequences of the whole blocks, and whether that is all.

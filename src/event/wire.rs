@@ -1,0 +1,94 @@
+//! The wire form of a record (API.md 2): one line of JSON around the message.
+
+use super::quote;
+use crate::cursor::{LogId, Sequence};
+use crate::time::Timestamp;
+use std::fmt::Write as _;
+
+/// Appends the wire form of a record to `out`, from its parts.
+pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
+    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, (time, received), source, event_json);
+}
+
+/// Writes the wire form of record after record. What neighbours have in common is made into text once.
+#[derive(Debug)]
+pub(crate) struct LineWriter {
+    source: String,
+    quoted: String,
+    /// Of the own time and of the time of receipt: the second, and its text up to the decimals.
+    seconds: [(i64, String); 2],
+}
+
+impl Default for LineWriter {
+    fn default() -> Self {
+        Self { source: String::new(), quoted: quote(""), seconds: [(i64::MAX, String::new()), (i64::MAX, String::new())] }
+    }
+}
+
+impl LineWriter {
+    /// Appends a line. `cursor` is the text of the record's cursor.
+    pub(crate) fn write(
+        &mut self,
+        out: &mut String,
+        cursor: &str,
+        seq: Sequence,
+        (time, received): (Timestamp, Timestamp),
+        source: &str,
+        event_json: &str,
+    ) {
+        if self.source != source {
+            source.clone_into(&mut self.source);
+            self.quoted = quote(source);
+        }
+        out.push_str(r#"{"id":""#);
+        out.push_str(cursor);
+        let _ = write!(out, r#"","seq":{seq},"time":""#);
+        self.write_time(out, 0, time);
+        out.push_str(r#"","received":""#);
+        self.write_time(out, 1, received);
+        out.push_str(r#"","source":"#);
+        out.push_str(&self.quoted);
+        out.push_str(r#","event":"#);
+        out.push_str(event_json);
+        out.push('}');
+    }
+
+    /// As [`Timestamp`] prints itself.
+    fn write_time(&mut self, out: &mut String, which: usize, time: Timestamp) {
+        let (second, decimals) = (time.nanos().div_euclid(NANOS), time.nanos().rem_euclid(NANOS));
+        let Some((known, text)) = self.seconds.get_mut(which) else { return };
+        if *known != second {
+            // Nine decimals and the Z go.
+            *text = time.to_string();
+            text.truncate(text.len() - 10);
+            *known = second;
+        }
+        let _ = write!(out, "{text}{decimals:09}Z");
+    }
+}
+
+const NANOS: i64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_whatever_stood_before() {
+        let log = LogId::random();
+        let mut writer = LineWriter::default();
+        for (seq, nanos) in (9..).zip([0, -1, 1, 1_795_344_577_148_160_810, 1_795_344_577_000_000_000, i64::MAX, i64::MIN, -1_000_000_000])
+        {
+            for source in ["a", "b\"c"] {
+                let (time, received) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 0x55));
+                let mut line = String::new();
+                writer.write(&mut line, &log.cursor(seq).to_string(), seq, (time, received), source, "{}");
+                let source = quote(source);
+                let cursor = log.cursor(seq);
+                let plain =
+                    format!(r#"{{"id":"{cursor}","seq":{seq},"time":"{time}","received":"{received}","source":{source},"event":{{}}}}"#);
+                assert_eq!(line, plain);
+            }
+        }
+    }
+}
