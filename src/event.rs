@@ -3,7 +3,6 @@
 //! Nothing here trusts the daemon: any field may be absent or of another type than Docker documents, and unknown
 //! types, actions and fields pass through untouched.
 
-use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -13,10 +12,13 @@ use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+mod fields;
 mod wire;
 
+pub use fields::Fields;
+use fields::PlainFields;
 pub(crate) use wire::LineWriter;
-pub use wire::write_line;
+pub use wire::{Record, write_line};
 
 /// `Type` of the records that the recorder writes about itself.
 pub const RECORDER_TYPE: &str = "recorder";
@@ -31,44 +33,6 @@ pub struct Event {
     json: Arc<str>,
     /// Where the fields lie that are needed for storing, found when it was first parsed. `None`: not plainly in the text.
     plain: Option<PlainFields>,
-}
-
-/// The fields of a message that are stored beside it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Fields<'a> {
-    /// `timeNano`, or `time` where that is all there is.
-    pub time: Option<Timestamp>,
-    /// `Type`.
-    pub kind: Cow<'a, str>,
-    /// `Action`.
-    pub action: Cow<'a, str>,
-    /// `Actor.ID`.
-    pub actor_id: Cow<'a, str>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct PlainFields {
-    time: Option<Timestamp>,
-    kind: Span,
-    action: Span,
-    actor_id: Span,
-}
-
-/// A part of a message, from and to.
-type Span = (u32, u32);
-
-impl PlainFields {
-    fn of(view: &EventView<'_>, json: &str) -> Option<Self> {
-        let span = |field: &Option<Cow<'_, str>>| match field {
-            None => Some((0, 0)),
-            Some(Cow::Owned(_)) => None,
-            Some(Cow::Borrowed(text)) => {
-                let from = (text.as_ptr() as usize).checked_sub(json.as_ptr() as usize)?;
-                Some((u32::try_from(from).ok()?, u32::try_from(from + text.len()).ok()?))
-            }
-        };
-        Some(Self { time: view.time, kind: span(&view.kind)?, action: span(&view.action)?, actor_id: span(&view.actor_id)? })
-    }
 }
 
 /// Why a line is not an event.
@@ -118,14 +82,7 @@ impl Event {
 
     /// The fields that are stored beside the message, without parsing it again where that can be.
     pub fn fields(&self) -> Fields<'_> {
-        let text = |(from, to): Span| self.json.get(from as usize..to as usize).map(Cow::Borrowed);
-        let plain = self.plain.as_ref().and_then(|plain| {
-            Some(Fields { time: plain.time, kind: text(plain.kind)?, action: text(plain.action)?, actor_id: text(plain.actor_id)? })
-        });
-        plain.unwrap_or_else(|| {
-            let EventView { time, kind, action, actor_id, .. } = self.view();
-            Fields { time, kind: kind.unwrap_or_default(), action: action.unwrap_or_default(), actor_id: actor_id.unwrap_or_default() }
-        })
+        self.plain.and_then(|plain| plain.fields(&self.json)).unwrap_or_else(|| self.view().into())
     }
 
     /// The fields that shipslog looks at.
@@ -316,33 +273,10 @@ fn pairs(raw: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
     serde_json::from_str::<Pairs<'_, &RawValue>>(raw.get()).map_or_else(|_| Vec::new(), |pairs| pairs.0)
 }
 
-/// An event with its place in a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// Place in the log.
-    pub seq: Sequence,
-    /// The event's own time; the time of receipt where the event has none.
-    pub time: Timestamp,
-    /// When the recorder received it; never falls from one record to the next.
-    pub received: Timestamp,
-    /// Name of the Docker host.
-    pub source: Arc<str>,
-    /// The message.
-    pub event: Event,
-}
-
-impl Record {
-    /// The record as every route shows it (API.md 2): one line of JSON, without the line end.
-    pub fn to_line(&self, log: LogId) -> String {
-        let mut line = String::with_capacity(self.event.as_json().len() + 192);
-        write_line(&mut line, log, self.seq, self.time, self.received, &self.source, self.event.as_json());
-        line
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cursor::LogId;
     use proptest::prelude::*;
 
     const DIE: &str = r#"{"status":"die","id":"f4","from":"busybox","Type":"container","Action":"die","Actor":{"ID":"f4","Attributes":{"exitCode":"3","name":"api"}},"scope":"local","time":1795344577,"timeNano":1795344577148160810}"#;

@@ -1,9 +1,34 @@
 //! The wire form of a record (API.md 2): one line of JSON around the message.
 
-use super::quote;
+use super::{Event, quote};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// An event with its place in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Place in the log.
+    pub seq: Sequence,
+    /// The event's own time; the time of receipt where the event has none.
+    pub time: Timestamp,
+    /// When the recorder received it; never falls from one record to the next.
+    pub received: Timestamp,
+    /// Name of the Docker host.
+    pub source: Arc<str>,
+    /// The message.
+    pub event: Event,
+}
+
+impl Record {
+    /// The record as every route shows it (API.md 2): one line of JSON, without the line end.
+    pub fn to_line(&self, log: LogId) -> String {
+        let mut line = String::with_capacity(self.event.as_json().len() + 192);
+        write_line(&mut line, log, self.seq, self.time, self.received, &self.source, self.event.as_json());
+        line
+    }
+}
 
 /// Appends the wire form of a record to `out`, from its parts.
 pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
