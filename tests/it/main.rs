@@ -11,5 +11,8 @@ mod fake_daemon;
 mod gaps;
 mod history;
 mod resume;
+mod retention;
+#[path = "../../benches/support/serve.rs"]
+mod serve;
 mod streams;
 mod support;
