@@ -1,34 +1,10 @@
 //! A disk that fills up, and has room again.
 
 use crate::child::Plan;
+use crate::mount::Mount;
 use crate::verdict::{Seen, look};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// A small filesystem of its own, taken down when dropped.
-pub(crate) struct Mount(pub(crate) TempDir);
-
-impl Mount {
-    /// `None` where the machine does not allow it.
-    pub(crate) fn new(arguments: &[&str]) -> Option<Self> {
-        let dir = TempDir::new().unwrap();
-        let mounted = Command::new("mount").args(arguments).arg(dir.path()).output().is_ok_and(|o| o.status.success());
-        mounted.then_some(Self(dir))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
 
 #[test]
 fn a_full_disk_pauses_recording_and_nothing_is_lost() {

@@ -4,7 +4,7 @@
 //! does not count.
 
 use crate::child::Plan;
-use crate::disk::Mount;
+use crate::mount::Mount;
 use crate::verdict::{Seen, look, no_litter};
 use rand::RngExt as _;
 use std::path::Path;
