@@ -242,7 +242,7 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
     assert!(!set("CI") && !set("SHIPSLOG_TEST_REQUIRE"), "this story may not be skipped here: {why}");
     say(&format!("SKIPPED: {why}"));

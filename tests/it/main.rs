@@ -8,8 +8,11 @@ mod crash;
 mod docker;
 mod dockerd;
 mod fake_daemon;
+mod full_disk;
 mod gaps;
 mod history;
+#[path = "../faults/mount.rs"]
+mod mount;
 mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]
