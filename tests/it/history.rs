@@ -1,9 +1,13 @@
 //! History, polling, export, and what the operations routes say.
 
-use crate::support::{docker_line, sequence, ship_with};
+use crate::support::{Ship, docker_line, sequence, ship_with, wait_for};
 use serde_json::Value;
+use shipslog::event::Event;
+use shipslog::log::{EmbeddedLog, EventLog, Limits, NewRecord};
+use shipslog::time::Timestamp;
 use std::io::Read;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 fn sequences(answer: &Value) -> Vec<u64> {
     answer["records"].as_array().unwrap().iter().map(|r| r["seq"].as_u64().unwrap()).collect()
@@ -137,6 +141,68 @@ async fn exports_are_the_log_verbatim_in_every_compression() {
     assert_eq!(filtered.len(), 1);
 }
 
+/// A program on a log whose older records are sealed, with the bytes of its first segment. It records no host, so nothing is added.
+async fn sealed_ship() -> (TempDir, Ship, Vec<u8>) {
+    let dir = TempDir::new().unwrap();
+    let limits = Limits { tip_records: 1500, merge_after: Duration::from_secs(3600), ..Limits::default() };
+    let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
+    for first in (0..4000).step_by(100) {
+        let record = |n: u64| {
+            let event = Event::from_line(docker_line("container", "start", n).as_bytes()).unwrap();
+            NewRecord { source: "local".into(), received: Timestamp::now(), event }
+        };
+        log.append((first..first + 100).map(record).collect()).await.unwrap();
+    }
+    wait_for("a segment", async || log.next_trim()).await;
+    log.close().await.unwrap();
+    drop(log);
+    let lock = std::fs::File::open(dir.path().join("log/lock")).unwrap();
+    tokio::task::spawn_blocking(move || lock.lock().unwrap()).await.unwrap();
+    let segment = std::fs::read(dir.path().join("log/00000000000000000001.jsonl.zst")).unwrap();
+    let ship = Ship::start(dir.path(), "unix:///nonexistent/docker.sock");
+    (dir, ship, segment)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_are_zstd_on_the_way_to_clients_that_take_it() {
+    let (_dir, ship, segment) = sealed_ship().await;
+    let client = reqwest::Client::new();
+    let get = async |query: &str, accepted: Option<&str>| {
+        let mut request = client.get(format!("{}/api/v1/export?format=jsonl{query}", ship.url));
+        if let Some(accepted) = accepted {
+            request = request.header("Accept-Encoding", accepted);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{query} {accepted:?}");
+        assert_eq!(response.headers()["vary"], "accept-encoding", "{query} {accepted:?}");
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (encoding, kind, name) = (header("content-encoding"), header("content-type"), header("content-disposition").unwrap());
+        (encoding, kind.unwrap(), name, response.bytes().await.unwrap())
+    };
+    for (query, records) in [("", 4001), ("&since=1795344577.500&until=1795344579.250", 1751), (r#"&filters={"container":["c3999"]}"#, 1)] {
+        let (encoding, kind, name, plain) = get(query, None).await;
+        assert_eq!((encoding.as_deref(), kind.as_str()), (None, "application/jsonl"), "{query}");
+        assert!(name.ends_with(".jsonl\""), "{name}");
+        assert_eq!(std::str::from_utf8(&plain).unwrap().lines().count(), records, "{query}");
+        for accepted in ["zstd", "gzip, deflate, br, zstd", "ZSTD;q=0.5"] {
+            let encoded = get(query, Some(accepted)).await;
+            // What is saved is the same file under the same name.
+            assert_eq!((encoded.0.as_deref(), encoded.1, encoded.2), (Some("zstd"), kind.clone(), name.clone()), "{query} {accepted}");
+            assert!(zstd::decode_all(&*encoded.3).unwrap() == plain, "{query} {accepted}");
+            assert!(!query.is_empty() || encoded.3.starts_with(&segment[..4096]), "frames are sent as they lie in the log");
+        }
+        for refused in ["", "identity", "gzip", "zstd;q=0"] {
+            let as_it_is = get(query, Some(refused)).await;
+            assert!(as_it_is.0.is_none() && as_it_is.3 == plain, "{query} {refused}");
+        }
+    }
+    // A file that is compressed by request is not encoded once more.
+    for (compression, kind) in [("gzip", "application/gzip"), ("zstd", "application/zstd")] {
+        let (encoding, found, ..) = get(&format!("&compression={compression}"), Some("zstd")).await;
+        assert_eq!((encoding, found.as_str()), (None, kind));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_routes_tell_how_it_is() {
     let (_dir, mut daemon, ship) = ship_with(5).await;
@@ -160,7 +226,7 @@ async fn operations_routes_tell_how_it_is() {
         assert!(metrics.lines().any(|l| l == line), "{line} in {metrics}");
     }
     daemon.remove_socket();
-    crate::support::wait_for("the error", async || {
+    wait_for("the error", async || {
         let ready = ship.get("/readyz").await;
         let status = ready.status();
         let ready: Value = ready.json().await.unwrap();
