@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-fn has_strace() -> bool {
+pub(crate) fn has_strace() -> bool {
     let works = Command::new("strace").args(["-f", "-e", "trace=none", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     if !works {
         crate::skip("faults at system calls", "strace is missing or may not trace");
@@ -15,7 +15,7 @@ fn has_strace() -> bool {
 }
 
 /// Runs a child to its end under an injection, which strace counts by thread; the lines that are no records, and whether it ended by itself.
-fn run(plan: &Plan, inject: &str, seen: &mut Seen) -> (Vec<String>, bool) {
+pub(crate) fn run(plan: &Plan, inject: &str, seen: &mut Seen) -> (Vec<String>, bool) {
     let call = inject.split(':').next().unwrap().to_owned();
     let inner = plan.command();
     let mut command = Command::new("strace");
@@ -32,7 +32,7 @@ fn run(plan: &Plan, inject: &str, seen: &mut Seen) -> (Vec<String>, bool) {
 }
 
 /// The calls with which a log reaches the disk.
-const CALLS: [&str; 8] = ["pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "unlinkat", "sync_file_range"];
+pub(crate) const CALLS: [&str; 8] = ["pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "unlinkat", "sync_file_range"];
 
 #[test]
 fn a_kill_at_any_call_leaves_a_log_that_opens() {

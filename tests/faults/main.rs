@@ -8,6 +8,7 @@ mod child;
 mod disk;
 mod inject;
 mod kill;
+mod migration;
 mod mount;
 mod power;
 mod verdict;
