@@ -92,8 +92,10 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
         );
     }
     let log = identity.log_id()?;
+    // Nor is one that came back short: sled may stop at the same damage next time, and drop what was written behind it.
+    let short = end < identity.clean_head.or(seen).unwrap_or(identity.reserved);
     let usable = tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == newest.as_deref());
-    if copy || !usable {
+    if copy || short && newest.is_some() || !usable {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
         tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock)?);
     }

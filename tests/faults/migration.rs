@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A log as a released program of format 1 left it.
+/// A log as a released program of an older format left it.
 fn unpack(fixture: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{fixture}.tar.gz"));
@@ -57,12 +57,12 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
     if !has_strace() {
         return;
     }
-    for fixture in ["format-1-clean", "format-1-killed"] {
+    for (fixture, from) in [("format-1-clean", 1), ("format-2-killed", 2)] {
         let whole = unpack(fixture);
-        assert_eq!(format(whole.path()), 1);
+        assert_eq!(format(whole.path()), from);
         let records = lines(whole.path(), fixture);
         assert!(records.len() > 200 && *records.keys().next_back().unwrap() == records.len() as u64);
-        // As the program of format 1 showed them.
+        // As the program of that format showed them.
         for line in std::fs::read_to_string(whole.path().join("before.jsonl")).unwrap_or_default().lines() {
             assert!(records.values().any(|record| record.trim_end() == line), "{line}");
         }
@@ -84,7 +84,7 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
                     *left.entry(format(dir.path())).or_default() += 1;
                 }
                 let found = lines(dir.path(), &about);
-                assert_eq!(format(dir.path()), 2, "{about}");
+                assert_eq!(format(dir.path()), 3, "{about}");
                 for (seq, line) in &records {
                     assert_eq!(found.get(seq), Some(line), "{about}: record {seq}");
                 }
@@ -100,6 +100,6 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
             reached.insert(call, (opening, kills, nth));
         }
         eprintln!("{fixture}: kills while it opens, all, and the call they got to: {reached:?}; formats that those left: {left:?}");
-        assert!(left.contains_key(&1) && left.contains_key(&2), "kills before the migration and behind it: {left:?}");
+        assert!(left.contains_key(&from) && left.contains_key(&3), "kills before the migration and behind it: {left:?}");
     }
 }
