@@ -6,7 +6,7 @@
 use crate::log::{EventLog, LogError, TrimStep};
 use crate::time::Timestamp;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// What of a log is kept. The default keeps everything.
@@ -32,10 +32,10 @@ pub async fn run(log: Arc<dyn EventLog>, retention: Retention, mut shutdown: wat
     if retention == Retention::default() {
         return;
     }
-    let began = Instant::now();
+    let began = steady();
     let mut keeper = Keeper::new(retention, Timestamp::now());
     loop {
-        if let Err(e) = keeper.look(&*log, Timestamp::now(), began.elapsed()).await {
+        if let Err(e) = keeper.look(&*log, Timestamp::now(), steady().saturating_sub(began)).await {
             tracing::warn!(error = %e, "old records cannot be removed; they stay for now");
         }
         let stop = tokio::time::timeout(EVERY, shutdown.wait_for(|stop| *stop)).await;
@@ -43,6 +43,12 @@ pub async fn run(log: Arc<dyn EventLog>, retention: Retention, mut shutdown: wat
             return;
         }
     }
+}
+
+/// Time since the machine was started, with that in which it slept: the wall clock goes on meanwhile, and has not jumped.
+fn steady() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Decides what goes.

@@ -30,6 +30,7 @@ pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
         bytes: Semaphore::new(max_bytes as usize),
         max_bytes,
         resume_places: (places / 8).clamp(2, 1024),
+        resume_bytes: max_bytes / 8,
         offered: AtomicU64::new(0),
         lost: AtomicU64::new(0),
         queued: AtomicU64::new(0),
@@ -44,6 +45,8 @@ struct Shared {
     /// After an overflow, this many places must be free before it counts as over. Otherwise a recorder that takes inputs
     /// one by one would get an overflow report for every second one.
     resume_places: usize,
+    /// And this many bytes, for the same reason.
+    resume_bytes: u32,
     offered: AtomicU64,
     lost: AtomicU64,
     queued: AtomicU64,
@@ -176,7 +179,8 @@ impl SourceFeed {
     fn try_put(&mut self, input: Input) -> Option<()> {
         let Feed { sender, shared } = &self.feed;
         let cost = shared.cost(&input);
-        let bytes = shared.bytes.try_acquire_many(cost).ok()?;
+        let more = if self.lost.is_some() { shared.resume_bytes.min(shared.max_bytes - cost) } else { 0 };
+        let mut bytes = shared.bytes.try_acquire_many(cost + more).ok()?;
         if let Some(lost) = self.lost {
             let mut places = sender.try_reserve_many(shared.resume_places).ok()?;
             let (for_overflow, for_input) = (places.next()?, places.next()?);
@@ -186,6 +190,7 @@ impl SourceFeed {
         } else {
             sender.try_reserve().ok()?.send(self.feed.queued(&self.source, input, cost));
         }
+        drop(bytes.split(more as usize));
         bytes.forget();
         Some(())
     }
@@ -210,6 +215,7 @@ impl SourceFeed {
     /// Waits until the queue has space again, then tells what was lost. May be dropped and called again at any time.
     pub async fn flush_overflow(&mut self) {
         let Some(lost) = self.lost else { return };
+        let Ok(_bytes) = self.feed.shared.bytes.acquire_many(self.feed.shared.resume_bytes).await else { return };
         let Ok(mut places) = self.feed.sender.reserve_many(self.feed.shared.resume_places).await else { return };
         if let Some(place) = places.next() {
             place.send(self.feed.queued(&self.source, lost.into(), 0));

@@ -81,6 +81,28 @@ async fn an_overflow_is_flushed_without_another_event() {
 }
 
 #[tokio::test]
+async fn a_lack_of_bytes_is_one_overflow_as_well() {
+    let (feed, mut inbox) = queue(1000, 8_000);
+    let mut source = feed.for_source("a".into());
+    let mut offered = 0;
+    while feed.stats().lost == 0 {
+        source.offer(event(offered));
+        offered += 1;
+    }
+    let held = feed.stats().queued;
+    // Room for one is not the end of it.
+    assert_eq!(take(&mut inbox, 1).await.len(), 1);
+    source.offer(event(offered));
+    assert_eq!((feed.stats().lost, feed.stats().queued), (2, held - 1));
+    let many = usize::try_from(held / 2).unwrap();
+    assert_eq!(take(&mut inbox, many).await.len(), many);
+    source.offer(event(offered + 1));
+    assert_eq!(feed.stats().lost, 2);
+    let rest = take(&mut inbox, 1000).await;
+    assert!(matches!(rest[rest.len() - 2], Input::Overflow { lost: 2, .. }));
+}
+
+#[tokio::test]
 async fn the_end_of_either_side_is_noticed() {
     let (feed, mut inbox) = queue(20, 100);
     drop(feed);

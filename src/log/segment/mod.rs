@@ -163,9 +163,14 @@ fn read_exact(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             Err(LogError::Damaged(format!("{} is shorter than it should be", path.display())))
         }
+        // A bad sector costs what lies in it, as a flipped bit does.
+        Err(e) if e.raw_os_error() == Some(EIO) => Err(LogError::Damaged(format!("{} cannot be read at {offset}: {e}", path.display()))),
         Err(e) => Err(io("cannot read", path)(e)),
     }
 }
+
+/// What Linux says of a bad sector.
+const EIO: i32 = 5;
 
 /// The index, and where in the file the summaries lie.
 fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<ChunkPlace>), LogError> {
