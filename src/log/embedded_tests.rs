@@ -306,6 +306,14 @@ async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
         drop_and_wait(twin, copy.path()).await;
         let report = super::verify(copy.path(), &mut |_, _| {}).unwrap();
         assert!(report.damage.is_empty() && report.notes.len() == 1, "{report:?}");
+
+        // Its parts know whose they are, should LOG be lost.
+        fs::remove_file(copy.path().join("log/LOG")).unwrap();
+        let (twin, recovery) = EmbeddedLog::open_with(copy.path(), limits).unwrap();
+        assert!(recovery.quarantined.is_empty() && recovery.lost.len() == 1, "{recovery:?}");
+        assert!(twin.owns(id.cursor(30)) && twin.owns(new.cursor(seen)) && twin.bounds().log == new);
+        let left = read_all(&twin, 0, &Scan::default()).await;
+        assert!(left.len() as u64 >= seen && left.iter().map(|(seq, _)| *seq).eq(1..=left.len() as u64), "{left:?}");
     }
 }
 

@@ -74,6 +74,21 @@ impl Listing {
         tip.or_else(segment)
     }
 
+    /// The logs other than `log` that parts are of, and how far each goes, as [`Identity`](super::identity::Identity) lists them. `tips`:
+    /// of which log each tip is, and its last record.
+    pub(super) fn ancestors(&self, log: LogId, tips: impl Iterator<Item = (LogId, Sequence)>) -> Vec<(String, Sequence)> {
+        let segments = self.segments.iter().filter_map(|(_, path)| Segment::open(path).ok()).map(|segment| (segment.log(), segment.last()));
+        let mut ancestors: Vec<(String, Sequence)> = Vec::new();
+        for (ancestor, last) in segments.chain(tips).filter(|(ancestor, _)| *ancestor != log) {
+            let name = ancestor.to_string();
+            match ancestors.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, fork)) => *fork = last.max(*fork),
+                None => ancestors.push((name, last)),
+            }
+        }
+        ancestors
+    }
+
     /// Bytes of the segments.
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|data| data.len()).sum()

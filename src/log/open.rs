@@ -170,7 +170,8 @@ pub(super) fn open_read_only(data_dir: &Path) -> Result<(Shelf, Vec<ScratchCopy>
         Ok(None) | Err(LogError::Damaged(_)) => {
             let log = tips.iter().rev().find_map(|opened| opened.tip.log_id()).or_else(|| row.last().map(|segment| segment.log()));
             let log = log.ok_or_else(|| LogError::Damaged(format!("{} holds no log", dir.display())))?;
-            Identity { log: log.to_string(), ..Identity::create() }
+            let ends = tips.iter().filter_map(|opened| Some((opened.tip.log_id()?, opened.headers.last()?.last())));
+            Identity { log: log.to_string(), ancestors: listing.ancestors(log, ends), ..Identity::create() }
         }
         Err(e) => return Err(e),
     };
@@ -213,7 +214,10 @@ fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarant
     }
     tracing::error!(store.id = %log, error = why, "LOG is lost; it is made again, and recording goes on behind a gap");
     let reserved = listing.highest() + RESERVE;
-    Ok((Identity { log: log.to_string(), reserved, clean_head: None, ..Identity::create() }, false))
+    let tips = listing.tips.iter().filter_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok());
+    let ends = tips.filter_map(|(tip, contents)| Some((tip.log_id()?, contents.headers.last()?.last())));
+    let ancestors = listing.ancestors(log, ends);
+    Ok((Identity { log: log.to_string(), reserved, clean_head: None, ancestors, ..Identity::create() }, false))
 }
 
 /// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed; what cannot be read or is not

@@ -1,7 +1,7 @@
 //! `verify`: looks at everything that a log's directory holds, and changes nothing.
 
 use super::chain::{self, CHAIN_START, ChainValue};
-use super::codec;
+use super::codec::{self, Header};
 use super::identity::{Identity, Lineage, Watermark};
 use super::line::Line;
 use super::listing::{Listing, ScratchCopy, io};
@@ -51,8 +51,15 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
     for (_, path) in &listing.segments {
         check.segment(path, &mut |done| progress(done, total))?;
     }
+    let mut tips = Vec::new();
     for (_, path) in &listing.tips {
-        check.tip(path)?;
+        tips.extend(check.open_tip(path)?);
+    }
+    // Where writing went on in a newer tip, that one holds.
+    let firsts: Vec<_> = tips.iter().map(OpenedTip::first).collect();
+    for (at, tip) in tips.into_iter().enumerate() {
+        let end = firsts.iter().skip(at + 1).flatten().min().copied().unwrap_or(Sequence::MAX);
+        check.tip(tip, end)?;
         progress(total, total);
     }
     check.end(&dir, data_dir)
@@ -65,6 +72,20 @@ fn keep_out(dir: &Path) -> Result<Option<File>, LogError> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(LogError::InUse(dir.to_owned())),
         Err(TryLockError::Error(e)) => Err(io("cannot lock", dir)(e)),
+    }
+}
+
+/// A tip, opened in a copy, since sled writes when it opens.
+struct OpenedTip {
+    name: String,
+    tip: Tip,
+    headers: Vec<Header>,
+    _copy: ScratchCopy,
+}
+
+impl OpenedTip {
+    fn first(&self) -> Option<Sequence> {
+        self.headers.first().map(|header| header.first)
     }
 }
 
@@ -121,7 +142,13 @@ impl Check {
         if first > expected && expected > 0 {
             let known = self.identity.as_ref().is_some_and(|i| i.holes.iter().any(|(from, to)| *from <= expected && first - 1 <= *to));
             let what = format!("the records {expected} to {} are missing before {about}", first - 1);
-            if known { self.report.notes.push(format!("{what}; a gap record tells of it")) } else { self.damage(what) }
+            if self.identity.as_ref().is_some_and(|identity| first - 1 <= identity.imported) {
+                self.report.notes.push(format!("{what}; the export that this log was made from did not have them"));
+            } else if known {
+                self.report.notes.push(format!("{what}; a gap record tells of it"));
+            } else {
+                self.damage(what);
+            }
         } else if first < expected {
             self.damage(format!("{about} begins with the record {first}, which was there before (expected {expected})"));
         }
@@ -171,6 +198,11 @@ impl Check {
             }
             Err(e) => return Err(e),
         };
+        let trimmed = self.identity.as_ref().map_or(0, |identity| identity.trimmed);
+        if segment.last() < trimmed || self.next.is_some_and(|next| segment.last() < next) {
+            self.report.notes.push(format!("{name} holds what another segment holds or what was trimmed; the next start removes it"));
+            return Ok(());
+        }
         let index = segment.index();
         if !segment.has_index() {
             self.damage(format!("{name} has no whole index; its records are read without it"));
@@ -215,8 +247,7 @@ impl Check {
         Ok(())
     }
 
-    /// A tip is looked at in a copy, since sled writes when it opens.
-    fn tip(&mut self, path: &Path) -> Result<(), LogError> {
+    fn open_tip(&mut self, path: &Path) -> Result<Option<OpenedTip>, LogError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let copy = ScratchCopy::of(path)?;
         let (tip, contents) = match Tip::open(copy.path(), copy.lock()?) {
@@ -224,7 +255,7 @@ impl Check {
             Err(LogError::Damaged(why)) => {
                 self.damage(format!("{name} does not open: {why}; the next start sets it aside and goes on behind a gap"));
                 self.chain = None;
-                return Ok(());
+                return Ok(None);
             }
             Err(e) => return Err(e),
         };
@@ -236,9 +267,14 @@ impl Check {
         for what in contents.damage {
             self.damage(format!("{name}: {what}"));
         }
+        Ok(Some(OpenedTip { name, tip, headers: contents.headers, _copy: copy }))
+    }
+
+    /// Looks at a tip, behind which the next one begins with `end`: a commit that failed was never visible, but may be on the disk.
+    fn tip(&mut self, OpenedTip { name, tip, headers, _copy }: OpenedTip, end: Sequence) -> Result<(), LogError> {
         // A kill between sealing and removing leaves a tip whose records are in segments.
         let sealed = self.next;
-        for header in contents.headers.iter().filter(|header| sealed.is_none_or(|next| header.first >= next)) {
+        for header in headers.iter().filter(|header| header.first < end && sealed.is_none_or(|next| header.first >= next)) {
             self.begin(header.first, &format!("the block at {} of {name}", header.first));
             self.joins(header.chain_before, &name);
             if let Err(what) = tip.look(header) {

@@ -135,6 +135,25 @@ fn cut(path: &Path, less: usize) {
 }
 
 #[tokio::test]
+async fn what_the_next_start_removes_is_no_damage() {
+    let dir = log().await;
+    let whole = Segment::open(&segments(dir.path())[0]).unwrap();
+    let index = whole.index().unwrap();
+    // As a kill leaves it between a merge and its cleaning up.
+    let mut covered = SegmentWriter::new(Vec::new(), whole.log(), 2, index.chain_before, 3);
+    let block = whole.block(&whole.frames()[0]).unwrap();
+    for seq in 2..=9 {
+        covered.push(&block.line(seq, false)).unwrap();
+    }
+    let path = dir.path().join("log/00000000000000000002.jsonl.zst");
+    fs::write(&path, covered.finish().unwrap().0).unwrap();
+    let report = check(dir.path());
+    assert!(report.damage.is_empty() && report.notes.iter().any(|note| note.contains("the next start removes it")), "{report:?}");
+    drop(EmbeddedLog::open(dir.path()).unwrap());
+    assert!(!path.exists());
+}
+
+#[tokio::test]
 async fn a_log_in_use_is_left_alone() {
     let dir = TempDir::new().unwrap();
     let (_log, _) = EmbeddedLog::open(dir.path()).unwrap();

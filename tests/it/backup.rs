@@ -109,6 +109,23 @@ async fn somebody_elses_log_is_served_and_left_alone() {
     assert!(gaps.len() > 100 && gaps[1..].iter().all(|gap| gap.contains(r#""reason":"export""#)), "{:?}", &gaps[..3]);
 }
 
+fn line(seq: u64) -> String {
+    format!(
+        r#"{{"id":"7f3c9a1e-{seq}","seq":{seq},"time":"2026-11-22T10:49:37.148160810Z","received":"2026-11-22T10:49:37.149002113Z","source":"local","event":{{"Type":"x"}}}}"#
+    )
+}
+
+#[test]
+fn an_export_with_holes_is_whole_when_it_is_imported() {
+    let dir = TempDir::new().unwrap();
+    let (file, data) = (dir.path().join("export.jsonl"), dir.path().join("data"));
+    std::fs::write(&file, [line(5), line(6), line(9)].join("\n")).unwrap();
+    let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
+    assert!(shipslog(&["import", file, "--data-dir", data]).status.success());
+    let verified = shipslog(&["verify", "--data-dir", data]);
+    assert!(verified.status.success() && text(&verified).contains("the records 7 to 8 are missing"), "{}", text(&verified));
+}
+
 #[test]
 fn what_cannot_be_imported_or_served_is_told() {
     let dir = TempDir::new().unwrap();
@@ -116,11 +133,6 @@ fn what_cannot_be_imported_or_served_is_told() {
         let path = dir.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(&path, text).unwrap();
         path
-    };
-    let line = |seq: u64| {
-        format!(
-            r#"{{"id":"7f3c9a1e-{seq}","seq":{seq},"time":"2026-11-22T10:49:37.148160810Z","received":"2026-11-22T10:49:37.149002113Z","source":"local","event":{{"Type":"x"}}}}"#
-        )
     };
     let data = dir.path().join("data").to_str().unwrap().to_owned();
     for (file, words) in [
