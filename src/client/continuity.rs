@@ -93,11 +93,14 @@ pub(super) struct Continuity {
     dense: bool,
     /// `hello` named another log than the one followed; a `reset` has to follow.
     foreign: Option<Sequence>,
+    /// The log that `hello` named, as cursors do. A copy of a log goes on under a name of its own: its cursors follow those of its ancestor
+    /// without a word, as its sequences do.
+    named: Option<u32>,
 }
 
 impl Continuity {
     pub(super) fn new(last: Option<Cursor>, dense: bool) -> Self {
-        Self { last, dense, foreign: None }
+        Self { last, dense, foreign: None, named: None }
     }
 
     /// The cursor to resume by.
@@ -118,6 +121,7 @@ impl Continuity {
             "hello" => {
                 let Control { log, oldest, head, .. } = parse()?;
                 let at = at.ok_or_else(|| "the hello frame has no cursor as its id".to_owned())?;
+                self.named = log.get(..8).and_then(|prefix| u32::from_str_radix(prefix, 16).ok());
                 out.push_back(StreamItem::Hello { log, oldest, head, after: at.seq });
                 self.hello(at, oldest, out);
             }
@@ -157,7 +161,7 @@ impl Continuity {
     fn record(&mut self, frame: Frame, at: Option<Cursor>, out: &mut VecDeque<StreamItem>) {
         if let Some(at) = at {
             match self.last {
-                Some(last) if last.log != at.log => {
+                Some(last) if !self.goes_on(last, at) => {
                     out.push_back(StreamItem::Reset { reason: UNANNOUNCED.to_owned(), oldest: at.seq });
                 }
                 Some(last) if at.seq <= last.seq => return,
@@ -174,6 +178,8 @@ impl Continuity {
     fn hello(&mut self, at: Cursor, oldest: Sequence, out: &mut VecDeque<StreamItem>) {
         match self.last {
             Some(last) if last.log == at.log => lost(last.seq, at.seq, out),
+            // A server that does not know a cursor says so with a reset, and does not begin just behind it.
+            Some(last) if last.seq == at.seq && at.seq > 0 => {}
             Some(_) => self.foreign = Some(oldest),
             None => {}
         }
@@ -186,12 +192,17 @@ impl Continuity {
     /// A control frame's id is a position to resume by, so everything before it must have come.
     fn reach(&mut self, at: Option<Cursor>, out: &mut VecDeque<StreamItem>) {
         let Some(at) = at else { return };
-        match self.last.filter(|last| last.log == at.log) {
+        match self.last.filter(|last| self.goes_on(*last, at)) {
             Some(last) if at.seq <= last.seq => return,
             Some(last) if self.dense => lost(last.seq, at.seq, out),
             _ => {}
         }
         self.last = Some(at);
+    }
+
+    /// Whether `at` is of the same log as `last`, or of one that goes on behind it.
+    fn goes_on(&self, last: Cursor, at: Cursor) -> bool {
+        last.log == at.log || (self.named == Some(at.log) && at.seq > last.seq && self.foreign.is_none())
     }
 
     fn unannounced(&mut self, out: &mut VecDeque<StreamItem>) {

@@ -90,6 +90,20 @@ fn a_reset_starts_over() {
 }
 
 #[test]
+fn a_copy_of_a_log_goes_on_under_another_name() {
+    let copy = |event, seq: u64, data: &str| frame(event, &format!("0000000b-{seq}"), data);
+    let named = r#"{"log":"0000000b-0000-4000-8000-000000000000","oldest":1,"head":9,"after":4}"#;
+    // By its ancestor's cursor into what it was copied with, and at its end.
+    let mut state = Continuity::new(Some(at(4)), true);
+    let hello = frame("hello", &format!("{LOG}-4"), named);
+    assert_eq!(run(&mut state, vec![hello, record(5), copy("", 6, "n6"), copy("", 9, "n9")]), "hello 4, r5, n6, lost 7-8, n9");
+    let mut state = Continuity::new(Some(at(4)), true);
+    assert_eq!(run(&mut state, vec![copy("hello", 4, named), copy("", 5, "n5")]), "hello 4, n5");
+    let mut state = Continuity::new(Some(at(4)), true);
+    assert_eq!(run(&mut state, vec![copy("hello", 4, named), copy("", 7, "n7")]), "hello 4, lost 5-6, n7");
+}
+
+#[test]
 fn unknown_frames_count_and_damaged_ones_do_not_pass() {
     let mut state = Continuity::new(Some(at(4)), false);
     assert_eq!(run(&mut state, vec![frame("weather", "0000000a-6", "sunny")]), "");
