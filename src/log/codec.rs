@@ -94,7 +94,10 @@ fn compress(raw: &[u8]) -> Result<Vec<u8>, LogError> {
 impl Encoder {
     pub(super) fn push(&mut self, record: &StoredRecord<'_>) -> Result<(), LogError> {
         // With a limit it would be measured before it is written; the writer bounds what it gives.
-        bincode().with_no_limit().serialize_into(&mut self.raw, record).map_err(|e| LogError::Damaged(format!("cannot encode a record: {e}")))?;
+        bincode()
+            .with_no_limit()
+            .serialize_into(&mut self.raw, record)
+            .map_err(|e| LogError::Damaged(format!("cannot encode a record: {e}")))?;
         self.count += 1;
         widen(&mut self.time, Timestamp::from_nanos(record.time));
         widen(&mut self.received, Timestamp::from_nanos(record.received));

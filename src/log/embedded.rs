@@ -2,9 +2,10 @@
 
 use super::listing::ScratchCopy;
 use super::open::{self, Found};
+use super::requests::{QUEUE, Request};
 use super::sealer::Sealer;
 use super::shelf::Shelf;
-use super::writer::{QUEUE, Request, Writer};
+use super::writer::Writer;
 use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;

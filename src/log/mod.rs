@@ -17,6 +17,7 @@ mod listing;
 mod open;
 mod pack;
 mod read;
+mod requests;
 mod room;
 mod sealer;
 mod segment;

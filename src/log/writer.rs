@@ -6,6 +6,7 @@ use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::open::{Fill, Tail};
 use super::pack::{MAX_BLOCK_RECORDS, Packed, State, pack};
+use super::requests::{Appended, Request, poll_briefly};
 use super::room;
 use super::sealer::{self, Sealer};
 use super::shelf::Shelf;
@@ -13,27 +14,13 @@ use super::tip::Tip;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Appends that may wait for the writer.
-pub(super) const QUEUE: usize = 256;
 /// How old the watermark on the disk may be.
 const WATERMARK_SYNC: Duration = Duration::from_secs(1);
-
-/// Answer to an append.
-pub(super) type Appended = Result<RangeInclusive<Sequence>, LogError>;
-
-/// What the writer is asked to do.
-#[derive(Debug)]
-pub(super) enum Request {
-    Append(Vec<NewRecord>, oneshot::Sender<Appended>),
-    Trim(Sequence, oneshot::Sender<Result<Sequence, LogError>>),
-    Close(oneshot::Sender<Result<(), LogError>>),
-}
 
 /// How long a commit waits for the next tip when the one in use is far too large.
 const BACKPRESSURE: Duration = Duration::from_millis(200);
@@ -79,9 +66,15 @@ impl Writer {
     /// Works until it is told to close or nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut synced = (self.tail.next - 1, Instant::now());
+        let mut busy = false;
         loop {
             let wait = WATERMARK_SYNC.saturating_sub(synced.1.elapsed()).max(Duration::from_millis(1));
-            match tokio::time::timeout(wait, requests.recv()).await {
+            let next = match busy.then(|| poll_briefly(&mut requests)).flatten() {
+                Some(request) => Ok(Some(request)),
+                None => tokio::time::timeout(wait, requests.recv()).await,
+            };
+            busy = next.is_ok();
+            match next {
                 Ok(Some(Request::Append(records, reply))) => {
                     let after = self.append_group(records, reply, &mut requests);
                     if let Some(Request::Close(reply)) = self.serve(after) {
