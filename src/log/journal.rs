@@ -17,12 +17,15 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Its name in a tip's directory.
 pub(super) const NAME: &str = "journal";
 const MAGIC: &[u8; 16] = b"shipslog journal";
 /// Where the blocks begin.
 const BLOCKS: u64 = 64;
+/// What Linux says of a bad sector.
+const EIO: i32 = 5;
 /// Zeros are written ahead in steps of this many bytes.
 const AHEAD: u64 = 1024 * 1024;
 
@@ -33,6 +36,8 @@ pub(super) struct Journal {
     file: File,
     log: Option<LogId>,
     ends: Mutex<Ends>,
+    /// Of the file, for those who must not wait for a commit.
+    size: AtomicU64,
     /// Where blocks lie that sled could not give.
     places: Mutex<Places>,
 }
@@ -89,7 +94,7 @@ impl Journal {
         let mut head = [0; 36];
         let log = file.read_exact_at(&mut head, 0).ok().and_then(|()| read_head(&head));
         let ends = Mutex::new(Ends { blocks: BLOCKS, file: bytes });
-        Ok(Some(Self { path, file, log, ends, places: Mutex::default() }))
+        Ok(Some(Self { path, file, log, ends, size: AtomicU64::new(bytes), places: Mutex::default() }))
     }
 
     /// The log that it belongs to, unless that is damaged.
@@ -99,7 +104,7 @@ impl Journal {
 
     /// Size of the file.
     pub(super) fn bytes(&self) -> u64 {
-        self.ends.lock().file
+        self.size.load(Ordering::Relaxed)
     }
 
     /// Adds a block; it is durable when this returns.
@@ -114,8 +119,11 @@ impl Journal {
             longer.resize(usize::try_from(file - ends.blocks).unwrap_or(value.len()), 0);
             self.file.write_all_at(&longer, ends.blocks).map(|()| ends.file = file)
         }
-        .map_err(io("cannot write", &self.path))?;
-        self.file.sync_data().map_err(io("cannot sync", &self.path))?;
+        .map_err(io("cannot write", &self.path))
+        .and_then(|()| self.file.sync_data().map_err(io("cannot sync", &self.path)))
+        // What was not acknowledged is not to come back: its sequences are given to others.
+        .inspect_err(|_| drop(self.file.write_all_at(&[0; HEADER_BYTES], ends.blocks)))?;
+        self.size.store(ends.file, Ordering::Relaxed);
         ends.blocks = end;
         Ok(())
     }
@@ -125,10 +133,17 @@ impl Journal {
     pub(super) fn recover(&self, mut found: impl FnMut(Entry) -> Result<(), LogError>) -> Result<bool, LogError> {
         let end = self.ends.lock().file;
         let (mut at, mut last, mut whole) = (BLOCKS, 0, true);
+        let mut newest = None;
         while let Some((entry, clean)) = self.next(at, last, end)? {
             whole &= clean;
             (at, last) = (entry.end(), entry.header.last());
+            newest = Some((entry.at, entry.value.clone()));
             found(entry)?;
+        }
+        // A kill may have come before its sync. Written again, since a sync that failed leaves pages that look clean and are not on the disk.
+        if let Some((at, value)) = newest {
+            let synced = self.file.write_all_at(&value, at).and_then(|()| self.file.sync_data());
+            synced.map_err(io("cannot sync", &self.path))?;
         }
         self.ends.lock().blocks = at;
         Ok(whole)
@@ -206,6 +221,11 @@ fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize>
             Ok(0) => break,
             Ok(read) => done += read,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            // A bad sector: it stays zeros here, and the checksum of the block that it hits does not fit.
+            Err(e) if e.raw_os_error() == Some(EIO) => {
+                let next = (at + done as u64 + 1).next_multiple_of(4096) - at;
+                done = usize::try_from(next).map_or(buffer.len(), |next| next.min(buffer.len()));
+            }
             Err(e) => return Err(e),
         }
     }

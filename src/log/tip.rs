@@ -97,6 +97,7 @@ impl Tip {
         // Several files; a kill between them leaves something that does not open.
         create_private_dir(&unfinished)?;
         Journal::create(&unfinished, log)?;
+        sync_dir(&unfinished)?;
         let (tip, _) = Self::open(&unfinished, Arc::clone(&lock))?;
         tip.kept.set_log_id(log)?;
         drop(tip);
@@ -116,7 +117,11 @@ impl Tip {
             Err(LogError::Damaged(why)) if dir.join(journal::NAME).exists() => {
                 tracing::error!(store.tip = %dir.display(), error = why, "sled cannot read its part of the tip; it is made again from the journal");
                 set_sled_aside(dir)?;
-                let (tip, mut contents) = Self::open_once(dir, lock)?;
+                // Of new files that is no damage: sled cannot start at all (no threads, no memory), and nothing is to be set aside for that.
+                let (tip, mut contents) = Self::open_once(dir, lock).map_err(|e| match e {
+                    LogError::Damaged(why) => io("cannot start sled in", dir)(std::io::Error::other(why)),
+                    other => other,
+                })?;
                 contents.damage.insert(0, format!("sled cannot read its files ({why}); the tip's journal is read"));
                 Ok((tip, contents))
             }
@@ -198,20 +203,27 @@ impl Tip {
             contents.headers = kept.into_values().collect();
             return Ok(contents);
         };
+        if journal.log_id().is_none() {
+            contents.damage.push("the head of the journal is damaged; what follows does not need it".to_owned());
+        }
         // The newest block may be there in part.
         if let Some((first, header)) = kept.pop_last()
             && self.kept.get(first, header.parts).is_ok()
         {
             kept.insert(first, header);
         }
-        let (known, mut journalled, mut healed) = (kept.keys().next_back().copied().unwrap_or(0), 0, 0);
+        let (known, mut journalled, mut healed, mut room) = (kept.keys().next_back().copied().unwrap_or(0), 0, 0, true);
         let whole = journal.recover(|entry| {
             let first = entry.header.first;
             journalled += 1;
             if kept.get(&first).is_none_or(|header| header.crc != entry.header.crc) {
                 // A kill may keep sled from getting the newest blocks, not those before others that it has.
                 healed += u64::from(first < known);
-                self.kept.insert(first, &entry.value)?;
+                match self.kept.insert(first, &entry.value) {
+                    // Readers find it in the journal.
+                    Err(e) if e.is_full() => room = false,
+                    inserted => inserted?,
+                }
                 kept.insert(first, entry.header);
             }
             Ok(())
@@ -219,8 +231,8 @@ impl Tip {
         if healed > 0 {
             contents.damage.push(format!("sled lacked {healed} blocks; the journal has them"));
         }
-        contents.writable = whole && journalled == kept.len();
-        if !contents.writable {
+        contents.writable = whole && room && journalled == kept.len();
+        if journalled < kept.len() || !whole {
             contents.damage.push(format!("the journal has {journalled} of {} blocks whole; sled has the others", kept.len()));
         }
         contents.headers = kept.into_values().collect();

@@ -274,8 +274,8 @@ impl Writer {
         self.reserve(header.last())?;
         self.settle();
         self.tail.tip.commit(&value)?;
-        self.unsettled = Some((header.first, value));
         self.watermark.write(header.last())?;
+        self.unsettled = Some((header.first, value));
         self.tail.next = header.last() + 1;
         self.tail.chain = header.chain_after;
         self.tail.last_received = received;
