@@ -39,6 +39,13 @@ impl Needles {
 }
 
 impl Filter {
+    /// Texts of which every message that passes holds at least one, unless it holds a backslash: the longest such texts, which are
+    /// the rarest by a guess. `None` where only parsing can tell.
+    pub fn rarest_texts(&self) -> Option<&[Finder<'static>]> {
+        let shortest = |texts: &Vec<Finder<'_>>| texts.iter().map(|text| text.needle().len()).min();
+        self.needles.0.iter().max_by_key(|texts| shortest(texts)).map(Vec::as_slice)
+    }
+
     /// Whether a message may pass, judged by its bytes. `true` where only parsing can tell.
     pub fn may_match_text(&self, json: &[u8]) -> bool {
         // JSON may write any character as an escape.

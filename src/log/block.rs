@@ -179,10 +179,13 @@ impl Block {
         self.line_range(seq).map_or_else(Bytes::new, |line| self.frames.slice(line.start..line.end + usize::from(with_end)))
     }
 
+    fn json_bytes(&self, seq: Sequence) -> &[u8] {
+        self.parts(seq).and_then(|line| line.bytes.get(line.json())).unwrap_or(b"{}")
+    }
+
     /// The message, verbatim.
     pub fn json(&self, seq: Sequence) -> &str {
-        let bytes = self.parts(seq).and_then(|line| line.bytes.get(line.json()));
-        bytes.and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("{}")
+        std::str::from_utf8(self.json_bytes(seq)).unwrap_or("{}")
     }
 
     /// The record, on its own.
@@ -214,8 +217,35 @@ impl Block {
 
     /// Whether a record passes a filter.
     pub fn matches(&self, seq: Sequence, filter: &Filter) -> bool {
-        let may = || filter.may_match_text(self.json(seq).as_bytes());
+        let may = || filter.may_match_text(self.json_bytes(seq));
         filter.is_empty() || (may() && filter.matches(&Subject { source: &self.source(seq), event: &self.event(seq) }))
+    }
+
+    /// The records of this block in `from..=to` that pass a filter, rising.
+    pub fn matching(&self, from: Sequence, to: Sequence, filter: &Filter) -> Vec<Sequence> {
+        let Some(texts) = filter.rarest_texts() else {
+            return (from..=to).filter(|seq| self.matches(*seq, filter)).collect();
+        };
+        // Through the whole block at once: most of it is skipped at the speed of memory.
+        let mut found: Vec<Sequence> = texts.iter().flat_map(|text| self.holding(from, to, |bytes| text.find(bytes))).collect();
+        // JSON may write any character as an escape.
+        found.extend(self.holding(from, to, |bytes| memchr::memchr(b'\\', bytes)));
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|seq| self.matches(*seq, filter));
+        found
+    }
+
+    /// The records in `from..=to` in whose frame `find` finds something.
+    fn holding(&self, from: Sequence, to: Sequence, find: impl Fn(&[u8]) -> Option<usize>) -> Vec<Sequence> {
+        let (Some(start), Some(end)) = (self.frame(from), self.frame(to)) else { return Vec::new() };
+        let (mut at, end, mut found) = (start.start, end.end, Vec::new());
+        while let Some(hit) = self.frames.get(at..end).and_then(&find) {
+            let index = self.starts.partition_point(|start| *start as usize <= at + hit);
+            found.push(self.first + index as Sequence - 1);
+            at = self.starts.get(index).map_or(end, |start| *start as usize);
+        }
+        found
     }
 }
 

@@ -7,6 +7,7 @@ use super::tip::Tip;
 use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use std::sync::Arc;
 const MAX_LOOK: usize = 16_384;
 /// Packed bytes that are given at once, about.
 const MAX_PACKED_BYTES: usize = 512 * 1024;
+/// Bytes of lines that a filtered read unpacks at once, about.
+const AHEAD_BYTES: usize = 4 * 1024 * 1024;
 /// Blocks of a tip that one read plans for, at most, while it holds the index.
 const MAX_PLAN: usize = 512;
 
@@ -163,7 +166,10 @@ impl Shelf {
         up: bool,
     ) -> Result<Chunk, LogError> {
         let mut chunk = Chunk { pieces: Vec::new(), through: start };
-        let mut bytes = 0;
+        // A filtered read keeps little of a frame, so several are unpacked at once; one such read at a time, which bounds the memory.
+        let ahead = (!scan.filter.is_empty()).then(|| self.ahead.try_lock()).flatten();
+        let max_bytes = if ahead.is_some() { scan.max_bytes.max(AHEAD_BYTES) } else { scan.max_bytes };
+        let (mut bytes, mut wanted) = (0, Vec::new());
         for (segment, at) in frames.take(MAX_LOOK) {
             let Some(frame) = segment.frames().get(at) else { continue };
             let (from, to) = if up { (chunk.through + 1, frame.first) } else { (frame.last() + 1, chunk.through) };
@@ -171,21 +177,28 @@ impl Shelf {
                 self.state.read().gaps(from..=to - 1, |gap, reason| chunk.pieces.push(Piece::Gap(gap, reason)));
             }
             if meets(frame, &scan.time) && self.may_hold(segment, at, &scan.filter) {
-                match self.frame_block(segment, frame) {
-                    Ok(block) => {
-                        bytes += block.bytes();
-                        chunk.pieces.push(Piece::Block(block));
-                    }
-                    Err(LogError::Damaged(why)) => {
-                        tracing::error!(store.segment = %segment.path().display(), event.seq = frame.first, error = why, "a frame of the log cannot be read");
-                        chunk.pieces.push(Piece::Gap(frame.first..=frame.last(), GapReason::Damage));
-                    }
-                    Err(e) => return Err(e),
-                }
+                wanted.push((chunk.pieces.len(), segment, frame));
+                // Told as damaged until it has been read.
+                chunk.pieces.push(Piece::Gap(frame.first..=frame.last(), GapReason::Damage));
+                bytes += frame.raw_bytes();
             }
             chunk.through = if up { frame.last() } else { frame.first };
-            if bytes >= scan.max_bytes {
+            if bytes >= max_bytes {
                 break;
+            }
+        }
+        let blocks: Vec<_> = match wanted.len() {
+            0 | 1 => wanted.iter().map(|(_, segment, frame)| self.frame_block(segment, frame)).collect(),
+            _ => wanted.par_iter().map(|(_, segment, frame)| self.frame_block(segment, frame)).collect(),
+        };
+        for ((at, segment, frame), block) in wanted.into_iter().zip(blocks) {
+            match (block, chunk.pieces.get_mut(at)) {
+                (Ok(block), Some(piece)) => *piece = Piece::Block(block),
+                (Err(LogError::Damaged(why)), _) => {
+                    tracing::error!(store.segment = %segment.path().display(), event.seq = frame.first, error = why, "a frame of the log cannot be read");
+                }
+                (Err(e), _) => return Err(e),
+                (Ok(_), None) => {}
             }
         }
         Ok(chunk)

@@ -32,6 +32,8 @@ pub(super) struct Shelf {
     pub(super) state: RwLock<State>,
     /// Held by whoever removes or replaces segments, from the decision to the end: names are used again.
     pub(super) shape: Mutex<()>,
+    /// Held by the filtered read that unpacks several frames at once.
+    pub(super) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<(Sequence, Sequence), Arc<Subjects>, Weights>,
     /// Which frames of a chunk of summaries may hold something that passes a filter: a filtered read comes back to a chunk again and again.
@@ -92,6 +94,7 @@ impl Shelf {
             lineage,
             state: RwLock::new(state),
             shape: Mutex::new(()),
+            ahead: Mutex::new(()),
             cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
             summaries: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
             judged: Cache::new(JUDGED_CHUNKS),

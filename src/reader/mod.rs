@@ -53,9 +53,14 @@ impl Want {
         Scan { time: self.time.clone(), filter: Arc::clone(&self.filter), ..Scan::default() }
     }
 
-    fn takes(&self, block: &Block, seq: Sequence) -> bool {
+    /// The wanted records of a block in `from..=to`, rising.
+    fn taken(&self, block: &Block, from: Sequence, to: Sequence) -> Vec<Sequence> {
         // The filter first: most messages are told apart by their bytes alone.
-        block.matches(seq, &self.filter) && (self.any_time() || self.time.contains(&block.time(seq)))
+        let mut taken = block.matching(from, to, &self.filter);
+        if !self.any_time() {
+            taken.retain(|seq| self.time.contains(&block.time(*seq)));
+        }
+        taken
     }
 }
 
@@ -78,7 +83,7 @@ impl Selection {
             return Some(Self { block, runs: vec![from..=to] });
         }
         let mut runs: Vec<RangeInclusive<Sequence>> = Vec::new();
-        for seq in (from..=to).filter(|seq| want.takes(&block, *seq)) {
+        for seq in want.taken(&block, from, to) {
             match runs.last_mut() {
                 Some(run) if run.end() + 1 == seq => *run = *run.start()..=seq,
                 _ => runs.push(seq..=seq),

@@ -34,6 +34,11 @@ impl FrameMeta {
         self.packed
     }
 
+    /// Bytes of its lines.
+    pub(in crate::log) fn raw_bytes(&self) -> usize {
+        self.raw as usize
+    }
+
     /// Sequence of the last record.
     pub(in crate::log) fn last(&self) -> Sequence {
         self.first + u64::from(self.count) - 1
