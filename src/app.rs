@@ -9,17 +9,16 @@ use crate::ingest::{self, Source, StatusHandle};
 use crate::log::{EmbeddedLog, EventLog};
 use crate::recorder::{Recorder, RecorderStats};
 use crate::retention;
-use crate::server::{self, Context, Gauge};
+use crate::server::{self, Context};
 use anyhow::Context as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// Inputs that may wait between the sockets and the writer: minutes of a busy host.
 const QUEUE_INPUTS: usize = 65_536;
@@ -88,9 +87,10 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
 
     tokio::spawn(retention::run(Arc::clone(&log), config.retention, shutdown.clone()));
     let address = listener.local_addr()?;
-    let context = Arc::new(context(Arc::clone(&log), statuses, stats, shutdown, config.allow_hosts, started));
+    let mut context = Context::new(Arc::clone(&log), shutdown);
+    (context.sources, context.recorder, context.started) = (statuses, stats, started);
     announce(address)?;
-    let serving = tokio::spawn(server::serve(listener, context, config.max_connections));
+    let serving = tokio::spawn(server::serve(listener, with_rules(context, &config), options(&config)));
 
     let mut recording = recording;
     let failed = tokio::select! {
@@ -117,9 +117,10 @@ async fn read_only(path: &Path, config: ServeConfig, listener: TcpListener, stop
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
     let (stop_sender, shutdown) = watch::channel(false);
-    let context = Arc::new(context(log, Vec::new(), Arc::default(), shutdown, config.allow_hosts, started));
+    let mut context = Context::new(log, shutdown);
+    context.started = started;
     announce(listener.local_addr()?)?;
-    let serving = tokio::spawn(server::serve(listener, context, config.max_connections));
+    let serving = tokio::spawn(server::serve(listener, with_rules(context, &config), options(&config)));
     stop.await;
     stop_sender.send_replace(true);
     let _ = serving.await;
@@ -146,26 +147,14 @@ impl Drop for Scratch {
     }
 }
 
-fn context(
-    log: Arc<dyn EventLog>,
-    sources: Vec<StatusHandle>,
-    recorder: Arc<RecorderStats>,
-    shutdown: watch::Receiver<bool>,
-    allowed_hosts: Vec<String>,
-    started: Instant,
-) -> Context {
-    Context {
-        log,
-        sources,
-        recorder,
-        shutdown,
-        allowed_hosts,
-        started,
-        streams: Gauge::default(),
-        connections: Gauge::default(),
-        requests: AtomicU64::new(0),
-        heavy: Semaphore::new(server::MAX_HEAVY),
-    }
+/// The server's state, with who may ask what.
+fn with_rules(mut context: Context, config: &ServeConfig) -> Arc<Context> {
+    context.allowed_hosts.clone_from(&config.allow_hosts);
+    Arc::new(context)
+}
+
+fn options(config: &ServeConfig) -> server::Options {
+    server::Options { max_connections: config.max_connections, direct_writes: config.direct_writes }
 }
 
 /// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.

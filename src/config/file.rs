@@ -43,6 +43,9 @@ pub struct Layer {
     /// Most connections at one time [env: SHIPSLOG_MAX_CONNECTIONS] [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
+    /// Write new records straight to the sockets of plain HTTP/1.1 streams; false takes the way that TLS and HTTP/2 take [env: SHIPSLOG_DIRECT_WRITES] [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub direct_writes: Option<bool>,
 }
 
 /// `key = "a"` means the same as `key = ["a"]`.

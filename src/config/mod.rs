@@ -31,6 +31,8 @@ pub struct ServeConfig {
     pub retention: Retention,
     /// Most connections held at one time.
     pub max_connections: usize,
+    /// Whether new records are written straight to the sockets of streams.
+    pub direct_writes: bool,
 }
 
 /// The arguments of `serve` and `config show`.

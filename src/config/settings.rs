@@ -94,6 +94,8 @@ pub struct Settings {
     pub retain_bytes: Setting<String>,
     /// `--max-connections`
     pub max_connections: Setting<u32>,
+    /// `--direct-writes`
+    pub direct_writes: Setting<bool>,
 }
 
 impl Settings {
@@ -127,6 +129,7 @@ impl Settings {
                 file.max_connections,
                 DEFAULT_MAX_CONNECTIONS,
             ),
+            direct_writes: places.or("direct-writes", flags.direct_writes, env_layer.direct_writes, file.direct_writes, true),
         })
     }
 
@@ -169,6 +172,7 @@ impl Settings {
             read_only: Some(self.read_only.value.clone()).filter(|path| !path.as_os_str().is_empty()),
             retention: Retention { age: self.retain_age()?, bytes: self.retain_bytes()? },
             max_connections,
+            direct_writes: self.direct_writes.value,
         })
     }
 
@@ -209,6 +213,7 @@ impl Settings {
             row(&self.retain_age),
             row(&self.retain_bytes),
             row(&self.max_connections),
+            row(&self.direct_writes),
         ]
     }
 }
@@ -262,6 +267,7 @@ fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
         max_connections: text(env, "SHIPSLOG_MAX_CONNECTIONS")?
             .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS", value, "a number from 1 up")))
             .transpose()?,
+        direct_writes: switch(env, "SHIPSLOG_DIRECT_WRITES")?,
     })
 }
 

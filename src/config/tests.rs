@@ -45,6 +45,7 @@ fn defaults_are_the_documented_ones() {
             read_only: None,
             retention: Retention::default(),
             max_connections: 10_000,
+            direct_writes: true,
         }
     );
 }

@@ -136,11 +136,15 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
-        if let Some(chunk) = self.shelf.ring_after(after, scan) {
+        if let Some(chunk) = self.recent_after(after, scan) {
             return Ok(chunk);
         }
         let scan = scan.clone();
         self.on_disk(move |shelf| shelf.read_after(after, &scan)).await
+    }
+
+    fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
+        self.shelf.ring_after(after, scan)
     }
 
     async fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {

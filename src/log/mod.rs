@@ -225,6 +225,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// When stored blocks cannot be read for a passing reason. Damage is no error but a [`Piece::Gap`].
     async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
 
+    /// As [`EventLog::read_after`], if it can be answered from memory: so it can for a reader that keeps up.
+    fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
+        let _ = (after, scan);
+        None
+    }
+
     /// Records that follow `after` up to `until`, at most, as whole zstd frames of their lines, if the log has them in that form and the
     /// first of them begins right there.
     ///

@@ -74,7 +74,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    fn select(block: Arc<Block>, range: RangeInclusive<Sequence>, want: &Want) -> Option<Self> {
+    /// The records of `range` in a block that are wanted; `None` when there are none.
+    pub fn select(block: Arc<Block>, range: RangeInclusive<Sequence>, want: &Want) -> Option<Self> {
         let (from, to) = (*range.start().max(&block.first()), *range.end().min(&block.last()).min(&want.until));
         if from > to {
             return None;
@@ -144,6 +145,17 @@ impl Reader {
         self.position
     }
 
+    /// What it looks for.
+    pub fn filter(&self) -> &Arc<Filter> {
+        &self.want.filter
+    }
+
+    /// Moves to another position.
+    pub fn go_on_after(&mut self, position: Sequence) {
+        self.pieces.clear();
+        (self.position, self.through) = (position, position);
+    }
+
     /// The next records as packed frames, where the log has them so and nothing is to be left out. [`Reader::next`] gives the others.
     ///
     /// # Errors
@@ -171,7 +183,10 @@ impl Reader {
             // Blocks outside the time range may have ended the chunk.
             self.position = self.position.max(self.through);
             self.head.mark_unchanged();
-            let chunk = self.log.read_after(self.position, &self.scan).await?;
+            let chunk = match self.log.recent_after(self.position, &self.scan) {
+                Some(chunk) => chunk,
+                None => self.log.read_after(self.position, &self.scan).await?,
+            };
             if chunk.through <= self.position {
                 return Ok(None);
             }

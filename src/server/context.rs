@@ -1,5 +1,6 @@
 //! What every route can reach.
 
+use super::live::filters::Filters;
 use crate::ingest::StatusHandle;
 use crate::log::EventLog;
 use crate::recorder::RecorderStats;
@@ -20,20 +21,41 @@ pub struct Context {
     pub shutdown: watch::Receiver<bool>,
     /// Names, besides `localhost` and IP addresses, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
+    /// The filters of open streams.
+    pub(super) filters: Filters,
     /// When the process started.
     pub started: Instant,
     /// Open live streams, SSE and WebSocket.
-    pub streams: Gauge,
+    pub(super) streams: Gauge,
     /// Open connections.
-    pub connections: Gauge,
+    pub(super) connections: Gauge,
     /// Requests answered since start.
-    pub requests: AtomicU64,
+    pub(super) requests: AtomicU64,
     /// Places for requests that gather a page; the others wait their turn.
-    pub heavy: Semaphore,
+    pub(super) heavy: Semaphore,
 }
 
 /// Pages gathered at a time.
-pub const MAX_HEAVY: usize = 8;
+const MAX_HEAVY: usize = 8;
+
+impl Context {
+    /// A server of `log`, until `shutdown` turns true, that answers to IP addresses and `localhost`.
+    pub fn new(log: Arc<dyn EventLog>, shutdown: watch::Receiver<bool>) -> Self {
+        Self {
+            log,
+            sources: Vec::new(),
+            recorder: Arc::default(),
+            shutdown,
+            allowed_hosts: Vec::new(),
+            filters: Filters::default(),
+            started: Instant::now(),
+            streams: Gauge::default(),
+            connections: Gauge::default(),
+            requests: AtomicU64::new(0),
+            heavy: Semaphore::new(MAX_HEAVY),
+        }
+    }
+}
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,7 +65,7 @@ impl std::fmt::Debug for Context {
 
 /// A count of things that are open right now.
 #[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicU64>);
+pub(super) struct Gauge(Arc<AtomicU64>);
 
 /// One open thing; counted until it is dropped.
 #[derive(Debug)]
@@ -56,7 +78,7 @@ impl Gauge {
     }
 
     /// How many are open.
-    pub fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Each is boxed: warp's filters nest their types, and unboxed a list of this length takes rustc minutes.
 
-use super::accept::Slot;
 use super::context::Context;
+use super::live::direct::Link;
+use super::live::{stream, ws};
+use super::net::{Slot, check_origin};
 use super::problem::ApiError;
-use super::{events, export, guard, pages, status, stream, ws};
+use super::{events, export, pages, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
@@ -24,8 +26,15 @@ pub(super) fn routes(
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let headers = warp::header::headers_cloned();
 
-    let stream =
-        path!("api" / "v1" / "stream").and(get()).and(with.clone()).and(query).and(headers).then(stream::stream).map(answer).boxed();
+    let stream = path!("api" / "v1" / "stream")
+        .and(get())
+        .and(with.clone())
+        .and(query)
+        .and(headers)
+        .and(warp::ext::optional::<Arc<Link>>())
+        .then(stream::stream)
+        .map(answer)
+        .boxed();
     let list = path!("api" / "v1" / "events").and(get()).and(with.clone()).and(query).and(headers).then(events::list).map(answer).boxed();
     let one = path!("api" / "v1" / "events" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
     let one = one.then(events::one).map(answer).boxed();
@@ -79,7 +88,7 @@ fn open_websocket(context: Arc<Context>, headers: &HeaderMap, slot: Slot, ws: Op
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
         return error.with_header(header::UPGRADE, "websocket").into_response();
     };
-    match guard::check_origin(headers, &context.allowed_hosts) {
+    match check_origin(headers, &context.allowed_hosts) {
         Ok(()) => ws::upgrade(context, slot, ws),
         Err(error) => error.into_response(),
     }

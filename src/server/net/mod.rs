@@ -2,8 +2,16 @@
 //!
 //! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, or a connection cap.
 
+mod guard;
+mod io;
+mod socket;
+
+pub(super) use guard::check_origin;
+pub(super) use socket::Socket;
+
 use super::context::{Context, StreamGuard, stopping};
-use super::guard;
+use super::live::direct::Link;
+use super::live::fanout::FanOut;
 use super::routes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -38,16 +46,28 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// Connections over the cap that are being told so at a time.
 const MAX_REFUSALS: usize = 256;
 
+/// How connections are served.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Whether new records are written straight to the sockets of plain HTTP/1.1 streams that have everything before them. Without,
+    /// each goes through the task of its connection.
+    pub direct_writes: bool,
+}
+
 /// Over the connection cap: said in plain bytes, without a task for it.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: 121\r\n\r\n\
 {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"too many connections (see --max-connections)\"}";
 
 /// Serves until `context.shutdown` turns true, then ends the streams and waits for the connections, for a bounded time.
-pub async fn serve(listener: TcpListener, context: Arc<Context>, max_connections: usize) {
+pub async fn serve(listener: TcpListener, context: Arc<Context>, options: Options) {
+    let Options { max_connections, .. } = options;
     let slots = Arc::new(Semaphore::new(max_connections));
     let routes = TowerToHyperService::new(warp::service(routes::routes(&context)));
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let mut shutdown = context.shutdown.clone();
+    let fan_out = options.direct_writes.then(|| FanOut::start(&context.log, &context.shutdown));
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -66,8 +86,10 @@ pub async fn serve(listener: TcpListener, context: Arc<Context>, max_connections
         };
         tune(&stream);
         let slot = Slot(Arc::new((slot, context.connections.enter())));
-        let service = Guarded { routes: routes.clone(), context: Arc::clone(&context), slot };
-        tokio::spawn(connection(stream, service, context.shutdown.clone()));
+        let socket = Arc::new(Socket::Tcp(stream));
+        let link = fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
+        let service = Guarded { routes: routes.clone(), context: Arc::clone(&context), slot, link: link.clone() };
+        tokio::spawn(connection(io::Io::new(socket, link), service, context.shutdown.clone()));
     }
     drop(listener);
     let everyone = u32::try_from(max_connections).unwrap_or(u32::MAX);
@@ -104,9 +126,9 @@ fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
 
 /// A place among the connections that may be open. A WebSocket keeps it beyond the end of its HTTP connection.
 #[derive(Debug, Clone)]
-pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] Arc<(OwnedSemaphorePermit, StreamGuard)>);
+pub(in crate::server) struct Slot(#[expect(dead_code, reason = "held, not read")] Arc<(OwnedSemaphorePermit, StreamGuard)>);
 
-async fn connection<S>(stream: TcpStream, service: Guarded<S>, mut shutdown: tokio::sync::watch::Receiver<bool>)
+async fn connection<S>(io: io::Io, service: Guarded<S>, mut shutdown: tokio::sync::watch::Receiver<bool>)
 where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
@@ -115,7 +137,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -135,6 +157,7 @@ struct Guarded<S> {
     routes: S,
     context: Arc<Context>,
     slot: Slot,
+    link: Option<Arc<Link>>,
 }
 
 impl<S> Service<hyper::Request<Incoming>> for Guarded<S>
@@ -152,6 +175,12 @@ where
             return Box::pin(async move { Ok(secure(error.into_response())) });
         }
         request.extensions_mut().insert(self.slot.clone());
+        // Direct writes are chunks, which older clients do not know (RFC 9112, 7.1), and no body follows a HEAD.
+        if let Some(link) =
+            self.link.as_ref().filter(|_| request.version() == hyper::Version::HTTP_11 && request.method() == hyper::Method::GET)
+        {
+            request.extensions_mut().insert(Arc::clone(link));
+        }
         let answer = self.routes.call(request);
         Box::pin(async move { answer.await.map(secure) })
     }

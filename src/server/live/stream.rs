@@ -1,11 +1,12 @@
 //! `GET /api/v1/stream`: Server-Sent Events (WHATWG HTML, 9.2).
 
-use super::context::{Context, StreamGuard};
+use super::direct::Link;
 use super::feed::{Feed, Item, Ready};
-use super::params::Params;
-use super::problem::ApiError;
 use crate::cursor::LogId;
 use crate::reader::{Selection, StartAt, Want};
+use crate::server::context::{Context, StreamGuard};
+use crate::server::params::Params;
+use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,18 +17,27 @@ use warp::reply::{Reply, Response};
 const PARAMS: [&str; 5] = ["last_event_id", "lastEventId", "since", "filters", "exclude"];
 /// What a client that lags is sent at once, about.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// What is sent after [`KEEP_ALIVE`](super::feed::KEEP_ALIVE) of silence.
+pub(super) const KEEP_ALIVE_FRAME: &[u8] = b": keep-alive\n\n";
 /// A browser's wait before it comes back.
 const RETRY_MS: u32 = 2000;
 /// At shutdown the wait is spread, so that clients do not come back all at once.
 const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
 
 /// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good.
-pub(super) async fn stream(context: Arc<Context>, query: String, headers: HeaderMap) -> Result<Response, ApiError> {
+///
+/// `link`: the connection, if it can be written to [directly](super::direct).
+pub(in crate::server) async fn stream(
+    context: Arc<Context>,
+    query: String,
+    headers: HeaderMap,
+    link: Option<Arc<Link>>,
+) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
-    let want = Want::filtered(params.filter()?);
+    let want = Want { filter: context.filters.shared(params.filter()?), ..Want::default() };
     let start = start(&params, &headers)?;
     let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?;
-    let state = Stream { feed, started: false, ended: false, _guard: context.streams.enter() };
+    let state = Stream { feed, link, started: false, ended: false, _guard: context.streams.enter() };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
         Some((Ok::<_, Infallible>(chunk), state))
@@ -56,12 +66,35 @@ fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
 
 struct Stream {
     feed: Feed,
+    link: Option<Arc<Link>>,
     started: bool,
     ended: bool,
     _guard: StreamGuard,
 }
 
 impl Stream {
+    /// The next item. While there is none, the fan-out may have the socket.
+    async fn item(&mut self) -> Option<Item> {
+        let Some(link) = self.link.clone() else { return self.feed.next().await };
+        loop {
+            match self.feed.ready().await {
+                Ready::Item(item) => return Some(item),
+                Ready::End => return None,
+                Ready::Nothing => {}
+                Ready::AtHead => {
+                    let lent = link.lend(self.feed.standing());
+                    let standing = tokio::select! {
+                        standing = lent => Some(standing),
+                        () = self.feed.stopping() => None,
+                    };
+                    if let Some(standing) = standing {
+                        self.feed.resume(&standing);
+                    }
+                }
+            }
+        }
+    }
+
     /// The next bytes: everything that the client lacks, up to about [`CHUNK_BYTES`]. A single run of records is passed on
     /// as it lies in the log's memory.
     async fn next(&mut self) -> Option<Bytes> {
@@ -74,7 +107,7 @@ impl Stream {
             chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n\n")));
         }
         let log = self.feed.log;
-        let mut item = self.feed.next().await;
+        let mut item = self.item().await;
         loop {
             match item {
                 Some(item) => chunk.push_item(item, log),
@@ -119,7 +152,7 @@ impl Chunk {
                     self.push(block.frames(*run.start(), *run.end()));
                 }
             }
-            Item::Quiet => self.push(Bytes::from_static(b": keep-alive\n\n")),
+            Item::Quiet => self.push(Bytes::from_static(KEEP_ALIVE_FRAME)),
         }
     }
 

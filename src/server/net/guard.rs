@@ -1,6 +1,6 @@
 //! What is checked before any route sees a request: sizes, and the names under which the server may be addressed.
 
-use super::problem::ApiError;
+use crate::server::problem::ApiError;
 use warp::http::{HeaderMap, Request, StatusCode, header};
 
 /// Longest request target.
@@ -32,7 +32,7 @@ pub(super) fn check<B>(request: &Request<B>, allowed: &[String]) -> Result<(), A
 }
 
 /// Refuses a WebSocket that a page of another site opens: browsers put no other limit on those.
-pub(super) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
+pub(in crate::server) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
     let Some(origin) = text(headers, &header::ORIGIN) else { return Ok(()) };
     let host = text(headers, &header::HOST);
     let authority = origin.split_once("://").map(|(_, authority)| authority);

@@ -1,10 +1,11 @@
 //! What a live client is sent, in order, whatever the transport.
 
-use super::context::stopping;
 use super::control::Control;
+use super::direct::Standing;
 use crate::cursor::{LogId, Sequence};
 use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
+use crate::server::context::stopping;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 /// Silence after which a sign of life is due.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Least time between checkpoints, and between the last record and one.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+pub(super) const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// One thing to send.
 #[derive(Debug)]
@@ -118,6 +119,22 @@ impl Feed {
                 Ready::End
             }
         }
+    }
+
+    /// Where the client stands, for somebody else to go on from.
+    pub(super) fn standing(&self) -> Standing {
+        Standing { position: self.reader.position(), told: self.told, spoke: self.spoke, filter: Arc::clone(self.reader.filter()) }
+    }
+
+    /// Goes on from where somebody else left the client.
+    pub(super) fn resume(&mut self, standing: &Standing) {
+        self.reader.go_on_after(standing.position);
+        (self.told, self.spoke) = (standing.told, standing.spoke);
+    }
+
+    /// Comes back when the server is to stop.
+    pub(super) async fn stopping(&mut self) {
+        stopping(&mut self.shutdown).await;
     }
 
     fn say(&mut self, control: Control) -> Item {

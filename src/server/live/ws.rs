@@ -1,10 +1,10 @@
 //! `GET /api/v1/ws`: the same stream over WebSocket.
 
-use super::accept::Slot;
-use super::context::Context;
 use super::feed::{Feed, Item, KEEP_ALIVE};
 use crate::filter::Filter;
 use crate::reader::{StartAt, Want};
+use crate::server::context::Context;
+use crate::server::net::Slot;
 use crate::time::Timestamp;
 use futures_util::SinkExt;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ const GOING_AWAY: u16 = 1001;
 const MAX_REASON_BYTES: usize = 120;
 
 /// Upgrades, and serves in a task of its own.
-pub(super) fn upgrade(context: Arc<Context>, slot: Slot, ws: Ws) -> warp::reply::Response {
+pub(in crate::server) fn upgrade(context: Arc<Context>, slot: Slot, ws: Ws) -> warp::reply::Response {
     let ws = ws.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     warp::reply::Reply::into_response(ws.on_upgrade(move |socket| async move {
         let _held = (context.streams.enter(), slot);
@@ -54,9 +54,9 @@ struct Subscribe {
 }
 
 /// Reads the first message: the bare text `start`, or a subscription.
-fn parse(text: &str) -> Result<(StartAt, Want), String> {
+fn parse(text: &str) -> Result<(StartAt, Filter), String> {
     if text == "start" {
-        return Ok((StartAt::Now, Want::default()));
+        return Ok((StartAt::Now, Filter::default()));
     }
     let request: Request = serde_json::from_str(text).map_err(|e| {
         format!(r#"the first message must be the text start or {{"subscribe":{{"after":cursor,"since":time,"filters":{{}}}}}}: {e}"#)
@@ -71,7 +71,7 @@ fn parse(text: &str) -> Result<(StartAt, Want), String> {
         (None, None | Some("now")) => StartAt::Now,
         (None, Some(time)) => StartAt::Time(Timestamp::parse(time, Timestamp::now()).map_err(|e| e.to_string())?),
     };
-    Ok((start, Want::filtered(filter)))
+    Ok((start, filter))
 }
 
 async fn serve(context: &Context, mut socket: WebSocket) {
@@ -80,10 +80,11 @@ async fn serve(context: &Context, mut socket: WebSocket) {
         Ok(None) => return,
         Err(_) => Err("no message came within 10 s: send start or a subscription".to_owned()),
     };
-    let (start, want) = match first {
+    let (start, filter) = match first {
         Ok(first) => first,
         Err(why) => return close(&mut socket, POLICY_VIOLATION, &why).await,
     };
+    let want = Want { filter: context.filters.shared(filter), ..Want::default() };
     match Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await {
         Ok(feed) => run(socket, feed).await,
         Err(e) => close(&mut socket, 1011, &e.to_string()).await,

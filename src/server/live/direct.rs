@@ -1,0 +1,165 @@
+//! Direct writes: while a client has everything, its socket is lent to the fan-out, which writes new records to it without waking
+//! the task that serves it.
+//!
+//! A [`Link`] is in one of three modes. `Task`: hyper writes what the stream gives. `Armed`: the stream has nothing more to give, hyper may
+//! still be writing. `Direct`: hyper has flushed everything, and the fan-out writes. Whoever cannot take a whole write is handed
+//! back, with the rest of it, to its task, which goes on from the position reached. Only one side may write in each mode, which is what
+//! keeps frames whole.
+
+use super::fanout::Shard;
+use crate::cursor::Sequence;
+use crate::filter::Filter;
+use crate::server::net::Socket;
+use bytes::{Buf, Bytes};
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::time::Instant;
+
+/// Where a client stands.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Standing {
+    /// Everything up to here has been sent, or was not wanted.
+    pub(in crate::server) position: Sequence,
+    /// The highest sequence that the client can resume with.
+    pub(in crate::server) told: Sequence,
+    /// When something was last sent.
+    pub(in crate::server) spoke: Instant,
+    /// What it wants; the same `Arc` for all clients with an equal filter.
+    pub(in crate::server) filter: Arc<Filter>,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Task,
+    Armed(Standing),
+    Direct(Standing),
+    /// On the way back to the task.
+    Back(Standing),
+}
+
+#[derive(Debug)]
+struct State {
+    mode: Mode,
+    /// Of a write that did not fit.
+    rest: Bytes,
+    /// Its place in the shard, while it is there.
+    place: Option<usize>,
+}
+
+/// One connection as both sides see it.
+#[derive(Debug)]
+pub(in crate::server) struct Link {
+    socket: Arc<Socket>,
+    shard: Arc<Shard>,
+    state: Mutex<State>,
+    task: AtomicWaker,
+}
+
+/// What becomes of a link after the fan-out has looked at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It is where it should be.
+    Done,
+    /// It is the task's again.
+    HandedBack,
+}
+
+impl Link {
+    pub(in crate::server) fn new(socket: Arc<Socket>, shard: Arc<Shard>) -> Self {
+        let state = State { mode: Mode::Task, rest: Bytes::new(), place: None };
+        Self { socket, shard, state: Mutex::new(state), task: AtomicWaker::new() }
+    }
+
+    /// Lends the socket to the fan-out, and comes back when the task has to go on. Dropped early, the socket is the task's as well.
+    pub(super) async fn lend(self: &Arc<Self>, standing: Standing) -> Standing {
+        self.state.lock().mode = Mode::Armed(standing);
+        let guard = TakeBack(Arc::clone(self));
+        poll_fn(|cx| {
+            guard.0.task.register(cx.waker());
+            let mut state = guard.0.state.lock();
+            match std::mem::replace(&mut state.mode, Mode::Task) {
+                Mode::Back(standing) => Poll::Ready(standing),
+                other => {
+                    state.mode = other;
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Nothing of hyper's waits to be written.
+    pub(in crate::server) fn flushed(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if matches!(state.mode, Mode::Armed(_)) {
+            let Mode::Armed(standing) = std::mem::replace(&mut state.mode, Mode::Task) else { return };
+            let position = standing.position;
+            state.mode = Mode::Direct(standing);
+            state.place = Some(self.shard.add(Arc::clone(self)));
+            drop(state);
+            self.shard.nudge(position);
+        }
+    }
+
+    /// What the task has to write before anything else.
+    pub(in crate::server) fn rest(&self) -> Option<Bytes> {
+        let state = self.state.lock();
+        (!state.rest.is_empty()).then(|| state.rest.clone())
+    }
+
+    /// So much of it is written.
+    pub(in crate::server) fn rest_written(&self, bytes: usize) {
+        self.state.lock().rest.advance(bytes);
+    }
+
+    /// The connection is over.
+    pub(in crate::server) fn gone(&self) {
+        let mut state = self.state.lock();
+        state.mode = Mode::Task;
+        let place = state.place.take();
+        drop(state);
+        if let Some(place) = place {
+            self.shard.remove(place);
+        }
+    }
+
+    /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, if any, or hands the link back.
+    pub(super) fn deliver(&self, act: impl FnOnce(&mut Standing) -> Option<Bytes>) -> Delivery {
+        let mut state = self.state.lock();
+        let Mode::Direct(standing) = &mut state.mode else { return Delivery::HandedBack };
+        let Some(bytes) = act(standing) else { return self.hand_back(&mut state, Bytes::new()) };
+        if bytes.is_empty() {
+            return Delivery::Done;
+        }
+        match self.socket.try_write(&bytes) {
+            Ok(written) if written == bytes.len() => Delivery::Done,
+            Ok(written) => self.hand_back(&mut state, bytes.slice(written..)),
+            // Full or broken: the task finds out which.
+            Err(_) => self.hand_back(&mut state, bytes),
+        }
+    }
+
+    fn hand_back(&self, state: &mut State, rest: Bytes) -> Delivery {
+        if let Mode::Direct(standing) = std::mem::replace(&mut state.mode, Mode::Task) {
+            state.mode = Mode::Back(standing);
+        }
+        state.rest = rest;
+        if let Some(place) = state.place.take() {
+            self.shard.remove(place);
+        }
+        self.task.wake();
+        Delivery::HandedBack
+    }
+}
+
+/// The stream ended while its socket was lent.
+struct TakeBack(Arc<Link>);
+
+impl Drop for TakeBack {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}

@@ -1,0 +1,101 @@
+//! What hyper reads and writes: the socket, with what the fan-out left half-written before everything else, and an end for peers that
+//! take nothing.
+
+use super::socket::Socket;
+use crate::server::live::direct::Link;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// A peer that takes nothing of what waits for it for this long is cut; it resumes by cursor.
+pub(in crate::server) const STALLED: Duration = Duration::from_secs(30);
+
+/// A connection's byte stream.
+#[derive(Debug)]
+pub(super) struct Io {
+    socket: Arc<Socket>,
+    /// Set for connections that the fan-out may write to.
+    link: Option<Arc<Link>>,
+    /// Runs while something waits to be written and nothing can be.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Io {
+    pub(super) fn new(socket: Arc<Socket>, link: Option<Arc<Link>>) -> Self {
+        Self { socket, link, stalled: None }
+    }
+
+    /// Lets a write that cannot go on fail after [`STALLED`].
+    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALLED)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
+    }
+
+    /// Writes what the fan-out left. Progress in it counts as such.
+    fn write_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(link) = self.link.clone() else { return Poll::Ready(Ok(())) };
+        while let Some(rest) = link.rest() {
+            let written = self.socket.poll_write(cx, &[IoSlice::new(&rest)]);
+            let written = ready!(self.watch(cx, written))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            link.rest_written(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.write_rest(cx))?;
+        let written = self.socket.poll_write(cx, bytes);
+        self.watch(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.write_rest(cx))?;
+        // hyper flushes its transport when nothing of its own waits any more: from here on nobody but the fan-out has anything to say.
+        if let Some(link) = &self.link {
+            link.flushed();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.write_rest(cx))?;
+        self.socket.end_writing();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            link.gone();
+        }
+    }
+}

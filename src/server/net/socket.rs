@@ -1,0 +1,65 @@
+//! A connection's socket, shared by the task that serves its HTTP and the [fan-out](super::super::live::fanout) that may write to it directly.
+
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use tokio::io::ReadBuf;
+use tokio::net::{TcpStream, UnixStream};
+
+/// TCP, or a unix socket.
+#[derive(Debug)]
+pub(in crate::server) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// The same call on whichever it is.
+macro_rules! either {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self {
+            Socket::Tcp($socket) => $call,
+            Socket::Unix($socket) => $call,
+        }
+    };
+}
+
+impl Socket {
+    /// Whether it could be written just now; `WouldBlock` when the peer has not taken enough of what it was sent.
+    pub(in crate::server) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, socket => socket.try_write(bytes))
+    }
+
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            std::task::ready!(either!(self, socket => socket.poll_read_ready(cx)))?;
+            match either!(self, socket => socket.try_read_buf(buffer)) {
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            std::task::ready!(either!(self, socket => socket.poll_write_ready(cx)))?;
+            match either!(self, socket => socket.try_write_vectored(bytes)) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    pub(super) fn end_writing(&self) {
+        let socket = either!(self, socket => socket2::SockRef::from(socket));
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The address of the peer's machine; none for a unix socket.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(socket) => socket.peer_addr().ok().map(|address: SocketAddr| address.ip().to_canonical()),
+            Self::Unix(_) => None,
+        }
+    }
+}
