@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Routes of the pages; every other file is a part.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("index.html", "/"),
     ("compare.html", "/compare"),
+    ("login.html", "/login"),
     ("demo/sse.html", "/demo/sse"),
     ("demo/polling.html", "/demo/polling"),
     ("demo/websocket.html", "/demo/websocket"),
@@ -92,9 +93,10 @@ fn policy(html: &str) -> String {
         out
     };
     format!(
-        "default-src 'none'; script-src 'self'{}; style-src 'self'{}; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'self'{}; style-src 'self'{}; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action {}; frame-ancestors 'none'",
         hashes("script"),
-        hashes("style")
+        hashes("style"),
+        if html.contains("<form method") { "'self'" } else { "'none'" }
     )
 }
 

@@ -9,14 +9,13 @@ use crate::ingest::{self, Source, StatusHandle};
 use crate::log::{EmbeddedLog, EventLog};
 use crate::recorder::{Recorder, RecorderStats};
 use crate::retention;
-use crate::server::{self, Context};
+use crate::server::{self, Access, Context, Listener, Tls};
 use anyhow::Context as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -37,7 +36,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     raise_file_limit(config.max_connections);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+    let listener = Listener::bind(&config.listen).await.with_context(|| {
         format!("cannot listen on {}; is another shipslog running? choose another address with --listen", config.listen)
     })?;
     let stop = async move {
@@ -54,13 +53,14 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     if let Some(path) = config.read_only.clone() {
         return read_only(&path, config, listener, stop).await;
     }
     let started = Instant::now();
-    // Bad hosts are refused before anything is touched.
+    // Bad hosts, certificates and tokens are refused before anything is touched.
     sources(&config, false)?;
+    let doors = Doors::load(&config)?;
     let data_dir = config.data_dir.clone();
     let (log, recovery) = tokio::task::spawn_blocking(move || EmbeddedLog::open(&data_dir))
         .await?
@@ -86,11 +86,10 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
     let recording = tokio::spawn(recorder.run(inbox));
 
     tokio::spawn(retention::run(Arc::clone(&log), config.retention, shutdown.clone()));
-    let address = listener.local_addr()?;
     let mut context = Context::new(Arc::clone(&log), shutdown);
     (context.sources, context.recorder, context.started) = (statuses, stats, started);
-    announce(address)?;
-    let serving = tokio::spawn(server::serve(listener, with_rules(context, &config), options(&config)));
+    announce(&listener, &doors)?;
+    let serving = tokio::spawn(server::serve(listener, doors.guard(context, &config), doors.options(&config)));
 
     let mut recording = recording;
     let failed = tokio::select! {
@@ -107,8 +106,9 @@ pub async fn run(config: ServeConfig, listener: TcpListener, stop: impl Future<O
 }
 
 /// Serves a log or an export that is not ours, and records nothing.
-async fn read_only(path: &Path, config: ServeConfig, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+async fn read_only(path: &Path, config: ServeConfig, listener: Listener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let started = Instant::now();
+    let doors = Doors::load(&config)?;
     let opening = path.to_owned();
     let (log, _made) = tokio::task::spawn_blocking(move || open_read_only(&opening)).await?.with_context(|| {
         format!("cannot serve {} read-only; it must be the --data-dir of a log, or a JSON Lines export", path.display())
@@ -119,8 +119,8 @@ async fn read_only(path: &Path, config: ServeConfig, listener: TcpListener, stop
     let (stop_sender, shutdown) = watch::channel(false);
     let mut context = Context::new(log, shutdown);
     context.started = started;
-    announce(listener.local_addr()?)?;
-    let serving = tokio::spawn(server::serve(listener, with_rules(context, &config), options(&config)));
+    announce(&listener, &doors)?;
+    let serving = tokio::spawn(server::serve(listener, doors.guard(context, &config), doors.options(&config)));
     stop.await;
     stop_sender.send_replace(true);
     let _ = serving.await;
@@ -147,14 +147,36 @@ impl Drop for Scratch {
     }
 }
 
-/// The server's state, with who may ask what.
-fn with_rules(mut context: Context, config: &ServeConfig) -> Arc<Context> {
-    context.allowed_hosts.clone_from(&config.allow_hosts);
-    Arc::new(context)
+/// What the server lets in, from the files that say so.
+struct Doors {
+    tls: Option<Arc<Tls>>,
+    access: Option<Arc<Access>>,
 }
 
-fn options(config: &ServeConfig) -> server::Options {
-    server::Options { max_connections: config.max_connections, direct_writes: config.direct_writes }
+impl Doors {
+    fn load(config: &ServeConfig) -> anyhow::Result<Self> {
+        let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose().context("--tls-cert and --tls-key")?;
+        let access = config.token_file.as_ref().map(|file| Access::load(file)).transpose().context("--token-file")?;
+        Ok(Self { tls: tls.map(Arc::new), access: access.map(Arc::new) })
+    }
+
+    /// The server's state, with who may ask what.
+    fn guard(&self, mut context: Context, config: &ServeConfig) -> Arc<Context> {
+        context.allowed_hosts.clone_from(&config.allow_hosts);
+        context.cors_origins.clone_from(&config.cors_origins);
+        context.access.clone_from(&self.access);
+        context.max_streams = config.max_connections as u64;
+        Arc::new(context)
+    }
+
+    fn options(&self, config: &ServeConfig) -> server::Options {
+        server::Options {
+            max_connections: config.max_connections,
+            max_connections_per_address: config.max_connections_per_address,
+            direct_writes: config.direct_writes,
+            tls: self.tls.clone(),
+        }
+    }
 }
 
 /// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.
@@ -186,8 +208,12 @@ fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Sour
 }
 
 /// The first line on stdout (API.md 1), for people and for scripts that let the system choose the port.
-fn announce(address: std::net::SocketAddr) -> std::io::Result<()> {
+fn announce(listener: &Listener, doors: &Doors) -> std::io::Result<()> {
+    let scheme = if doors.tls.is_some() { "https" } else { "http" };
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    match listener.address()? {
+        server::Address::Tcp(address) => writeln!(out, "listening on {scheme}://{address}")?,
+        path @ server::Address::Unix(_) => writeln!(out, "listening on {path}")?,
+    }
     out.flush()
 }

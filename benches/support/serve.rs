@@ -14,9 +14,14 @@ pub(crate) async fn start(log: Arc<dyn EventLog>) -> (SocketAddr, watch::Sender<
     let (stop, shutdown) = watch::channel(false);
     let context = Arc::new(Context::new(log, shutdown));
     tokio::spawn(server::serve(
-        listener,
+        listener.into(),
         context,
-        Options { max_connections: 10_000, direct_writes: std::env::var_os("SHIPSLOG_NO_DIRECT").is_none() },
+        Options {
+            max_connections: 10_000,
+            max_connections_per_address: None,
+            tls: None,
+            direct_writes: std::env::var_os("SHIPSLOG_NO_DIRECT").is_none(),
+        },
     ));
     (address, stop)
 }

@@ -2,9 +2,11 @@
 
 use super::render::Format;
 use super::report::Usage;
-use crate::client::{Client, ClientError, Selection};
+use crate::client::{Client, Selection, Target};
 use crate::filter::Filter;
 use crate::time::Timestamp;
+use anyhow::Context as _;
+use std::path::{Path, PathBuf};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:7070";
 
@@ -14,13 +16,29 @@ pub(super) struct Remote {
     /// The recorder to ask
     #[arg(long, env = "SHIPSLOG_URL", default_value = DEFAULT_URL)]
     pub(super) url: String,
+    /// File with the token that the server wants; its first line that is not empty or a comment
+    #[arg(long, env = "SHIPSLOG_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificates in PEM to trust besides those of the system
+    #[arg(long, env = "SHIPSLOG_CA_CERT", value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
 }
 
 impl Remote {
-    pub(super) fn client(&self) -> Result<Client, ClientError> {
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
         // An empty variable counts as absent, since compose files and units cannot unset.
-        Client::new(if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() })
+        let url = if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() };
+        let given = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+        let token = given(&self.token_file).map(|path| first_token(&path)).transpose()?;
+        let ca_cert = given(&self.ca_cert).map(|path| std::fs::read(&path).with_context(|| format!("cannot read {}", path.display())));
+        Ok(Client::to(&Target { url: url.to_owned(), token, ca_cert: ca_cert.transpose()? })?)
     }
+}
+
+fn first_token(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the token file {}", path.display()))?;
+    let token = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    token.map(str::to_owned).with_context(|| format!("{} holds no token", path.display()))
 }
 
 /// Which kinds of events.

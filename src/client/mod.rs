@@ -6,12 +6,14 @@ mod error;
 mod follow;
 mod request;
 mod sse;
+mod target;
 
 pub use backoff::{Backoff, Pace};
 pub use continuity::StreamItem;
 pub use error::ClientError;
 pub use follow::Follow;
 pub use request::{Compression, Export, HistoryPage, HistoryQuery, LogBounds, Order, Readiness, Selection};
+pub use target::Target;
 
 use crate::cursor::Cursor;
 use crate::filter::Filter;
@@ -45,6 +47,8 @@ pub enum Start {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    /// Path of the unix socket, where there is one.
+    socket: Option<String>,
 }
 
 impl Client {
@@ -53,23 +57,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::BadUrl`] for what is not an HTTP URL.
     pub fn new(url: &str) -> Result<Self, ClientError> {
-        let bad = |why: &str| ClientError::BadUrl { url: url.to_owned(), why: why.to_owned() };
-        let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let mut base = Url::parse(&full).map_err(|e| bad(&e.to_string()))?;
-        match base.scheme() {
-            "http" => {}
-            "https" => return Err(bad("https is not available yet; use http:// or a tunnel")),
-            _ => return Err(bad("the scheme must be http")),
-        }
-        base.set_query(None);
-        base.set_fragment(None);
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .user_agent(concat!("shipslog/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| bad(&error::root_cause(&e)))?;
-        Ok(Self { http, base })
+        Self::to(&Target { url: url.to_owned(), ..Target::default() })
     }
 
     /// Follows the log live, through restarts of the server, for ever. Nothing is sent before [`Follow::next`].
@@ -79,6 +67,9 @@ impl Client {
 
     /// The server's URL without credentials, for messages.
     fn shown(&self) -> String {
+        if let Some(path) = &self.socket {
+            return format!("unix:{path}");
+        }
         let mut url = self.base.clone();
         let _ = url.set_username("");
         let _ = url.set_password(None);

@@ -43,6 +43,22 @@ pub struct Layer {
     /// Most connections at one time [env: SHIPSLOG_MAX_CONNECTIONS] [default: 10000]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<u32>,
+    /// Most of them from one address (IPv6: from one /64) [env: SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS] [default: a quarter of all, and all from this machine]
+    #[arg(long, value_name = "N")]
+    pub max_connections_per_address: Option<u32>,
+    /// Certificate chain in PEM, for TLS and HTTP/2; read again when it changes [env: SHIPSLOG_TLS_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key in PEM [env: SHIPSLOG_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Let in only who has one of these tokens, one a line; read again when it changes [env: SHIPSLOG_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Origin whose pages may read, repeatable [env: SHIPSLOG_CORS_ORIGIN, separated by commas]
+    #[arg(long, value_name = "URL")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub cors_origin: Option<Vec<String>>,
     /// Write new records straight to the sockets of plain HTTP/1.1 streams; false takes the way that TLS and HTTP/2 take [env: SHIPSLOG_DIRECT_WRITES] [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub direct_writes: Option<bool>,

@@ -7,7 +7,7 @@ pub use file::Layer;
 pub use settings::{Env, Origin, Setting, Settings};
 
 use crate::retention::Retention;
-use std::net::SocketAddr;
+pub use crate::server::Address;
 use std::path::PathBuf;
 
 /// What `serve` runs with; every value checked.
@@ -16,7 +16,7 @@ pub struct ServeConfig {
     /// Where the log lives.
     pub data_dir: PathBuf,
     /// Address to listen on; port 0 takes a free one.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// Docker hosts as the user wrote them, `URL` or `name=URL`; never empty. Not used with `demo`.
     pub docker_hosts: Vec<String>,
     /// Synthetic events instead of Docker's.
@@ -31,6 +31,14 @@ pub struct ServeConfig {
     pub retention: Retention,
     /// Most connections held at one time.
     pub max_connections: usize,
+    /// Most of them from one address; by default a quarter of all, and from this machine all.
+    pub max_connections_per_address: Option<usize>,
+    /// Certificate and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Tokens, of which a client needs one.
+    pub token_file: Option<PathBuf>,
+    /// Origins whose pages may read.
+    pub cors_origins: Vec<String>,
     /// Whether new records are written straight to the sockets of streams.
     pub direct_writes: bool,
 }
@@ -78,13 +86,14 @@ pub enum ConfigError {
     /// An address that others can reach, without consent.
     #[error(
         "{place}: {listen} can be reached from other machines, and anyone who reaches it can read every event; \
-         listen on 127.0.0.1 or [::1], or add --insecure if everyone on that network may read them"
+         listen on 127.0.0.1 or [::1], or give it --token-file together with --tls-cert and --tls-key, \
+         or add --insecure if everyone on that network may read them"
     )]
     Exposed {
         /// Flag, variable, or file and key.
         place: String,
         /// The address.
-        listen: SocketAddr,
+        listen: Address,
     },
 }
 

@@ -1,10 +1,9 @@
 //! Merging the layers, and checking what comes out.
 
-use super::{ConfigError, Layer, ServeArgs, ServeConfig};
+use super::{Address, ConfigError, Layer, ServeArgs, ServeConfig};
 use crate::retention::Retention;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,6 +93,16 @@ pub struct Settings {
     pub retain_bytes: Setting<String>,
     /// `--max-connections`
     pub max_connections: Setting<u32>,
+    /// `--max-connections-per-address`; 0 when not given
+    pub max_connections_per_address: Setting<u32>,
+    /// `--tls-cert`; empty when not given
+    pub tls_cert: Setting<PathBuf>,
+    /// `--tls-key`; empty when not given
+    pub tls_key: Setting<PathBuf>,
+    /// `--token-file`; empty when not given
+    pub token_file: Setting<PathBuf>,
+    /// `--cors-origin`
+    pub cors_origin: Setting<Vec<String>>,
     /// `--direct-writes`
     pub direct_writes: Setting<bool>,
 }
@@ -129,6 +138,17 @@ impl Settings {
                 file.max_connections,
                 DEFAULT_MAX_CONNECTIONS,
             ),
+            max_connections_per_address: places.or(
+                "max-connections-per-address",
+                flags.max_connections_per_address,
+                env_layer.max_connections_per_address,
+                file.max_connections_per_address,
+                0,
+            ),
+            tls_cert: places.or("tls-cert", flags.tls_cert, env_layer.tls_cert, file.tls_cert, PathBuf::new()),
+            tls_key: places.or("tls-key", flags.tls_key, env_layer.tls_key, file.tls_key, PathBuf::new()),
+            token_file: places.or("token-file", flags.token_file, env_layer.token_file, file.token_file, PathBuf::new()),
+            cors_origin: places.or("cors-origin", flags.cors_origin, env_layer.cors_origin, file.cors_origin, Vec::new()),
             direct_writes: places.or("direct-writes", flags.direct_writes, env_layer.direct_writes, file.direct_writes, true),
         })
     }
@@ -138,13 +158,8 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] for the first value that cannot be used, or for an address that needs `--insecure`.
     pub fn check(&self) -> Result<ServeConfig, ConfigError> {
-        const ADDRESS: &str = "ADDRESS:PORT, such as 127.0.0.1:7070, [::1]:7070 or 0.0.0.0:0";
-        let text = self.listen.value.trim();
-        let listen: SocketAddr = match text.strip_prefix("localhost:") {
-            Some(port) => port.parse().map(|port| (Ipv4Addr::LOCALHOST, port).into()).ok(),
-            None => text.parse().ok(),
-        }
-        .ok_or_else(|| self.listen.refuse(text, ADDRESS))?;
+        const ADDRESS: &str = "ADDRESS:PORT, such as 127.0.0.1:7070, [::1]:7070 or 0.0.0.0:0, or unix:PATH";
+        let listen: Address = self.listen.value.parse().map_err(|()| self.listen.refuse(self.listen.value.trim(), ADDRESS))?;
         if self.data_dir.value.as_os_str().is_empty() {
             return Err(self.data_dir.refuse("", "the path of a directory"));
         }
@@ -158,8 +173,16 @@ impl Settings {
         if max_connections == 0 {
             return Err(self.max_connections.refuse("0", "a number from 1 up"));
         }
-        // An IPv4 address in IPv6 clothes (::ffff:127.0.0.1) is judged as what it is.
-        if !listen.ip().to_canonical().is_loopback() && !self.insecure.value {
+        let of_each = usize::try_from(self.max_connections_per_address.value).unwrap_or(usize::MAX);
+        let max_connections_per_address = Some(of_each).filter(|number| *number > 0);
+        let tls = self.tls()?;
+        let token_file = given(&self.token_file);
+        let exposed = match &listen {
+            // An IPv4 address in IPv6 clothes (::ffff:127.0.0.1) is judged as what it is.
+            Address::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+            Address::Unix(_) => false,
+        };
+        if exposed && !self.insecure.value && (tls.is_none() || token_file.is_none()) {
             return Err(ConfigError::Exposed { place: self.listen.place(), listen });
         }
         Ok(ServeConfig {
@@ -169,11 +192,38 @@ impl Settings {
             demo: self.demo.value,
             allow_hosts: self.allow_host.value.clone(),
             insecure: self.insecure.value,
-            read_only: Some(self.read_only.value.clone()).filter(|path| !path.as_os_str().is_empty()),
+            read_only: given(&self.read_only),
             retention: Retention { age: self.retain_age()?, bytes: self.retain_bytes()? },
             max_connections,
+            max_connections_per_address,
+            tls,
+            token_file,
+            cors_origins: self.cors_origins()?,
             direct_writes: self.direct_writes.value,
         })
+    }
+
+    /// Certificate and key.
+    fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+        match (given(&self.tls_cert), given(&self.tls_key)) {
+            (Some(cert), Some(key)) => Ok(Some((cert, key))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.tls_key.refuse("", "the file with the key of --tls-cert; the two go together")),
+            (None, Some(_)) => Err(self.tls_cert.refuse("", "the file with the certificate of --tls-key; the two go together")),
+        }
+    }
+
+    /// As browsers send them (RFC 6454, 6.2): scheme and host, without a path.
+    fn cors_origins(&self) -> Result<Vec<String>, ConfigError> {
+        let origin = |text: &String| {
+            let text = text.trim().trim_end_matches('/');
+            let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or("");
+            if host.is_empty() || host.contains(['/', '*', ' ', '?', '#', '@']) {
+                return Err(self.cors_origin.refuse(text, "an origin, such as https://status.example or http://localhost:8080"));
+            }
+            Ok(text.to_ascii_lowercase())
+        };
+        self.cors_origin.value.iter().map(origin).collect()
     }
 
     fn retain_age(&self) -> Result<Option<Duration>, ConfigError> {
@@ -213,9 +263,19 @@ impl Settings {
             row(&self.retain_age),
             row(&self.retain_bytes),
             row(&self.max_connections),
+            row(&self.max_connections_per_address),
+            path(&self.tls_cert),
+            path(&self.tls_key),
+            path(&self.token_file),
+            row(&self.cors_origin),
             row(&self.direct_writes),
         ]
     }
+}
+
+/// A path that was given.
+fn given(path: &Setting<PathBuf>) -> Option<PathBuf> {
+    Some(path.value.clone()).filter(|path| !path.as_os_str().is_empty())
 }
 
 struct Places {
@@ -267,6 +327,13 @@ fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
         max_connections: text(env, "SHIPSLOG_MAX_CONNECTIONS")?
             .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS", value, "a number from 1 up")))
             .transpose()?,
+        max_connections_per_address: text(env, "SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS")?
+            .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS", value, "a number from 1 up")))
+            .transpose()?,
+        tls_cert: env("SHIPSLOG_TLS_CERT").filter(|v| !v.is_empty()).map(PathBuf::from),
+        tls_key: env("SHIPSLOG_TLS_KEY").filter(|v| !v.is_empty()).map(PathBuf::from),
+        token_file: env("SHIPSLOG_TOKEN_FILE").filter(|v| !v.is_empty()).map(PathBuf::from),
+        cors_origin: list(env, "SHIPSLOG_CORS_ORIGIN")?,
         direct_writes: switch(env, "SHIPSLOG_DIRECT_WRITES")?,
     })
 }

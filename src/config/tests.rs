@@ -45,6 +45,10 @@ fn defaults_are_the_documented_ones() {
             read_only: None,
             retention: Retention::default(),
             max_connections: 10_000,
+            max_connections_per_address: None,
+            tls: None,
+            token_file: None,
+            cors_origins: Vec::new(),
             direct_writes: true,
         }
     );
@@ -59,7 +63,7 @@ fn flag_beats_env_beats_file_beats_default() {
     assert_eq!((settings.demo.value, &settings.demo.origin), (false, &Origin::Env("SHIPSLOG_DEMO".into())));
     assert_eq!((settings.max_connections.value, &settings.max_connections.origin), (7, &Origin::File(file.path.clone().into())));
     assert_eq!((settings.insecure.value, &settings.insecure.origin), (false, &Origin::Default));
-    assert_eq!(load(&["--demo"], &env).unwrap().listen.port(), 2);
+    assert_eq!(load(&["--demo"], &env).unwrap().listen.to_string(), "127.0.0.1:2");
     assert!(load(&["--demo"], &env).unwrap().demo);
     assert!(!load(&["--demo=false"], &[("SHIPSLOG_DEMO", "1")]).unwrap().demo);
 }
@@ -94,7 +98,7 @@ fn errors_name_the_place_and_what_is_accepted() {
     let bad_listen = toml_file("listen = 'nonsense'\n");
     let bad_kind = toml_file("max-connections = 'many'\n");
     let bad_list = toml_file("allow-host = 7\n");
-    let cases: [Case<'_>; 12] = [
+    let cases: [Case<'_>; 18] = [
         (&["--config", &unknown.path], &[], &["shipslog.toml", "unknown field `listne`", "`data-dir`", "`listen`"]),
         (&["--config", &bad_listen.path], &[], &["shipslog.toml: listen", "nonsense", "127.0.0.1:7070"]),
         (&["--config", &bad_kind.path], &[], &["shipslog.toml", "max-connections", "u32"]),
@@ -107,6 +111,12 @@ fn errors_name_the_place_and_what_is_accepted() {
         (&["--max-connections", "0"], &[], &["--max-connections", "a number from 1 up"]),
         (&["--docker-host", ""], &[], &["--docker-host", "unix:///var/run/docker.sock"]),
         (&["--allow-host", "http://a/"], &[], &["--allow-host", "without scheme"]),
+        (&["--listen", "unix:"], &[], &["--listen", "unix:PATH"]),
+        (&["--tls-cert", "c"], &[], &["--tls-key", "the two go together"]),
+        (&["--tls-key", "k"], &[], &["--tls-cert", "the two go together"]),
+        (&["--cors-origin", "*"], &[], &["--cors-origin", "https://status.example"]),
+        (&["--cors-origin", "https://a.example/path"], &[], &["--cors-origin", "an origin"]),
+        (&[], &[("SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS", "few")], &["SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS", "a number from 1 up"]),
     ];
     for (line, env, expected) in cases {
         let error = load(line, env).unwrap_err().to_string();
@@ -124,8 +134,13 @@ fn an_address_that_others_can_reach_needs_consent() {
         assert!(load(&["--listen", listen, "--insecure"], &[]).unwrap().insecure);
         assert!(load(&["--listen", listen], &[("SHIPSLOG_INSECURE", "true")]).unwrap().insecure);
     }
-    for listen in ["127.0.0.1:0", "127.8.0.1:1", "[::1]:7070", "[::ffff:127.0.0.1]:1", "localhost:7070"] {
-        assert!(load(&["--listen", listen], &[]).unwrap().listen.ip().to_canonical().is_loopback(), "{listen}");
+    // With both a token and TLS it is no longer open to everybody; with one of them it is, or the token travels in the clear.
+    let (tls, token) = (["--tls-cert", "c", "--tls-key", "k"], ["--token-file", "t"]);
+    let with = |extra: &[&str]| load(&[&["--listen", "0.0.0.0:0"], extra].concat(), &[]);
+    assert!(with(&[&tls[..], &token].concat()).is_ok());
+    assert!(with(&tls).is_err() && with(&token).is_err());
+    for listen in ["unix:/run/s", "unix:///run/s", "127.0.0.1:0", "127.8.0.1:1", "[::1]:7070", "[::ffff:127.0.0.1]:1", "localhost:7070"] {
+        assert!(load(&["--listen", listen], &[]).is_ok(), "{listen}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What every route can reach.
 
+use super::access::Access;
 use super::live::filters::Filters;
+use super::problem::ApiError;
 use crate::ingest::StatusHandle;
 use crate::log::EventLog;
 use crate::recorder::RecorderStats;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::{Semaphore, watch};
+use warp::http::{StatusCode, header};
 
 /// Shared state of the server.
 pub struct Context {
@@ -21,6 +24,12 @@ pub struct Context {
     pub shutdown: watch::Receiver<bool>,
     /// Names, besides `localhost` and IP addresses, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read, as browsers send them.
+    pub cors_origins: Vec<String>,
+    /// Who may ask; everybody without.
+    pub access: Option<Arc<Access>>,
+    /// Most live streams at a time; over HTTP/2 a connection holds many.
+    pub max_streams: u64,
     /// The filters of open streams.
     pub(super) filters: Filters,
     /// When the process started.
@@ -47,6 +56,9 @@ impl Context {
             recorder: Arc::default(),
             shutdown,
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            access: None,
+            max_streams: u64::MAX,
             filters: Filters::default(),
             started: Instant::now(),
             streams: Gauge::default(),
@@ -86,6 +98,18 @@ impl Gauge {
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Context {
+    /// A place among the live streams, if there is one.
+    pub(super) fn enter_stream(&self) -> Result<StreamGuard, ApiError> {
+        let place = self.streams.enter();
+        if self.streams.get() > self.max_streams {
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many live streams (see --max-connections)");
+            return Err(error.with_header(header::RETRY_AFTER, "2"));
+        }
+        Ok(place)
     }
 }
 

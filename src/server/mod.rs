@@ -1,16 +1,20 @@
 //! The HTTP side: one file a group of routes, `routes.rs` lists them all.
 
+mod access;
 mod context;
 mod events;
 mod export;
 mod live;
+mod login;
 mod net;
 mod page;
 mod pages;
 mod params;
 mod problem;
+mod reload;
 mod routes;
 mod status;
 
+pub use access::{Access, AccessError};
 pub use context::Context;
-pub use net::{Options, serve};
+pub use net::{Address, Listener, Options, Tls, TlsError, serve};

@@ -5,13 +5,13 @@
 use super::context::Context;
 use super::live::direct::Link;
 use super::live::{stream, ws};
-use super::net::{Slot, check_origin};
+use super::net::{Place, Secure};
 use super::problem::ApiError;
-use super::{events, export, pages, status};
+use super::{events, export, login, pages, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, StatusCode, header};
+use warp::http::{StatusCode, header};
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection, path};
 
@@ -40,18 +40,12 @@ pub(super) fn routes(
     let one = one.then(events::one).map(answer).boxed();
     let export =
         path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).and(headers).then(export::export).map(answer).boxed();
-    let ws = path!("api" / "v1" / "ws")
-        .and(get())
-        .and(with.clone())
-        .and(headers)
-        .and(warp::ext::get::<Slot>())
-        .and(websocket())
-        .map(|context, headers, slot, ws| open_websocket(context, &headers, slot, ws))
-        .boxed();
+    let ws =
+        path!("api" / "v1" / "ws").and(get()).and(with.clone()).and(warp::ext::get::<Place>()).and(websocket()).map(open_websocket).boxed();
     let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
     let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context)).boxed();
     let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
-    let readyz = path!("readyz").and(get()).and(with).map(|context| status::readyz(&context)).boxed();
+    let readyz = path!("readyz").and(get()).and(with.clone()).map(|context| status::readyz(&context)).boxed();
 
     let live = path::end().and(get()).and(headers).map(|headers| answer(pages::page("/", &headers))).boxed();
     let compare = path!("compare").and(get()).and(headers).map(|headers| answer(pages::page("/compare", &headers))).boxed();
@@ -59,13 +53,20 @@ pub(super) fn routes(
     let polling = path!("demo" / "polling").and(get()).and(headers).map(|headers| answer(pages::page("/demo/polling", &headers))).boxed();
     let websocket =
         path!("demo" / "websocket").and(get()).and(headers).map(|headers| answer(pages::page("/demo/websocket", &headers))).boxed();
+    let form = path!("login").and(get()).and(headers).map(|headers| answer(login::form(&headers))).boxed();
+    let secure = warp::ext::get::<Secure>().map(|Secure(secure)| secure);
+    let submit =
+        path!("login").and(warp::post()).and(with.clone()).and(secure).and(warp::body::content_length_limit(login::MAX_FORM_BYTES));
+    let submit = submit.and(warp::body::bytes()).then(login::submit).boxed();
+    let end = path!("logout").and(warp::post()).and(secure).map(login::end).boxed();
     let part = path!("assets" / String / String).and(get()).and(headers);
     let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers))).boxed();
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
-    api.or(operations).unify().or(ui).unify().recover(refuse).unify()
+    let session = form.or(submit).unify().or(end).unify().boxed();
+    api.or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()
 }
 
 /// GET, and HEAD for those who only want to know.
@@ -82,16 +83,13 @@ fn websocket() -> BoxedFilter<(Option<warp::ws::Ws>,)> {
     warp::ws().map(Some).or(warp::any().map(|| None)).unify().boxed()
 }
 
-fn open_websocket(context: Arc<Context>, headers: &HeaderMap, slot: Slot, ws: Option<warp::ws::Ws>) -> Response {
+fn open_websocket(context: Arc<Context>, place: Place, ws: Option<warp::ws::Ws>) -> Response {
     let Some(ws) = ws else {
         let error =
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
         return error.with_header(header::UPGRADE, "websocket").into_response();
     };
-    match check_origin(headers, &context.allowed_hosts) {
-        Ok(()) => ws::upgrade(context, slot, ws),
-        Err(error) => error.into_response(),
-    }
+    ws::upgrade(context, place, ws)
 }
 
 /// What no route took.

@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod docker;
 mod dockerd;
+mod doors;
 mod fake_daemon;
 mod full_disk;
 mod gaps;

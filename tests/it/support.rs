@@ -30,8 +30,19 @@ impl Ship {
     }
 
     pub(crate) fn start_with(data: &Path, args: &[&str]) -> Self {
+        Self::start_on(data, "127.0.0.1:0", args)
+    }
+
+    pub(crate) fn start_on(data: &Path, listen: &str, args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
-        let (child, url) = spawn(data, "127.0.0.1:0", &args);
+        let (child, url) = spawn(data, listen, &args, None);
+        Self { child, url, data: data.to_owned(), args }
+    }
+
+    /// With all that it says in a file.
+    pub(crate) fn start_logging(data: &Path, args: &[&str], log: &Path) -> Self {
+        let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
+        let (child, url) = spawn(data, "127.0.0.1:0", &args, Some(log));
         Self { child, url, data: data.to_owned(), args }
     }
 
@@ -52,7 +63,7 @@ impl Ship {
     /// Starts again on the same address and data.
     pub(crate) fn restart(&mut self) {
         let address = self.url.trim_start_matches("http://").to_owned();
-        (self.child, self.url) = spawn(&self.data, &address, &self.args);
+        (self.child, self.url) = spawn(&self.data, &address, &self.args, None);
     }
 
     /// The first 8 digits of the log's id, as in cursors.
@@ -94,13 +105,22 @@ impl Drop for Ship {
     }
 }
 
-fn spawn(data: &Path, listen: &str, args: &[String]) -> (Child, String) {
-    let mut child = Command::new(BIN)
+fn spawn(data: &Path, listen: &str, args: &[String], log: Option<&Path>) -> (Child, String) {
+    let mut command = Command::new(BIN);
+    if let Some(log) = log {
+        command.stderr(std::fs::File::create(log).unwrap());
+    }
+    let level = if log.is_some() {
+        "trace,h2=info,hyper=info".to_owned()
+    } else {
+        std::env::var("SHIPSLOG_LOG").unwrap_or_else(|_| "error".to_owned())
+    };
+    let mut child = command
         .args(["serve", "--listen", listen, "--data-dir"])
         .arg(data)
         .args(args)
         .env_remove("DOCKER_HOST")
-        .env("SHIPSLOG_LOG", std::env::var("SHIPSLOG_LOG").unwrap_or_else(|_| "error".to_owned()))
+        .env("SHIPSLOG_LOG", level)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -164,11 +184,15 @@ impl Sse {
             request = request.header("Last-Event-ID", id);
         }
         let response = request.send().await.ok()?;
+        Some(Self::of(response))
+    }
+
+    pub(crate) fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Some(Self(Box::pin(response.bytes_stream().eventsource().map(Result::ok))))
+        Self(Box::pin(response.bytes_stream().eventsource().map(Result::ok)))
     }
 
     /// The next event; `None` when the connection is over.

@@ -36,8 +36,9 @@ pub(in crate::server) async fn stream(
     let params = Params::parse(&query, &PARAMS)?;
     let want = Want { filter: context.filters.shared(params.filter()?), ..Want::default() };
     let start = start(&params, &headers)?;
+    let place = context.enter_stream()?;
     let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?;
-    let state = Stream { feed, link, started: false, ended: false, _guard: context.streams.enter() };
+    let state = Stream { feed, link, started: false, ended: false, _place: place };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
         Some((Ok::<_, Infallible>(chunk), state))
@@ -69,7 +70,7 @@ struct Stream {
     link: Option<Arc<Link>>,
     started: bool,
     ended: bool,
-    _guard: StreamGuard,
+    _place: StreamGuard,
 }
 
 impl Stream {

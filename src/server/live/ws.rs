@@ -4,7 +4,7 @@ use super::feed::{Feed, Item, KEEP_ALIVE};
 use crate::filter::Filter;
 use crate::reader::{StartAt, Want};
 use crate::server::context::Context;
-use crate::server::net::Slot;
+use crate::server::net::Place;
 use crate::time::Timestamp;
 use futures_util::SinkExt;
 use serde::Deserialize;
@@ -24,16 +24,18 @@ const DEAD_AFTER: Duration = Duration::from_secs(45);
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 /// Violation of what the server expects (RFC 6455, 7.4.1).
 const POLICY_VIOLATION: u16 = 1008;
+/// The server has no place just now (IANA's registry of close codes).
+const TRY_AGAIN_LATER: u16 = 1013;
 /// The server is going away (RFC 6455, 7.4.1).
 const GOING_AWAY: u16 = 1001;
 /// Reasons in close frames end at this many bytes (RFC 6455, 5.5: 125 less the code).
 const MAX_REASON_BYTES: usize = 120;
 
 /// Upgrades, and serves in a task of its own.
-pub(in crate::server) fn upgrade(context: Arc<Context>, slot: Slot, ws: Ws) -> warp::reply::Response {
+pub(in crate::server) fn upgrade(context: Arc<Context>, place: Place, ws: Ws) -> warp::reply::Response {
     let ws = ws.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     warp::reply::Reply::into_response(ws.on_upgrade(move |socket| async move {
-        let _held = (context.streams.enter(), slot);
+        let _held = place;
         serve(&context, socket).await;
     }))
 }
@@ -85,6 +87,9 @@ async fn serve(context: &Context, mut socket: WebSocket) {
         Err(why) => return close(&mut socket, POLICY_VIOLATION, &why).await,
     };
     let want = Want { filter: context.filters.shared(filter), ..Want::default() };
+    let Ok(_stream) = context.enter_stream() else {
+        return close(&mut socket, TRY_AGAIN_LATER, "too many live streams (see --max-connections)").await;
+    };
     match Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await {
         Ok(feed) => run(socket, feed).await,
         Err(e) => close(&mut socket, 1011, &e.to_string()).await,

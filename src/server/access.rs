@@ -1,0 +1,220 @@
+//! Who may ask: bearer tokens from a file, and for browsers, which cannot send one with an `EventSource`, a session cookie.
+
+use super::context::stopping;
+use super::reload::Watched;
+use cookie::{Cookie, SameSite};
+use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use subtle::ConstantTimeEq;
+use tokio::sync::watch;
+use warp::http::{HeaderMap, header};
+
+/// Name of the session cookie.
+const COOKIE: &str = "shipslog_session";
+/// How long a login lasts.
+const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A shorter token can be guessed.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// Why there are no tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The file cannot be read.
+    #[error("cannot read the token file {path}: {why}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// Nothing in it.
+    #[error("{0} holds no token; write one a line, for example with: openssl rand -hex 32")]
+    Empty(PathBuf),
+    /// One that could be guessed or cannot be sent. Which one is told by its line, since tokens are never shown.
+    #[error("line {line} of {path} is no usable token: it must have {MIN_TOKEN_CHARS} visible ASCII characters or more")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+/// A token, as far as it is kept: its SHA-256.
+type Digest32 = [u8; 32];
+
+/// The tokens that are let in. Their text is nowhere in memory, and nowhere in a log.
+#[derive(Debug)]
+pub struct Access {
+    path: PathBuf,
+    tokens: RwLock<Vec<Digest32>>,
+}
+
+impl Access {
+    /// Reads tokens, one a line; empty lines and lines that begin with `#` do not count.
+    ///
+    /// # Errors
+    /// [`AccessError`], without the tokens' text.
+    pub fn load(path: &Path) -> Result<Self, AccessError> {
+        Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?) })
+    }
+
+    /// Takes a new file as it comes. One that cannot be used is told, and the old tokens kept.
+    pub(super) async fn follow_file(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
+        let mut file = Watched::new([&self.path], shutdown);
+        while file.changed().await {
+            match read(&self.path) {
+                Ok(tokens) => {
+                    *self.tokens.write() = tokens;
+                    tracing::info!(token.file = %self.path.display(), "the tokens have been read again");
+                }
+                Err(e) => tracing::error!(error = %e, "the new tokens cannot be used; the old ones stay"),
+            }
+        }
+    }
+
+    /// Whether a request comes from somebody with a token.
+    pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
+        self.bearer(headers) || self.session(headers, SystemTime::now())
+    }
+
+    fn bearer(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).map(warp::http::HeaderValue::as_bytes);
+        // The scheme in any case (RFC 9110, 11.1).
+        let token = given.filter(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")));
+        token.and_then(|value| value.get(7..)).is_some_and(|token| self.knows(token.trim_ascii()).is_some())
+    }
+
+    /// The token's digest, if it is one of ours. Takes as long for any other.
+    fn knows(&self, token: &[u8]) -> Option<Digest32> {
+        let given: Digest32 = Sha256::digest(token).into();
+        let known = self.tokens.read().iter().fold(subtle::Choice::from(0), |found, token| found | token.ct_eq(&given));
+        bool::from(known).then_some(given)
+    }
+
+    fn session(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+        let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        cookies.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == COOKIE).any(|cookie| {
+            let Some((until, proof)) = cookie.value().split_once('.') else { return false };
+            let (Ok(seconds), Ok(proof)) = (until.parse::<u64>(), hex::decode(proof)) else { return false };
+            let alive = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))) > now;
+            // Whoever changes the tokens ends the sessions that were opened with them.
+            alive && self.tokens.read().iter().any(|token| signer(token, seconds).verify_slice(&proof).is_ok())
+        })
+    }
+
+    /// The cookie for somebody who logs in with `token`; `None` when it is not one of ours. `secure`: over TLS only.
+    pub(super) fn log_in(&self, token: &str, secure: bool) -> Option<String> {
+        let token = self.knows(token.trim().as_bytes())?;
+        let until = (SystemTime::now() + SESSION).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let value = format!("{until}.{}", hex::encode(signer(&token, until).finalize().into_bytes()));
+        Some(cookie(value, SESSION, secure))
+    }
+
+    /// The cookie that ends a session in this browser.
+    pub(super) fn log_out(secure: bool) -> String {
+        cookie(String::new(), Duration::ZERO, secure)
+    }
+}
+
+fn cookie(value: String, age: Duration, secure: bool) -> String {
+    let age = cookie::time::Duration::try_from(age).unwrap_or_default();
+    let cookie = Cookie::build((COOKIE, value)).path("/").http_only(true).same_site(SameSite::Strict).secure(secure).max_age(age);
+    cookie.build().to_string()
+}
+
+/// Signs a session that ends at `until` with a token's digest as the key.
+fn signer(token: &Digest32, until: u64) -> Hmac<Sha256> {
+    // HMAC takes keys of any length.
+    let mut signer =
+        <Hmac<Sha256> as KeyInit>::new_from_slice(token).unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default()));
+    signer.update(b"shipslog session until ");
+    signer.update(until.to_string().as_bytes());
+    signer
+}
+
+fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
+    let text = std::fs::read_to_string(path).map_err(|why| AccessError::Unreadable { path: path.to_owned(), why })?;
+    let mut tokens = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.len() < MIN_TOKEN_CHARS || !line.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(AccessError::Unusable { path: path.to_owned(), line: number + 1 });
+        }
+        tokens.push(Sha256::digest(line).into());
+    }
+    if tokens.is_empty() { Err(AccessError::Empty(path.to_owned())) } else { Ok(tokens) }
+}
+
+/// A wait that makes guessing slow, cut short when the server stops.
+pub(super) async fn slow_down(mut shutdown: watch::Receiver<bool>) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), stopping(&mut shutdown)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "correct-horse-battery-staple";
+
+    fn access(text: &str) -> Result<Access, AccessError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Access::load(file.path())
+    }
+
+    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn bearers_are_let_in() {
+        let access = access(&format!("# people\n{TOKEN}\n\n  another-long-enough-one  \n")).unwrap();
+        for value in [format!("Bearer {TOKEN}"), format!("bearer  {TOKEN} "), "BEARER another-long-enough-one".to_owned()] {
+            assert!(access.allows(&with(header::AUTHORIZATION, &value)), "{value}");
+        }
+        for value in ["", "Bearer", "Bearer ", TOKEN, "Bearer correct-horse-battery-stapl", "Basic Y29ycmVjdA==", "Bearer # people"] {
+            assert!(!access.allows(&with(header::AUTHORIZATION, value)), "{value}");
+        }
+        assert!(!access.allows(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn sessions_last_and_end() {
+        let access = access(TOKEN).unwrap();
+        assert_eq!(access.log_in("something-else-entirely", true), None);
+        let set = access.log_in(TOKEN, true).unwrap();
+        assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict") && set.contains("Secure") && set.contains("Path=/"), "{set}");
+        assert!(!set.contains(TOKEN) && !access.log_in(TOKEN, false).unwrap().contains("Secure"));
+        let value = set.split(';').next().unwrap();
+        let sent = with(header::COOKIE, &format!("theme=dark; {value}"));
+        assert!(access.allows(&sent));
+        assert!(!access.session(&sent, SystemTime::now() + SESSION + Duration::from_secs(1)), "it ends");
+        let (until, proof) = value.strip_prefix("shipslog_session=").unwrap().split_once('.').unwrap();
+        let longer = until.parse::<u64>().unwrap() + 1;
+        for forged in
+            [format!("{longer}.{proof}"), format!("{until}.{}", "0".repeat(64)), format!("{until}."), until.to_owned(), String::new()]
+        {
+            assert!(!access.allows(&with(header::COOKIE, &format!("{COOKIE}={forged}"))), "{forged}");
+        }
+        *access.tokens.write() = vec![Sha256::digest("the-token-after-that-one").into()];
+        assert!(!access.allows(&sent), "the token is gone, and its sessions with it");
+    }
+
+    #[test]
+    fn bad_files_are_told_without_their_tokens() {
+        assert!(access("# none\n\n").unwrap_err().to_string().contains("holds no token"));
+        for bad in ["short", "with a space in the middle", "with-an-umlaut-öööööööö"] {
+            let error = access(&format!("{TOKEN}\n{bad}\n")).unwrap_err().to_string();
+            assert!(error.contains("line 2") && !error.contains(bad), "{error}");
+        }
+        assert!(Access::load(Path::new("/nonexistent")).unwrap_err().to_string().contains("cannot read the token file"));
+    }
+}

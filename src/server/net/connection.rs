@@ -1,0 +1,131 @@
+//! One connection: TLS where there is any, then HTTP/1.1 or HTTP/2.
+
+use super::io::Io;
+use super::places::Place;
+use super::service::Guarded;
+use super::socket::Socket;
+use super::tls::Tls;
+use crate::server::context::{Context, stopping};
+use crate::server::live::direct::Link;
+use crate::server::live::fanout::FanOut;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use warp::reply::Response;
+
+/// A request's header must be whole by then.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What hyper may buffer for a connection, each way; over HTTP/2 for a stream, towards the client.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// Most bytes of a request's header over HTTP/2, as it counts them (RFC 9113, 6.5.2).
+const MAX_H2_HEADER_BYTES: u32 = 16 * 1024;
+/// Requests at a time on one HTTP/2 connection: the tabs of a browser, with their streams, and some to spare.
+const MAX_H2_STREAMS: u32 = 128;
+/// Streams that a client may open and reset at once before its connection is ended (CVE-2023-44487).
+const MAX_H2_RESETS: usize = 32;
+/// Silence after which an HTTP/2 peer is asked whether it is there, and what it has to answer.
+const H2_PING: Duration = Duration::from_secs(20);
+
+/// What all connections share.
+pub(super) struct Connections<S> {
+    pub(super) routes: S,
+    pub(super) context: Arc<Context>,
+    pub(super) fan_out: Option<FanOut>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+impl<S> Connections<S>
+where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    /// Serves a connection in a task of its own.
+    pub(super) fn start(&self, socket: Socket, place: Place) {
+        let socket = Arc::new(socket);
+        let link = self.fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
+        let io = Io::new(socket, link.clone());
+        let service = |link: Option<Arc<Link>>| Guarded {
+            routes: self.routes.clone(),
+            context: Arc::clone(&self.context),
+            place,
+            link,
+            secure: self.tls.is_some(),
+        };
+        let (service, shutdown) = (service(link), self.context.shutdown.clone());
+        match self.tls.clone() {
+            None => tokio::spawn(http1(io, service, shutdown)),
+            Some(tls) => tokio::spawn(encrypted(tls, io, service, shutdown)),
+        };
+    }
+}
+
+async fn encrypted<S>(tls: Arc<Tls>, io: Io, service: Guarded<S>, shutdown: watch::Receiver<bool>)
+where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    match tls.accept(io).await {
+        Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => http2(stream, service, shutdown).await,
+        Ok(stream) => http1(stream, service, shutdown).await,
+        Err(e) => tracing::debug!(error = %e, "a TLS handshake failed"),
+    }
+}
+
+async fn http1<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Guarded<S>, mut shutdown: watch::Receiver<bool>)
+where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping(&mut shutdown) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    ended_with(ended);
+}
+
+async fn http2<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Guarded<S>, mut shutdown: watch::Receiver<bool>)
+where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_H2_STREAMS)
+        .max_pending_accept_reset_streams(MAX_H2_RESETS)
+        .max_header_list_size(MAX_H2_HEADER_BYTES)
+        .max_send_buf_size(MAX_BUFFER_BYTES)
+        .keep_alive_interval(H2_PING)
+        .keep_alive_timeout(H2_PING)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping(&mut shutdown) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    ended_with(ended);
+}
+
+fn ended_with(ended: hyper::Result<()>) {
+    if let Err(e) = ended {
+        tracing::debug!(error = %e, "a connection ended with an error");
+    }
+}

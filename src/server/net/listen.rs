@@ -1,0 +1,152 @@
+//! Where connections come from.
+
+use super::socket::Socket;
+use socket2::SockRef;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+
+/// What the kernel may buffer towards a client. Left to itself it may take megabytes for one that reads slowly.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+/// A peer that acknowledges nothing for this long is gone.
+const DEAD_PEER: Duration = Duration::from_secs(30);
+/// Who may connect to the unix socket: its owner and its group, as with Docker's own.
+const SOCKET_MODE: u32 = 0o660;
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Address and port.
+    Tcp(SocketAddr),
+    /// Path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = ();
+
+    /// `ADDRESS:PORT`, `localhost:PORT`, or `unix:PATH` (also as `unix://PATH`).
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.trim();
+        match (text.strip_prefix("unix:"), text.strip_prefix("localhost:")) {
+            (Some(""), _) => Err(()),
+            (Some(path), _) => Ok(Self::Unix(path.strip_prefix("//").unwrap_or(path).into())),
+            (None, Some(port)) => port.parse().map(|port: u16| Self::Tcp((Ipv4Addr::LOCALHOST, port).into())).map_err(|_| ()),
+            (None, None) => text.parse().map(Self::Tcp).map_err(|_| ()),
+        }
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Listener(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    /// Listens.
+    ///
+    /// # Errors
+    /// As the system says; `AddrInUse` for the socket of a program that is still there.
+    pub async fn bind(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => TcpListener::bind(address).await.map(|listener| Self(Kind::Tcp(listener))),
+            Address::Unix(path) => {
+                remove_stale(path)?;
+                let listener = UnixListener::bind(path)?;
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
+                Ok(Self(Kind::Unix(listener, path.clone())))
+            }
+        }
+    }
+
+    /// The address, with the port that the system chose.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn address(&self) -> io::Result<Address> {
+        match &self.0 {
+            Kind::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Kind::Unix(_, path) => Ok(Address::Unix(path.clone())),
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<Socket> {
+        match &self.0 {
+            Kind::Tcp(listener) => listener.accept().await.map(|(stream, _)| Socket::Tcp(tune(stream))),
+            Kind::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Socket::Unix(stream)),
+        }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self(Kind::Tcp(listener))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Kind::Unix(_, path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes the socket of a program that was killed. Anything else at that path stays, and makes the bind fail.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+    let dead = || matches!(std::os::unix::net::UnixStream::connect(path), Err(e) if e.kind() == io::ErrorKind::ConnectionRefused);
+    if is_socket && dead() { std::fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Socket options; one that cannot be set costs comfort, not correctness.
+fn tune(stream: TcpStream) -> TcpStream {
+    let socket = SockRef::from(&stream);
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+    let _ = socket.set_tcp_user_timeout(Some(DEAD_PEER));
+    let _ = socket.set_keepalive(true);
+    stream
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn takes_over_a_dead_socket_but_not_a_live_one_or_a_file() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let address = Address::Unix(dir.path().join("s"));
+        let first = Listener::bind(&address).await.unwrap();
+        assert_eq!(Listener::bind(&address).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        // As a kill would: the socket closes, its file stays.
+        let Kind::Unix(listener, path) = &first.0 else { panic!("a unix socket") };
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, SOCKET_MODE);
+        let _ = listener;
+        drop(std::mem::replace(&mut { first }.0, Kind::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap())));
+        drop(Listener::bind(&address).await.unwrap());
+        assert!(!dir.path().join("s").exists(), "an orderly end removes it");
+        std::fs::write(dir.path().join("s"), "mine").unwrap();
+        assert!(Listener::bind(&address).await.is_err());
+        assert_eq!(std::fs::read(dir.path().join("s")).unwrap(), b"mine");
+    }
+}

@@ -1,0 +1,102 @@
+//! Which pages may ask: our own, and those of listed origins (Fetch standard, 3.2).
+
+use super::guard::{host_name, is_allowed, text};
+use crate::server::problem::ApiError;
+use warp::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use warp::reply::{Reply, Response};
+
+/// What a script of another origin may send besides what it always may.
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, cache-control, if-none-match, last-event-id, prefer");
+/// What it may read besides what it always may.
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("etag, link, preference-applied, retry-after");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
+/// Seconds that a browser may go without asking again.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// The rules of a server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origins<'a> {
+    /// Names that are ours.
+    pub(super) hosts: &'a [String],
+    /// Origins that may read, as browsers send them.
+    pub(super) listed: &'a [String],
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum From {
+    /// No script of another origin.
+    Here,
+    /// A page that may read.
+    Listed(HeaderValue),
+}
+
+impl Origins<'_> {
+    /// Refuses a page of another origin that is not listed. Browsers would keep the answer from it, but not the request from us, and for
+    /// WebSockets not even the answer.
+    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<From, ApiError> {
+        let headers = request.headers();
+        let Some(value) = headers.get(header::ORIGIN) else { return Ok(From::Here) };
+        let origin = String::from_utf8_lossy(value.as_bytes());
+        if self.listed.iter().any(|listed| listed.eq_ignore_ascii_case(&origin)) {
+            return Ok(From::Listed(value.clone()));
+        }
+        let host = request.uri().authority().map(ToString::to_string).or_else(|| text(headers, &header::HOST));
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        if authority.is_some_and(|authority| Some(authority) == host.as_deref() || is_allowed(host_name(authority), self.hosts)) {
+            return Ok(From::Here);
+        }
+        let origin: String = origin.chars().take(64).collect();
+        let detail = format!("pages of the origin {origin:?} may not read this; start the server with --cors-origin to let them");
+        Err(ApiError::new(StatusCode::FORBIDDEN, detail))
+    }
+}
+
+/// The answer to a browser that asks whether a script may ask.
+pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response> {
+    let asks = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    asks.then(|| {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+        response
+    })
+}
+
+/// Lets a listed page read the answer. Cookies do not travel there (`SameSite=Strict`), so no credentials are allowed.
+pub(super) fn allow(headers: &mut HeaderMap, from: &From) {
+    if let From::Listed(origin) = from {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(origin: Option<&str>) -> Request<()> {
+        let mut request = Request::builder().uri("/api/v1/stream").header(header::HOST, "127.0.0.1:7070");
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn only_our_pages_and_listed_ones() {
+        let (hosts, listed) = (["ship.example".to_owned()], ["https://status.example".to_owned()]);
+        let origins = Origins { hosts: &hosts, listed: &listed };
+        for ours in [None, Some("http://127.0.0.1:7070"), Some("https://ship.example"), Some("https://Ship.example:8443")] {
+            assert_eq!(origins.check(&request(ours)).unwrap(), From::Here, "{ours:?}");
+        }
+        assert!(matches!(origins.check(&request(Some("https://status.example"))).unwrap(), From::Listed(_)));
+        for foreign in ["http://evil.example", "null", "http://127.0.0.1:7071", "http://status.example", "https://status.example.evil", ""]
+        {
+            assert!(origins.check(&request(Some(foreign))).is_err(), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What stands between a connection and the routes: sizes, names, origins, tokens, and the headers that every answer carries.
+
+use super::guard;
+use super::origin::{self, From, Origins};
+use super::places::Place;
+use crate::server::context::Context;
+use crate::server::live::direct::Link;
+use crate::server::login;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use warp::http::{HeaderValue, header};
+use warp::reply::{Reply, Response};
+
+/// warp's routes with all checks before them.
+pub(super) struct Guarded<S> {
+    pub(super) routes: S,
+    pub(super) context: Arc<Context>,
+    pub(super) place: Place,
+    /// The connection, if it can be written to [directly](crate::server::live::direct).
+    pub(super) link: Option<Arc<Link>>,
+    /// Whether the connection is encrypted.
+    pub(super) secure: bool,
+}
+
+/// Over TLS, so that a session's cookie can be kept to it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Secure(pub(in crate::server) bool);
+
+impl<S> Guarded<S> {
+    /// An answer to a request that is not for the routes to see, or where it comes from.
+    fn check<B>(&self, request: &hyper::Request<B>) -> Result<From, Box<Response>> {
+        let context = &self.context;
+        let refuse = |error: crate::server::problem::ApiError| Box::new(error.into_response());
+        guard::check(request, &context.allowed_hosts).map_err(refuse)?;
+        let from = Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins }.check(request).map_err(refuse)?;
+        let finish = |mut response: Response| {
+            origin::allow(response.headers_mut(), &from);
+            Box::new(response)
+        };
+        if let Some(response) = origin::preflight(request) {
+            return Err(finish(response));
+        }
+        if let Some(access) = &context.access
+            && !login::is_open(request.uri().path())
+            && !access.allows(request.headers())
+        {
+            return Err(finish(login::refuse(request)));
+        }
+        Ok(from)
+    }
+}
+
+impl<S> Service<hyper::Request<Incoming>> for Guarded<S>
+where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        self.context.requests.fetch_add(1, Ordering::Relaxed);
+        let from = match self.check(&request) {
+            Ok(from) => from,
+            Err(response) => return Box::pin(async move { Ok(secure(*response)) }),
+        };
+        request.extensions_mut().insert(self.place.clone());
+        request.extensions_mut().insert(Secure(self.secure));
+        // Direct writes are chunks, which older clients do not know (RFC 9112, 7.1), and no body follows a HEAD.
+        let chunked = request.version() == hyper::Version::HTTP_11 && request.method() == hyper::Method::GET;
+        if let Some(link) = self.link.as_ref().filter(|_| chunked) {
+            request.extensions_mut().insert(Arc::clone(link));
+        }
+        let answer = self.routes.call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            origin::allow(response.headers_mut(), &from);
+            Ok(secure(response))
+        })
+    }
+}
+
+/// Headers that every answer carries.
+fn secure(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // Our own forms need an origin that can be told (Fetch standard, 3.2); nobody else learns where a click came from.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    response
+}

@@ -1,0 +1,51 @@
+//! Notices that files have changed: certificates are renewed and tokens changed while the server runs.
+
+use super::context::stopping;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// How often is looked. A change is taken when the files have stayed the same from one look to the next, so that a pair that is
+/// being written is not taken half-way.
+const EVERY: Duration = Duration::from_secs(1);
+
+type Signature = Vec<Option<(SystemTime, u64, u64)>>;
+
+/// Files that are watched.
+#[derive(Debug)]
+pub(super) struct Watched {
+    paths: Vec<PathBuf>,
+    taken: Signature,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Watched {
+    pub(super) fn new<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, shutdown: watch::Receiver<bool>) -> Self {
+        let paths: Vec<_> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
+        Self { taken: signature(&paths), paths, shutdown }
+    }
+
+    /// Waits for a change; `false` when the server is to stop.
+    pub(super) async fn changed(&mut self) -> bool {
+        let mut seen = self.taken.clone();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = stopping(&mut self.shutdown) => return false,
+            }
+            let now = signature(&self.paths);
+            if now == seen && now != self.taken {
+                self.taken = now;
+                return true;
+            }
+            seen = now;
+        }
+    }
+}
+
+/// What tells a file from the one that was there before, also behind the links that certificate managers and Kubernetes use.
+fn signature(paths: &[PathBuf]) -> Signature {
+    use std::os::unix::fs::MetadataExt;
+    let of = |path: &PathBuf| path.metadata().ok().and_then(|meta| Some((meta.modified().ok()?, meta.len(), meta.ino())));
+    paths.iter().map(of).collect()
+}
