@@ -1,0 +1,17 @@
+// Chromium's own EventSource, in a page of the same origin: reconnects by itself.
+
+import { chromium } from 'playwright-core';
+import { received, url } from './received.mjs';
+
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS, handleSIGTERM: false });
+process.on('SIGTERM', () => browser.close().finally(() => process.exit()));
+const page = await browser.newPage();
+await page.exposeFunction('received', received);
+// The smallest page there is; it may be cut like everything else.
+while (!await page.goto(new URL('/healthz', url).href).then((answer) => answer?.ok(), () => false));
+await page.evaluate((stream) => {
+  globalThis.source = new EventSource(stream);
+  globalThis.source.onmessage = ({ lastEventId, data }) => globalThis.received(lastEventId, data);
+}, url);
