@@ -49,7 +49,7 @@ async function part(server) {
   const cutOff = () => every(({ name, proxy }) => proxy.cuts >= (cuts.get(name) ?? 0) + CUTS);
   await wait('records have come, and every client has been cut off', async () => cutOff() && await server.head() >= head + RECORDS, PART_MS);
   storm(false);
-  await wait('every client is connected', () => every(({ proxy }) => proxy.open));
+  await wait('every client is connected', () => every(({ proxy }) => proxy.open), PART_MS);
 }
 
 /** @param {Server} server @param {string} directory */
