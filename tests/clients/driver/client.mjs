@@ -30,7 +30,10 @@ export class Client {
     this.#file = openSync(file, 'a+');
     const url = `http://127.0.0.1:${proxy.port}/api/v1/stream?since=oldest`;
     this.#process = spawn(program, [...args, url, file], { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#exit = once(this.#process, 'close').then(([code, signal]) => { this.ended = `ended with ${code ?? signal}: ${this.#told}`; });
+    this.#exit = once(this.#process, 'close').then(
+      ([code, signal]) => { this.ended = `ended with ${code ?? signal}: ${this.#told}`; },
+      (error) => { this.ended = String(error); },
+    );
     createInterface({ input: this.#process.stdout }).on('line', (line) => { if (line.startsWith('rebuilt')) this.rebuilt += 1; });
     this.#process.stderr.on('data', (chunk) => { this.#told = (this.#told + chunk).slice(-TOLD_BYTES); });
   }

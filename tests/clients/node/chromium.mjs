@@ -5,8 +5,10 @@ import { received, url } from './received.mjs';
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS, handleSIGTERM: false });
-process.on('SIGTERM', () => browser.close().finally(() => process.exit()));
+const launching = chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS, handleSIGTERM: false });
+// Also while it is still being launched: nobody else would end it.
+process.on('SIGTERM', () => launching.then((browser) => browser.close()).finally(() => process.exit()));
+const browser = await launching;
 const page = await browser.newPage();
 await page.exposeFunction('received', received);
 // The smallest page there is; it may be cut like everything else.
