@@ -106,6 +106,8 @@ impl Drop for Ship {
 }
 
 fn spawn(data: &Path, listen: &str, args: &[String], log: Option<&Path>) -> (Child, String) {
+    // reqwest asks for one, also where it never encrypts.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut command = Command::new(BIN);
     if let Some(log) = log {
         command.stderr(std::fs::File::create(log).unwrap());
