@@ -2,19 +2,18 @@
 
 use super::direct::Link;
 use super::feed::{Feed, Item, Ready};
+use super::query::StreamQuery;
 use crate::cursor::LogId;
-use crate::reader::{Selection, StartAt, Want};
+use crate::reader::Selection;
 use crate::server::context::{Context, StreamGuard};
-use crate::server::params::Params;
 use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
 use std::convert::Infallible;
 use std::sync::Arc;
 use sync_wrapper::SyncStream;
-use warp::http::{HeaderMap, HeaderValue, header};
+use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
-const PARAMS: [&str; 5] = ["last_event_id", "lastEventId", "since", "filters", "exclude"];
 /// What a client that lags is sent at once, about.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// What is sent after [`KEEP_ALIVE`](super::feed::KEEP_ALIVE) of silence.
@@ -24,7 +23,8 @@ const RETRY_MS: u32 = 2000;
 /// At shutdown the wait is spread, so that clients do not come back all at once.
 const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
 
-/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good.
+/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good, which is what a client
+/// that has everything it asked for is given.
 ///
 /// `link`: the connection, if it can be written to [directly](super::direct).
 pub(in crate::server) async fn stream(
@@ -33,10 +33,14 @@ pub(in crate::server) async fn stream(
     headers: HeaderMap,
     link: Option<Arc<Link>>,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&query, &PARAMS)?;
-    let want = Want { filter: context.filters.shared(params.filter()?), ..Want::default() };
-    let start = start(&params, &headers)?;
-    let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?;
+    let query = StreamQuery::parse(&query, &headers, &context.filters)?;
+    if query.is_done(&context.log).await? {
+        return Ok(done());
+    }
+    // The fan-out knows neither a pace nor an end.
+    let link = link.filter(|_| query.is_live());
+    let StreamQuery { start, want, until, speed } = query;
+    let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?.paced(speed).until(until);
     let state = Stream { feed, link, started: false, ended: false, _guard: context.streams.enter() };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
@@ -50,18 +54,10 @@ pub(in crate::server) async fn stream(
     Ok(response)
 }
 
-/// The start position: header, then parameters (API.md 3). An empty header is none: some clients send one before the
-/// first id. A header that is not text names no record, which the reset will say.
-fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
-    let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let cursor = header.filter(|text| !text.is_empty());
-    let cursor = cursor.or_else(|| params.get("last_event_id").or(params.get("lastEventId")).map(str::to_owned));
-    match (cursor, params.get("since")) {
-        (Some(cursor), _) => Ok(StartAt::After(cursor)),
-        (None, Some("oldest")) => Ok(StartAt::Oldest),
-        (None, None | Some("now")) => Ok(StartAt::Now),
-        (None, Some(_)) => Ok(params.time("since")?.map_or(StartAt::Now, StartAt::Time)),
-    }
+fn done() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 struct Stream {
@@ -81,6 +77,7 @@ impl Stream {
                 Ready::Item(item) => return Some(item),
                 Ready::End => return None,
                 Ready::Nothing => {}
+                Ready::Later(_) => return self.feed.next().await,
                 Ready::AtHead => {
                     let lent = link.lend(self.feed.standing());
                     let standing = tokio::select! {
@@ -111,6 +108,10 @@ impl Stream {
         loop {
             match item {
                 Some(item) => chunk.push_item(item, log),
+                None if self.feed.is_over() => {
+                    self.ended = true;
+                    break;
+                }
                 None => {
                     self.ended = true;
                     chunk.push(Bytes::from(format!("retry: {}\n\n", rand::random_range(SHUTDOWN_RETRY_MS))));
@@ -124,10 +125,10 @@ impl Stream {
             item = match self.feed.ready().await {
                 Ready::Item(next) => Some(next),
                 Ready::End => None,
-                Ready::Nothing | Ready::AtHead => break,
+                Ready::Nothing | Ready::AtHead | Ready::Later(_) => break,
             };
         }
-        Some(chunk.finish())
+        (!chunk.pieces.is_empty()).then(|| chunk.finish())
     }
 }
 
