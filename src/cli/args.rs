@@ -99,6 +99,25 @@ pub(super) fn selection(since: &Since, until: &Until, terms: &Terms) -> Result<S
     Ok(Selection { since, until, filter: terms.filter()? })
 }
 
+/// How fast.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Speed {
+    /// Replay at N times the pace of the events, 1 to 1000; without --until it goes on live
+    #[arg(long, value_name = "N", value_parser = parse_speed, requires = "since", conflicts_with = "number")]
+    speed: Option<f64>,
+}
+
+impl Speed {
+    pub(super) fn get(&self) -> Option<f64> {
+        self.speed
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (1.0..=1000.0).contains(speed));
+    speed.ok_or_else(|| "must be a number from 1 to 1000".to_owned())
+}
+
 /// How to show records.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Output {

@@ -33,7 +33,7 @@ pub struct Cli {
 enum Command {
     /// Record Docker's events and serve them
     Serve(ServeArgs),
-    /// Show the newest 10 events (-n), or those since a time, and with --follow those to come
+    /// Show the newest 10 events (-n), or those since a time, and with --follow those to come; with --speed as they came
     Tail(tail::TailArgs),
     /// Show events of the past, oldest first
     Query(query::QueryArgs),

@@ -1,6 +1,6 @@
-//! `tail`: the newest events, and those to come.
+//! `tail`: the newest events, those to come, and those of an incident as they came.
 
-use super::args::{Number, Output, Remote, Since, Terms, Until, selection};
+use super::args::{Number, Output, Remote, Since, Speed, Terms, Until, selection};
 use super::{history, interrupted, printer::Printer, query};
 use crate::client::{Backoff, Client, ClientError, Pace, Selection, Start, StreamItem};
 use crate::cursor::{Cursor, Sequence};
@@ -12,6 +12,10 @@ const DEFAULT_COUNT: usize = 10;
 pub(super) struct TailArgs {
     #[command(flatten)]
     since: Since,
+    #[command(flatten)]
+    until: Until,
+    #[command(flatten)]
+    speed: Speed,
     /// Go on with new events as they come, also after the recorder was away
     #[arg(long)]
     follow: bool,
@@ -26,20 +30,28 @@ pub(super) struct TailArgs {
 }
 
 pub(super) async fn run(args: TailArgs) -> anyhow::Result<()> {
-    let selection = selection(&args.since, &Until::default(), &args.terms)?;
+    let selection = selection(&args.since, &args.until, &args.terms)?;
     let count = args.number.get().or((!args.since.is_given()).then_some(DEFAULT_COUNT));
     let client = args.remote.client()?;
     let mut printer = Printer::new(&args.output);
-    if !args.follow {
+    let speed = args.speed.get();
+    if !args.follow && speed.is_none() {
         return query::show(&client, &selection, count, &mut printer).await;
     }
     tokio::select! {
-        result = follow(&client, &selection, count, &mut printer) => result,
+        result = follow(&client, &selection, count, speed, &mut printer) => result,
         () = interrupted() => Ok(()),
     }
 }
 
-async fn follow(client: &Client, selection: &Selection, count: Option<usize>, printer: &mut Printer) -> anyhow::Result<()> {
+/// Until the end that `selection` names, if it does.
+async fn follow(
+    client: &Client,
+    selection: &Selection,
+    count: Option<usize>,
+    speed: Option<f64>,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
     let mut outage = Outage::default();
     let start = match (count, selection.since) {
         (None, Some(since)) => Start::Since(since),
@@ -47,6 +59,12 @@ async fn follow(client: &Client, selection: &Selection, count: Option<usize>, pr
         (Some(count), _) => show_newest(client, selection, count, printer, &mut outage).await?,
     };
     let mut stream = client.follow(start, &selection.filter);
+    if let Some(until) = selection.until {
+        stream = stream.until(until);
+    }
+    if let Some(speed) = speed {
+        stream = stream.at_speed(speed);
+    }
     loop {
         if !stream.has_ready() {
             printer.flush()?;
@@ -63,6 +81,7 @@ async fn follow(client: &Client, selection: &Selection, count: Option<usize>, pr
                 printer
                     .note(&format!("reset: this is not the log followed so far ({reason}); going on with its oldest record, {oldest}"))?;
             }
+            StreamItem::End { .. } => return Ok(printer.flush()?),
             StreamItem::CaughtUp { .. } | StreamItem::Checkpoint { .. } => {}
         }
     }

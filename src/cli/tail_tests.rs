@@ -37,7 +37,7 @@ async fn tail(server: &Server, count: Option<usize>, until: &str) -> (String, St
         }
     };
     tokio::select! {
-        result = follow(&client, &selection, count, &mut printer) => result.unwrap(),
+        result = follow(&client, &selection, count, None, &mut printer) => result.unwrap(),
         () = wait => {}
         () = tokio::time::sleep(Duration::from_secs(30)) => panic!("only {} came", out.text()),
     }

@@ -11,6 +11,8 @@ fn the_command_line_is_sound() {
         "shipslog --demo --listen 127.0.0.1:0",
         "shipslog serve --docker-host a=unix:///a --docker-host unix:///b --insecure",
         "shipslog tail --since 10m --follow -f type=container -x event=exec_* -n 5 -o docker --utc --color never --url http://h:1",
+        "shipslog tail --since 2h --until 1h --speed 10",
+        "shipslog tail --since oldest --speed 2.5 --follow",
         "shipslog query --since 1h --until 5m -n 3 -o json",
         "shipslog export --since oldest --format jsonl -O x.zst --force",
         "shipslog stats -o json",
@@ -23,12 +25,25 @@ fn the_command_line_is_sound() {
         "shipslog tial",
         "shipslog tail -n x",
         "shipslog tail -n 1000000",
+        "shipslog tail --since 1h --speed 0.5",
+        "shipslog tail --since 1h --speed 1001",
+        "shipslog tail --since 1h --speed nan",
+        "shipslog tail --speed 10",
+        "shipslog tail --since 1h --speed 10 -n 5",
         "shipslog query -o xml",
         "shipslog --demo tail",
         "shipslog config",
     ] {
         assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
+}
+
+#[test]
+fn a_speed_out_of_range_is_told() {
+    let error = Cli::try_parse_from("shipslog tail --since 1h --speed 5000".split(' ')).unwrap_err().to_string();
+    assert!(error.contains("must be a number from 1 to 1000"), "{error}");
+    let error = Cli::try_parse_from("shipslog tail --speed 10".split(' ')).unwrap_err().to_string();
+    assert!(error.contains("--since"), "{error}");
 }
 
 #[tokio::test]

@@ -53,6 +53,11 @@ pub enum StreamItem {
         /// The sequence.
         seq: Sequence,
     },
+    /// Everything up to the time that was asked for has come; nothing follows.
+    End {
+        /// All sequences up to this one were looked at.
+        seq: Sequence,
+    },
     /// These sequences did not come, and the server did not say why.
     Lost {
         /// First one missing.
@@ -103,6 +108,11 @@ impl Continuity {
         Self { last, dense, foreign: None, named: None }
     }
 
+    /// The stream leaves records out.
+    pub(super) fn leave_out(&mut self) {
+        self.dense = false;
+    }
+
     /// The cursor to resume by.
     pub(super) fn position(&self) -> Option<Cursor> {
         self.last
@@ -151,6 +161,11 @@ impl Continuity {
                 self.unannounced(out);
                 self.reach(at, out);
                 out.push_back(StreamItem::Checkpoint { seq: at.map_or(0, |at| at.seq) });
+            }
+            "end" => {
+                self.unannounced(out);
+                self.reach(at, out);
+                out.push_back(StreamItem::End { seq: at.map_or(0, |at| at.seq) });
             }
             // A frame of a newer version of the contract: its id counts, the rest is for newer clients.
             _ => self.reach(at, out),

@@ -28,10 +28,22 @@ fn run(state: &mut Continuity, frames: Vec<Frame>) -> String {
         StreamItem::Reset { reason, oldest } => format!("reset {reason} {oldest}"),
         StreamItem::CaughtUp { head } => format!("caught-up {head}"),
         StreamItem::Checkpoint { seq } => format!("checkpoint {seq}"),
+        StreamItem::End { seq } => format!("end {seq}"),
         StreamItem::Lost { from, to } => format!("lost {from}-{to}"),
         StreamItem::Reconnecting { .. } => unreachable!(),
     };
     out.iter().map(short).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn an_end_counts_as_far_as_it_was_looked() {
+    let end = || frame("end", "0000000a-9", r#"{"seq":9}"#);
+    let mut state = Continuity::new(None, true);
+    state.leave_out();
+    assert_eq!(run(&mut state, vec![hello(4), record(5), record(7), end()]), "hello 4, r5, r7, end 9");
+    assert_eq!(state.position(), Some(at(9)));
+    let mut dense = Continuity::new(None, true);
+    assert_eq!(run(&mut dense, vec![hello(4), record(5), end()]), "hello 4, r5, lost 6-9, end 9");
 }
 
 #[test]

@@ -2,19 +2,21 @@
 
 use super::continuity::{Continuity, StreamItem};
 use super::sse::{Frame, MAX_FRAME_BYTES, Parser};
-use super::{Backoff, Client, ClientError, Pace, Start, error};
+use super::{Backoff, Client, ClientError, Pace, Start, error, refusal};
 use crate::filter::Filter;
+use crate::time::Timestamp;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use std::collections::VecDeque;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// An endless stream of records. It reconnects for ever, resumes by cursor, and reports whatever it could not get.
+/// A stream of records, endless unless an end is asked for. It reconnects for ever, resumes by cursor, and reports whatever it could not get.
 pub struct Follow {
     client: Client,
     start: Start,
-    filter_params: Vec<(&'static str, String)>,
+    /// What every request has: filter, end and speed.
+    params: Vec<(&'static str, String)>,
     pace: Pace,
     backoff: Backoff,
     continuity: Continuity,
@@ -27,8 +29,10 @@ pub struct Follow {
 
 enum Connection {
     Waiting,
-    Opening(BoxFuture<'static, Result<Response, ClientError>>),
+    Opening(BoxFuture<'static, Result<Option<Response>, ClientError>>),
     Open(Box<Response>, Parser),
+    /// The server has said that nothing follows.
+    Ended,
 }
 
 impl Follow {
@@ -37,7 +41,7 @@ impl Follow {
         Self {
             client,
             start,
-            filter_params: super::request::filter_params(filter),
+            params: super::request::filter_params(filter),
             pace,
             backoff: Backoff::new(pace),
             continuity: Continuity::new(last, filter.is_empty()),
@@ -52,6 +56,22 @@ impl Follow {
     pub fn with_pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self.backoff = Backoff::new(pace);
+        self
+    }
+
+    /// Only what happened up to this time; then comes [`StreamItem::End`]. Records in between may be left out by it, so that what is lost
+    /// between two records cannot be told any more.
+    #[must_use]
+    pub fn until(mut self, time: Timestamp) -> Self {
+        self.params.push(("until", time.to_string()));
+        self.continuity.leave_out();
+        self
+    }
+
+    /// Replays so many times as fast as the records had come in, from 1 to 1,000.
+    #[must_use]
+    pub fn at_speed(mut self, speed: f64) -> Self {
+        self.params.push(("speed", speed.to_string()));
         self
     }
 
@@ -70,6 +90,9 @@ impl Follow {
                 // A caller that takes its time over an item is not the server's silence.
                 if matches!(self.connection, Connection::Open(..)) {
                     self.deadline = Instant::now() + self.pace.idle;
+                }
+                if matches!(item, StreamItem::End { .. }) {
+                    self.connection = Connection::Ended;
                 }
                 return Ok(item);
             }
@@ -94,10 +117,11 @@ impl Follow {
                 sleep_until(self.deadline).await;
                 self.connection = Connection::Opening(self.connect().boxed());
             }
-            Connection::Opening(opening) => {
-                let response = timeout_at(self.deadline, opening).await.map_err(silent)??;
-                self.connection = Connection::Open(Box::new(response), Parser::default());
-            }
+            Connection::Opening(opening) => match timeout_at(self.deadline, opening).await.map_err(silent)?? {
+                Some(response) => self.connection = Connection::Open(Box::new(response), Parser::default()),
+                None => self.connection = Connection::Ended,
+            },
+            Connection::Ended => self.ready.push_back(StreamItem::End { seq: self.continuity.position().map_or(0, |at| at.seq) }),
             Connection::Open(response, parser) => {
                 let chunk = timeout_at(self.deadline, response.chunk()).await.map_err(silent)?;
                 let chunk = chunk
@@ -121,9 +145,9 @@ impl Follow {
         self.continuity.take(frame, &mut self.ready).map_err(|why| ClientError::Cut { why })
     }
 
-    /// The next request, from where the stream stands.
-    fn connect(&self) -> impl Future<Output = Result<Response, ClientError>> + Send + 'static {
-        let mut params = self.filter_params.clone();
+    /// The next request, from where the stream stands. No response stands for the end: there is nothing that this client lacks.
+    fn connect(&self) -> impl Future<Output = Result<Option<Response>, ClientError>> + Send + 'static {
+        let mut params = self.params.clone();
         let mut headers = vec![("accept", "text/event-stream".to_owned()), ("cache-control", "no-store".to_owned())];
         match (self.continuity.position(), self.start) {
             (Some(cursor), _) => headers.push(("last-event-id", cursor.to_string())),
@@ -133,10 +157,15 @@ impl Follow {
         }
         let client = self.client.clone();
         async move {
-            let response = client.get("/api/v1/stream", &params, &headers).await?;
+            let response = client.send("/api/v1/stream", &params, &headers).await?;
+            match response.status() {
+                StatusCode::OK => {}
+                StatusCode::NO_CONTENT => return Ok(None),
+                _ => return Err(refusal(response).await),
+            }
             let kind = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or("nothing");
             if kind.trim_start().starts_with("text/event-stream") {
-                return Ok(response);
+                return Ok(Some(response));
             }
             Err(ClientError::NotShipslog { why: format!("the stream has the content type {kind:?}") })
         }

@@ -156,6 +156,52 @@ async fn a_dropped_next_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_replay_ends_where_the_server_says_so() {
+    let server = Server::start(|number, request| match number {
+        0 => Reply::Bytes(chunked(SSE, &[stream_body(request, 3).as_bytes()])),
+        _ => {
+            let body = format!("id: 0000000a-7\ndata: {}\n\nevent: end\nid: 0000000a-9\ndata: {{\"seq\":9}}\n\n", line(7));
+            Reply::Bytes([chunked(SSE, &[body.as_bytes()]), LAST_CHUNK.to_vec()].concat())
+        }
+    })
+    .await;
+    let end = Timestamp::from_nanos(1_000_000_000);
+    let mut stream = follow(&server, Start::Since(Timestamp::from_nanos(0))).until(end).at_speed(2.5);
+    let (mut lines, mut others) = (Vec::new(), Vec::new());
+    while others.last() != Some(&StreamItem::End { seq: 9 }) {
+        match tokio::time::timeout(Duration::from_secs(30), stream.next()).await.unwrap().unwrap() {
+            StreamItem::Record { line, .. } => lines.push(line),
+            item => others.push(item),
+        }
+    }
+    assert_eq!(lines, [line(1), line(2), line(3), line(7)]);
+    assert_eq!(losses(&others), 0, "what an end leaves out is not lost: {others:?}");
+    assert_eq!(stream.next().await.unwrap(), StreamItem::End { seq: 9 }, "it stays over");
+    let requests = server.requests.lock().unwrap();
+    let asked = "/api/v1/stream?until=1970-01-01T00%3A00%3A01.000000000Z&speed=2.5";
+    assert_eq!(requests[0].target, format!("{asked}&since=1970-01-01T00%3A00%3A00.000000000Z"));
+    assert_eq!((requests[1].target.as_str(), requests[1].headers["last-event-id"].as_str()), (asked, "0000000a-3"));
+    assert_eq!(requests.len(), 2, "it asks no more");
+}
+
+#[tokio::test]
+async fn a_replay_that_breaks_before_its_end_is_told_that_nothing_is_left() {
+    let server = Server::start(|number, request| match number {
+        0 => Reply::Bytes(chunked(SSE, &[stream_body(request, 3).as_bytes()])),
+        _ => Reply::Bytes(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_vec()),
+    })
+    .await;
+    let mut stream = follow(&server, Start::Oldest).until(Timestamp::now());
+    let end = loop {
+        match tokio::time::timeout(Duration::from_secs(30), stream.next()).await.unwrap().unwrap() {
+            StreamItem::End { seq } => break seq,
+            item => assert_eq!(losses(&[item]), 0),
+        }
+    };
+    assert_eq!(end, 3);
+}
+
+#[tokio::test]
 async fn a_refusal_is_final_and_says_why() {
     let problem = r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"filters has the unknown key \"typ\""}"#;
     let server = Server::start(move |_, _| Reply::Bytes(answer("400 Bad Request", "application/problem+json", problem))).await;

@@ -98,9 +98,31 @@ impl Selection {
         self.runs.iter().flat_map(Clone::clone)
     }
 
+    /// The lowest sequence.
+    pub fn first(&self) -> Option<Sequence> {
+        self.runs.first().map(|run| *run.start())
+    }
+
     /// The highest sequence.
     pub fn last(&self) -> Sequence {
         self.runs.last().map_or(0, |run| *run.end())
+    }
+
+    /// Takes out the records up to and with `last`, and leaves those behind it, which may be none. For runs that rise.
+    #[must_use]
+    pub fn take_through(&mut self, last: Sequence) -> Self {
+        let (mut taken, mut left) = (Vec::new(), Vec::new());
+        for run in std::mem::take(&mut self.runs) {
+            let (from, to) = run.into_inner();
+            if from <= last {
+                taken.push(from..=to.min(last));
+            }
+            if to > last {
+                left.push(from.max(last + 1)..=to);
+            }
+        }
+        self.runs = left;
+        Self { block: Arc::clone(&self.block), runs: taken }
     }
 }
 

@@ -7,6 +7,8 @@ import { count } from './format.js';
 import { watchHealth } from './health.js';
 import { bindKeys } from './keys.js';
 import { EventList } from './list.js';
+import { ReplaySession } from './replay.js';
+import { ReplayBar } from './replaybar.js';
 import { isMarker } from './rows.js';
 import { LiveSession, RangeSession } from './session.js';
 import { progressText, proofText, stateText } from './status.js';
@@ -17,8 +19,10 @@ const CAPACITY = 200_000;
 const el = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
 let view = readView(location.search);
-/** @type {LiveSession|RangeSession|null} */
+/** @type {LiveSession|RangeSession|ReplaySession|null} */
 let session = null;
+/** What the view asks for: filter and range. @type {Record<string, string>} */
+let asked = {};
 /** @type {import('./session.js').SessionState} */
 let state = 'connecting';
 /** @type {string|null} */
@@ -36,6 +40,23 @@ const drawer = new Drawer(el('drawer'), {
 });
 const chips = new ChipBox(el('chips'), (terms) => applyFilter(terms.map(termText).join(' ')));
 const health = watchHealth(showProblems);
+const handlers = { onItems, onReset: () => list.clear(), onState, onProgress: scheduleProgress, onError: showError };
+const replay = () => /** @type {ReplaySession} */ (session);
+const replayBar = new ReplayBar(el('replay'), {
+  start: (speed) => {
+    drawer.close();
+    openSession(new ReplaySession(asked, speed, handlers), 'end');
+  },
+  pause: () => replay().pause(),
+  goOn: () => replay().open(),
+  setSpeed: (speed) => {
+    if (!(session instanceof ReplaySession)) return;
+    session.setSpeed(speed);
+    // The stream has the speed that it was opened with.
+    if (state !== 'paused' && state !== 'ended' && state !== 'live') session.open();
+  },
+  stop: () => openView(),
+});
 
 /** Opens what `view` says; the only way a view starts. */
 function openView() {
@@ -46,15 +67,21 @@ function openView() {
   showError(parsed.error);
   if (parsed.error !== null) return;
   chips.show(parsed.terms);
+  list.setFold(!view.noise);
+  const range = { ...(view.since && { since: view.since }), ...(view.until && { until: view.until }) };
+  asked = { ...range, ...filterQuery(parsed) };
+  showExports(asked);
+  if (view.range) openSession(new RangeSession(asked, handlers), 'start');
+  else openSession(new LiveSession(asked, handlers), 'end');
+}
+
+/** @param {LiveSession|RangeSession|ReplaySession} next @param {'start'|'end'} edge */
+function openSession(next, edge) {
+  session?.close();
   list.clear();
   lastId = null;
-  list.setFold(!view.noise);
-  list.showEdge(view.range ? 'start' : 'end');
-  const query = filterQuery(parsed);
-  const range = { ...(view.since && { since: view.since }), ...(view.until && { until: view.until }) };
-  showExports({ ...range, ...query });
-  const handlers = { onItems, onReset: () => list.clear(), onState, onProgress: scheduleProgress, onError: showError };
-  session = view.range ? new RangeSession({ ...range, ...query }, handlers) : new LiveSession(query, handlers);
+  list.showEdge(edge);
+  session = next;
   session.open();
   showProgress();
 }
@@ -101,6 +128,7 @@ function onState(next) {
   el('state').dataset.state = next;
   el('state-text').textContent = stateText(next);
   health.streamIs(next !== 'reconnecting');
+  replayBar.show(next, view.range, session instanceof ReplaySession ? () => replay().time : null);
   scheduleProgress();
 }
 
@@ -141,7 +169,7 @@ function showListState({ following, unseen, folded, records, dropped }) {
     ? `exec noise: ${count(folded)} shown · fold`
     : `exec noise: ${count(folded)} folded · show`;
   el('noise').setAttribute('aria-pressed', String(view.noise));
-  el('resume').hidden = following || view.range;
+  el('resume').hidden = following || session instanceof RangeSession;
   el('resume').textContent = unseen > 0 ? `${count(unseen)} new · resume` : 'paused · resume';
   const quiet = records === 0 && state !== 'connecting' && state !== 'reconnecting';
   el('empty').hidden = !quiet;
@@ -237,7 +265,7 @@ bindKeys({
 /** @type {any} */ (globalThis).shipslog = {
   records: () => list.recordIds(),
   state: () => {
-    const { lastId = null, resumes = 0, missed = 0, gaps = 0, resets = 0 } = session instanceof LiveSession ? session.continuity : {};
+    const { lastId = null, resumes = 0, missed = 0, gaps = 0, resets = 0 } = session instanceof RangeSession || session === null ? {} : session.continuity;
     return { state, lastId, resumes, missed, gaps, resets };
   },
 };

@@ -1,14 +1,13 @@
 // One view of the log, feeding the list: a live session (recent history, then the stream from exactly there) or
 // a range (pages of stored records). A new filter or range is a new session.
 
-import { Continuity } from './continuity.js';
+import { Feed } from './feed.js';
 import { ApiError, fetchRange, fetchRecent } from './history.js';
 import { ItemMaker } from './items.js';
 import { cursorOf } from './format.js';
-import { Stream } from './stream.js';
 
 /**
- * @typedef {import('./stream.js').StreamState|'range'} SessionState
+ * @typedef {import('./stream.js').StreamState|'range'|'replaying'|'paused'} SessionState
  *
  * @typedef {object} SessionHandlers
  * @property {(items: import('./rows.js').Item[]) => void} onItems
@@ -26,41 +25,39 @@ const HISTORY_RETRY_MS = 2_000;
 const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class LiveSession {
-  continuity = new Continuity(null, true);
-  /** @type {string|null} first record shown, or the place the view starts after */
-  startedAt = null;
   #filter;
   #handlers;
   #abort = new AbortController();
-  #maker = new ItemMaker();
-  /** @type {Stream|null} */
-  #stream = null;
+  #feed;
 
   /** @param {Record<string, string>} filter @param {SessionHandlers} handlers */
   constructor(filter, handlers) {
     this.#filter = filter;
     this.#handlers = handlers;
+    this.#feed = new Feed(handlers);
+  }
+
+  get continuity() {
+    return this.#feed.continuity;
+  }
+
+  get startedAt() {
+    return this.#feed.startedAt;
   }
 
   async open() {
     this.#handlers.onState('connecting');
     const recent = await this.#recent();
     if (recent === null) return;
-    this.#handlers.onItems(recent.records.flatMap((line) => this.#maker.make(line)));
     const after = recent.after === null ? null : cursorOf(recent.log.id, recent.after);
-    this.startedAt = recent.records.length ? JSON.parse(recent.records[0]).id : after;
-    this.continuity = new Continuity(after, Object.keys(this.#filter).length === 0);
-    this.#stream = new Stream(this.#filter, after, {
-      onRecord: (line) => this.#onRecord(line),
-      onControl: (kind, data, id) => this.#onControl(kind, data, id),
-      onState: (state) => this.#handlers.onState(state),
-    });
-    this.#stream.open();
+    this.#feed.begin(after, Object.keys(this.#filter).length === 0);
+    this.#feed.show(recent.records);
+    this.#feed.follow(this.#filter);
   }
 
   close() {
     this.#abort.abort();
-    this.#stream?.close();
+    this.#feed.close();
   }
 
   /** Asks until there is an answer; null when the request is wrong or the session was closed. */
@@ -80,44 +77,6 @@ export class LiveSession {
         await sleep(HISTORY_RETRY_MS);
       }
     }
-  }
-
-  /** @param {string} line */
-  #onRecord(line) {
-    const record = JSON.parse(line);
-    const { isNew, marker } = this.continuity.record(record.id, record.seq);
-    if (marker) this.#mark(marker);
-    if (isNew) this.#handlers.onItems(this.#maker.make(line, record));
-    this.#handlers.onProgress();
-  }
-
-  /** @param {string} kind @param {any} data @param {string} id */
-  #onControl(kind, data, id) {
-    if (kind === 'hello') {
-      this.continuity.hello(data);
-      this.startedAt ??= this.continuity.lastId;
-    } else if (kind === 'gap') {
-      this.#mark(this.continuity.gap(data));
-    } else if (kind === 'reset') {
-      this.#reset(data);
-    } else {
-      const marker = this.continuity.reached(id);
-      if (marker) this.#mark(marker);
-    }
-    this.#handlers.onProgress();
-  }
-
-  /** @param {any} data */
-  #reset(data) {
-    // Rows of another log stay as what they are, evidence. Within one log the server is about to send the same
-    // ids again, so what is shown would be there twice.
-    if (data.reason !== 'foreign-log') this.#handlers.onReset();
-    this.#mark(this.continuity.reset(data));
-  }
-
-  /** @param {import('./continuity.js').Marker} marker */
-  #mark({ kind, text }) {
-    this.#handlers.onItems([{ marker: kind, text }]);
   }
 }
 

@@ -14,6 +14,9 @@ export function stateText(state) {
     resting: 'resting while hidden',
     closed: 'not connected',
     range: 'stored range',
+    replaying: 'replaying',
+    paused: 'replay paused',
+    ended: 'replay ended',
   }[state];
 }
 

@@ -1,8 +1,9 @@
 // One EventSource with its state. The browser reconnects by itself with `Last-Event-ID`; what it does not do is
 // come back after a fatal answer, give way to other tabs while hidden, or notice that the machine has slept.
+// A stream with an `until` ends.
 
 /**
- * @typedef {'connecting'|'catching-up'|'live'|'reconnecting'|'resting'|'closed'} StreamState
+ * @typedef {'connecting'|'catching-up'|'live'|'reconnecting'|'resting'|'ended'|'closed'} StreamState
  *
  * @typedef {object} StreamHandlers
  * @property {(line: string, id: string) => void} onRecord
@@ -10,7 +11,7 @@
  * @property {(state: StreamState) => void} onState
  */
 
-const CONTROLS = ['hello', 'gap', 'reset', 'caught-up', 'checkpoint'];
+const CONTROLS = ['hello', 'gap', 'reset', 'caught-up', 'checkpoint', 'end'];
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
 const TICK_MS = 5_000;
@@ -19,7 +20,7 @@ const SLEPT_MS = 30_000;
 const REST_AFTER_HIDDEN_MS = 60_000;
 
 export class Stream {
-  #filter;
+  #query;
   #handlers;
   /** @type {EventSource|null} */
   #source = null;
@@ -33,12 +34,12 @@ export class Stream {
   #state = 'closed';
 
   /**
-   * @param {Record<string, string>} filter query parameters
-   * @param {string|null} after cursor to start after; null means from the oldest record kept
+   * @param {Record<string, string>} query parameters: a filter, and `since`, `until` and `speed` of a replay
+   * @param {string|null} after cursor to start after; null means from `since`, else from the oldest record kept
    * @param {StreamHandlers} handlers
    */
-  constructor(filter, after, handlers) {
-    this.#filter = filter;
+  constructor(query, after, handlers) {
+    this.#query = query;
     this.#lastId = after;
     this.#handlers = handlers;
   }
@@ -75,9 +76,7 @@ export class Stream {
   /** @param {StreamState} state */
   #connect(state) {
     this.#disconnect(state);
-    /** @type {Record<string, string>} */
-    const start = this.#lastId === null ? { since: 'oldest' } : { last_event_id: this.#lastId };
-    const source = new EventSource(`/api/v1/stream?${new URLSearchParams({ ...this.#filter, ...start })}`);
+    const source = new EventSource(this.#address());
     this.#source = source;
     source.onopen = () => this.#setState('catching-up');
     source.onmessage = (message) => {
@@ -90,12 +89,18 @@ export class Stream {
     source.onerror = () => this.#onError(source);
   }
 
+  #address() {
+    const start = this.#lastId === null ? { since: 'oldest', ...this.#query } : { ...this.#query, last_event_id: this.#lastId };
+    return `/api/v1/stream?${new URLSearchParams(start)}`;
+  }
+
   /** @param {string} kind @param {MessageEvent} message */
   #onControl(kind, message) {
     this.#lastId = message.lastEventId || this.#lastId;
     this.#failures = 0;
     this.#handlers.onControl(kind, JSON.parse(message.data), message.lastEventId);
     if (kind === 'caught-up') this.#setState('live');
+    if (kind === 'end') this.#end();
   }
 
   /** @param {EventSource} source */
@@ -109,11 +114,38 @@ export class Stream {
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures);
     this.#failures += 1;
     // Jitter, so that all pages of a restarted server do not come back in the same instant.
-    this.#retryTimer = setTimeout(() => this.#connect('reconnecting'), ceiling * (0.5 + Math.random() / 2));
+    this.#retryTimer = setTimeout(() => this.#again(), ceiling * (0.5 + Math.random() / 2));
+  }
+
+  async #again() {
+    const over = 'until' in this.#query && (await this.#isOver());
+    // Closed, or set to rest, meanwhile.
+    if (this.#state !== 'reconnecting' || this.#source !== null) return;
+    if (over) this.#end();
+    else this.#connect('reconnecting');
+  }
+
+  /** 204: nothing is left, and the connection was lost just before the end was told. */
+  async #isOver() {
+    const abort = new AbortController();
+    try {
+      const { status } = await fetch(this.#address(), { signal: abort.signal, cache: 'no-store' });
+      return status === 204;
+    } catch {
+      return false;
+    } finally {
+      abort.abort();
+    }
+  }
+
+  #end() {
+    clearTimeout(this.#restTimer);
+    this.#disconnect('ended');
   }
 
   #onVisibility = () => {
     clearTimeout(this.#restTimer);
+    if (this.#state === 'ended') return;
     if (document.hidden) {
       this.#restTimer = setTimeout(() => this.#disconnect('resting'), REST_AFTER_HIDDEN_MS);
     } else if (this.#state === 'resting') {

@@ -7,6 +7,7 @@ import { filterQuery, parseFilter, termText } from '../../src/ui/filter.js';
 import { describe as describeRecord } from '../../src/ui/format.js';
 import { problemsOf } from '../../src/ui/health.js';
 import { Meter, toMs } from '../../src/ui/meter.js';
+import { ReplayClock } from '../../src/ui/replay.js';
 import { toInstant } from '../../src/ui/timespan.js';
 import { eventText, indent, splitPage } from '../../src/ui/verbatim.js';
 
@@ -127,4 +128,20 @@ test('the meter counts by sequence', () => {
   for (const seq of [11, 12, 12, 15]) meter.record({ seq, received: '2026-11-22T03:00:00.000000000Z' }, true);
   assert.deepEqual([meter.records, meter.missed, meter.repeated], [3, 2, 1]);
   assert.ok(Math.abs(toMs('1970-01-01T00:00:01.234567890Z') - 1234.56789) < 1e-6);
+});
+
+test('the clock of a replay runs on between records, stands while it is stopped, and ends with the last one', () => {
+  const clock = new ReplayClock();
+  clock.speed = 10;
+  assert.equal(clock.time(5), null);
+  clock.at('2026-11-22T10:49:37.100000001Z', 1_000);
+  const began = Date.UTC(2026, 10, 22, 10, 49, 37, 100);
+  assert.equal(clock.time(1_200), began + 2_000);
+  clock.stop(1_200);
+  assert.equal(clock.time(9_000), began + 2_000);
+  clock.speed = 100;
+  clock.at('2026-11-22T10:49:40.100000000Z', 9_000);
+  assert.equal(clock.time(9_005), began + 3_500);
+  clock.settle();
+  assert.equal(clock.time(9_999), began + 3_000);
 });

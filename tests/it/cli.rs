@@ -1,6 +1,7 @@
 //! The command line as a user types it, against a running server.
 
 mod export;
+mod replay;
 
 use crate::dockerd::Background;
 use crate::fake_daemon::FakeDaemon;

@@ -136,3 +136,14 @@ async fn nothing_that_was_seen_is_ever_lost() {
     assert_eq!(next, all, "up to the last event");
     eprintln!("{all} events, {} missing and told", all - u64::try_from(events).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_goes_on_after_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let mut ship = Ship::start_with(dir.path(), &["--demo"]);
+    let head = ship.wait_for_head(|head| head > 10).await;
+    assert!(ship.stop().0.success());
+    ship.restart();
+    ship.wait_for_head(|later| later > head + 10).await;
+    assert!(ship.stop().0.success());
+}

@@ -14,6 +14,7 @@ mod gaps;
 mod history;
 #[path = "../faults/mount.rs"]
 mod mount;
+mod replay;
 mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]

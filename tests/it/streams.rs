@@ -155,12 +155,15 @@ async fn a_quiet_stream_shows_life_and_a_stop_ends_it() {
             tokio::time::timeout(Duration::from_secs(20), response.chunk()).await.expect("a sign of life within 15 s").unwrap().unwrap();
         text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
-    assert!(text.starts_with("retry: 2000\n\nevent: hello\nid: "), "{text}");
+    assert!(text.starts_with("retry: 2000\nevent: hello\nid: "), "{text}");
     let (status, took) = ship.stop();
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
     let mut end = String::new();
     while let Some(chunk) = response.chunk().await.unwrap() {
         end.push_str(std::str::from_utf8(&chunk).unwrap());
     }
-    assert!(end.ends_with("\n\n") && end.contains("retry: "), "the body ends as HTTP ends it: {end:?}");
+    assert!(
+        end.ends_with("\n\n") && end.contains("retry: ") && end.contains("event: closing\nid: "),
+        "the body ends as HTTP ends it: {end:?}"
+    );
 }

@@ -71,6 +71,9 @@ impl DemoHost {
 
     /// A host that has had `count` messages within about `span` up to `until`, and goes on from there at `pace`.
     pub fn with_history(seed: u64, until: Timestamp, span: Duration, count: usize, pace: Pace) -> (Vec<String>, Self) {
+        if count == 0 {
+            return (Vec::new(), Self::new(seed, until, pace));
+        }
         // How long so many messages take follows from the seed, so it is found by trying.
         let mut between_stories = 50.0;
         let mut took = Duration::ZERO;
@@ -170,6 +173,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     const START: Timestamp = Timestamp::from_nanos(1_795_344_577_000_000_000);
+
+    #[test]
+    fn goes_on_without_a_history() {
+        let (lines, host) = DemoHost::with_history(7, START, Duration::from_secs(3600), 0, Pace::rate(1.0));
+        assert!(lines.is_empty() && host.take(100).count() == 100);
+    }
 
     #[test]
     fn the_same_seed_is_the_same_host() {

@@ -24,6 +24,10 @@ pub(super) enum Control {
     CaughtUp { head: Sequence },
     /// Nothing wanted up to here.
     Checkpoint { seq: Sequence },
+    /// The server goes down; everything up to here has been sent, and the client does well to wait so long before it comes back.
+    Closing { seq: Sequence, retry_ms: u32 },
+    /// Everything up to the time that the client named has been sent, and nothing follows. All sequences up to `seq` were looked at.
+    End { seq: Sequence },
 }
 
 impl Control {
@@ -34,6 +38,8 @@ impl Control {
             Self::Gap { .. } => "gap",
             Self::CaughtUp { .. } => "caught-up",
             Self::Checkpoint { .. } => "checkpoint",
+            Self::Closing { .. } => "closing",
+            Self::End { .. } => "end",
         }
     }
 
@@ -43,7 +49,7 @@ impl Control {
             Self::Hello { after, .. } | Self::Reset { after, .. } => *after,
             Self::Gap { to, .. } => *to,
             Self::CaughtUp { head } => *head,
-            Self::Checkpoint { seq } => *seq,
+            Self::Checkpoint { seq } | Self::End { seq } | Self::Closing { seq, .. } => *seq,
         }
     }
 
@@ -61,7 +67,8 @@ impl Control {
             }
             Self::Gap { from, to, reason } => json!({ "from": from, "to": to, "reason": reason }),
             Self::CaughtUp { head } => json!({ "head": head }),
-            Self::Checkpoint { seq } => json!({ "seq": seq }),
+            Self::Checkpoint { seq } | Self::End { seq } => json!({ "seq": seq }),
+            Self::Closing { retry_ms, .. } => json!({ "retry": retry_ms }),
         }
     }
 
@@ -94,6 +101,7 @@ mod tests {
         );
         let gap = Control::Gap { from: 3, to: 9, reason: GapReason::Retention };
         assert_eq!(gap.to_sse(log), "event: gap\nid: 7f3c9a1e-9\ndata: {\"from\":3,\"reason\":\"retention\",\"to\":9}\n\n");
+        assert_eq!(Control::End { seq: 9 }.to_sse(log), "event: end\nid: 7f3c9a1e-9\ndata: {\"seq\":9}\n\n");
         assert_eq!(gap.to_message(log), r#"{"control":"gap","from":3,"id":"7f3c9a1e-9","reason":"retention","to":9}"#);
     }
 

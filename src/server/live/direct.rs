@@ -13,7 +13,7 @@ use crate::server::net::Socket;
 use bytes::{Buf, Bytes};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
@@ -73,11 +73,12 @@ impl Link {
         Self { socket, shard, state: Mutex::new(state), task: AtomicWaker::new() }
     }
 
-    /// Lends the socket to the fan-out, and comes back when the task has to go on. Dropped early, the socket is the task's as well.
-    pub(super) async fn lend(self: &Arc<Self>, standing: Standing) -> Standing {
+    /// Lends the socket to the fan-out until the task has to go on, or `stop` comes; tells where the client stands then. Dropped early,
+    /// the socket is the task's as well.
+    pub(super) async fn lend(self: &Arc<Self>, standing: Standing, stop: impl Future<Output = ()>) -> Option<Standing> {
         self.state.lock().mode = Mode::Armed(standing);
         let guard = TakeBack(Arc::clone(self));
-        poll_fn(|cx| {
+        let handed_back = poll_fn(|cx| {
             guard.0.task.register(cx.waker());
             let mut state = guard.0.state.lock();
             match std::mem::replace(&mut state.mode, Mode::Task) {
@@ -87,8 +88,26 @@ impl Link {
                     Poll::Pending
                 }
             }
-        })
-        .await
+        });
+        tokio::select! {
+            standing = handed_back => Some(standing),
+            () = stop => self.take_back(),
+        }
+    }
+
+    /// From now on the socket is the task's; where the client stood, if it was lent.
+    fn take_back(&self) -> Option<Standing> {
+        let mut state = self.state.lock();
+        let mode = std::mem::replace(&mut state.mode, Mode::Task);
+        let place = state.place.take();
+        drop(state);
+        if let Some(place) = place {
+            self.shard.remove(place);
+        }
+        match mode {
+            Mode::Task => None,
+            Mode::Armed(standing) | Mode::Direct(standing) | Mode::Back(standing) => Some(standing),
+        }
     }
 
     /// Nothing of hyper's waits to be written.
@@ -117,13 +136,7 @@ impl Link {
 
     /// The connection is over.
     pub(in crate::server) fn gone(&self) {
-        let mut state = self.state.lock();
-        state.mode = Mode::Task;
-        let place = state.place.take();
-        drop(state);
-        if let Some(place) = place {
-            self.shard.remove(place);
-        }
+        self.take_back();
     }
 
     /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, if any, or hands the link back.
@@ -160,6 +173,6 @@ struct TakeBack(Arc<Link>);
 
 impl Drop for TakeBack {
     fn drop(&mut self) {
-        self.0.gone();
+        self.0.take_back();
     }
 }

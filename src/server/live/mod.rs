@@ -5,5 +5,9 @@ pub(super) mod direct;
 pub(super) mod fanout;
 mod feed;
 pub(super) mod filters;
+mod paced;
+#[cfg(test)]
+mod paced_tests;
+mod query;
 pub(super) mod stream;
 pub(super) mod ws;

@@ -2,29 +2,31 @@
 
 use super::direct::Link;
 use super::feed::{Feed, Item, Ready};
+use super::query::StreamQuery;
 use crate::cursor::LogId;
-use crate::reader::{Selection, StartAt, Want};
+use crate::reader::Selection;
 use crate::server::context::{Context, StreamGuard};
-use crate::server::params::Params;
 use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
 use std::convert::Infallible;
 use std::sync::Arc;
 use sync_wrapper::SyncStream;
-use warp::http::{HeaderMap, HeaderValue, header};
+use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
-const PARAMS: [&str; 5] = ["last_event_id", "lastEventId", "since", "filters", "exclude"];
 /// What a client that lags is sent at once, about.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// What is sent after [`KEEP_ALIVE`](super::feed::KEEP_ALIVE) of silence.
 pub(super) const KEEP_ALIVE_FRAME: &[u8] = b": keep-alive\n\n";
+/// SSE is UTF-8 by definition (WHATWG HTML, 9.2.5), but some clients decode what is not said so as Latin-1.
+const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 /// A browser's wait before it comes back.
 const RETRY_MS: u32 = 2000;
 /// At shutdown the wait is spread, so that clients do not come back all at once.
 const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
 
-/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good.
+/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good, which is what a client
+/// that has everything it asked for is given.
 ///
 /// `link`: the connection, if it can be written to [directly](super::direct).
 pub(in crate::server) async fn stream(
@@ -33,11 +35,15 @@ pub(in crate::server) async fn stream(
     headers: HeaderMap,
     link: Option<Arc<Link>>,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(&query, &PARAMS)?;
-    let want = Want { filter: context.filters.shared(params.filter()?), ..Want::default() };
-    let start = start(&params, &headers)?;
+    let query = StreamQuery::parse(&query, &headers, &context.filters)?;
+    if query.is_done(&context.log).await? {
+        return Ok(done());
+    }
+    // The fan-out knows neither a pace nor an end.
+    let link = link.filter(|_| query.is_live());
+    let StreamQuery { start, want, until, speed } = query;
     let place = context.enter_stream()?;
-    let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?;
+    let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?.paced(speed).until(until);
     let state = Stream { feed, link, started: false, ended: false, _place: place };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
@@ -45,24 +51,16 @@ pub(in crate::server) async fn stream(
     });
     let mut response = warp::reply::stream(SyncStream::new(Box::pin(frames))).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
-/// The start position: header, then parameters (API.md 3). An empty header is none: some clients send one before the
-/// first id. A header that is not text names no record, which the reset will say.
-fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
-    let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let cursor = header.filter(|text| !text.is_empty());
-    let cursor = cursor.or_else(|| params.get("last_event_id").or(params.get("lastEventId")).map(str::to_owned));
-    match (cursor, params.get("since")) {
-        (Some(cursor), _) => Ok(StartAt::After(cursor)),
-        (None, Some("oldest")) => Ok(StartAt::Oldest),
-        (None, None | Some("now")) => Ok(StartAt::Now),
-        (None, Some(_)) => Ok(params.time("since")?.map_or(StartAt::Now, StartAt::Time)),
-    }
+fn done() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 struct Stream {
@@ -82,13 +80,10 @@ impl Stream {
                 Ready::Item(item) => return Some(item),
                 Ready::End => return None,
                 Ready::Nothing => {}
+                Ready::Later(_) => return self.feed.next().await,
                 Ready::AtHead => {
-                    let lent = link.lend(self.feed.standing());
-                    let standing = tokio::select! {
-                        standing = lent => Some(standing),
-                        () = self.feed.stopping() => None,
-                    };
-                    if let Some(standing) = standing {
+                    let standing = self.feed.standing();
+                    if let Some(standing) = link.lend(standing, self.feed.stopping()).await {
                         self.feed.resume(&standing);
                     }
                 }
@@ -105,16 +100,23 @@ impl Stream {
         let mut chunk = Chunk::default();
         if !self.started {
             self.started = true;
-            chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n\n")));
+            // In the block of `hello`: a block of its own gives no event, and some clients take nothing from it, not even the wait.
+            chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n")));
         }
         let log = self.feed.log;
         let mut item = self.item().await;
         loop {
             match item {
                 Some(item) => chunk.push_item(item, log),
+                None if self.feed.is_over() => {
+                    self.ended = true;
+                    break;
+                }
                 None => {
                     self.ended = true;
-                    chunk.push(Bytes::from(format!("retry: {}\n\n", rand::random_range(SHUTDOWN_RETRY_MS))));
+                    let retry_ms = rand::random_range(SHUTDOWN_RETRY_MS);
+                    chunk.push(Bytes::from(format!("retry: {retry_ms}\n")));
+                    chunk.push_item(Item::Control(self.feed.farewell(retry_ms)), log);
                     break;
                 }
             }
@@ -125,10 +127,10 @@ impl Stream {
             item = match self.feed.ready().await {
                 Ready::Item(next) => Some(next),
                 Ready::End => None,
-                Ready::Nothing | Ready::AtHead => break,
+                Ready::Nothing | Ready::AtHead | Ready::Later(_) => break,
             };
         }
-        Some(chunk.finish())
+        (!chunk.pieces.is_empty()).then(|| chunk.finish())
     }
 }
 

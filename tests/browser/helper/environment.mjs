@@ -13,4 +13,5 @@ const missing = [
 if (missing.length && process.env.CI) throw new Error(`missing: ${missing.join(', ')}`);
 
 /** Options for `test()`: a visible skip. */
+export const needsBinary = { skip: binary ? false : `missing: ${missing[0]}`, timeout: 180_000 };
 export const needsAll = { skip: missing.length ? `missing: ${missing.join(', ')}` : false, timeout: 180_000 };

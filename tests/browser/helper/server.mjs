@@ -1,12 +1,13 @@
 // The real binary on a port of its own choice; a restart keeps the port and the data.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { binary, dockerHost } from './environment.mjs';
 import { until } from './until.mjs';
 
@@ -24,6 +25,17 @@ export class Server {
   /** @param {string} [docker] @returns {Promise<Server>} started */
   static async start(docker = dockerHost) {
     const server = new Server(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), docker);
+    await server.up();
+    return server;
+  }
+
+  /** @param {any[]} records as an export has them @returns {Promise<Server>} started with a log of these, and without Docker */
+  static async of(records) {
+    const directory = await mkdtemp(join(tmpdir(), 'shipslog-browser-'));
+    const file = join(directory, 'records.jsonl');
+    await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    await promisify(execFile)(/** @type {string} */ (binary), ['import', file, '--data-dir', join(directory, 'data')]);
+    const server = new Server(directory, 'unix:///nonexistent.sock');
     await server.up();
     return server;
   }

@@ -16,9 +16,7 @@ with httpx.Client(timeout=httpx.Timeout(10, read=30)) as client:
             headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
             with connect_sse(client, "GET", URL, headers=headers) as source:
                 for event in source.iter_sse():
-                    # The README lacks this condition, and so forgets its place at a block with nothing but `retry`.
-                    if event.id:
-                        last_event_id = event.id
+                    last_event_id = event.id
                     if event.retry is not None:
                         delay = event.retry / 1000
                     if event.event == "message" and event.data:

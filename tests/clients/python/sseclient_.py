@@ -18,17 +18,11 @@ class Client(SSEClient):
         super()._connect()
 
 
-def utf8(response, *_args, **_kwargs):
-    """Without a charset in the Content-Type, which an event stream does not need, it would take the text for Latin-1."""
-    response.encoding = "utf-8"
-
-
 last_id = None
 while True:
     try:
-        for event in Client(URL, last_id=last_id, hooks={"response": utf8}):
+        for event in Client(URL, last_id=last_id):
             last_id = event.id or last_id
-            # It gives blocks without data as well, such as one with nothing but `retry`.
             if event.event == "message" and event.data:
                 received(event.id, event.data)
     except OSError as error:  # requests' own errors are such, too
