@@ -13,9 +13,11 @@ mod gaps;
 mod history;
 #[path = "../faults/mount.rs"]
 mod mount;
+mod reconnects;
 mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]
 mod serve;
 mod streams;
 mod support;
+mod wire;

@@ -124,6 +124,11 @@ pub(crate) async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship) {
     (dir, daemon, ship)
 }
 
+/// A number that scales or repeats a run.
+pub(crate) fn environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
 /// Polls until there is an answer.
 pub(crate) async fn wait_for<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
