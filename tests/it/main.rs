@@ -5,6 +5,7 @@ mod backup;
 mod bad_input;
 mod cli;
 mod crash;
+mod cursor_faults;
 mod docker;
 mod dockerd;
 mod fake_daemon;
