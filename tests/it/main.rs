@@ -5,6 +5,7 @@ mod backup;
 mod bad_input;
 mod cli;
 mod crash;
+mod crowd;
 mod cursor_faults;
 mod docker;
 mod dockerd;

@@ -21,6 +21,8 @@ pub(crate) struct Ship {
     pub(crate) url: String,
     data: PathBuf,
     args: Vec<String>,
+    /// Commands in front of the program's own.
+    launcher: Vec<String>,
 }
 
 impl Ship {
@@ -30,9 +32,15 @@ impl Ship {
     }
 
     pub(crate) fn start_with(data: &Path, args: &[&str]) -> Self {
-        let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
-        let (child, url) = spawn(data, "127.0.0.1:0", &args);
-        Self { child, url, data: data.to_owned(), args }
+        Self::start_under(&[], data, args)
+    }
+
+    /// By way of a command that becomes the program, such as `prlimit`.
+    pub(crate) fn start_under(launcher: &[&str], data: &Path, args: &[&str]) -> Self {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        let (args, launcher) = (own(args), own(launcher));
+        let (child, url) = spawn(&launcher, data, "127.0.0.1:0", &args);
+        Self { child, url, data: data.to_owned(), args, launcher }
     }
 
     /// SIGKILL, as the out-of-memory killer would.
@@ -52,7 +60,7 @@ impl Ship {
     /// Starts again on the same address and data.
     pub(crate) fn restart(&mut self) {
         let address = self.url.trim_start_matches("http://").to_owned();
-        (self.child, self.url) = spawn(&self.data, &address, &self.args);
+        (self.child, self.url) = spawn(&self.launcher, &self.data, &address, &self.args);
     }
 
     /// The first 8 digits of the log's id, as in cursors.
@@ -94,8 +102,10 @@ impl Drop for Ship {
     }
 }
 
-fn spawn(data: &Path, listen: &str, args: &[String]) -> (Child, String) {
-    let mut child = Command::new(BIN)
+fn spawn(launcher: &[String], data: &Path, listen: &str, args: &[String]) -> (Child, String) {
+    let words: Vec<&str> = launcher.iter().map(String::as_str).chain([BIN]).collect();
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
         .args(["serve", "--listen", listen, "--data-dir"])
         .arg(data)
         .args(args)
