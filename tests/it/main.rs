@@ -10,6 +10,7 @@ mod cursor_faults;
 mod docker;
 mod dockerd;
 mod fake_daemon;
+mod framing;
 mod full_disk;
 mod gaps;
 mod history;
