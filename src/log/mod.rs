@@ -7,6 +7,9 @@ mod block;
 mod chain;
 mod codec;
 mod embedded;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod import;
 mod index;

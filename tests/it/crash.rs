@@ -3,7 +3,7 @@
 //! `SHIPSLOG_KILLS` sets the number of rounds (200), `SHIPSLOG_SEED` repeats a run.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{Ship, assert_dense, docker_line, sequence};
+use crate::support::{Ship, assert_dense, docker_line, environment, sequence};
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
@@ -27,10 +27,6 @@ impl Seen {
     fn last(&self) -> Option<u64> {
         self.0.lock().keys().next_back().copied()
     }
-}
-
-fn environment(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
 /// Reads a stream until the server dies, from where any reader got to before.

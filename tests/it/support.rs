@@ -21,6 +21,7 @@ pub(crate) struct Ship {
     pub(crate) url: String,
     data: PathBuf,
     args: Vec<String>,
+    launch: Launch,
 }
 
 impl Ship {
@@ -30,20 +31,28 @@ impl Ship {
     }
 
     pub(crate) fn start_with(data: &Path, args: &[&str]) -> Self {
-        Self::start_on(data, "127.0.0.1:0", args)
+        Self::launch(Launch::default(), data, args)
     }
 
     pub(crate) fn start_on(data: &Path, listen: &str, args: &[&str]) -> Self {
-        let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
-        let (child, url) = spawn(data, listen, &args, None);
-        Self { child, url, data: data.to_owned(), args }
+        Self::launch(Launch { listen: listen.to_owned(), ..Launch::default() }, data, args)
     }
 
     /// With all that it says in a file.
     pub(crate) fn start_logging(data: &Path, args: &[&str], log: &Path) -> Self {
+        Self::launch(Launch { log: Some(log.to_owned()), ..Launch::default() }, data, args)
+    }
+
+    /// By way of a command that becomes the program, such as `prlimit`.
+    pub(crate) fn start_under(launcher: &[&str], data: &Path, args: &[&str]) -> Self {
+        let launcher = launcher.iter().map(|s| (*s).to_owned()).collect();
+        Self::launch(Launch { launcher, ..Launch::default() }, data, args)
+    }
+
+    fn launch(launch: Launch, data: &Path, args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
-        let (child, url) = spawn(data, "127.0.0.1:0", &args, Some(log));
-        Self { child, url, data: data.to_owned(), args }
+        let (child, url) = spawn(&launch, data, &args);
+        Self { child, url, data: data.to_owned(), args, launch }
     }
 
     /// SIGKILL, as the out-of-memory killer would.
@@ -63,7 +72,8 @@ impl Ship {
     /// Starts again on the same address and data.
     pub(crate) fn restart(&mut self) {
         let address = self.url.trim_start_matches("http://").to_owned();
-        (self.child, self.url) = spawn(&self.data, &address, &self.args, None);
+        self.launch.listen = address;
+        (self.child, self.url) = spawn(&self.launch, &self.data, &self.args);
     }
 
     /// The first 8 digits of the log's id, as in cursors.
@@ -105,20 +115,36 @@ impl Drop for Ship {
     }
 }
 
-fn spawn(data: &Path, listen: &str, args: &[String], log: Option<&Path>) -> (Child, String) {
+/// How the program is started.
+struct Launch {
+    /// A command that becomes it.
+    launcher: Vec<String>,
+    listen: String,
+    /// Where what it says goes.
+    log: Option<PathBuf>,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self { launcher: Vec::new(), listen: "127.0.0.1:0".to_owned(), log: None }
+    }
+}
+
+fn spawn(launch: &Launch, data: &Path, args: &[String]) -> (Child, String) {
     // reqwest asks for one, also where it never encrypts.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut command = Command::new(BIN);
-    if let Some(log) = log {
+    let words: Vec<&str> = launch.launcher.iter().map(String::as_str).chain([BIN]).collect();
+    let mut command = Command::new(words[0]);
+    if let Some(log) = &launch.log {
         command.stderr(std::fs::File::create(log).unwrap());
     }
-    let level = if log.is_some() {
-        "trace,h2=info,hyper=info".to_owned()
-    } else {
-        std::env::var("SHIPSLOG_LOG").unwrap_or_else(|_| "error".to_owned())
+    let level = match launch.log {
+        Some(_) => "trace,h2=info,hyper=info".to_owned(),
+        None => std::env::var("SHIPSLOG_LOG").unwrap_or_else(|_| "error".to_owned()),
     };
     let mut child = command
-        .args(["serve", "--listen", listen, "--data-dir"])
+        .args(&words[1..])
+        .args(["serve", "--listen", &launch.listen, "--data-dir"])
         .arg(data)
         .args(args)
         .env_remove("DOCKER_HOST")
@@ -144,6 +170,11 @@ pub(crate) async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship) {
     // start, connect, verdict and the events themselves.
     ship.wait_for_head(|head| head >= count + 3).await;
     (dir, daemon, ship)
+}
+
+/// A number that scales or repeats a run.
+pub(crate) fn environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
 /// Polls until there is an answer.

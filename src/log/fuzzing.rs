@@ -1,0 +1,35 @@
+//! Stored forms as bytes of unknown origin, for the fuzz targets in `fuzz/`. Not part of any other build.
+
+use super::{Block, LogError, codec, segment::Segment};
+use crate::cursor::{LogId, Sequence};
+use std::path::Path;
+
+/// A block in its stored form.
+///
+/// # Errors
+/// When it is damaged.
+pub fn block(value: &[u8]) -> Result<Block, LogError> {
+    codec::decode(value, LogId::with_prefix(1))
+}
+
+/// Lines of a segment's frame, of which the first should be the record `first`.
+///
+/// # Errors
+/// When they are not.
+pub fn lines(first: Sequence, lines: &[u8]) -> Result<Block, LogError> {
+    Block::from_lines(first, lines)
+}
+
+/// Every frame of a segment's file.
+///
+/// # Errors
+/// When the file holds no frame that can be read.
+pub fn segment(path: &Path) -> Result<Vec<Result<Block, LogError>>, LogError> {
+    let segment = Segment::open(path)?;
+    let frames = segment.frames();
+    for at in 0..frames.len() {
+        let _ = segment.subjects(at);
+    }
+    let _ = (segment.index(), segment.packed(frames), segment.first(), segment.last());
+    Ok(frames.iter().map(|frame| segment.block(frame)).collect())
+}
