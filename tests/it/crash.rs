@@ -3,7 +3,7 @@
 //! `SHIPSLOG_KILLS` sets the number of rounds (200), `SHIPSLOG_SEED` repeats a run.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{Ship, assert_dense, docker_line, environment, sequence};
+use crate::support::{Ship, assert_dense, assert_holes_are_told, docker_line, environment, sequence};
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
@@ -118,18 +118,7 @@ async fn nothing_that_was_seen_is_ever_lost() {
     let jobs: BTreeSet<u64> = stored.values().filter_map(|line| line.split("job-").nth(1)?.split('"').next()?.parse().ok()).collect();
     let events = stored.values().filter(|line| line.contains("job-")).count();
     assert_eq!(jobs.len(), events, "no event twice");
-    // Where the ring turned over before a recorder lived long enough to store it, each hole must be told right before its end.
-    let mut told: Option<&String> = None;
-    let mut next = 0;
-    for line in stored.values() {
-        if line.contains(r#""Action":"gap""#) {
-            told = Some(line);
-        } else if let Some(job) = line.split("job-").nth(1).and_then(|rest| rest.split('"').next()?.parse::<u64>().ok()) {
-            assert!(job <= next || told.is_some(), "jobs {next} to {job} are missing and nothing says so, SHIPSLOG_SEED={seed}");
-            (next, told) = (next.max(job + 1), None);
-        }
-    }
-    assert_eq!(next, all, "up to the last event");
+    assert_holes_are_told(&stored, all);
     eprintln!("{all} events, {} missing and told", all - u64::try_from(events).unwrap());
 }
 

@@ -3,7 +3,7 @@
 //! `SHIPSLOG_RECONNECTS` sets the number of connections (10,000), `SHIPSLOG_SEED` repeats a run.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{Ship, assert_dense, docker_line, environment, wait_for};
+use crate::support::{Ship, assert_dense, assert_holes_are_told, docker_line, environment, wait_for};
 use crate::wire::{Frame, Wire, own_address};
 use parking_lot::RwLock;
 use rand::rngs::StdRng;
@@ -185,6 +185,7 @@ async fn what_a_client_joins_together_is_the_log() {
     }
     let log = ship.export("").await;
     assert_dense(&log);
+    assert_holes_are_told(&log, sent);
     let read = shared.0.read();
     assert!(read.len() as u64 >= head);
     for (line, (seq, stored)) in read.iter().zip(&log) {

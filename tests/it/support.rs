@@ -207,6 +207,22 @@ pub(crate) fn assert_dense(map: &BTreeMap<u64, String>) {
     assert_eq!(u64::try_from(map.len()).unwrap(), last - first + 1, "sequences are dense");
 }
 
+/// Where the daemon's ring turned over before a recorder lived long enough to store it, each hole must be told right before its end. `all`:
+/// how many events there were, [`docker_line`]s from 0 on.
+pub(crate) fn assert_holes_are_told(log: &BTreeMap<u64, String>, all: u64) {
+    let mut told: Option<&String> = None;
+    let mut next = 0;
+    for line in log.values() {
+        if line.contains(r#""Action":"gap""#) {
+            told = Some(line);
+        } else if let Some(job) = line.split("job-").nth(1).and_then(|rest| rest.split('"').next()?.parse::<u64>().ok()) {
+            assert!(job <= next || told.is_some(), "jobs {next} to {job} are missing and nothing says so");
+            (next, told) = (next.max(job + 1), None);
+        }
+    }
+    assert_eq!(next, all, "up to the last event");
+}
+
 /// An SSE connection, parsed by a parser that is not ours.
 pub(crate) struct Sse(Pin<Box<dyn Stream<Item = Option<Event>> + Send>>);
 
