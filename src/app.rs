@@ -32,11 +32,11 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// When the configuration, the data directory or the address cannot be used; the message says what to do.
-pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
-    raise_file_limit(config.max_connections);
+pub async fn serve(mut config: ServeConfig) -> anyhow::Result<()> {
+    config.max_connections = affordable_connections(config.max_connections);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let listener = Listener::bind(&config.listen).await.with_context(|| {
+    let listener = Listener::bind(&config.listen).with_context(|| {
         format!("cannot listen on {}; is another shipslog running? choose another address with --listen", config.listen)
     })?;
     let stop = async move {
@@ -179,19 +179,26 @@ impl Doors {
     }
 }
 
-/// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.
-fn raise_file_limit(max_connections: usize) {
-    let needed = max_connections as u64 + SPARE_FILES;
+/// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024. Where the hard one is too
+/// low, connections are fewer, rather than that Docker or the log go without.
+fn affordable_connections(wanted: usize) -> usize {
+    let needed = wanted as u64 + SPARE_FILES;
     match rlimit::increase_nofile_limit(needed) {
         Ok(limit) if limit < needed => {
+            let affordable = limit - SPARE_FILES.min(limit / 2);
             tracing::warn!(
                 limit.files = limit,
                 limit.needed = needed,
-                "too few open files are allowed for --max-connections; raise the hard limit (systemd: LimitNOFILE=) or lower it"
+                server.max_connections = affordable,
+                "too few open files are allowed for --max-connections, so there will be fewer; raise the hard limit (systemd: LimitNOFILE=)"
             );
+            usize::try_from(affordable).unwrap_or(wanted).max(1)
         }
-        Ok(_) => {}
-        Err(e) => tracing::warn!(error = %e, "cannot raise the limit of open files"),
+        Ok(_) => wanted,
+        Err(e) => {
+            tracing::warn!(error = %e, "cannot raise the limit of open files");
+            wanted
+        }
     }
 }
 

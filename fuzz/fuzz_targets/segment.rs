@@ -33,9 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     // The first line's own sequence, so that what stands behind it is looked at.
     let digits = bytes.iter().skip(FIRST_DIGIT).take_while(|byte| byte.is_ascii_digit());
     let first = digits.fold(0_u64, |all, digit| all.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
-    if first <= shipslog_fuzz::MAX_SEQUENCE {
-        shipslog_fuzz::look(fuzzing::lines(first, bytes));
-    }
+    shipslog_fuzz::look(fuzzing::lines(first, bytes));
 });
 
 fn big(bytes: &[u8], at: usize) -> Option<usize> {

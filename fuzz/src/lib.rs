@@ -4,10 +4,6 @@ use shipslog::filter::Filter;
 use shipslog::log::{Block, LogError};
 use std::sync::LazyLock;
 
-/// No log gets there (2^53), and an import refuses more. What reads stored forms does not yet, and overflows near 2^64: the targets keep
-/// out of there until it does.
-pub const MAX_SEQUENCE: u64 = (1 << 53) - 1;
-
 static FILTER: LazyLock<Filter> =
     LazyLock::new(|| Filter::from_params(Some(r#"{"type":["container"],"source":["local"]}"#), None).expect("a filter"));
 

@@ -2,7 +2,7 @@
 
 use super::LogError;
 use super::line::Line;
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, EventView, LineWriter, Record};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
@@ -98,6 +98,9 @@ impl Block {
     /// From lines with their ends, the first of which is the record `first`. Their sequences are looked at, what else they hold
     /// is not.
     pub(super) fn from_lines(first: Sequence, lines: &[u8]) -> Result<Self, LogError> {
+        if first > MAX_SEQUENCE {
+            return Err(LogError::Damaged(format!("no log reaches the sequence {first}")));
+        }
         let mut frames = Vec::with_capacity(lines.len() + lines.len() / 12);
         let mut starts = vec![0];
         let (mut seq, mut from) = (first, 0);

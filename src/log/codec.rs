@@ -13,7 +13,7 @@
 use super::LogError;
 use super::block::{Block, BlockBuilder, BlockRecord};
 use super::chain::ChainValue;
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::time::Timestamp;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
@@ -195,7 +195,9 @@ impl Header {
             chain_after: take(&mut rest)?,
             crc: u32::from_be_bytes(take(&mut rest)?),
         };
-        if header.parts == 0 || header.count == 0 || header.raw_bytes as usize > MAX_RAW_BYTES {
+        // A record takes more than a byte.
+        let counted = header.count > 0 && header.count <= header.raw_bytes;
+        if header.parts == 0 || !counted || header.raw_bytes as usize > MAX_RAW_BYTES || header.first > MAX_SEQUENCE {
             return Err(damaged("a block's header makes no sense"));
         }
         Ok(header)
@@ -234,7 +236,7 @@ pub(super) fn decode(value: &[u8], log: LogId) -> Result<Block, LogError> {
     let raw = zstd::bulk::decompress(packed, header.raw_bytes as usize)
         .map_err(|e| LogError::Damaged(format!("a block does not decompress: {e}")))?;
     let mut rest = raw.as_slice();
-    let mut builder = BlockBuilder::new(log, header.first, raw.len() + header.count as usize * 192);
+    let mut builder = BlockBuilder::new(log, header.first, raw.len() + (header.count as usize * 192).min(4 * raw.len()));
     for _ in 0..header.count {
         let record: StoredRecord<'_> = read_record(&mut rest)?;
         builder.push(&BlockRecord {
@@ -306,6 +308,23 @@ mod tests {
         fn garbage_never_panics(value in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = decode(&value, LogId::random());
         }
+    }
+
+    /// As somebody would make it up who can also make a checksum.
+    #[test]
+    fn no_count_and_no_sequence_is_believed_unseen() {
+        let (_, value) = encode(&[(1, 2, "x".repeat(100))], 1);
+        for (at, bytes) in [(4, &[0xff; 4][..]), (8, &[0xff; 8])] {
+            let mut bad = value.clone();
+            bad[at..at + bytes.len()].copy_from_slice(bytes);
+            let mut crc = crc32fast::Hasher::new();
+            crc.update(&bad[..HEADER_BYTES - 4]);
+            crc.update(&bad[HEADER_BYTES..]);
+            bad[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
+            assert!(decode(&bad, LogId::random()).unwrap_err().to_string().contains("makes no sense"));
+        }
+        let line = crate::log::contract::line(Sequence::MAX);
+        assert!(Block::from_lines(Sequence::MAX, line.as_bytes()).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::identity::{Identity, Watermark, sync_dir};
 use super::line::Line;
 use super::listing::{create_private_dir, io};
 use super::segment::{self, LEVEL, SegmentWriter, WriteError};
-use crate::cursor::{Cursor, LogId, Sequence};
+use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Record};
 use crate::time::Timestamp;
 use serde::Deserialize;
@@ -28,8 +28,6 @@ pub struct Imported {
 
 /// Longest line: a message of 1 MiB in its envelope, escaped by whatever tool wrote it.
 const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
-/// Sequences above it are no number to a browser (2^53), and none that a log ever reaches.
-const MAX_SEQUENCE: Sequence = (1 << 53) - 1;
 /// Logs that an export may go back through.
 const MAX_ANCESTORS: usize = 64;
 /// Frames in a segment, at most.

@@ -34,25 +34,28 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads what API.md 3 allows: `retry: 2000` and comments, each alone, or at most one line of each field; nothing else.
+    /// Reads what the contract allows: a comment alone, or at most one line of each field, `retry` with control frames only.
     fn read(text: &'a str) -> Self {
         let mut frame = Self::default();
         assert!(!text.contains('\r'), "{text:?}");
-        if text.starts_with(':') || text.strip_prefix("retry: ").is_some_and(|rest| rest.parse::<u32>().is_ok()) {
+        if text.starts_with(':') {
             assert!(!text.contains('\n'), "{text:?}");
             return frame;
         }
+        let mut retry = None;
         for line in text.split('\n') {
             let (field, value) = line.split_once(": ").unwrap_or_else(|| panic!("no field: {line:?}"));
             let place = match field {
                 "event" => &mut frame.event,
                 "id" => &mut frame.id,
                 "data" => &mut frame.data,
+                "retry" => &mut retry,
                 _ => panic!("an unknown field: {line:?}"),
             };
             assert!(place.replace(value).is_none(), "a field twice: {text:?}");
         }
         assert!(frame.id.is_some() && frame.data.is_some(), "{text:?}");
+        assert!(retry.is_none_or(|ms| ms.parse::<u32>().is_ok() && matches!(frame.event, Some("hello" | "closing"))), "{text:?}");
         frame
     }
 
@@ -97,7 +100,7 @@ impl Wire {
             }
         };
         assert_eq!(response.status(), 200, "{path} {last_id:?}");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         Ok(Self { body: response.into_body(), task, buffer: BytesMut::new(), left })
     }
 

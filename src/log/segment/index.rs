@@ -13,7 +13,7 @@
 
 use super::frame::FrameMeta;
 use super::subjects::CHUNK_FRAMES;
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
 use crate::log::chain::ChainValue;
 use crate::time::Timestamp;
@@ -163,7 +163,7 @@ impl IndexData {
             let time = (take_time(&mut rest)?, take_time(&mut rest)?);
             chain_after.push(take(&mut rest)?);
             frames.push(FrameMeta { first, count, time, offset, packed, raw, crc });
-            if first < next || count == 0 {
+            if first < next || count == 0 || first > MAX_SEQUENCE {
                 return Err(damaged("makes no sense"));
             }
             next = first.checked_add(u64::from(count)).ok_or_else(|| damaged("makes no sense"))?;

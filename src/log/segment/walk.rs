@@ -2,7 +2,7 @@
 
 use super::frame::{self, FrameMeta};
 use super::{IndexData, index, read_exact};
-use crate::cursor::{Cursor, LogId, Sequence};
+use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
 use crate::log::chain::{self, CHAIN_START};
 use crate::log::line::Line;
@@ -90,6 +90,9 @@ fn look(lines: &[u8], chain: &mut chain::ChainValue) -> Result<Seen, LogError> {
         if seen.count == 0 {
             let text = line.get(7..).and_then(|rest| rest.get(..memchr::memchr(b'"', rest)?)).ok_or_else(strange)?;
             let cursor: Cursor = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+            if cursor.seq > MAX_SEQUENCE {
+                return Err(strange());
+            }
             (seen.first, seen.log) = (cursor.seq, cursor.log);
         }
         let seq = seen.first.checked_add(u64::from(seen.count)).ok_or_else(strange)?;

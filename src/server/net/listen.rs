@@ -9,12 +9,14 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 
 /// What the kernel may buffer towards a client. Left to itself it may take megabytes for one that reads slowly.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// A peer that acknowledges nothing for this long is gone.
 const DEAD_PEER: Duration = Duration::from_secs(30);
+/// Connections that may wait to be accepted: after a restart all clients come back. The kernel allows 4,096 (net.core.somaxconn).
+const BACKLOG: u32 = 4096;
 /// Who may connect to the unix socket: its owner and its group, as with Docker's own.
 const SOCKET_MODE: u32 = 0o660;
 
@@ -66,9 +68,14 @@ impl Listener {
     ///
     /// # Errors
     /// As the system says; `AddrInUse` for the socket of a program that is still there.
-    pub async fn bind(address: &Address) -> io::Result<Self> {
+    pub fn bind(address: &Address) -> io::Result<Self> {
         match address {
-            Address::Tcp(address) => TcpListener::bind(address).await.map(|listener| Self(Kind::Tcp(listener))),
+            Address::Tcp(address) => {
+                let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+                socket.set_reuseaddr(true)?;
+                socket.bind(*address)?;
+                socket.listen(BACKLOG).map(|listener| Self(Kind::Tcp(listener)))
+            }
             Address::Unix(path) => {
                 remove_stale(path)?;
                 let listener = UnixListener::bind(path)?;
@@ -136,17 +143,17 @@ mod tests {
     async fn takes_over_a_dead_socket_but_not_a_live_one_or_a_file() {
         let dir = tempfile::TempDir::new().unwrap();
         let address = Address::Unix(dir.path().join("s"));
-        let first = Listener::bind(&address).await.unwrap();
-        assert_eq!(Listener::bind(&address).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let first = Listener::bind(&address).unwrap();
+        assert_eq!(Listener::bind(&address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         // As a kill would: the socket closes, its file stays.
         let Kind::Unix(listener, path) = &first.0 else { panic!("a unix socket") };
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, SOCKET_MODE);
         let _ = listener;
         drop(std::mem::replace(&mut { first }.0, Kind::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap())));
-        drop(Listener::bind(&address).await.unwrap());
+        drop(Listener::bind(&address).unwrap());
         assert!(!dir.path().join("s").exists(), "an orderly end removes it");
         std::fs::write(dir.path().join("s"), "mine").unwrap();
-        assert!(Listener::bind(&address).await.is_err());
+        assert!(Listener::bind(&address).is_err());
         assert_eq!(std::fs::read(dir.path().join("s")).unwrap(), b"mine");
     }
 }

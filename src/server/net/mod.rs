@@ -65,7 +65,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
         context: Arc::clone(&context),
     };
     let places = Places::new(options.max_connections, options.max_connections_per_address, context.connections.clone());
-    let refusals = refuse::Refusals::default();
+    let refusals = refuse::Refusals::new(options.max_connections);
     loop {
         let socket = tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -19,13 +19,12 @@ const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Refusals(Arc<Semaphore>);
 
-impl Default for Refusals {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_REFUSALS)))
-    }
-}
-
 impl Refusals {
+    /// They are open files too, so there are fewer of them than places for connections.
+    pub(super) fn new(max_connections: usize) -> Self {
+        Self(Arc::new(Semaphore::new((max_connections / 4).clamp(1, MAX_REFUSALS))))
+    }
+
     /// Says so and closes, unless there are too many even to be told.
     pub(super) fn refuse(&self, io: Io, why: Refused, tls: Option<Arc<Tls>>) {
         let Ok(slot) = Arc::clone(&self.0).try_acquire_owned() else { return };
