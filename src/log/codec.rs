@@ -323,8 +323,8 @@ mod tests {
             bad[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
             assert!(decode(&bad, LogId::random()).unwrap_err().to_string().contains("makes no sense"));
         }
-        let line = crate::log::contract::line(Sequence::MAX);
-        assert!(Block::from_lines(Sequence::MAX, line.as_bytes()).is_err());
+        let line = crate::log::contract::line(1).replacen("-1\"", &format!("-{}\"", Sequence::MAX), 1);
+        assert!(Block::from_lines(Sequence::MAX, format!("{line}\n").as_bytes()).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// The default [`EventLog`]: a sled tip and sealed segments in `<data>/log/`.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct EmbeddedLog {
     requests: mpsc::Sender<Request>,
     head: watch::Receiver<Sequence>,
     state: watch::Receiver<WriterState>,
+    /// Reads of the disk that may go on at a time.
+    turns: Semaphore,
     /// Of a log that is only read: the senders that nobody uses, and what goes when it is closed.
     _read_only: Option<(watch::Sender<Sequence>, watch::Sender<WriterState>, Vec<ScratchCopy>)>,
 }
@@ -94,7 +96,7 @@ impl EmbeddedLog {
         }
         let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&shelf), sealer, limits, head, state);
         spawn_writer(writer, inbox)?;
-        Ok((Self { shelf, requests, head: head_receiver, state: state_receiver, _read_only: None }, recovery))
+        Ok((Self { shelf, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }
 
     /// Opens the log in `data_dir` for reading: a copy, a backup, a directory on a read-only disk. Nothing in it is changed.
@@ -107,13 +109,25 @@ impl EmbeddedLog {
         let (state, state_receiver) = watch::channel(WriterState::ReadOnly);
         // Without a receiver: an append finds the log closed.
         let (requests, _) = mpsc::channel(1);
-        Ok(Self { shelf: Arc::new(shelf), requests, head: head_receiver, state: state_receiver, _read_only: Some((head, state, copies)) })
+        Ok(Self {
+            shelf: Arc::new(shelf),
+            requests,
+            head: head_receiver,
+            state: state_receiver,
+            turns: turns(),
+            _read_only: Some((head, state, copies)),
+        })
     }
 
     async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, LogError>>) -> Result<T, LogError> {
         self.requests.send(request).await.map_err(|_| LogError::Closed)?;
         answer.await.map_err(|_| LogError::Closed)?
     }
+}
+
+/// Two reads a processor: one may wait for the disk while another unpacks.
+fn turns() -> Semaphore {
+    Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// The writer blocks on the disk, so it has a thread of its own; the small runtime in it is for waiting with a timeout.
@@ -203,6 +217,8 @@ impl EmbeddedLog {
     /// Runs a read that may touch the disk on the blocking pool.
     async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Shelf) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
         let shelf = Arc::clone(&self.shelf);
+        // After a restart everybody reads at once. Few at a time find what the one before has read still in memory.
+        let _turn = self.turns.acquire().await;
         tokio::task::spawn_blocking(move || read(&shelf)).await.map_err(|e| LogError::Damaged(format!("a read panicked: {e}")))?
     }
 }

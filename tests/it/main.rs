@@ -25,4 +25,5 @@ mod retention;
 mod serve;
 mod streams;
 mod support;
+mod ways;
 mod wire;

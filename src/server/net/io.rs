@@ -99,3 +99,32 @@ impl Drop for Io {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_cut_and_one_that_takes_little_is_not() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut io = Io::new(Arc::new(Socket::Unix(ours)), None);
+        let bytes = vec![0; 64 * 1024];
+        let mut read = vec![0; bytes.len()];
+        // Fills the kernel's buffers, then waits for as long as somebody takes a little now and then.
+        for _ in 0..200 {
+            tokio::select! {
+                written = io.write(&bytes) => assert!(written.unwrap() > 0),
+                () = tokio::time::sleep(STALLED / 2) => while theirs.try_read(&mut read).is_ok() {},
+            }
+        }
+        let began = Instant::now();
+        let error = loop {
+            if let Err(error) = io.write(&bytes).await {
+                break error;
+            }
+        };
+        assert_eq!((error.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, STALLED.as_secs()));
+    }
+}
