@@ -78,7 +78,7 @@ pub(super) fn saturate(server: &mut Server, clients: usize, window: u64, time: D
         }
         load.step(WAIT);
     }
-    let (time, cpu, deliveries) = (began.elapsed(), load.server.cpu().saturating_sub(cpu), load.crowd.deliveries - before);
+    let (time, cpu, deliveries) = (began.elapsed(), load.server.cpu().since(&cpu), load.crowd.deliveries - before);
     load.drain();
     drop(load);
     server.settle();
@@ -105,7 +105,7 @@ pub(super) fn pace(server: &mut Server, clients: usize, rate: u64, time: Duratio
         load.publish();
     }
     load.drain();
-    let (time, cpu) = (nanos() - began, load.server.cpu().saturating_sub(cpu));
+    let (time, cpu) = (nanos() - began, load.server.cpu().since(&cpu));
     let mut delays = load.crowd.delays.take().unwrap_or_default();
     drop(load);
     server.settle();

@@ -2,6 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::read_to_string;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -47,11 +49,24 @@ pub(super) fn family(pid: u32) -> Vec<u32> {
     std::iter::once(pid).chain(children.split_whitespace().filter_map(|child| child.parse().ok())).collect()
 }
 
-/// Processor time of all their threads.
-pub(super) fn cpu(pids: &[u32]) -> Duration {
-    let tasks = pids.iter().flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten());
-    let stats = tasks.filter_map(|task| read_to_string(task.path().join("schedstat")).ok());
-    Duration::from_nanos(stats.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum())
+/// Nanoseconds that each thread has run.
+pub(super) struct Cpu(HashMap<OsString, u64>);
+
+impl Cpu {
+    pub(super) fn now(pids: &[u32]) -> Self {
+        let tasks = pids.iter().flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten());
+        let figures = tasks.filter_map(|task| {
+            let text = read_to_string(task.path().join("schedstat")).ok()?;
+            Some((task.file_name(), text.split(' ').next()?.parse().ok()?))
+        });
+        Self(figures.collect())
+    }
+
+    /// By thread, since one that ends meanwhile takes its past along. It was idle: threads of a pool end after a long rest.
+    pub(super) fn since(&self, before: &Self) -> Duration {
+        let used = self.0.iter().map(|(task, nanos)| nanos - before.0.get(task).unwrap_or(&0));
+        Duration::from_nanos(used.sum())
+    }
 }
 
 /// Their memory in KiB, pages that they share counted by halves.
@@ -72,9 +87,9 @@ pub(super) fn settle(pids: &[u32]) {
     const PAUSE: Duration = Duration::from_millis(100);
     const PATIENCE: u32 = 100;
     for _ in 0..PATIENCE {
-        let before = cpu(pids);
+        let before = Cpu::now(pids);
         std::thread::sleep(PAUSE);
-        if cpu(pids).saturating_sub(before) < PAUSE / 50 {
+        if Cpu::now(pids).since(&before) < PAUSE / 50 {
             return;
         }
     }

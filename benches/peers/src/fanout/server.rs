@@ -1,7 +1,7 @@
 //! The servers that are compared, each a process of its own on the servers' core.
 
 use super::daemon::Daemon;
-use super::machine::{cpu, family, on_server_core, settle};
+use super::machine::{Cpu, family, on_server_core, settle};
 use super::publisher::Publisher;
 use crate::scratch;
 use std::io::{BufRead, BufReader};
@@ -133,8 +133,8 @@ impl Server {
         family(self.child.id())
     }
 
-    pub(super) fn cpu(&self) -> Duration {
-        cpu(&self.pids())
+    pub(super) fn cpu(&self) -> Cpu {
+        Cpu::now(&self.pids())
     }
 
     pub(super) fn settle(&self) {
