@@ -1,7 +1,7 @@
 //! A response as it comes in: head, chunks, and frames that end with a mark.
 
 use super::event::number;
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 #[derive(Clone, Copy)]
 enum Part {
@@ -18,6 +18,7 @@ enum Part {
 pub(super) struct Body {
     part: Part,
     mark: &'static [u8],
+    finder: Finder<'static>,
     /// A head or a frame that has not ended yet.
     rest: Vec<u8>,
     /// Of the head, if it was told.
@@ -31,7 +32,7 @@ impl Body {
     }
 
     pub(super) fn frames(mark: &'static [u8]) -> Self {
-        Self { part: Part::Head, mark, rest: Vec::new(), length: None }
+        Self { part: Part::Head, mark, finder: Finder::new(mark), rest: Vec::new(), length: None }
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -111,7 +112,7 @@ impl Body {
             let end = if !first.is_empty() && self.rest.ends_with(first) && data.starts_with(last) {
                 Some(last.len())
             } else {
-                memmem::find(data, self.mark).map(|at| at + self.mark.len())
+                self.finder.find(data).map(|at| at + self.mark.len())
             };
             self.rest.extend_from_slice(&data[..end.unwrap_or(data.len())]);
             let Some(end) = end else { return };
@@ -120,7 +121,7 @@ impl Body {
             data = &data[end..];
         }
         let mut from = 0;
-        for at in memmem::find_iter(data, self.mark) {
+        for at in self.finder.find_iter(data) {
             each(&data[from..at + self.mark.len()]);
             from = at + self.mark.len();
         }

@@ -39,6 +39,7 @@ pub(super) fn saturated(rounds: usize) {
     line("1,000 clients, 64 events outstanding: deliveries/s", &ours.of(|o| o.rate), "nchan", &nchan.of(|o| o.rate), Goal::AtLeast(24.0));
     line("", &ours.of(|o| o.rate), "loop", &bare.of(|o| o.rate), Goal::None);
     line("  CPU s per million deliveries", &ours.of(|o| o.cpu), "loop", &bare.of(|o| o.cpu), Goal::AtMost(1.1));
+    line("  cores taken by the clients", &ours.of(|o| o.clients), "loop", &bare.of(|o| o.clients), Goal::None);
 }
 
 pub(super) fn unbatched(rounds: usize) {

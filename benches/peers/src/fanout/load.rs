@@ -2,7 +2,7 @@
 
 use super::crowd::Crowd;
 use super::event::event;
-use super::machine::nanos;
+use super::machine::{Cpu, nanos};
 use super::server::Server;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub(super) struct Outcome {
     pub(super) rate: f64,
     /// Processor seconds of the server for a million deliveries.
     pub(super) cpu: f64,
+    /// How much of a core the clients took: near 1 they are what is measured.
+    pub(super) clients: f64,
     /// In milliseconds.
     pub(super) p50: f64,
     pub(super) p99: f64,
@@ -71,7 +73,8 @@ impl<'a> Load<'a> {
 /// As fast as it goes with so many events outstanding.
 pub(super) fn saturate(server: &mut Server, clients: usize, window: u64, time: Duration) -> Outcome {
     let mut load = Load::start(server, clients);
-    let (began, cpu, before) = (Instant::now(), load.server.cpu(), load.crowd.deliveries);
+    let own = [std::process::id()];
+    let (began, cpu, clients, before) = (Instant::now(), load.server.cpu(), Cpu::now(&own), load.crowd.deliveries);
     while began.elapsed() < time {
         while load.server.can_publish() && load.outstanding() <= (window - 1) * load.crowd.len() {
             load.publish();
@@ -79,11 +82,12 @@ pub(super) fn saturate(server: &mut Server, clients: usize, window: u64, time: D
         load.step(WAIT);
     }
     let (time, cpu, deliveries) = (began.elapsed(), load.server.cpu().since(&cpu), load.crowd.deliveries - before);
+    let clients = Cpu::now(&own).since(&clients).as_secs_f64() / time.as_secs_f64();
     load.drain();
     drop(load);
     server.settle();
     let deliveries = deliveries as f64;
-    Outcome { rate: deliveries / time.as_secs_f64(), cpu: cpu.as_secs_f64() / deliveries * 1e6, p50: f64::NAN, p99: f64::NAN }
+    Outcome { rate: deliveries / time.as_secs_f64(), cpu: cpu.as_secs_f64() / deliveries * 1e6, clients, p50: f64::NAN, p99: f64::NAN }
 }
 
 /// At a steady rate, whether they can follow or not.
@@ -92,7 +96,8 @@ pub(super) fn pace(server: &mut Server, clients: usize, rate: u64, time: Duratio
     let count = rate * time.as_secs();
     let period = 1_000_000_000 / rate;
     load.crowd.delays = Some(Vec::with_capacity(usize::try_from(count).unwrap() * clients));
-    let (began, cpu) = (nanos(), load.server.cpu());
+    let own = [std::process::id()];
+    let (began, cpu, clients) = (nanos(), load.server.cpu(), Cpu::now(&own));
     for turn in 0..count {
         let due = began + turn * period;
         loop {
@@ -106,11 +111,12 @@ pub(super) fn pace(server: &mut Server, clients: usize, rate: u64, time: Duratio
     }
     load.drain();
     let (time, cpu) = (nanos() - began, load.server.cpu().since(&cpu));
+    let clients = Cpu::now(&own).since(&clients).as_secs_f64() / time as f64 * 1e9;
     let mut delays = load.crowd.delays.take().unwrap_or_default();
     drop(load);
     server.settle();
     delays.sort_unstable();
     let at = |share: usize| delays[delays.len() * share / 100] as f64 / 1e6;
     let deliveries = delays.len() as f64;
-    Outcome { rate: deliveries / time as f64 * 1e9, cpu: cpu.as_secs_f64() / deliveries * 1e6, p50: at(50), p99: at(99) }
+    Outcome { rate: deliveries / time as f64 * 1e9, cpu: cpu.as_secs_f64() / deliveries * 1e6, clients, p50: at(50), p99: at(99) }
 }

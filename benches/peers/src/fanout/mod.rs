@@ -43,6 +43,8 @@ pub(crate) fn run(wanted: &[String]) {
     println!(
         "medians of {rounds} rounds by turns; ratios are medians of those within a round; one core for the server, one for the clients"
     );
+    let congestion = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    println!("events of {} B; TCP congestion control: {}", event::event(0).len(), congestion.trim());
     println!("{:<52} | {:>10} | {:>10} | {:<9} | {:>6} | goal", "", "shipslog", "peer", "", "ratio");
     for (name, row) in ROWS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
