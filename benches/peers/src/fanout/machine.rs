@@ -69,6 +69,12 @@ impl Cpu {
     }
 }
 
+/// How long this thread could have run, and something else did on its core.
+pub(super) fn waited() -> Duration {
+    let figures = read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(figures.split_whitespace().nth(1).and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
+}
+
 /// Their memory in KiB, pages that they share counted by halves.
 pub(super) fn memory(pids: &[u32]) -> u64 {
     let rollups = pids.iter().filter_map(|pid| read_to_string(format!("/proc/{pid}/smaps_rollup")).ok());

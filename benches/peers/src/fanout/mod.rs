@@ -19,6 +19,7 @@ mod replay;
 mod server;
 
 use crate::support::{RUNS, median};
+use std::time::Instant;
 
 /// One row of the table, or a few that are measured together.
 type Row = (&'static str, fn(rounds: usize));
@@ -32,6 +33,9 @@ const ROWS: [Row; 7] = [
     ("replay", replay::run),
     ("arrival", arrival::run),
 ];
+
+/// On a quiet machine it is well below.
+const DISTURBED: f64 = 0.03;
 
 pub(crate) fn run(wanted: &[String]) {
     let names = ROWS.map(|(name, _)| name);
@@ -48,7 +52,12 @@ pub(crate) fn run(wanted: &[String]) {
     println!("{:<52} | {:>10} | {:>10} | {:<9} | {:>6} | goal", "", "shipslog", "peer", "", "ratio");
     for (name, row) in ROWS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            let (began, before) = (Instant::now(), machine::waited());
             row(rounds);
+            let lost = machine::waited().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
+            if lost > DISTURBED {
+                println!("  disturbed: for {:.0}% of the time something else had the clients' core", lost * 100.0);
+            }
         }
     }
 }
