@@ -1,6 +1,7 @@
-//! shipslog's log beside a raw file, SQLite, redb and fjall: the same events, in one process, by turns.
+//! shipslog's log beside a raw file, SQLite, redb and fjall: the same events, in one process, by turns. And its delivery beside other servers.
 //!
 //! `cargo run --release`, or with `commits` or `pages` behind it for one half; `SHIPSLOG_RECORDS` sets the records of `pages`.
+//! `cargo run --release -- fanout` for the delivery, see `fanout/mod.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,11 +13,13 @@
 
 mod block;
 mod commit;
+mod fanout;
 #[path = "../../support/fleet.rs"]
 #[allow(clippy::format_collect, clippy::manual_is_multiple_of, reason = "shared with the main package's benches")]
 mod fleet;
 mod pages;
 mod peers;
+mod store;
 #[path = "../../support/mod.rs"]
 mod support;
 
@@ -31,12 +34,16 @@ fn scratch() -> TempDir {
 }
 
 fn main() {
-    let only = std::env::args().nth(1);
-    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
-    if wanted("commits") {
-        commit::run();
-    }
-    if wanted("pages") {
-        pages::run();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        None => {
+            commit::run();
+            pages::run();
+        }
+        Some("commits") => commit::run(),
+        Some("pages") => pages::run(),
+        Some("fanout") => fanout::run(&arguments[1..]),
+        Some("bare") => fanout::bare::serve(),
+        Some(other) => panic!("{other} is none of commits, pages, fanout"),
     }
 }

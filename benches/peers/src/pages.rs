@@ -2,11 +2,12 @@
 
 use crate::fleet::Fleet;
 use crate::scratch;
+use crate::store::{batches, filled};
 use crate::support::{ms, quantile};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rusqlite::{Connection, params};
 use shipslog::filter::Filter;
-use shipslog::log::{EmbeddedLog, EventLog};
+use shipslog::log::EventLog;
 use shipslog::reader::{Reader, Step, Want};
 use shipslog::time::Timestamp;
 use std::ops::RangeInclusive;
@@ -35,7 +36,9 @@ pub(crate) fn run() {
     let count: u64 = std::env::var("SHIPSLOG_RECORDS").map_or(1_000_000, |text| text.parse().expect("SHIPSLOG_RECORDS is a number"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let dir = scratch();
-    let (log, last) = runtime.block_on(load_shipslog(dir.path(), count));
+    let mut fleet = Fleet::new();
+    let log = runtime.block_on(filled(dir.path(), count, &mut fleet));
+    let last = fleet.now;
     let db = load_sqlite(&dir.path().join("sqlite"), count);
     println!("\npages of one container's die and oom, up to {PAGE}, from {count} records; {QUERIES} queries by turns");
     println!(
@@ -82,23 +85,6 @@ fn timed<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Stores the records and waits until all but the newest are sealed. Also the time at which they end.
-async fn load_shipslog(dir: &Path, count: u64) -> (Arc<dyn EventLog>, i64) {
-    let (log, _) = EmbeddedLog::open(dir).unwrap();
-    let mut fleet = Fleet::new();
-    for batch in batches(count, 256) {
-        log.append(fleet.batch(batch)).await.unwrap();
-    }
-    let tips = || {
-        let entries = std::fs::read_dir(dir.join("log")).unwrap().map(|entry| entry.unwrap().file_name());
-        entries.filter(|name| name.to_string_lossy().starts_with("tip-")).count()
-    };
-    while tips() > 1 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    (Arc::new(log), fleet.now)
-}
-
 /// The same records as rows. The index is made at the end, which packs it best.
 fn load_sqlite(path: &Path, count: u64) -> Connection {
     let mut db = Connection::open(path).unwrap();
@@ -122,11 +108,6 @@ fn load_sqlite(path: &Path, count: u64) -> Connection {
     }
     db.execute_batch("CREATE INDEX subjects ON records (name, action, time); ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     db
-}
-
-/// `count` in pieces of at most `size`.
-fn batches(count: u64, size: u64) -> impl Iterator<Item = usize> {
-    (0..count.div_ceil(size)).map(move |n| usize::try_from(size.min(count - n * size)).unwrap())
 }
 
 async fn page_of_shipslog(log: &Arc<dyn EventLog>, (name, time): &Query) -> Page {
