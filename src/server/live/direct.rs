@@ -45,16 +45,15 @@ struct State {
     mode: Mode,
     /// Of a write that did not fit.
     rest: Bytes,
-    /// Its place in the shard, while it is there.
-    place: Option<usize>,
+    /// Nothing once the connection is over, so that it closes even while the fan-out still knows the link.
+    socket: Option<Arc<Socket>>,
 }
 
 /// One connection as both sides see it.
 #[derive(Debug)]
 pub(in crate::server) struct Link {
-    socket: Arc<Socket>,
-    shard: Arc<Shard>,
     state: Mutex<State>,
+    shard: Arc<Shard>,
     task: AtomicWaker,
 }
 
@@ -69,8 +68,8 @@ pub(super) enum Delivery {
 
 impl Link {
     pub(in crate::server) fn new(socket: Arc<Socket>, shard: Arc<Shard>) -> Self {
-        let state = State { mode: Mode::Task, rest: Bytes::new(), place: None };
-        Self { socket, shard, state: Mutex::new(state), task: AtomicWaker::new() }
+        let state = State { mode: Mode::Task, rest: Bytes::new(), socket: Some(socket) };
+        Self { state: Mutex::new(state), shard, task: AtomicWaker::new() }
     }
 
     /// Lends the socket to the fan-out until the task has to go on, or `stop` comes; tells where the client stands then. Dropped early,
@@ -97,14 +96,7 @@ impl Link {
 
     /// From now on the socket is the task's; where the client stood, if it was lent.
     fn take_back(&self) -> Option<Standing> {
-        let mut state = self.state.lock();
-        let mode = std::mem::replace(&mut state.mode, Mode::Task);
-        let place = state.place.take();
-        drop(state);
-        if let Some(place) = place {
-            self.shard.remove(place);
-        }
-        match mode {
+        match std::mem::replace(&mut self.state.lock().mode, Mode::Task) {
             Mode::Task => None,
             Mode::Armed(standing) | Mode::Direct(standing) | Mode::Back(standing) => Some(standing),
         }
@@ -113,13 +105,11 @@ impl Link {
     /// Nothing of hyper's waits to be written.
     pub(in crate::server) fn flushed(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if matches!(state.mode, Mode::Armed(_)) {
-            let Mode::Armed(standing) = std::mem::replace(&mut state.mode, Mode::Task) else { return };
-            let position = standing.position;
+        if let Mode::Armed(standing) = &state.mode {
+            let (position, standing) = (standing.position, standing.clone());
             state.mode = Mode::Direct(standing);
-            state.place = Some(self.shard.add(Arc::clone(self)));
             drop(state);
-            self.shard.nudge(position);
+            self.shard.add(Arc::clone(self), position);
         }
     }
 
@@ -136,33 +126,32 @@ impl Link {
 
     /// The connection is over.
     pub(in crate::server) fn gone(&self) {
-        self.take_back();
-    }
-
-    /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, if any, or hands the link back.
-    pub(super) fn deliver(&self, act: impl FnOnce(&mut Standing) -> Option<Bytes>) -> Delivery {
         let mut state = self.state.lock();
-        let Mode::Direct(standing) = &mut state.mode else { return Delivery::HandedBack };
-        let Some(bytes) = act(standing) else { return self.hand_back(&mut state, Bytes::new()) };
-        if bytes.is_empty() {
-            return Delivery::Done;
-        }
-        match self.socket.try_write(&bytes) {
-            Ok(written) if written == bytes.len() => Delivery::Done,
-            Ok(written) => self.hand_back(&mut state, bytes.slice(written..)),
-            // Full or broken: the task finds out which.
-            Err(_) => self.hand_back(&mut state, bytes),
-        }
+        state.mode = Mode::Task;
+        let socket = state.socket.take();
+        drop(state);
+        drop(socket);
     }
 
-    fn hand_back(&self, state: &mut State, rest: Bytes) -> Delivery {
+    /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, none for nothing, or hands the link back.
+    pub(super) fn deliver<'a>(&self, act: impl FnOnce(&mut Standing) -> Option<&'a Bytes>) -> Delivery {
+        let mut state = self.state.lock();
+        let State { mode: Mode::Direct(standing), socket: Some(socket), .. } = &mut *state else { return Delivery::HandedBack };
+        let rest = match act(standing) {
+            None => Bytes::new(),
+            Some(bytes) if bytes.is_empty() => return Delivery::Done,
+            Some(bytes) => match socket.send(bytes) {
+                Ok(written) if written == bytes.len() => return Delivery::Done,
+                Ok(written) => bytes.slice(written..),
+                // Full or broken: the task finds out which.
+                Err(_) => bytes.clone(),
+            },
+        };
         if let Mode::Direct(standing) = std::mem::replace(&mut state.mode, Mode::Task) {
             state.mode = Mode::Back(standing);
         }
         state.rest = rest;
-        if let Some(place) = state.place.take() {
-            self.shard.remove(place);
-        }
+        drop(state);
         self.task.wake();
         Delivery::HandedBack
     }

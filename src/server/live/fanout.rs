@@ -16,7 +16,6 @@ use crate::server::context::stopping;
 use crate::server::net::Socket;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use slab::Slab;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -32,37 +31,23 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// How often silent clients are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The links that one task serves.
+/// The way to the task that serves some of the links.
 #[derive(Debug)]
 pub(in crate::server) struct Shard {
-    links: Mutex<Slab<Arc<Link>>>,
+    /// Links that have just been lent.
+    arrivals: Mutex<Vec<Arc<Link>>>,
     nudge: Notify,
     head: watch::Receiver<Sequence>,
 }
 
 impl Shard {
-    pub(super) fn add(&self, link: Arc<Link>) -> usize {
-        self.links.lock().insert(link)
-    }
-
-    pub(super) fn remove(&self, place: usize) {
-        self.links.lock().try_remove(place);
-    }
-
-    /// After an [`add`](Self::add): the head may have moved while nobody watched for this link.
-    pub(super) fn nudge(&self, position: Sequence) {
+    /// Lends a link whose client stands at `position`.
+    pub(super) fn add(&self, link: Arc<Link>, position: Sequence) {
+        self.arrivals.lock().push(link);
+        // The head may have moved while nobody watched for this link.
         if *self.head.borrow() != position {
             self.nudge.notify_one();
         }
-    }
-
-    /// Some links, beginning at a place, and the place to go on from.
-    fn slice(&self, from: usize) -> (Vec<Arc<Link>>, Option<usize>) {
-        let links = self.links.lock();
-        let to = from + SLICE;
-        // A slab has holes; its places end at its capacity.
-        let found = (from..to.min(links.capacity())).filter_map(|place| links.get(place).cloned()).collect();
-        (found, (to < links.capacity()).then_some(to))
     }
 }
 
@@ -78,9 +63,9 @@ impl FanOut {
     pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &watch::Receiver<bool>) -> Self {
         let workers = tokio::runtime::Handle::current().metrics().num_workers();
         let shards = (0..workers).map(|_| {
-            let shard = Arc::new(Shard { links: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
-            let courier = Courier { log: Arc::clone(log), id: log.bounds().log, shard: Arc::clone(&shard), batches: HashMap::new() };
-            tokio::spawn(courier.run(shutdown.clone()));
+            let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
+            let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new() };
+            tokio::spawn(Courier { shard: Arc::clone(&shard), links: Vec::new(), batches }.run(shutdown.clone()));
             shard
         });
         Self { shards: shards.collect(), next: AtomicUsize::new(0) }
@@ -94,7 +79,7 @@ impl FanOut {
 }
 
 /// What clients that stand at one position with one filter are sent next.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Batch {
     /// An HTTP/1.1 chunk; empty when nothing passes the filter.
     bytes: Bytes,
@@ -106,12 +91,19 @@ struct Batch {
 
 /// Serves one shard.
 struct Courier {
+    shard: Arc<Shard>,
+    /// Those that are lent. One that has been taken back is let go of at the next look.
+    links: Vec<Arc<Link>>,
+    batches: Batches,
+}
+
+/// What is gathered for one head.
+struct Batches {
     log: Arc<dyn EventLog>,
     id: LogId,
-    shard: Arc<Shard>,
-    /// By filter and position, for one head. `None`: only the client's own task can go on from there. A filter is told by its address,
-    /// since all clients with an equal one share it; the entry holds it, so that the address is not given to another.
-    batches: HashMap<(usize, Sequence), (Arc<Filter>, Option<Batch>)>,
+    /// By filter and position. `None`: only the client's own task can go on from there. A filter is told by its address, since all
+    /// clients with an equal one share it; the entry holds it, so that the address is not given to another.
+    known: HashMap<(usize, Sequence), (Arc<Filter>, Option<Batch>)>,
 }
 
 /// What all links of a slice are served with.
@@ -140,60 +132,71 @@ impl Courier {
 
     /// Looks at every link once; whether nothing is left to do.
     async fn pass(&mut self, head: &mut watch::Receiver<Sequence>, tick: bool) -> bool {
-        let (mut from, mut done) = (Some(0), true);
-        self.batches.clear();
+        self.links.append(&mut self.shard.arrivals.lock());
+        let (mut at, mut done) = (0, true);
         let mut pass = Pass { head: *head.borrow_and_update(), now: Instant::now(), tick };
-        while let Some(at) = from {
-            let (links, next) = self.shard.slice(at);
-            for link in links {
-                done &= self.serve(&link, &pass);
+        while at < self.links.len() {
+            for _ in 0..SLICE {
+                let Some(link) = self.links.get(at) else { break };
+                let (delivery, current) = self.batches.serve(link, &pass);
+                if delivery == Delivery::HandedBack {
+                    self.links.swap_remove(at);
+                } else {
+                    done &= current;
+                    at += 1;
+                }
             }
-            from = next;
             tokio::task::yield_now().await;
             // Those that come later in the pass get what has come meanwhile.
             if head.has_changed().unwrap_or(false) {
                 done = false;
-                self.batches.clear();
+                self.batches.known.clear();
                 pass.head = *head.borrow_and_update();
             }
             pass.now = Instant::now();
         }
-        self.batches.clear();
+        self.batches.known.clear();
         done
     }
+}
 
-    /// Sends a client what it lacks; whether it is up to date then.
-    fn serve(&mut self, link: &Link, pass: &Pass) -> bool {
-        let mut current = true;
+impl Batches {
+    /// Sends a client what it lacks; what became of it, and whether it is up to date.
+    fn serve(&mut self, link: &Link, pass: &Pass) -> (Delivery, bool) {
+        let (mut current, mut sign) = (true, Bytes::new());
         let delivery = link.deliver(|standing| {
             if standing.position >= pass.head {
-                return Some(if pass.tick { self.sign_of_life(standing, pass.now) } else { Bytes::new() });
+                if pass.tick {
+                    sign = sign_of_life(standing, pass.now, self.id);
+                }
+                return Some(&sign);
             }
             let key = (Arc::as_ptr(&standing.filter) as usize, standing.position);
             let gathered = || (Arc::clone(&standing.filter), gather(&*self.log, standing));
-            let batch = self.batches.entry(key).or_insert_with(gathered).1.clone()?;
+            let batch = self.known.entry(key).or_insert_with(gathered).1.as_ref()?;
             standing.position = batch.upto;
             if !batch.bytes.is_empty() {
                 (standing.told, standing.spoke) = (batch.told, pass.now);
             }
             current = standing.position >= pass.head;
-            Some(batch.bytes)
+            Some(&batch.bytes)
         });
-        current || delivery == Delivery::HandedBack
+        (delivery, current)
     }
+}
 
-    fn sign_of_life(&self, standing: &mut Standing, now: Instant) -> Bytes {
-        let silent = now.saturating_duration_since(standing.spoke);
-        if standing.position > standing.told && silent >= CHECKPOINT_EVERY {
-            (standing.told, standing.spoke) = (standing.position, now);
-            return chunked(&[Bytes::from(Control::Checkpoint { seq: standing.position }.to_sse(self.id))]);
-        }
-        if silent < KEEP_ALIVE {
-            return Bytes::new();
-        }
-        standing.spoke = now;
-        chunked(&[Bytes::from_static(KEEP_ALIVE_FRAME)])
+/// What a client that has everything is told now and then.
+fn sign_of_life(standing: &mut Standing, now: Instant, log: LogId) -> Bytes {
+    let silent = now.saturating_duration_since(standing.spoke);
+    if standing.position > standing.told && silent >= CHECKPOINT_EVERY {
+        (standing.told, standing.spoke) = (standing.position, now);
+        return chunked(&[Bytes::from(Control::Checkpoint { seq: standing.position }.to_sse(log))]);
     }
+    if silent < KEEP_ALIVE {
+        return Bytes::new();
+    }
+    standing.spoke = now;
+    chunked(&[Bytes::from_static(KEEP_ALIVE_FRAME)])
 }
 
 /// What comes after a position, from memory; `None` when it is not all there.

@@ -1,5 +1,6 @@
 //! A connection's socket, shared by the task that serves its HTTP and the [fan-out](super::super::live::fanout) that may write to it directly.
 
+use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
@@ -24,9 +25,10 @@ macro_rules! either {
 }
 
 impl Socket {
-    /// Whether it could be written just now; `WouldBlock` when the peer has not taken enough of what it was sent.
-    pub(in crate::server) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, socket => socket.try_write(bytes))
+    /// Writes what fits just now. Asks the kernel rather than tokio, which need not know: whoever waits for room finds none as well.
+    pub(in crate::server) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(either!(self, socket => rustix::net::send(socket, bytes, flags))?)
     }
 
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
