@@ -6,6 +6,11 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// Thousands of connections, each with a few small buffers of its own, take a quarter less memory than with the C library's allocator
+/// (README, "Measured").
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Wrong usage ends here: clap explains it on stderr and exits with 2.
     let cli = Cli::parse();
