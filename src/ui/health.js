@@ -3,7 +3,8 @@
 /**
  * @typedef {{name: string, state: string, error: string|null, hint: string|null}} Source
  * @typedef {{ready: boolean, sources: Source[], writer: {state: string, error: string|null}}} Readiness
- * @typedef {{level: 'bad'|'warn', text: string, hint: string}} Problem
+ * @typedef {{level: 'bad'|'warn', text: string, hint: string, link?: {text: string, href: string}}} Problem
+ * @typedef {'up'|'down'|'unknown'} StreamHealth  `unknown`: no stream, or none that has come to the head yet
  */
 
 const POLL_MS = 10_000;
@@ -42,40 +43,58 @@ export function problemsOf({ ready, sources = [], writer }) {
 
 /**
  * @param {(problems: Problem[]) => void} onProblems
- * @returns {{streamIs: (up: boolean) => void}} tell it when the stream goes down, so that it looks at once
+ * @returns {{streamIs: (next: StreamHealth) => void}} tell it when the stream goes down, so that it looks at once
  */
 export function watchHealth(onProblems) {
   let timer = 0;
   let failures = 0;
-  let streamUp = true;
+  /** @type {StreamHealth} */
+  let stream = 'unknown';
 
   async function look() {
     clearTimeout(timer);
     try {
       const response = await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
-      const problems = problemsOf(await response.json());
+      const problems = response.status === 401 ? [loggedOut(location.pathname + location.search)] : problemsOf(await response.json());
       failures = 0;
       onProblems(problems);
     } catch {
       failures += 1;
-      if (failures >= FAILURES_BEFORE_BANNER) onProblems([unreachable()]);
+      if (failures >= FAILURES_BEFORE_BANNER) onProblems([unreachable(stream)]);
     }
     clearTimeout(timer);
-    timer = setTimeout(look, streamUp && failures === 0 ? POLL_MS : POLL_DOWN_MS);
+    timer = setTimeout(look, stream !== 'down' && failures === 0 ? POLL_MS : POLL_DOWN_MS);
   }
 
   look();
   return {
-    streamIs(up) {
-      const turned = up !== streamUp;
-      streamUp = up;
+    streamIs(next) {
+      const turned = (next === 'down') !== (stream === 'down');
+      stream = next;
       if (turned) look();
     },
   };
 }
 
-/** @returns {Problem} */
-function unreachable() {
+/** The server wants a token that this browser has no longer. @param {string} here where a login leads back to @returns {Problem} */
+export function loggedOut(here) {
+  return {
+    level: 'bad',
+    text: 'Your login has ended: its token is no longer known, or it was too long ago.',
+    hint: 'This page goes on where it stopped once you have logged in, also in another tab.',
+    link: { text: 'Log in', href: `/login?${new URLSearchParams({ next: here })}` },
+  };
+}
+
+/** @param {StreamHealth} stream @returns {Problem} */
+export function unreachable(stream) {
+  if (stream === 'up') {
+    return {
+      level: 'warn',
+      text: 'Events still arrive here, but nothing else is answered.',
+      hint: 'If shipslog is open in six tabs or more, close some: over HTTP/1.1 a browser opens six connections to one host, and each live page holds one. Over TLS (--tls-cert, --tls-key) all share a single one.',
+    };
+  }
   return {
     level: 'bad',
     text: 'shipslog itself does not answer.',

@@ -16,9 +16,9 @@ export class ApiError extends Error {
     this.status = status;
   }
 
-  /** Asking again cannot help: the request itself is wrong. */
+  /** Asking again cannot help: the request itself is wrong. A login, which 401 wants, may come in another tab. */
   get isFinal() {
-    return this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429;
+    return this.status >= 400 && this.status < 500 && ![401, 408, 429].includes(this.status);
   }
 }
 

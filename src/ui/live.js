@@ -7,6 +7,7 @@ import { count } from './format.js';
 import { watchHealth } from './health.js';
 import { bindKeys } from './keys.js';
 import { EventList } from './list.js';
+import { offerLogout } from './logout.js';
 import { ReplaySession } from './replay.js';
 import { ReplayBar } from './replaybar.js';
 import { isMarker } from './rows.js';
@@ -127,7 +128,7 @@ function onState(next) {
   state = next;
   el('state').dataset.state = next;
   el('state-text').textContent = stateText(next);
-  health.streamIs(next !== 'reconnecting');
+  health.streamIs(next === 'live' ? 'up' : next === 'reconnecting' ? 'down' : 'unknown');
   replayBar.show(next, view.range, session instanceof ReplaySession ? () => replay().time : null);
   scheduleProgress();
 }
@@ -185,12 +186,18 @@ function showError(message) {
 /** @param {import('./health.js').Problem[]} problems */
 function showProblems(problems) {
   const banner = el('banner');
-  const lines = problems.map(({ level, text, hint }) => {
+  const lines = problems.map(({ level, text, hint, link }) => {
     const line = document.createElement('p');
     line.className = level;
     const what = document.createElement('strong');
     what.textContent = text;
     line.append(what, ` ${hint}`);
+    if (link) {
+      const way = document.createElement('a');
+      way.href = link.href;
+      way.textContent = link.text;
+      line.append(' ', way);
+    }
     return line;
   });
   const text = lines.map((line) => line.textContent).join('\n');
@@ -245,6 +252,7 @@ el('go-live').addEventListener('click', goLive);
 el('noise').addEventListener('click', toggleNoise);
 el('resume').addEventListener('click', () => list.follow());
 el('help-button').addEventListener('click', () => el('help').showModal());
+offerLogout(el('logout'));
 addEventListener('popstate', () => {
   view = readView(location.search);
   openView();

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Continuity } from '../../src/ui/continuity.js';
 import { filterQuery, parseFilter, termText } from '../../src/ui/filter.js';
 import { describe as describeRecord } from '../../src/ui/format.js';
-import { problemsOf } from '../../src/ui/health.js';
+import { loggedOut, problemsOf, unreachable } from '../../src/ui/health.js';
 import { Meter, toMs } from '../../src/ui/meter.js';
 import { ReplayClock } from '../../src/ui/replay.js';
 import { toInstant } from '../../src/ui/timespan.js';
@@ -121,6 +121,9 @@ test('health in words', () => {
   assert.match(problemsOf({ ...ok, ready: false, writer: { state: 'full', error: '3 MiB free' } })[0].hint, /by itself/);
   assert.match(problemsOf({ ready: true, sources: [], writer: { state: 'read-only', error: null } })[0].text, /only read/);
   assert.equal(problemsOf({ ...ok, ready: false }).length, 1);
+  assert.equal(loggedOut('/?q=a%3Db&since=1h').link?.href, '/login?next=%2F%3Fq%3Da%253Db%26since%3D1h');
+  assert.match(unreachable('up').text, /Events still arrive/);
+  for (const stream of /** @type {const} */ (['down', 'unknown'])) assert.match(unreachable(stream).text, /does not answer/);
 });
 
 test('the meter counts by sequence', () => {

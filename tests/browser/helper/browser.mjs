@@ -17,7 +17,13 @@ export const launch = () => driver.launch({ executablePath: chromium, args: FLAG
  * @param {import('playwright-core').BrowserContextOptions} [options]
  */
 export async function open(browser, address, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const tab = await newTab(await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options }), address);
+  await tab.page.goto(address);
+  return tab;
+}
+
+/** A tab that will show `address`. @param {import('playwright-core').BrowserContext} context @param {string} address */
+export async function newTab(context, address) {
   const page = await context.newPage();
   /** @type {string[]} */
   const faults = [];
@@ -29,7 +35,6 @@ export async function open(browser, address, options = {}) {
   page.on('request', (request) => {
     if (!request.url().startsWith(new URL(address).origin)) faults.push(`foreign request: ${request.url()}`);
   });
-  await page.goto(address);
   return { page, faultless: () => assert.deepEqual(faults, []) };
 }
 

@@ -17,16 +17,19 @@ const STOP_MS = 5_000;
 export class Server {
   base = '';
   #directory;
-  #docker;
+  #options;
   /** @type {import('node:child_process').ChildProcess|null} */
   #child = null;
   #port = 0;
 
   /** @param {string} [docker] @returns {Promise<Server>} started */
   static async start(docker = dockerHost) {
-    const server = new Server(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), docker);
-    await server.up();
-    return server;
+    return Server.#started(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), ['--docker-host', docker ?? '']);
+  }
+
+  /** @param {string[]} options more of the command line @returns {Promise<Server>} started, with events that need no Docker */
+  static async demo(...options) {
+    return Server.#started(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), ['--demo', ...options]);
   }
 
   /** @param {any[]} records as an export has them @returns {Promise<Server>} started with a log of these, and without Docker */
@@ -35,19 +38,24 @@ export class Server {
     const file = join(directory, 'records.jsonl');
     await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
     await promisify(execFile)(/** @type {string} */ (binary), ['import', file, '--data-dir', join(directory, 'data')]);
-    const server = new Server(directory, 'unix:///nonexistent.sock');
+    return Server.#started(directory, ['--docker-host', 'unix:///nonexistent.sock']);
+  }
+
+  /** @param {string} directory @param {string[]} options */
+  static async #started(directory, options) {
+    const server = new Server(directory, options);
     await server.up();
     return server;
   }
 
-  /** @param {string} directory @param {string|undefined} docker */
-  constructor(directory, docker) {
+  /** @param {string} directory @param {string[]} options */
+  constructor(directory, options) {
     this.#directory = directory;
-    this.#docker = docker ?? '';
+    this.#options = options;
   }
 
   async up() {
-    const args = ['serve', '--data-dir', join(this.#directory, 'data'), '--listen', `127.0.0.1:${this.#port}`, '--docker-host', this.#docker];
+    const args = ['serve', '--data-dir', join(this.#directory, 'data'), '--listen', `127.0.0.1:${this.#port}`, ...this.#options];
     const child = spawn(/** @type {string} */ (binary), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     let log = '';
@@ -57,7 +65,7 @@ export class Server {
       once(lines, 'line', { signal: AbortSignal.timeout(START_MS) }).then(([line]) => line),
       once(child, 'exit').then(([code]) => { throw new Error(`exited with ${code} before listening:\n${log}`); }),
     ]);
-    this.base = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(first)?.[1] ?? '';
+    this.base = /^listening on (https?:\/\/127\.0\.0\.1:\d+)$/.exec(first)?.[1] ?? '';
     assert.ok(this.base, `first line of stdout: ${first}`);
     this.#port = Number(new URL(this.base).port);
   }
