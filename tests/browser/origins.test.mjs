@@ -52,11 +52,11 @@ test('a page of a listed origin hears everything, also after a restart; another 
   await until('it is refused', async () => (await refused.heard()).closed);
   const friend = await listen(listed, url);
   await until('records arrive', async () => (await friend.heard()).ids.length > 0);
-  const until1 = (await friend.heard()).ids.length;
+  const soFar = (await friend.heard()).ids.length;
   await server.kill();
   await server.up();
   await until('it has come back by itself', async () => (await friend.heard()).opened === 2);
-  await until('more records arrive', async () => (await friend.heard()).ids.length > until1 + 5);
+  await until('more records arrive', async () => (await friend.heard()).ids.length > soFar + 5, 60_000);
   const { ids } = await friend.heard();
   const stored = (await server.records()).map(({ id }) => id);
   assert.deepEqual(ids, stored.slice(0, ids.length));
