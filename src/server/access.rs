@@ -52,6 +52,34 @@ type Digest32 = [u8; 32];
 pub struct Access {
     path: PathBuf,
     tokens: RwLock<Vec<Digest32>>,
+    changes: watch::Sender<()>,
+}
+
+/// Somebody who was let in, by a token that may be taken away.
+#[derive(Debug, Clone)]
+pub(super) struct Admitted {
+    access: Arc<Access>,
+    token: Digest32,
+}
+
+impl Admitted {
+    /// Comes back when the token is no longer one of ours.
+    pub(super) async fn revoked(&self) {
+        let mut changes = self.access.changes.subscribe();
+        while self.access.tokens.read().contains(&self.token) {
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+/// Comes back when somebody who needs a token has lost it.
+pub(super) async fn revoked(admitted: Option<&Admitted>) {
+    match admitted {
+        Some(admitted) => admitted.revoked().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Access {
@@ -60,7 +88,7 @@ impl Access {
     /// # Errors
     /// [`AccessError`], without the tokens' text.
     pub fn load(path: &Path) -> Result<Self, AccessError> {
-        Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?) })
+        Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?), changes: watch::Sender::new(()) })
     }
 
     /// Takes a new file as it comes. One that cannot be used is told, and the old tokens kept.
@@ -70,6 +98,7 @@ impl Access {
             match read(&self.path) {
                 Ok(tokens) => {
                     *self.tokens.write() = tokens;
+                    self.changes.send_replace(());
                     tracing::info!(token.file = %self.path.display(), "the tokens have been read again");
                 }
                 Err(e) => tracing::error!(error = %e, "the new tokens cannot be used; the old ones stay"),
@@ -78,15 +107,16 @@ impl Access {
     }
 
     /// Whether a request comes from somebody with a token.
-    pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
-        self.bearer(headers) || self.session(headers, SystemTime::now())
+    pub(super) fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Option<Admitted> {
+        let token = self.bearer(headers).or_else(|| self.session(headers, SystemTime::now()))?;
+        Some(Admitted { access: Arc::clone(self), token })
     }
 
-    fn bearer(&self, headers: &HeaderMap) -> bool {
+    fn bearer(&self, headers: &HeaderMap) -> Option<Digest32> {
         let given = headers.get(header::AUTHORIZATION).map(warp::http::HeaderValue::as_bytes);
         // The scheme in any case (RFC 9110, 11.1).
         let token = given.filter(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")));
-        token.and_then(|value| value.get(7..)).is_some_and(|token| self.knows(token.trim_ascii()).is_some())
+        token.and_then(|value| value.get(7..)).and_then(|token| self.knows(token.trim_ascii()))
     }
 
     /// The token's digest, if it is one of ours. Takes as long for any other.
@@ -96,14 +126,17 @@ impl Access {
         bool::from(known).then_some(given)
     }
 
-    fn session(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+    /// The digest of the token that opened the session.
+    fn session(&self, headers: &HeaderMap, now: SystemTime) -> Option<Digest32> {
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        cookies.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == COOKIE).any(|cookie| {
-            let Some((until, proof)) = cookie.value().split_once('.') else { return false };
-            let (Ok(seconds), Ok(proof)) = (until.parse::<u64>(), hex::decode(proof)) else { return false };
+        cookies.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == COOKIE).find_map(|cookie| {
+            let (until, proof) = cookie.value().split_once('.')?;
+            let (seconds, proof) = (until.parse::<u64>().ok()?, hex::decode(proof).ok()?);
             let alive = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))) > now;
             // Whoever changes the tokens ends the sessions that were opened with them.
-            alive && self.tokens.read().iter().any(|token| signer(token, seconds).verify_slice(&proof).is_ok())
+            let tokens = self.tokens.read();
+            let signed = tokens.iter().find(|token| signer(token, seconds).verify_slice(&proof).is_ok());
+            signed.filter(|_| alive).copied()
         })
     }
 
@@ -164,10 +197,16 @@ mod tests {
 
     const TOKEN: &str = "correct-horse-battery-staple";
 
-    fn access(text: &str) -> Result<Access, AccessError> {
+    fn access(text: &str) -> Result<Arc<Access>, AccessError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        Access::load(file.path())
+        Access::load(file.path()).map(Arc::new)
+    }
+
+    impl Access {
+        fn admits(self: &Arc<Self>, headers: &HeaderMap) -> bool {
+            self.admit(headers).is_some()
+        }
     }
 
     fn with(name: header::HeaderName, value: &str) -> HeaderMap {
@@ -178,12 +217,12 @@ mod tests {
     fn bearers_are_let_in() {
         let access = access(&format!("# people\n{TOKEN}\n\n  another-long-enough-one  \n")).unwrap();
         for value in [format!("Bearer {TOKEN}"), format!("bearer  {TOKEN} "), "BEARER another-long-enough-one".to_owned()] {
-            assert!(access.allows(&with(header::AUTHORIZATION, &value)), "{value}");
+            assert!(access.admits(&with(header::AUTHORIZATION, &value)), "{value}");
         }
         for value in ["", "Bearer", "Bearer ", TOKEN, "Bearer correct-horse-battery-stapl", "Basic Y29ycmVjdA==", "Bearer # people"] {
-            assert!(!access.allows(&with(header::AUTHORIZATION, value)), "{value}");
+            assert!(!access.admits(&with(header::AUTHORIZATION, value)), "{value}");
         }
-        assert!(!access.allows(&HeaderMap::new()));
+        assert!(!access.admits(&HeaderMap::new()));
     }
 
     #[test]
@@ -195,17 +234,17 @@ mod tests {
         assert!(!set.contains(TOKEN) && !access.log_in(TOKEN, false).unwrap().contains("Secure"));
         let value = set.split(';').next().unwrap();
         let sent = with(header::COOKIE, &format!("theme=dark; {value}"));
-        assert!(access.allows(&sent));
-        assert!(!access.session(&sent, SystemTime::now() + SESSION + Duration::from_secs(1)), "it ends");
+        assert!(access.admits(&sent));
+        assert!(access.session(&sent, SystemTime::now() + SESSION + Duration::from_secs(1)).is_none(), "it ends");
         let (until, proof) = value.strip_prefix("shipslog_session=").unwrap().split_once('.').unwrap();
         let longer = until.parse::<u64>().unwrap() + 1;
         for forged in
             [format!("{longer}.{proof}"), format!("{until}.{}", "0".repeat(64)), format!("{until}."), until.to_owned(), String::new()]
         {
-            assert!(!access.allows(&with(header::COOKIE, &format!("{COOKIE}={forged}"))), "{forged}");
+            assert!(!access.admits(&with(header::COOKIE, &format!("{COOKIE}={forged}"))), "{forged}");
         }
         *access.tokens.write() = vec![Sha256::digest("the-token-after-that-one").into()];
-        assert!(!access.allows(&sent), "the token is gone, and its sessions with it");
+        assert!(!access.admits(&sent), "the token is gone, and its sessions with it");
     }
 
     #[test]

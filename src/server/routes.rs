@@ -2,6 +2,7 @@
 //!
 //! Each is boxed: warp's filters nest their types, and unboxed a list of this length takes rustc minutes.
 
+use super::access::Admitted;
 use super::context::Context;
 use super::live::direct::Link;
 use super::live::{stream, ws};
@@ -32,6 +33,7 @@ pub(super) fn routes(
         .and(query)
         .and(headers)
         .and(warp::ext::optional::<Arc<Link>>())
+        .and(warp::ext::optional::<Admitted>())
         .then(stream::stream)
         .map(answer)
         .boxed();
@@ -40,8 +42,14 @@ pub(super) fn routes(
     let one = one.then(events::one).map(answer).boxed();
     let export =
         path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).and(headers).then(export::export).map(answer).boxed();
-    let ws =
-        path!("api" / "v1" / "ws").and(get()).and(with.clone()).and(warp::ext::get::<Place>()).and(websocket()).map(open_websocket).boxed();
+    let ws = path!("api" / "v1" / "ws")
+        .and(get())
+        .and(with.clone())
+        .and(warp::ext::get::<Place>())
+        .and(warp::ext::optional::<Admitted>())
+        .and(websocket())
+        .map(open_websocket)
+        .boxed();
     let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
     let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context)).boxed();
     let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
@@ -83,13 +91,13 @@ fn websocket() -> BoxedFilter<(Option<warp::ws::Ws>,)> {
     warp::ws().map(Some).or(warp::any().map(|| None)).unify().boxed()
 }
 
-fn open_websocket(context: Arc<Context>, place: Place, ws: Option<warp::ws::Ws>) -> Response {
+fn open_websocket(context: Arc<Context>, place: Place, admitted: Option<Admitted>, ws: Option<warp::ws::Ws>) -> Response {
     let Some(ws) = ws else {
         let error =
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
         return error.with_header(header::UPGRADE, "websocket").into_response();
     };
-    ws::upgrade(context, place, ws)
+    ws::upgrade(context, place, admitted, ws)
 }
 
 /// What no route took.

@@ -189,14 +189,16 @@ async fn only_who_has_a_token_gets_in() {
     let out = shipslog(&["query", "--url", &ship.url]);
     assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("401"), "{out:?}");
 
-    // Another token from now on: the old one and its sessions end, what streams goes on.
+    // Another token from now on: the old one, its sessions and its streams end.
     std::fs::write(&file, "a-completely-different-token\n").unwrap();
     let gone = async || (get("/api/v1/events").bearer_auth(TOKEN).send().await.unwrap().status() == 401).then_some(());
     wait_for("the old token to end", gone).await;
     assert_eq!(get("/api/v1/events").header("Cookie", session).send().await.unwrap().status(), 401);
     assert!(query(&file).status.success());
+    while events.next().await.is_some_and(|event| event.is_ok()) {}
+    let mut again = Sse::of(get("/api/v1/stream").bearer_auth("a-completely-different-token").send().await.unwrap());
     daemon.emit(&docker_line("container", "start", 1));
-    while !events.next().await.unwrap().unwrap().data.contains("job-1") {}
+    again.read_until(|event| event.data.contains("job-1")).await;
 
     drop(ship);
     let said = std::fs::read_to_string(&log).unwrap();

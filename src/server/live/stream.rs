@@ -5,6 +5,7 @@ use super::feed::{Feed, Item, Ready};
 use super::query::StreamQuery;
 use crate::cursor::LogId;
 use crate::reader::Selection;
+use crate::server::access::{Admitted, revoked};
 use crate::server::context::{Context, StreamGuard};
 use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
@@ -34,6 +35,7 @@ pub(in crate::server) async fn stream(
     query: String,
     headers: HeaderMap,
     link: Option<Arc<Link>>,
+    admitted: Option<Admitted>,
 ) -> Result<Response, ApiError> {
     let query = StreamQuery::parse(&query, &headers, &context.filters)?;
     if query.is_done(&context.log).await? {
@@ -44,7 +46,7 @@ pub(in crate::server) async fn stream(
     let StreamQuery { start, want, until, speed } = query;
     let place = context.enter_stream()?;
     let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?.paced(speed).until(until);
-    let state = Stream { feed, link, started: false, ended: false, _place: place };
+    let state = Stream { feed, link, admitted, started: false, ended: false, _place: place };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
         Some((Ok::<_, Infallible>(chunk), state))
@@ -66,6 +68,7 @@ fn done() -> Response {
 struct Stream {
     feed: Feed,
     link: Option<Arc<Link>>,
+    admitted: Option<Admitted>,
     started: bool,
     ended: bool,
     _place: StreamGuard,
@@ -104,7 +107,15 @@ impl Stream {
             chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n")));
         }
         let log = self.feed.log;
-        let mut item = self.item().await;
+        let admitted = self.admitted.clone();
+        let mut item = tokio::select! {
+            item = self.item() => item,
+            // Whoever may no longer ask is told nothing more; the next request is refused.
+            () = revoked(admitted.as_ref()) => {
+                self.ended = true;
+                return None;
+            }
+        };
         loop {
             match item {
                 Some(item) => chunk.push_item(item, log),

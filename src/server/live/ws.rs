@@ -3,6 +3,7 @@
 use super::feed::{Feed, Item, KEEP_ALIVE};
 use crate::filter::Filter;
 use crate::reader::{StartAt, Want};
+use crate::server::access::{Admitted, revoked};
 use crate::server::context::Context;
 use crate::server::net::Place;
 use crate::time::Timestamp;
@@ -32,11 +33,14 @@ const GOING_AWAY: u16 = 1001;
 const MAX_REASON_BYTES: usize = 120;
 
 /// Upgrades, and serves in a task of its own.
-pub(in crate::server) fn upgrade(context: Arc<Context>, place: Place, ws: Ws) -> warp::reply::Response {
+pub(in crate::server) fn upgrade(context: Arc<Context>, place: Place, admitted: Option<Admitted>, ws: Ws) -> warp::reply::Response {
     let ws = ws.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     warp::reply::Reply::into_response(ws.on_upgrade(move |socket| async move {
         let _held = place;
-        serve(&context, socket).await;
+        tokio::select! {
+            () = serve(&context, socket) => {}
+            () = revoked(admitted.as_ref()) => {}
+        }
     }))
 }
 

@@ -3,6 +3,7 @@
 use super::guard;
 use super::origin::{self, From, Origins};
 use super::places::Place;
+use crate::server::access::Admitted;
 use crate::server::context::Context;
 use crate::server::live::direct::Link;
 use crate::server::login;
@@ -33,7 +34,7 @@ pub(in crate::server) struct Secure(pub(in crate::server) bool);
 
 impl<S> Guarded<S> {
     /// An answer to a request that is not for the routes to see, or where it comes from.
-    fn check<B>(&self, request: &hyper::Request<B>) -> Result<From, Box<Response>> {
+    fn check<B>(&self, request: &hyper::Request<B>) -> Result<(From, Option<Admitted>), Box<Response>> {
         let context = &self.context;
         let refuse = |error: crate::server::problem::ApiError| Box::new(error.into_response());
         guard::check(request, &context.allowed_hosts).map_err(refuse)?;
@@ -45,13 +46,11 @@ impl<S> Guarded<S> {
         if let Some(response) = origin::preflight(request) {
             return Err(finish(response));
         }
-        if let Some(access) = &context.access
-            && !login::is_open(request.uri().path())
-            && !access.allows(request.headers())
-        {
+        let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers()));
+        if context.access.is_some() && admitted.is_none() && !login::is_open(request.uri().path()) {
             return Err(finish(login::refuse(request)));
         }
-        Ok(from)
+        Ok((from, admitted))
     }
 }
 
@@ -67,7 +66,12 @@ where
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
         self.context.requests.fetch_add(1, Ordering::Relaxed);
         let from = match self.check(&request) {
-            Ok(from) => from,
+            Ok((from, admitted)) => {
+                if let Some(admitted) = admitted {
+                    request.extensions_mut().insert(admitted);
+                }
+                from
+            }
             Err(response) => return Box::pin(async move { Ok(secure(*response)) }),
         };
         request.extensions_mut().insert(self.place.clone());

@@ -11,8 +11,8 @@ process.on('SIGTERM', () => launching.then((browser) => browser.close()).finally
 const browser = await launching;
 const page = await browser.newPage();
 await page.exposeFunction('received', received);
-// The smallest page there is; it may be cut like everything else.
-while (!await page.goto(new URL('/healthz', url).href).then((answer) => answer?.ok(), () => false));
+// A page whose policy lets it connect, and which opens no stream itself; it may be cut like everything else.
+while (!await page.goto(new URL('/login', url).href).then((answer) => answer?.ok(), () => false));
 await page.evaluate((stream) => {
   globalThis.source = new EventSource(stream);
   globalThis.source.onmessage = ({ lastEventId, data }) => globalThis.received(lastEventId, data);
