@@ -4,13 +4,17 @@ use super::access::{Access, slow_down};
 use super::context::Context;
 use super::pages;
 use super::problem::ApiError;
-use bytes::Bytes;
+use bytes::Buf;
+use futures_util::{Stream, StreamExt};
 use std::sync::Arc;
+use std::time::Duration;
 use warp::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use warp::reply::{Reply, Response};
 
 /// Largest form that is read.
 pub(super) const MAX_FORM_BYTES: u64 = 4096;
+/// It has to be there by then.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest address that a login leads back to.
 const MAX_NEXT_BYTES: usize = 1024;
 
@@ -36,8 +40,15 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Response, ApiError> {
     pages::page("/login", headers)
 }
 
-/// Takes the form.
-pub(super) async fn submit(context: Arc<Context>, secure: bool, body: Bytes) -> Response {
+/// Takes the form. A body that does not come ends the request: hyper bounds only the wait for the header.
+pub(super) async fn submit<B: Buf>(
+    context: Arc<Context>,
+    secure: bool,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> Response {
+    let Ok(body) = tokio::time::timeout(FORM_TIMEOUT, read(body)).await else {
+        return ApiError::new(StatusCode::REQUEST_TIMEOUT, "the form did not come").into_response();
+    };
     let field = |name: &str| form_urlencoded::parse(&body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let next = field("next").filter(|next| is_ours(next)).unwrap_or_else(|| "/".to_owned());
     let Some(access) = &context.access else { return see_other(&next) };
@@ -47,6 +58,16 @@ pub(super) async fn submit(context: Arc<Context>, secure: bool, body: Bytes) -> 
         return see_other(&target);
     };
     with_cookie(see_other(&next), &cookie)
+}
+
+/// A form; what is over its size has been refused by its Content-Length.
+async fn read<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Vec<u8> {
+    let mut body = std::pin::pin!(body);
+    let mut form = Vec::new();
+    while let Some(Ok(mut part)) = body.next().await {
+        form.extend_from_slice(&part.copy_to_bytes(part.remaining()));
+    }
+    form
 }
 
 /// Ends the session.

@@ -65,7 +65,7 @@ pub(super) fn routes(
     let secure = warp::ext::get::<Secure>().map(|Secure(secure)| secure);
     let submit =
         path!("login").and(warp::post()).and(with.clone()).and(secure).and(warp::body::content_length_limit(login::MAX_FORM_BYTES));
-    let submit = submit.and(warp::body::bytes()).then(login::submit).boxed();
+    let submit = submit.and(warp::body::stream()).then(login::submit).boxed();
     let end = path!("logout").and(warp::post()).and(secure).map(login::end).boxed();
     let part = path!("assets" / String / String).and(get()).and(headers);
     let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers))).boxed();

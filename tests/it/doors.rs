@@ -1,7 +1,7 @@
 //! TLS, HTTP/2, unix sockets, tokens, origins and caps: who gets in, and how.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{BIN, Ship, Sse, docker_line, is_record, sequence, wait_for};
+use crate::support::{BIN, PATIENCE, Ship, Sse, docker_line, is_record, sequence, wait_for};
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
 use std::path::Path;
@@ -264,4 +264,34 @@ async fn caps_for_each_address_and_for_streams_leave_the_others_alone() {
     drop(streams);
     drop((first, second));
     wait_for("a place", async || stream(&third).await.ok().filter(|r| r.status() == 200).map(|_| ())).await;
+}
+
+/// Who opens a door and then says nothing is shown out, whatever the protocol.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_ends_a_connection() {
+    use tokio_rustls::TlsConnector;
+    let dir = TempDir::new().unwrap();
+    let (_daemon, ship, _) = secured(&dir, &[]).await;
+    let address = ship.url.trim_start_matches("https://").to_owned();
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = std::fs::read(dir.path().join("cert.pem")).unwrap();
+    roots.add(rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap()).unwrap();
+    let encrypted = async |alpn: &[u8]| {
+        let mut config = rustls::ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth();
+        config.alpn_protocols = vec![alpn.to_vec()];
+        let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        TlsConnector::from(std::sync::Arc::new(config)).connect("127.0.0.1".try_into().unwrap(), stream).await.unwrap()
+    };
+    let silent = encrypted(b"h2").await;
+    let mut form = encrypted(b"http/1.1").await;
+    form.write_all(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n").await.unwrap();
+    let tcp = tokio::net::TcpStream::connect(&address).await.unwrap();
+    // To the end of each; what is said before it does not matter.
+    let end = async |mut stream: Box<dyn tokio::io::AsyncRead + Unpin + Send>| {
+        let mut said = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("an end");
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    let (_, answer, _) = tokio::join!(end(Box::new(silent)), end(Box::new(form)), end(Box::new(tcp)));
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }

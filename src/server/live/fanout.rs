@@ -65,7 +65,9 @@ impl FanOut {
         let shards = (0..workers).map(|_| {
             let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
             let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new() };
-            tokio::spawn(Courier { shard: Arc::clone(&shard), links: Vec::new(), batches }.run(shutdown.clone()));
+            tokio::spawn(
+                Courier { shard: Arc::clone(&shard), links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown.clone()),
+            );
             shard
         });
         Self { shards: shards.collect(), next: AtomicUsize::new(0) }
@@ -95,6 +97,8 @@ struct Courier {
     /// Those that are lent. One that has been taken back is let go of at the next look.
     links: Vec<Arc<Link>>,
     batches: Batches,
+    /// When silent clients are looked for again.
+    next_tick: Instant,
 }
 
 /// What is gathered for one head.
@@ -117,24 +121,32 @@ struct Pass {
 impl Courier {
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut head = self.shard.head.clone();
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let tick = tokio::select! {
-                moved = head.changed() => { if moved.is_err() { break } false },
-                () = self.shard.nudge.notified() => false,
-                _ = ticks.tick() => true,
+            tokio::select! {
+                moved = head.changed() => if moved.is_err() { break },
+                () = self.shard.nudge.notified() => {}
+                () = tokio::time::sleep_until(self.next_tick) => {}
                 () = stopping(&mut shutdown) => break,
-            };
-            while !self.pass(&mut head, tick).await {}
+            }
+            while !self.pass(&mut head).await && !*shutdown.borrow() {}
+        }
+        // Each task ends its own stream.
+        self.links.append(&mut self.shard.arrivals.lock());
+        for link in &self.links {
+            link.deliver(|_| None);
         }
     }
 
     /// Looks at every link once; whether nothing is left to do.
-    async fn pass(&mut self, head: &mut watch::Receiver<Sequence>, tick: bool) -> bool {
+    async fn pass(&mut self, head: &mut watch::Receiver<Sequence>) -> bool {
+        // The head first: whoever arrives after the look at the arrivals has seen this head, or one that will be seen as a change.
+        let mut pass = Pass { head: *head.borrow_and_update(), now: Instant::now(), tick: false };
         self.links.append(&mut self.shard.arrivals.lock());
+        // In each pass, since under load one follows the other without a rest.
+        if pass.now >= self.next_tick {
+            (pass.tick, self.next_tick) = (true, pass.now + TICK);
+        }
         let (mut at, mut done) = (0, true);
-        let mut pass = Pass { head: *head.borrow_and_update(), now: Instant::now(), tick };
         while at < self.links.len() {
             for _ in 0..SLICE {
                 let Some(link) = self.links.get(at) else { break };
@@ -175,11 +187,16 @@ impl Batches {
             let gathered = || (Arc::clone(&standing.filter), gather(&*self.log, standing));
             let batch = self.known.entry(key).or_insert_with(gathered).1.as_ref()?;
             standing.position = batch.upto;
+            current = standing.position >= pass.head;
             if !batch.bytes.is_empty() {
                 (standing.told, standing.spoke) = (batch.told, pass.now);
+                return Some(&batch.bytes);
             }
-            current = standing.position >= pass.head;
-            Some(&batch.bytes)
+            // Also who is never up to date under load, since nothing passes its filter, has to hear something.
+            if pass.tick {
+                sign = sign_of_life(standing, pass.now, self.id);
+            }
+            Some(&sign)
         });
         (delivery, current)
     }
@@ -231,6 +248,43 @@ fn chunked(pieces: &[Bytes]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::log::{EmbeddedLog, NewRecord};
+    use crate::time::Timestamp;
+    use tokio::io::AsyncReadExt;
+
+    /// Under load the head is always ahead of a client whose filter nothing passes.
+    #[tokio::test]
+    async fn who_wants_nothing_of_what_comes_hears_something_even_so() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+        let event = Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap();
+        let record = NewRecord { received: Timestamp::now(), source: "local".into(), event };
+        let head = *log.append(vec![record]).await.unwrap().end();
+        let (ours, mut theirs) = tokio::net::UnixStream::pair().unwrap();
+        let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
+        let link = Arc::new(Link::new(Arc::new(Socket::Unix(ours)), Arc::clone(&shard)));
+        let filter = Arc::new(Filter::from_params(Some(r#"{"event":["oom"]}"#), None).unwrap());
+        let now = Instant::now();
+        let standing = Standing { position: 0, told: 0, spoke: now, filter };
+        let lent = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move { link.lend(standing, std::future::pending()).await }
+        });
+        tokio::task::yield_now().await;
+        link.flushed();
+        let mut batches = Batches { id: log.bounds().log, log, known: HashMap::new() };
+        let later = now + CHECKPOINT_EVERY;
+        assert_eq!(batches.serve(&link, &Pass { head, now: later, tick: true }), (Delivery::Done, true));
+        let mut told = [0; 256];
+        let read = theirs.read(&mut told).await.unwrap();
+        assert!(String::from_utf8_lossy(&told[..read]).contains("event: checkpoint\nid: "));
+        // And is handed back with its place when only its own task can go on.
+        assert_eq!(link.deliver(|_| None), Delivery::HandedBack);
+        assert_eq!(lent.await.unwrap().map(|standing| (standing.position, standing.told)), Some((head, head)));
+    }
+
     #[test]
     fn chunks_are_as_hyper_would_write_them() {
         let pieces = ["id: 1\n", "data: {}\n\n"].map(|text| bytes::Bytes::from_static(text.as_bytes()));

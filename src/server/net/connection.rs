@@ -14,6 +14,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -56,6 +57,7 @@ where
             place,
             link,
             secure: self.tls.is_some(),
+            asked: Arc::default(),
         };
         let (service, shutdown) = (service(link), self.context.shutdown.clone());
         match self.tls.clone() {
@@ -104,6 +106,7 @@ where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
+    let asked = Arc::clone(&service.asked);
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_H2_STREAMS)
@@ -114,11 +117,22 @@ where
         .keep_alive_timeout(H2_PING)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopping(&mut shutdown) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    // Neither hyper nor h2 bounds the wait for a client's first words.
+    let silence = tokio::time::sleep(HEADER_TIMEOUT);
+    tokio::pin!(silence);
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = silence.as_mut(), if !silence.is_elapsed() => {
+                if !asked.load(Ordering::Relaxed) {
+                    tracing::debug!("an HTTP/2 connection ended because nothing was asked");
+                    return;
+                }
+            }
+            () = stopping(&mut shutdown) => {
+                connection.as_mut().graceful_shutdown();
+                break connection.await;
+            }
         }
     };
     ended_with(ended);

@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use warp::http::{HeaderValue, header};
 use warp::reply::{Reply, Response};
 
@@ -26,6 +26,8 @@ pub(super) struct Guarded<S> {
     pub(super) link: Option<Arc<Link>>,
     /// Whether the connection is encrypted.
     pub(super) secure: bool,
+    /// Whether there has been a request.
+    pub(super) asked: Arc<AtomicBool>,
 }
 
 /// Over TLS, so that a session's cookie can be kept to it.
@@ -65,6 +67,7 @@ where
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
         self.context.requests.fetch_add(1, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
         let from = match self.check(&request) {
             Ok((from, admitted)) => {
                 if let Some(admitted) = admitted {
