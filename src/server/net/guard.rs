@@ -48,7 +48,7 @@ pub(super) fn is_allowed(name: &str, allowed: &[String]) -> bool {
 }
 
 /// `host[:port]` without the port.
-pub(super) fn host_name(authority: &str) -> &str {
+fn host_name(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
         _ => authority,

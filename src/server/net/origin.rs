@@ -1,6 +1,6 @@
 //! Which pages may ask: our own, and those of listed origins (Fetch standard, 3.2).
 
-use super::guard::{host_name, is_allowed, text};
+use super::guard::{is_allowed, text};
 use crate::server::problem::ApiError;
 use warp::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use warp::reply::{Reply, Response};
@@ -43,7 +43,9 @@ impl Origins<'_> {
         }
         let host = request.uri().authority().map(ToString::to_string).or_else(|| text(headers, &header::HOST));
         let authority = origin.split_once("://").map(|(_, authority)| authority);
-        if authority.is_some_and(|authority| Some(authority) == host.as_deref() || is_allowed(host_name(authority), self.hosts)) {
+        // Behind a proxy that changes the Host, the origin still has the name that was given for it; without a port, since what else runs on
+        // that host is not ours (and its pages would bring our cookie along).
+        if authority.is_some_and(|authority| Some(authority) == host.as_deref() || is_allowed(authority, self.hosts)) {
             return Ok(From::Here);
         }
         let origin: String = origin.chars().take(64).collect();
@@ -90,12 +92,19 @@ mod tests {
     fn only_our_pages_and_listed_ones() {
         let (hosts, listed) = (["ship.example".to_owned()], ["https://status.example".to_owned()]);
         let origins = Origins { hosts: &hosts, listed: &listed };
-        for ours in [None, Some("http://127.0.0.1:7070"), Some("https://ship.example"), Some("https://Ship.example:8443")] {
+        for ours in [None, Some("http://127.0.0.1:7070"), Some("https://ship.example"), Some("https://Ship.example")] {
             assert_eq!(origins.check(&request(ours)).unwrap(), From::Here, "{ours:?}");
         }
         assert!(matches!(origins.check(&request(Some("https://status.example"))).unwrap(), From::Listed(_)));
-        for foreign in ["http://evil.example", "null", "http://127.0.0.1:7071", "http://status.example", "https://status.example.evil", ""]
-        {
+        for foreign in [
+            "http://evil.example",
+            "null",
+            "http://127.0.0.1:7071",
+            "https://ship.example:8443",
+            "http://status.example",
+            "https://status.example.evil",
+            "",
+        ] {
             assert!(origins.check(&request(Some(foreign))).is_err(), "{foreign}");
         }
     }
