@@ -45,6 +45,14 @@ impl Client {
         if let Some(path) = socket {
             builder = builder.unix_socket(path);
         }
+        let local = socket.is_some()
+            || base.host_str().is_some_and(|host| {
+                host == "localhost"
+                    || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+            });
+        if target.token.is_some() && base.scheme() == "http" && !local {
+            return Err(bad("a token would travel unencrypted; write https://"));
+        }
         if let Some(token) = &target.token {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| bad("the token cannot be sent in a header"))?;
             value.set_sensitive(true);

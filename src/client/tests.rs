@@ -285,6 +285,13 @@ fn urls_are_checked_and_shown_without_secrets() {
         let error = Client::new(url).unwrap_err().to_string();
         assert!(error.contains(part) && error.contains("http://127.0.0.1:7070"), "{error}");
     }
+    let with_token = |url: &str| Client::to(&Target { url: url.to_owned(), token: Some("t".repeat(20)), ca_cert: None });
+    for url in ["ship.example:7070", "http://10.0.0.7", "http://localhost.evil.example"] {
+        assert!(with_token(url).unwrap_err().to_string().contains("write https://"), "{url}");
+    }
+    for url in ["https://ship.example", "127.0.0.1:7070", "http://[::1]:7070", "localhost:7070", "unix:/run/s"] {
+        assert!(with_token(url).is_ok(), "{url}");
+    }
     assert_eq!(Client::new("http://me:secret@host:1/x/?y#z").unwrap().shown(), "http://host:1/x");
     assert_eq!(Client::new("localhost:7070").unwrap().url("/readyz", &[]).as_str(), "http://localhost:7070/readyz");
 }

@@ -17,6 +17,8 @@ use warp::http::{HeaderMap, header};
 const COOKIE: &str = "shipslog_session";
 /// How long a login lasts.
 const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Session cookies that are looked at: a browser sends one for each path and domain at most.
+const MAX_SESSIONS: usize = 4;
 /// A shorter token can be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
 
@@ -42,6 +44,16 @@ pub enum AccessError {
         /// Counted from 1.
         line: usize,
     },
+}
+
+impl AccessError {
+    fn leaves_nobody(&self) -> bool {
+        match self {
+            Self::Unreadable { why, .. } => why.kind() == std::io::ErrorKind::NotFound,
+            Self::Empty(_) => true,
+            Self::Unusable { .. } => false,
+        }
+    }
 }
 
 /// A token, as far as it is kept: its SHA-256.
@@ -91,7 +103,7 @@ impl Access {
         Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?), changes: watch::Sender::new(()) })
     }
 
-    /// Takes a new file as it comes. One that cannot be used is told, and the old tokens kept.
+    /// Takes a new file as it comes. One with a line that cannot be used is told, and the old tokens kept.
     pub(super) async fn follow_file(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
         let mut file = Watched::new([&self.path], shutdown);
         while file.changed().await {
@@ -101,14 +113,22 @@ impl Access {
                     self.changes.send_replace(());
                     tracing::info!(token.file = %self.path.display(), "the tokens have been read again");
                 }
+                // Whoever empties or removes the file wants nobody in; whoever mistypes a line does not.
+                Err(e) if e.leaves_nobody() => {
+                    self.tokens.write().clear();
+                    self.changes.send_replace(());
+                    tracing::error!(error = %e, "there are no tokens any more; nobody is let in");
+                }
                 Err(e) => tracing::error!(error = %e, "the new tokens cannot be used; the old ones stay"),
             }
         }
     }
 
     /// Whether a request comes from somebody with a token.
-    pub(super) fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Option<Admitted> {
-        let token = self.bearer(headers).or_else(|| self.session(headers, SystemTime::now()))?;
+    /// `sessions`: whether the cookie of a login will do as well.
+    pub(super) fn admit(self: &Arc<Self>, headers: &HeaderMap, sessions: bool) -> Option<Admitted> {
+        let session = || sessions.then(|| self.session(headers, SystemTime::now())).flatten();
+        let token = self.bearer(headers).or_else(session)?;
         Some(Admitted { access: Arc::clone(self), token })
     }
 
@@ -129,15 +149,19 @@ impl Access {
     /// The digest of the token that opened the session.
     fn session(&self, headers: &HeaderMap, now: SystemTime) -> Option<Digest32> {
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        cookies.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == COOKIE).find_map(|cookie| {
-            let (until, proof) = cookie.value().split_once('.')?;
-            let (seconds, proof) = (until.parse::<u64>().ok()?, hex::decode(proof).ok()?);
-            let alive = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))) > now;
-            // Whoever changes the tokens ends the sessions that were opened with them.
-            let tokens = self.tokens.read();
-            let signed = tokens.iter().find(|token| signer(token, seconds).verify_slice(&proof).is_ok());
-            signed.filter(|_| alive).copied()
-        })
+        cookies.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == COOKIE).take(MAX_SESSIONS).find_map(
+            |cookie| {
+                let (until, proof) = cookie.value().split_once('.')?;
+                let (seconds, proof) = (until.parse::<u64>().ok()?, hex::decode(proof).ok()?);
+                let alive = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))) > now;
+                // Whoever changes the tokens ends the sessions that were opened with them.
+                // Signing costs something, and anybody can send a cookie.
+                if !alive || proof.len() != Sha256::output_size() {
+                    return None;
+                }
+                self.tokens.read().iter().find(|token| signer(token, seconds).verify_slice(&proof).is_ok()).copied()
+            },
+        )
     }
 
     /// The cookie for somebody who logs in with `token`; `None` when it is not one of ours. `secure`: over TLS only.
@@ -205,7 +229,7 @@ mod tests {
 
     impl Access {
         fn admits(self: &Arc<Self>, headers: &HeaderMap) -> bool {
-            self.admit(headers).is_some()
+            self.admit(headers, true).is_some()
         }
     }
 

@@ -200,6 +200,11 @@ async fn only_who_has_a_token_gets_in() {
     daemon.emit(&docker_line("container", "start", 1));
     again.read_until(|event| event.data.contains("job-1")).await;
 
+    // Without the file nobody is let in.
+    std::fs::remove_file(&file).unwrap();
+    while again.next().await.is_some() {}
+    assert_eq!(get("/api/v1/events").bearer_auth("a-completely-different-token").send().await.unwrap().status(), 401);
+
     drop(ship);
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(said.contains("tokens have been read again"), "{said}");

@@ -109,12 +109,13 @@ impl Stream {
         let log = self.feed.log;
         let admitted = self.admitted.clone();
         let mut item = tokio::select! {
-            item = self.item() => item,
+            biased;
             // Whoever may no longer ask is told nothing more; the next request is refused.
             () = revoked(admitted.as_ref()) => {
                 self.ended = true;
                 return None;
             }
+            item = self.item() => item,
         };
         loop {
             match item {

@@ -20,6 +20,8 @@ pub(super) struct Origins<'a> {
     pub(super) hosts: &'a [String],
     /// Origins that may read, as browsers send them.
     pub(super) listed: &'a [String],
+    /// Whether this connection is encrypted.
+    pub(super) secure: bool,
 }
 
 /// Where a request comes from.
@@ -36,21 +38,39 @@ impl Origins<'_> {
     /// WebSockets not even the answer.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<From, ApiError> {
         let headers = request.headers();
-        let Some(value) = headers.get(header::ORIGIN) else { return Ok(From::Here) };
+        let Some(value) = headers.get(header::ORIGIN) else { return check_fetch(headers) };
         let origin = String::from_utf8_lossy(value.as_bytes());
         if self.listed.iter().any(|listed| listed.eq_ignore_ascii_case(&origin)) {
-            return Ok(From::Listed(value.clone()));
+            // They may read, no more.
+            let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+            return if reads { Ok(From::Listed(value.clone())) } else { Err(refusal(&origin)) };
         }
         let host = request.uri().authority().map(ToString::to_string).or_else(|| text(headers, &header::HOST));
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        // A page that came unencrypted may be anybody's, and does not speak for one that did not.
+        let scheme = |scheme: &str| scheme == "https" || (scheme == "http" && !self.secure);
+        let authority = origin.split_once("://").filter(|(name, _)| scheme(name)).map(|(_, authority)| authority);
         // Behind a proxy that changes the Host, the origin still has the name that was given for it; without a port, since what else runs on
         // that host is not ours (and its pages would bring our cookie along).
         if authority.is_some_and(|authority| Some(authority) == host.as_deref() || is_allowed(authority, self.hosts)) {
             return Ok(From::Here);
         }
-        let origin: String = origin.chars().take(64).collect();
-        let detail = format!("pages of the origin {origin:?} may not read this; start the server with --cors-origin to let them");
-        Err(ApiError::new(StatusCode::FORBIDDEN, detail))
+        Err(refusal(&origin))
+    }
+}
+
+fn refusal(origin: &str) -> ApiError {
+    let origin: String = origin.chars().take(64).collect();
+    let detail = format!("pages of the origin {origin:?} may not read this; start the server with --cors-origin to let them");
+    ApiError::new(StatusCode::FORBIDDEN, detail)
+}
+
+/// Browsers send no `Origin` with images, scripts and links, but say what they fetch for (Fetch Metadata). Nobody else's page gets anything
+/// here but by a link that is followed.
+fn check_fetch(headers: &HeaderMap) -> Result<From, ApiError> {
+    let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (says("sec-fetch-site"), says("sec-fetch-mode")) {
+        (Some("cross-site" | "same-site"), mode) if mode != Some("navigate") => Err(refusal("of another site")),
+        _ => Ok(From::Here),
     }
 }
 
@@ -69,7 +89,11 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response> {
 
 /// Lets a listed page read the answer. Cookies do not travel there (`SameSite=Strict`), so no credentials are allowed.
 pub(super) fn allow(headers: &mut HeaderMap, from: &From) {
-    if let From::Listed(origin) = from {
+    let From::Listed(origin) = from else {
+        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+        return;
+    };
+    {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);
         headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -91,7 +115,7 @@ mod tests {
     #[test]
     fn only_our_pages_and_listed_ones() {
         let (hosts, listed) = (["ship.example".to_owned()], ["https://status.example".to_owned()]);
-        let origins = Origins { hosts: &hosts, listed: &listed };
+        let origins = Origins { hosts: &hosts, listed: &listed, secure: false };
         for ours in [None, Some("http://127.0.0.1:7070"), Some("https://ship.example"), Some("https://Ship.example")] {
             assert_eq!(origins.check(&request(ours)).unwrap(), From::Here, "{ours:?}");
         }
@@ -106,6 +130,27 @@ mod tests {
             "",
         ] {
             assert!(origins.check(&request(Some(foreign))).is_err(), "{foreign}");
+        }
+        let encrypted = Origins { secure: true, ..origins };
+        assert!(encrypted.check(&request(Some("http://127.0.0.1:7070"))).is_err());
+        assert!(encrypted.check(&request(Some("https://127.0.0.1:7070"))).is_ok());
+        assert!(origins.check(&request(Some("chrome-extension://ship.example"))).is_err());
+    }
+
+    #[test]
+    fn images_of_other_sites_get_nothing_and_links_lead_here() {
+        let origins = Origins { hosts: &[], listed: &[], secure: false };
+        for (site, mode, allowed) in [
+            ("cross-site", "no-cors", false),
+            ("same-site", "no-cors", false),
+            ("cross-site", "navigate", true),
+            ("same-origin", "cors", true),
+            ("none", "navigate", true),
+        ] {
+            let mut request = request(None);
+            request.headers_mut().insert("sec-fetch-site", site.parse().unwrap());
+            request.headers_mut().insert("sec-fetch-mode", mode.parse().unwrap());
+            assert_eq!(origins.check(&request).is_ok(), allowed, "{site} {mode}");
         }
     }
 }

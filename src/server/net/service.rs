@@ -40,7 +40,8 @@ impl<S> Guarded<S> {
         let context = &self.context;
         let refuse = |error: crate::server::problem::ApiError| Box::new(error.into_response());
         guard::check(request, &context.allowed_hosts).map_err(refuse)?;
-        let from = Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins }.check(request).map_err(refuse)?;
+        let from =
+            Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins, secure: self.secure }.check(request).map_err(refuse)?;
         let finish = |mut response: Response| {
             origin::allow(response.headers_mut(), &from);
             Box::new(response)
@@ -48,8 +49,13 @@ impl<S> Guarded<S> {
         if let Some(response) = origin::preflight(request) {
             return Err(finish(response));
         }
-        let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers()));
-        if context.access.is_some() && admitted.is_none() && !login::is_open(request.uri().path()) {
+        if login::is_open(request.uri().path()) {
+            return Ok((from, None));
+        }
+        // Pages of other origins bring their own token: a cookie may be there only because they share a host name with us.
+        let sessions = from == From::Here;
+        let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers(), sessions));
+        if context.access.is_some() && admitted.is_none() {
             return Err(finish(login::refuse(request)));
         }
         Ok((from, admitted))
@@ -78,7 +84,9 @@ where
             Err(response) => return Box::pin(async move { Ok(secure(*response)) }),
         };
         request.extensions_mut().insert(self.place.clone());
-        request.extensions_mut().insert(Secure(self.secure));
+        // Also behind a proxy that does the encrypting.
+        let encrypted = request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+        request.extensions_mut().insert(Secure(self.secure || encrypted));
         // Direct writes are chunks, which older clients do not know (RFC 9112, 7.1), and no body follows a HEAD.
         let chunked = request.version() == hyper::Version::HTTP_11 && request.method() == hyper::Method::GET;
         if let Some(link) = self.link.as_ref().filter(|_| chunked) {
