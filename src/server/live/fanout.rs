@@ -28,6 +28,8 @@ use tokio::time::Instant;
 const SLICE: usize = 128;
 /// What a client is sent at once, about.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Batches that are kept for the next client who stands there; with very many filters they are gathered anew rather than piled up.
+const KNOWN_BYTES: usize = 8 * 1024 * 1024;
 /// How often silent clients are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -64,7 +66,7 @@ impl FanOut {
         let workers = tokio::runtime::Handle::current().metrics().num_workers();
         let shards = (0..workers).map(|_| {
             let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
-            let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new() };
+            let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new(), bytes: 0 };
             tokio::spawn(
                 Courier { shard: Arc::clone(&shard), links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown.clone()),
             );
@@ -108,6 +110,8 @@ struct Batches {
     /// By filter and position. `None`: only the client's own task can go on from there. A filter is told by its address, since all
     /// clients with an equal one share it; the entry holds it, so that the address is not given to another.
     known: HashMap<(usize, Sequence), (Arc<Filter>, Option<Batch>)>,
+    /// Bytes of all of them.
+    bytes: usize,
 }
 
 /// What all links of a slice are served with.
@@ -162,17 +166,22 @@ impl Courier {
             // Those that come later in the pass get what has come meanwhile.
             if head.has_changed().unwrap_or(false) {
                 done = false;
-                self.batches.known.clear();
+                self.batches.forget();
                 pass.head = *head.borrow_and_update();
             }
             pass.now = Instant::now();
         }
-        self.batches.known.clear();
+        self.batches.forget();
         done
     }
 }
 
 impl Batches {
+    fn forget(&mut self) {
+        self.known.clear();
+        self.bytes = 0;
+    }
+
     /// Sends a client what it lacks; what became of it, and whether it is up to date.
     fn serve(&mut self, link: &Link, pass: &Pass) -> (Delivery, bool) {
         let (mut current, mut sign) = (true, Bytes::new());
@@ -184,7 +193,14 @@ impl Batches {
                 return Some(&sign);
             }
             let key = (Arc::as_ptr(&standing.filter) as usize, standing.position);
-            let gathered = || (Arc::clone(&standing.filter), gather(&*self.log, standing));
+            if self.bytes > KNOWN_BYTES {
+                self.forget();
+            }
+            let gathered = || {
+                let batch = gather(&*self.log, standing);
+                self.bytes += batch.as_ref().map_or(0, |batch| batch.bytes.len());
+                (Arc::clone(&standing.filter), batch)
+            };
             let batch = self.known.entry(key).or_insert_with(gathered).1.as_ref()?;
             standing.position = batch.upto;
             current = standing.position >= pass.head;
@@ -221,13 +237,28 @@ fn gather(log: &dyn EventLog, standing: &Standing) -> Option<Batch> {
     let scan = Scan { filter: Arc::clone(&standing.filter), max_bytes: BATCH_BYTES, ..Scan::default() };
     let want = Want { filter: Arc::clone(&standing.filter), ..Want::default() };
     let chunk = log.recent_after(standing.position, &scan)?;
-    let (mut pieces, mut upto, mut told) = (Vec::new(), standing.position, standing.told);
+    let (mut pieces, mut bytes, mut upto, mut told) = (Vec::new(), 0, standing.position, standing.told);
     for piece in chunk.pieces {
         let Piece::Block(block) = piece else { return None };
         let last = block.last();
-        if let Some(selection) = Selection::select(block, upto + 1..=last, &want) {
-            pieces.extend(selection.runs.iter().map(|run| selection.block.frames(*run.start(), *run.end())));
-            told = selection.last();
+        let Some(selection) = Selection::select(block, upto + 1..=last, &want) else {
+            upto = last;
+            continue;
+        };
+        for run in &selection.runs {
+            // A block may be far larger than a batch: what a client that stalls leaves behind stays in memory until it is cut.
+            let fits = |seq: &Sequence| {
+                bytes += selection.block.frame_bytes(*seq);
+                bytes <= BATCH_BYTES
+            };
+            let end = run.clone().take_while(fits).last().or(pieces.is_empty().then_some(*run.start()));
+            if let Some(end) = end {
+                pieces.push(selection.block.frames(*run.start(), end));
+                (told, upto) = (end, end);
+            }
+            if end != Some(*run.end()) {
+                return Some(Batch { bytes: chunked(&pieces), told, upto });
+            }
         }
         upto = last;
     }
@@ -254,6 +285,35 @@ mod tests {
     use crate::time::Timestamp;
     use tokio::io::AsyncReadExt;
 
+    #[tokio::test]
+    async fn batches_are_small_whole_and_leave_nothing_out() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let log = EmbeddedLog::open(dir.path()).unwrap().0;
+        let record = |n: u64| {
+            let action = if n.is_multiple_of(4) { "die" } else { "start" };
+            let line =
+                format!(r#"{{"Type":"container","Action":"{action}","pad":"{}"}}"#, "x".repeat(if n == 9 { 100_000 } else { 25_000 }));
+            NewRecord { received: Timestamp::now(), source: "local".into(), event: Event::from_line(line.as_bytes()).unwrap() }
+        };
+        // One block of twenty.
+        log.append((1..=20).map(record).collect()).await.unwrap();
+        for (filter, expected) in [(None, (1..=20).collect::<Vec<u64>>()), (Some(r#"{"event":["die"]}"#), vec![4, 8, 12, 16, 20])] {
+            let filter = Arc::new(Filter::from_params(filter, None).unwrap());
+            let mut standing = Standing { position: 0, told: 0, spoke: Instant::now(), filter };
+            let mut seen = Vec::new();
+            while standing.position < 20 {
+                let batch = gather(&log, &standing).unwrap();
+                assert!(batch.upto > standing.position);
+                let text = String::from_utf8(batch.bytes.to_vec()).unwrap();
+                let ids: Vec<u64> = text.lines().filter_map(|line| line.strip_prefix("id: ")?.split_once('-')?.1.parse().ok()).collect();
+                assert!(ids.len() == 1 || batch.bytes.len() < BATCH_BYTES + 16, "{} bytes", batch.bytes.len());
+                seen.extend(ids);
+                (standing.position, standing.told) = (batch.upto, batch.told);
+            }
+            assert_eq!(seen, expected);
+        }
+    }
+
     /// Under load the head is always ahead of a client whose filter nothing passes.
     #[tokio::test]
     async fn who_wants_nothing_of_what_comes_hears_something_even_so() {
@@ -274,7 +334,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         link.flushed();
-        let mut batches = Batches { id: log.bounds().log, log, known: HashMap::new() };
+        let mut batches = Batches { id: log.bounds().log, log, known: HashMap::new(), bytes: 0 };
         let later = now + CHECKPOINT_EVERY;
         assert_eq!(batches.serve(&link, &Pass { head, now: later, tick: true }), (Delivery::Done, true));
         let mut told = [0; 256];

@@ -69,7 +69,9 @@ fn refusal(origin: &str) -> ApiError {
 fn check_fetch(headers: &HeaderMap) -> Result<From, ApiError> {
     let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (says("sec-fetch-site"), says("sec-fetch-mode")) {
-        (Some("cross-site" | "same-site"), mode) if mode != Some("navigate") => Err(refusal("of another site")),
+        (Some("cross-site" | "same-site"), mode) if mode != Some("navigate") => {
+            Err(ApiError::new(StatusCode::FORBIDDEN, "pages of other sites may not fetch this; open it in a tab of its own"))
+        }
         _ => Ok(From::Here),
     }
 }
