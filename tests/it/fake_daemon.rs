@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 /// moby's `eventsLimit`.
@@ -32,10 +32,11 @@ struct State {
     subscribers: Vec<mpsc::Sender<Vec<u8>>>,
     connections: Vec<AbortHandle>,
     requests: Vec<String>,
-    hang: bool,
+    /// Requests are left unanswered while this holds true.
+    hang: watch::Sender<bool>,
     events_failure: Option<(u16, String)>,
-    /// Id and what inspecting it gives.
-    containers: Vec<(String, serde_json::Value)>,
+    /// Id and what inspecting it gives. Without them the list is forbidden, as behind many a proxy.
+    containers: Option<Vec<(String, serde_json::Value)>>,
 }
 
 /// The daemon. Dropping it closes everything.
@@ -141,9 +142,10 @@ impl FakeDaemon {
         state.ring.clear();
     }
 
-    /// Whether requests are left unanswered from now on. Open event streams stay open.
+    /// Whether requests are left unanswered from now on, as by a process that is stopped: those that came meanwhile are answered when it goes
+    /// on. Open event streams stay open.
     pub(crate) fn set_hang(&self, hang: bool) {
-        self.state.lock().hang = hang;
+        self.state.lock().hang.send_replace(hang);
     }
 
     /// What `GET /events` fails with from now on.
@@ -151,9 +153,9 @@ impl FakeDaemon {
         self.state.lock().events_failure = failure.map(|(status, message)| (status, message.to_owned()));
     }
 
-    /// The containers that list and inspect show: ids, and what inspecting gives.
+    /// The containers that list and inspect show: ids, and what inspecting gives. Until they are set, listing is forbidden.
     pub(crate) fn set_containers(&self, containers: &[(&str, serde_json::Value)]) {
-        self.state.lock().containers = containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect();
+        self.state.lock().containers = Some(containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect());
     }
 
     /// An event: kept in the ring and sent to all subscribers, one chunk.
@@ -248,9 +250,8 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
         let head: Vec<u8> = buffer.drain(..end).collect();
         let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
         state.lock().requests.push(line.clone());
-        if state.lock().hang {
-            std::future::pending::<()>().await;
-        }
+        let mut hang = state.lock().hang.subscribe();
+        let _ = hang.wait_for(|hang| !hang).await;
         let target = line.split(' ').nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if path == "/events" && state.lock().events_failure.is_none() {
@@ -266,19 +267,31 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
 
 fn answer(path: &str, state: &State) -> (u16, String) {
     let inspected = path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix("/json"));
+    let containers = state.containers.as_deref();
     match (path, &state.events_failure) {
         ("/_ping", _) => (200, "OK".to_owned()),
         ("/version", _) => (200, r#"{"Version":"28.0.0-fake","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#.to_owned()),
-        ("/containers/json", _) => {
-            let list: Vec<_> = state.containers.iter().map(|(id, _)| serde_json::json!({ "Id": id })).collect();
-            (200, serde_json::Value::from(list).to_string())
-        }
+        ("/containers/json", _) => match containers {
+            Some(containers) => {
+                let list: Vec<_> = containers.iter().map(|(id, inspected)| summary(id, inspected)).collect();
+                (200, serde_json::Value::from(list).to_string())
+            }
+            None => (403, r#"{"message":"forbidden"}"#.to_owned()),
+        },
         ("/events", Some((status, message))) => (*status, serde_json::json!({ "message": message }).to_string()),
-        _ => match state.containers.iter().find(|(id, _)| Some(id.as_str()) == inspected) {
+        _ => match containers.unwrap_or_default().iter().find(|(id, _)| Some(id.as_str()) == inspected) {
             Some((_, json)) => (200, json.to_string()),
             None => (404, r#"{"message":"page not found"}"#.to_owned()),
         },
     }
+}
+
+/// What the list shows of a container.
+fn summary(id: &str, inspected: &serde_json::Value) -> serde_json::Value {
+    let config = &inspected["Config"];
+    serde_json::json!({
+        "Id": id, "Names": [inspected["Name"]], "State": inspected["State"]["Status"], "Image": config["Image"], "Labels": config["Labels"],
+    })
 }
 
 /// Replays the ring if `since` is given, in order of arrival, and goes on with what is published.

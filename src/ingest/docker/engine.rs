@@ -1,12 +1,9 @@
 //! What is asked of the daemon beside the event stream, through bollard, on connections of its own.
 
 use super::Timing;
-use super::error::IngestError;
-use crate::ingest::StatusHandle;
 use crate::ingest::endpoint::Endpoint;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -27,7 +24,6 @@ pub(super) struct Engine {
     ping_every: Duration,
     ping_timeout: Duration,
     answer: Duration,
-    endpoint: Endpoint,
 }
 
 impl Engine {
@@ -38,13 +34,7 @@ impl Engine {
             Endpoint::Unix(_) => Docker::connect_with_unix(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
             Endpoint::Tcp { .. } => Docker::connect_with_http(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
         }?;
-        Ok(Self {
-            docker,
-            ping_every: timing.ping_every,
-            ping_timeout: timing.ping_timeout,
-            answer: timing.answer,
-            endpoint: endpoint.clone(),
-        })
+        Ok(Self { docker, ping_every: timing.ping_every, ping_timeout: timing.ping_timeout, answer: timing.answer })
     }
 
     /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
@@ -59,29 +49,17 @@ impl Engine {
         }
     }
 
-    /// Tells in `status` when the daemon does not answer any more although its stream is open, and when it does again.
-    /// Docker sends nothing while there are no events, so a quiet daemon and one that hangs look the same otherwise.
-    /// `heard` is set by whoever reads the stream.
-    ///
-    /// The stream itself is left alone: a daemon that is being stopped answers no pings either, and still sends how its
-    /// containers end, up to its stop timeout later. A dead TCP peer is noticed by keep-alive (`wire`).
-    pub(super) async fn watch(&self, host: Arc<str>, heard: Arc<AtomicBool>, status: StatusHandle) {
+    /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing while there are no
+    /// events, so a quiet daemon and one that hangs look the same otherwise. `heard` is set by whoever reads the stream.
+    /// A dead TCP peer is noticed by keep-alive (`wire`).
+    pub(super) async fn silence(&self, heard: &AtomicBool) {
         let mut missed: u32 = 0;
-        loop {
+        while missed < PINGS_MISSED_MAX {
             sleep(if missed == 0 { self.ping_every } else { PING_AGAIN_AFTER.min(self.ping_every) }).await;
             if heard.swap(false, Relaxed) || self.answers().await {
-                if missed >= PINGS_MISSED_MAX {
-                    tracing::info!(docker.host = %host, "the daemon answers again");
-                    status.answers_again();
-                }
                 missed = 0;
-                continue;
-            }
-            missed = missed.saturating_add(1);
-            if missed == PINGS_MISSED_MAX {
-                let error = IngestError::Silent;
-                tracing::warn!(docker.host = %host, %error, "waiting for the daemon");
-                status.failed(&error.to_string(), error.hint(&self.endpoint));
+            } else {
+                missed += 1;
             }
         }
     }
