@@ -35,6 +35,10 @@ struct State {
     /// Requests are left unanswered while this holds true.
     hang: watch::Sender<bool>,
     events_failure: Option<(u16, String)>,
+    /// TCP connections that are broken off are reset, as by a peer that has forgotten them.
+    reset: bool,
+    /// The event that is replayed to the next subscriber although it also gets it live, as happens in moby.
+    twice: bool,
     /// Id and what inspecting it gives. Without them the list is forbidden, as behind many a proxy.
     containers: Option<Vec<(String, serde_json::Value)>>,
 }
@@ -98,6 +102,9 @@ impl FakeDaemon {
                 *address = listener.local_addr().unwrap();
                 tokio::spawn(async move {
                     while let Ok((stream, _)) = listener.accept().await {
+                        if state.lock().reset {
+                            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+                        }
                         serve(stream, &state);
                     }
                 })
@@ -128,6 +135,16 @@ impl FakeDaemon {
         for connection in state.connections.drain(..) {
             connection.abort();
         }
+    }
+
+    /// Whether TCP connections that come from now on are reset when they are broken off.
+    pub(crate) fn set_reset(&self, reset: bool) {
+        self.state.lock().reset = reset;
+    }
+
+    /// From now on, each new subscriber gets the newest event of the ring once more: moby's replay and its live events overlap now and then.
+    pub(crate) fn set_twice(&self, twice: bool) {
+        self.state.lock().twice = twice;
     }
 
     /// Ends all event streams as HTTP ends them.
@@ -182,6 +199,28 @@ impl FakeDaemon {
             state.ring.pop_front();
         }
         state.ring.push_back(line.to_owned());
+    }
+
+    /// Many lines, as fast as the sockets take them, in chunks of about `size` bytes. The ring keeps the last of them.
+    pub(crate) async fn flood(&self, lines: impl Iterator<Item = String>, size: usize) {
+        let mut chunk = Vec::new();
+        for line in lines {
+            chunk.extend_from_slice(line.as_bytes());
+            chunk.push(b'\n');
+            self.emit_to_ring(&line);
+            if chunk.len() >= size {
+                self.send(std::mem::take(&mut chunk)).await;
+            }
+        }
+        self.send(chunk).await;
+    }
+
+    async fn send(&self, chunk: Vec<u8>) {
+        let subscribers = self.state.lock().subscribers.clone();
+        for subscriber in subscribers {
+            // One that has gone gets it in the replay.
+            let _ = subscriber.send(chunk.clone()).await;
+        }
     }
 
     /// Bytes for those that are subscribed now, as one chunk; the ring does not keep them.
@@ -301,6 +340,11 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
         let mut state = state.lock();
         state.subscribers.push(sender);
         let replays = query.split('&').any(|pair| pair.starts_with("since="));
+        if let Some(newest) = state.ring.back().filter(|_| state.twice).cloned()
+            && let Some(subscriber) = state.subscribers.last()
+        {
+            let _ = subscriber.try_send((newest + "\n").into_bytes());
+        }
         if replays { state.ring.iter().cloned().collect() } else { Vec::new() }
     };
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n").await?;

@@ -119,6 +119,11 @@ impl Reading {
         }
     }
 
+    /// Whether the daemon's ring was read, so that something came of the connection.
+    pub(super) fn has_replayed(&self) -> bool {
+        !self.replay.is_open()
+    }
+
     /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and still sends how its containers
     /// end; and of a busy one the ring would not hold what happens meanwhile. Comes back with the stream's end.
     pub(super) async fn drain(&mut self, sink: &mut Sink, observer: &Observer) -> IngestError {

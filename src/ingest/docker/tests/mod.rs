@@ -9,6 +9,7 @@ use super::*;
 use crate::ingest::{Inbox, Input, QueueStats, SourceState, Tagged, queue};
 use crate::time::Timestamp;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longer than any test: so that only the other signs end the replay.
