@@ -4,7 +4,7 @@
 #   tests/dockerd.sh start DIR   starts one that keeps everything in DIR, and prints its URL (unix://…) when it answers
 #   tests/dockerd.sh stop DIR    ends it and what it left behind; DIR/dockerd.log stays
 #
-# Needs root. `start` after the daemon was killed goes on with the data of before. The image is busybox:test.
+# DOCKERD_OPTIONS holds more of its options. Needs root. `start` after the daemon was killed goes on with the data of before. The image is busybox:test.
 set -euo pipefail
 
 readonly WAIT_SECONDS=30
@@ -65,8 +65,9 @@ start() {
     rm -f "$DIR/dockerd.pid" "$DIR/exec/containerd/containerd.pid"
     # No iptables and no default bridge: this Engine must not change the machine's network. vfs works on any file system.
     # A session of its own, and no inherited output, so that whoever reads ours sees its end.
+    # shellcheck disable=SC2086
     setsid dockerd --host "$URL" --pidfile "$DIR/dockerd.pid" --data-root "$DIR/data" --exec-root "$DIR/exec" \
-        --bridge none --iptables=false --ip6tables=false --ip-masq=false --storage-driver vfs \
+        --bridge none --iptables=false --ip6tables=false --ip-masq=false --storage-driver vfs ${DOCKERD_OPTIONS:-} \
         </dev/null >>"$DIR/dockerd.log" 2>&1 &
     local daemon=$! deadline=$((SECONDS + WAIT_SECONDS))
     until docker -H "$URL" version >/dev/null 2>&1; do

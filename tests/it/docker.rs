@@ -1,6 +1,7 @@
 //! With a real Docker Engine: what its containers live through is what every reader gets.
 
 mod followers;
+mod hard_times;
 mod life;
 
 use crate::dockerd::{Background, Engine};
