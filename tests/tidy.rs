@@ -31,7 +31,8 @@ const BLIND: [(&str, &str); 4] = [("log", "ingest"), ("migrations", "ingest"), (
 
 /// Where an outside crate may be named. hyper stands for HTTP on the wire, which ingest reads raw (bollard cannot) and the
 /// server accepts itself (warp cannot).
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
+    ("csv", &["export"]),
     ("bollard", &["ingest"]),
     ("warp", &["server"]),
     ("hyper", &["server", "ingest"]),

@@ -146,8 +146,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn export(&self, selection: &Selection, compression: Compression) -> Result<Export, ClientError> {
-        let mut params = vec![("format", "jsonl".to_owned())];
+    pub async fn export(&self, selection: &Selection, format: &str, compression: Compression) -> Result<Export, ClientError> {
+        let mut params = vec![("format", format.to_owned())];
         match compression {
             Compression::None => {}
             Compression::Gzip => params.push(("compression", "gzip".to_owned())),

@@ -1,13 +1,19 @@
 //! Exports: a range of the log as a file, streamed.
 
 mod compress;
+pub mod docker;
+mod table;
 
 pub use compress::{Compression, decompress};
 
-use crate::log::{GapReason, LogError};
-use crate::reader::{Reader, Selection, Step};
+use crate::cursor::Sequence;
+use crate::event::{Event, RECORDER_TYPE};
+use crate::log::{Block, GapReason, LogError};
+use crate::reader::{Reader, Step};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use compress::Compressor;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Form of an export.
@@ -15,6 +21,11 @@ use std::str::FromStr;
 pub enum Format {
     /// One record a line, as the log has them: lossless.
     Jsonl,
+    /// The lines that `docker events` prints, in UTC. Records of the recorder's own are left out, since Docker has none, unless the
+    /// filter asks for them; gaps are told.
+    Docker,
+    /// A table.
+    Csv,
 }
 
 impl Format {
@@ -22,6 +33,8 @@ impl Format {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Jsonl => "application/jsonl",
+            Self::Docker => "text/plain; charset=utf-8",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
         }
     }
 
@@ -29,6 +42,8 @@ impl Format {
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Jsonl => "jsonl",
+            Self::Docker => "txt",
+            Self::Csv => "csv",
         }
     }
 }
@@ -47,7 +62,9 @@ impl FromStr for Format {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "jsonl" => Ok(Self::Jsonl),
-            _ => Err(UnknownName { what: "format", name: name.chars().take(32).collect(), accepted: "jsonl" }),
+            "docker" => Ok(Self::Docker),
+            "csv" => Ok(Self::Csv),
+            _ => Err(UnknownName { what: "format", name: name.chars().take(32).collect(), accepted: "jsonl, docker or csv" }),
         }
     }
 }
@@ -60,13 +77,16 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct Export {
     reader: Reader,
     format: Format,
+    own: bool,
+    begun: bool,
     compressor: Option<Compressor>,
 }
 
 impl Export {
     /// Exports what `reader` gives, up to where it ends.
     pub fn new(reader: Reader, format: Format, compression: Compression) -> Self {
-        Self { reader, format, compressor: Some(Compressor::new(compression)) }
+        let own = format != Format::Docker || reader.filter().names("type", RECORDER_TYPE);
+        Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)) }
     }
 
     /// The next bytes; `None` after the last ones.
@@ -77,8 +97,12 @@ impl Export {
         let Some(mut compressor) = self.compressor.take() else { return Ok(None) };
         let failed = |e: std::io::Error| LogError::Damaged(format!("cannot compress an export: {e}"));
         let mut taken = 0;
+        if !std::mem::replace(&mut self.begun, true) && self.format == Format::Csv {
+            compressor.write(&table::header()?).map_err(failed)?;
+        }
         while taken < CHUNK_BYTES {
-            if compressor.takes_frames()
+            if self.format == Format::Jsonl
+                && compressor.takes_frames()
                 && let Some(frames) = self.reader.next_packed().await?
             {
                 compressor.put_frames(&frames).map_err(failed)?;
@@ -86,11 +110,14 @@ impl Export {
                 continue;
             }
             match self.reader.next().await? {
-                Some(Step::Records(selection)) => taken += self.write(&selection, &mut compressor).map_err(failed)?,
-                Some(Step::Gap(range, GapReason::Damage)) => {
-                    let line = format!("{{\"gap\":{{\"from\":{},\"to\":{},\"reason\":\"damage\"}}}}\n", range.start(), range.end());
-                    compressor.write(line.as_bytes()).map_err(failed)?;
+                Some(Step::Records(selection)) => {
+                    for seq in selection.sequences() {
+                        let line = self.record(&selection.block, seq)?;
+                        compressor.write(&line).map_err(failed)?;
+                        taken += line.len();
+                    }
                 }
+                Some(Step::Gap(range, GapReason::Damage)) => compressor.write(&self.gap(&range)?).map_err(failed)?,
                 // An export begins with the oldest record kept; what a trim takes meanwhile was old.
                 Some(Step::Gap(_, GapReason::Retention | GapReason::Export) | Step::Nothing) => {}
                 None => return compressor.finish().map(Some).map_err(failed),
@@ -101,26 +128,40 @@ impl Export {
         Ok(Some(bytes))
     }
 
-    fn write(&self, selection: &Selection, to: &mut Compressor) -> std::io::Result<usize> {
-        let mut bytes = 0;
-        for seq in selection.sequences() {
-            let line = match self.format {
-                Format::Jsonl => selection.block.line(seq, true),
-            };
-            to.write(&line)?;
-            bytes += line.len();
+    /// A record with its end; nothing for one that this format leaves out.
+    fn record(&self, block: &Block, seq: Sequence) -> Result<Bytes, LogError> {
+        if self.format == Format::Jsonl {
+            return Ok(block.line(seq, true));
         }
-        Ok(bytes)
+        let Some(record) = block.record(seq) else { return Ok(Bytes::new()) };
+        let event = record.event.view();
+        Ok(match self.format {
+            Format::Docker if !self.own && event.kind.as_deref() == Some(RECORDER_TYPE) => Bytes::new(),
+            Format::Docker => (docker::line(&event, &record.time.to_datetime(), docker::verbatim) + "\n").into(),
+            _ => table::record(block.cursor(seq), &record, &event)?.into(),
+        })
+    }
+
+    fn gap(&self, range: &RangeInclusive<Sequence>) -> Result<Vec<u8>, LogError> {
+        let (from, to) = (range.start(), range.end());
+        match self.format {
+            Format::Jsonl => Ok(format!("{{\"gap\":{{\"from\":{from},\"to\":{to},\"reason\":\"damage\"}}}}\n").into_bytes()),
+            Format::Docker => {
+                let now = Timestamp::now();
+                let (from, to) = (from.to_string(), to.to_string());
+                let event = Event::recorder("gap", "shipslog", &[("reason", "damage"), ("from", &from), ("to", &to)], now);
+                Ok((docker::line(&event.view(), &now.to_datetime(), docker::verbatim) + "\n").into_bytes())
+            }
+            Format::Csv => table::gap(range, GapReason::Damage),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
     use crate::log::{EmbeddedLog, EventLog, Limits, NewRecord};
     use crate::reader::Want;
-    use crate::time::Timestamp;
     use std::sync::Arc;
     use std::time::Duration;
 

@@ -81,6 +81,11 @@ impl Filter {
         self.include.values().all(Vec::is_empty) && self.exclude.values().all(Vec::is_empty)
     }
 
+    /// Whether `value` is asked for under `key`.
+    pub fn names(&self, key: &str, value: &str) -> bool {
+        self.include.get(key).is_some_and(|values| values.iter().any(|v| v == value))
+    }
+
     /// Whether a record passes.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject))

@@ -186,6 +186,11 @@ impl Block {
         self.parts(seq).and_then(|line| line.bytes.get(line.json())).unwrap_or(b"{}")
     }
 
+    /// The record's cursor as text.
+    pub fn cursor(&self, seq: Sequence) -> &str {
+        self.parts(seq).and_then(|line| std::str::from_utf8(line.cursor()).ok()).unwrap_or_default()
+    }
+
     /// The message, verbatim.
     pub fn json(&self, seq: Sequence) -> &str {
         std::str::from_utf8(self.json_bytes(seq)).unwrap_or("{}")

@@ -22,7 +22,7 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     let want = Want { time: params.time_range()?, until: bounds.head, ..Want::filtered(params.filter()?) };
     let reader = Reader::new(Arc::clone(&context.log), bounds.oldest - 1, want);
     // Who takes zstd on the way is sent the log's own frames.
-    let on_the_way = compression == Compression::None && accepts_zstd(&request);
+    let on_the_way = compression == Compression::None && format == Format::Jsonl && accepts_zstd(&request);
     let sent = if on_the_way { Compression::Zstd } else { compression };
     let export = Export::new(reader, format, sent);
     let chunks = futures_util::stream::try_unfold(export, |mut export| async move {

@@ -4,7 +4,7 @@ mod partial;
 
 use super::args::{Remote, Since, Terms, Until, selection};
 use super::interrupted;
-use super::report::{Interrupted, Usage};
+use super::report::Interrupted;
 use crate::client::{Compression, Export};
 use anyhow::Context as _;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -38,16 +38,24 @@ pub(super) struct ExportArgs {
 enum Format {
     /// One record of JSON per line
     Jsonl,
-    /// As `docker events` prints (not available yet)
+    /// As `docker events` prints, in UTC; without the recorder's own records, unless type=recorder is asked for
     Docker,
-    /// A table (not available yet)
+    /// A table for spreadsheets
     Csv,
 }
 
-pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
-    if args.format != Format::Jsonl {
-        return Err(Usage("this format is not available yet; use --format jsonl".to_owned()).into());
+impl Format {
+    /// As the server knows it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Docker => "docker",
+            Self::Csv => "csv",
+        }
     }
+}
+
+pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     let selection = selection(&args.since, &args.until, &args.terms)?;
     let client = args.remote.client()?;
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
@@ -55,7 +63,7 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     // Before the first request: a name that cannot be written is no reason to make the server work.
     let mut partial = path.map(|path| Partial::create(path, args.force)).transpose()?;
     let work = async {
-        let export = client.export(&selection, compression).await?;
+        let export = client.export(&selection, args.format.name(), compression).await?;
         match &mut partial {
             Some(partial) => copy(export, partial, compression, &progress()).await,
             None => copy(export, &mut io::stdout().lock(), compression, &ProgressBar::hidden()).await,

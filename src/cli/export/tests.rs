@@ -1,3 +1,4 @@
+use super::super::report::Usage;
 use super::*;
 use crate::client::testing::{LAST_CHUNK, Reply, Server, chunked};
 use clap::Parser as _;
@@ -84,8 +85,8 @@ async fn the_suffix_chooses_the_compression() {
         export(&server, &["-O", dir.path().join(name).to_str().unwrap()]).await.unwrap();
         assert!(server.requests.lock().unwrap().last().unwrap().target.contains(parameter));
     }
-    let error = export(&server, &["--format", "csv"]).await.unwrap_err();
-    assert!(error.is::<Usage>() && error.to_string().contains("not available yet"));
+    export(&server, &["--format", "csv", "-O", dir.path().join("c.csv").to_str().unwrap()]).await.unwrap();
+    assert!(server.requests.lock().unwrap().last().unwrap().target.contains("format=csv"));
 }
 
 #[tokio::test]

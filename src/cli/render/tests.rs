@@ -85,6 +85,8 @@ fn docker_lines_are_dockers() {
     assert!(render(Zone::Utc, &die()).unwrap().starts_with("2026-11-22T09:49:37.148160810Z container"));
     let prune = record("2026-11-22T10:00:00Z", "local", r#"{"Type":"builder","Action":"prune","Actor":{"ID":"","Attributes":null}}"#);
     assert_eq!(render(Zone::Utc, &prune).unwrap(), "2026-11-22T10:00:00.000000000Z builder prune ");
+    let odd = record("2026-11-22T10:00:00Z", "local", r#"{"Type":"container","Action":"exec_start: a\nb","Actor":{"ID":"c"}}"#);
+    assert_eq!(render(Zone::Utc, &odd).unwrap(), r"2026-11-22T10:00:00.000000000Z container exec_start: a\nb c");
     let own = record("2026-11-22T10:00:00Z", "local", r#"{"Type":"recorder","Action":"start"}"#);
     assert_eq!(render(Zone::Utc, &own), None);
 }

@@ -89,3 +89,36 @@ async fn an_export_that_breaks_leaves_no_file() {
     // And the log itself took no harm.
     assert_eq!(ask(&ship, "query -f event=start -f type=container -o json").lines().count() as u64, EVENTS);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_formats_for_other_tools() {
+    let (dir, daemon, ship) = ship_with(30).await;
+    let odd = docker_line("container", r#"=odd,\n\"x\""#, 31).replace("busybox", "=2+3");
+    daemon.emit(&odd);
+    ship.wait_for_head(|head| head >= 34).await;
+    let path = dir.path().join("incident.txt.gz");
+    ask(&ship, &format!("export --format docker -O {}", path.to_str().unwrap()));
+    let lines = unpacked(&path);
+    let queried = ask(&ship, "query -o docker").replace("\\n", "\n");
+    assert_eq!(lines, queried, "as Docker prints them; what is shown to people has its line ends escaped");
+    assert_eq!(lines.lines().filter(|line| line.starts_with("20")).count(), 31, "none of the recorder's own");
+    assert!(lines.contains(" container =odd,\n\"x\" c31 (image==2+3, name=job-31)\n"), "{lines}");
+    let own = ask(&ship, "export --format docker -f type=recorder");
+    assert!(own.contains(" recorder gap local ("), "{own}");
+
+    let table = ask(&ship, "export --format csv");
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    assert_eq!(reader.headers().unwrap().iter().take(3).collect::<Vec<_>>(), ["id", "time", "received"]);
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let records: Vec<String> = ship.export("").await.into_values().collect();
+    assert_eq!(rows.len(), records.len(), "a row a record");
+    for (row, record) in rows.iter().zip(&records) {
+        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+        assert_eq!((&row[0], &row[1]), (record["id"].as_str().unwrap(), record["time"].as_str().unwrap()));
+        assert_eq!(row[5].to_owned(), record["event"]["Action"].as_str().unwrap().replacen('=', "'=", 1));
+    }
+    let last = rows.iter().find(|row| &row[6] == "c31").unwrap();
+    assert_eq!((&last[8], &last[10]), ("'=2+3", r#"{"image":"=2+3","name":"job-31"}"#), "a formula is a text");
+    let error = ship.get("/api/v1/export?format=parquet").await.text().await.unwrap();
+    assert!(error.contains("jsonl, docker or csv"), "{error}");
+}
