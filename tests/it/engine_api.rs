@@ -2,6 +2,8 @@
 
 mod clients;
 mod doors;
+mod equality;
+mod scenario;
 mod streams;
 
 use crate::fake_daemon::FakeDaemon;
