@@ -1,8 +1,10 @@
 //! Docker's own API: history and live events for clients that know nothing of shipslog.
 
 mod clients;
+mod compose;
 mod doors;
 mod equality;
+mod filters;
 mod scenario;
 mod streams;
 
