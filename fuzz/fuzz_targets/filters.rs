@@ -17,6 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(2, |byte| *byte == 0).map(String::from_utf8_lossy);
     let (filters, exclude) = (parts.next(), parts.next());
     let Ok(filter) = Filter::from_params(filters.as_deref(), exclude.as_deref()) else { return };
+    // As a client of Docker's API would send it.
+    let docker = exclude.is_none().then(|| Filter::from_docker(filters.as_deref().unwrap_or_default()).expect("more lenient"));
     let (filters, exclude) = filter.to_params();
     let again = Filter::from_params(filters.as_deref(), exclude.as_deref()).expect("its own spelling");
     assert_eq!(again.to_params(), (filters, exclude));
@@ -26,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
             let subject = Subject { source, event: &event.view() };
             let matches = filter.matches(&subject);
             assert_eq!(again.matches(&subject), matches);
+            assert!(docker.as_ref().is_none_or(|docker| docker.matches(&subject) == matches), "{filter}: {json}");
             assert!(!matches || filter.may_match_text(json.as_bytes()), "{filter}: {json}");
             assert!(!filter.is_empty() || matches);
         }

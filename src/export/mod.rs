@@ -85,7 +85,7 @@ pub struct Export {
 impl Export {
     /// Exports what `reader` gives, up to where it ends.
     pub fn new(reader: Reader, format: Format, compression: Compression) -> Self {
-        let own = format != Format::Docker || reader.filter().names("type", RECORDER_TYPE);
+        let own = format != Format::Docker || reader.filter().asks_for("type", RECORDER_TYPE);
         Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)) }
     }
 

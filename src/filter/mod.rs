@@ -81,9 +81,18 @@ impl Filter {
         self.include.values().all(Vec::is_empty) && self.exclude.values().all(Vec::is_empty)
     }
 
-    /// Whether `value` is asked for under `key`.
-    pub fn names(&self, key: &str, value: &str) -> bool {
+    /// Whether `key` is asked for with this value.
+    pub fn asks_for(&self, key: &str, value: &str) -> bool {
         self.include.get(key).is_some_and(|values| values.iter().any(|v| v == value))
+    }
+
+    /// The same, less what has this value.
+    #[must_use]
+    pub fn without(mut self, key: &str, value: &str) -> Self {
+        if let Some(key) = KEYS.into_iter().find(|k| *k == key) {
+            parse::add(&mut self.exclude, key, value.to_owned());
+        }
+        self
     }
 
     /// Whether a record passes.

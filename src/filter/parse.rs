@@ -1,7 +1,7 @@
 //! Reading filters: Docker's JSON in both its forms, and `KEY=VALUE` from a command line.
 
-use super::{Filter, KEYS, Terms};
-use serde_json::Value;
+use super::{Filter, KEYS, PREFIX_EVENTS, Terms};
+use serde_json::{Map, Value};
 
 /// Most values a filter may hold in all, so that one request cannot make matching slow for everyone.
 pub const MAX_FILTER_VALUES: usize = 100;
@@ -31,7 +31,7 @@ pub enum FilterError {
         /// The parameter's name.
         param: &'static str,
         /// The key.
-        key: &'static str,
+        key: String,
     },
     /// More than [`MAX_FILTER_VALUES`].
     #[error("{param} has more than {MAX_FILTER_VALUES} values")]
@@ -53,6 +53,31 @@ impl Filter {
         Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?))
     }
 
+    /// From the `filters` parameter of Docker's API, which is taken as the Engine takes it: keys that it does not know are passed over, and
+    /// a value that is switched off (`{"container":{"api":false}}`) still counts where prefixes are compared.
+    ///
+    /// # Errors
+    /// [`FilterError`] for what the Engine refuses as well, and for too many values.
+    pub fn from_docker(filters: &str) -> Result<Self, FilterError> {
+        let param = "filters";
+        let mut include = Terms::new();
+        let mut nothing = false;
+        for (key, values) in object(param, filters)?.unwrap_or_default() {
+            let values = switches(&values).ok_or_else(|| FilterError::BadValues { param, key: shorten(&key) })?;
+            let Some(key) = KEYS.into_iter().find(|k| *k == key) else { continue };
+            let prefixes = match key {
+                "type" | "scope" | "image" | "source" => false,
+                "event" => values.iter().any(|(value, _)| PREFIX_EVENTS.contains(&value.as_str())),
+                _ => true,
+            };
+            let (any, mut wanted) = (!values.is_empty(), values.into_iter().filter(|(_, on)| *on || prefixes).peekable());
+            nothing |= any && wanted.peek().is_none();
+            wanted.for_each(|(value, _)| add(&mut include, key, value));
+        }
+        let filter = Self::new(limit(param, include)?, Terms::new());
+        Ok(if nothing { filter.without("event", "*") } else { filter })
+    }
+
     /// From `KEY=VALUE` terms, as `-f` and `-x` take them.
     ///
     /// # Errors
@@ -71,20 +96,12 @@ impl Filter {
 }
 
 fn terms(param: &'static str, json: Option<&str>) -> Result<Terms, FilterError> {
-    let Some(json) = json.map(str::trim).filter(|j| !j.is_empty()) else {
-        return Ok(Terms::new());
-    };
-    let not_object = |why: String| FilterError::NotAnObject { param, why };
-    let object = match serde_json::from_str(json) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(not_object("it is JSON, but not an object".to_owned())),
-        Err(e) => return Err(not_object(e.to_string())),
-    };
+    let not_object = || FilterError::NotAnObject { param, why: "it is JSON, but not an object".to_owned() };
     let mut out = Terms::new();
-    for (key, values) in object {
+    for (key, values) in object(param, json.unwrap_or(""))?.ok_or_else(not_object)? {
         let key = known(param, &key)?;
         out.entry(key).or_default();
-        let bad = || FilterError::BadValues { param, key };
+        let bad = || FilterError::BadValues { param, key: key.to_owned() };
         match values {
             Value::Array(list) => {
                 for value in list {
@@ -106,12 +123,44 @@ fn terms(param: &'static str, json: Option<&str>) -> Result<Terms, FilterError> 
     limit(param, out)
 }
 
+/// The members of a JSON object, none for an empty text; `None` for `null`.
+fn object(param: &'static str, json: &str) -> Result<Option<Map<String, Value>>, FilterError> {
+    let json = json.trim();
+    if json.is_empty() {
+        return Ok(Some(Map::new()));
+    }
+    let not_object = |why: String| FilterError::NotAnObject { param, why };
+    match serde_json::from_str(json) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(Value::Null) => Ok(None),
+        Ok(_) => Err(not_object("it is JSON, but not an object".to_owned())),
+        Err(e) => Err(not_object(e.to_string())),
+    }
+}
+
+/// The values of a key in either form, and whether each is switched on. As in Go, `null` stands for what is empty or off.
+fn switches(values: &Value) -> Option<Vec<(String, bool)>> {
+    match values {
+        Value::Null => Some(Vec::new()),
+        Value::Array(list) => list.iter().map(|value| Some((value.as_str()?.to_owned(), true))).collect(),
+        Value::Object(map) => {
+            let switch = |on: &Value| if on.is_null() { Some(false) } else { on.as_bool() };
+            map.iter().map(|(value, on)| Some((value.clone(), switch(on)?))).collect()
+        }
+        _ => None,
+    }
+}
+
+fn shorten(key: &str) -> String {
+    key.chars().take(64).collect()
+}
+
 fn known(param: &'static str, key: &str) -> Result<&'static str, FilterError> {
-    KEYS.into_iter().find(|k| *k == key).ok_or_else(|| FilterError::UnknownKey { param, key: key.chars().take(64).collect() })
+    KEYS.into_iter().find(|k| *k == key).ok_or_else(|| FilterError::UnknownKey { param, key: shorten(key) })
 }
 
 /// Adds a value in its sorted place, once, so that a filter has one spelling.
-fn add(terms: &mut Terms, key: &'static str, value: String) {
+pub(super) fn add(terms: &mut Terms, key: &'static str, value: String) {
     let values = terms.entry(key).or_default();
     if let Err(at) = values.binary_search(&value) {
         values.insert(at, value);

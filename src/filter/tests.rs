@@ -82,6 +82,37 @@ fn says_what_was_wrong() {
 }
 
 #[test]
+fn docker_s_filters_are_taken_as_docker_takes_them() {
+    let passes = |filters: &str, json: &str| {
+        let event = Event::from_line(json.as_bytes()).unwrap();
+        Filter::from_docker(filters).unwrap().matches(&Subject { source: "local", event: &event.view() })
+    };
+    for (filters, json, expected) in [
+        ("", DIE, true),
+        ("null", DIE, true),
+        (r#"{"type":null,"event":[],"label":{}}"#, DIE, true),
+        (r#"{"typ":["network"],"dangling":{"x":false}}"#, DIE, true),
+        (r#"{"type":["container"],"event":{"die":true}}"#, DIE, true),
+        (r#"{"type":{"container":false}}"#, DIE, false),
+        (r#"{"type":{"container":true,"network":false}}"#, DIE, true),
+        (r#"{"type":{"container":true},"scope":{"local":null}}"#, DIE, false),
+        (r#"{"container":{"api":false}}"#, DIE, true),
+        (r#"{"label":{"exitCode":false}}"#, DIE, true),
+        (r#"{"event":{"health_status":false,"di":false}}"#, DIE, true),
+        (r#"{"source":["local"]}"#, DIE, true),
+        (r#"{"source":["prod"]}"#, DIE, false),
+    ] {
+        assert_eq!(passes(filters, json), expected, "{filters} on {json}");
+    }
+    for bad in ["{", "[]", "7", r#"{"type":"container"}"#, r#"{"typ":7}"#, r#"{"type":[1]}"#, r#"{"type":{"container":1}}"#] {
+        assert!(Filter::from_docker(bad).is_err(), "{bad}");
+    }
+    let without = Filter::from_docker(r#"{"event":["die"]}"#).unwrap().without("type", "container");
+    assert_eq!(without, Filter::from_params(Some(r#"{"event":["die"]}"#), Some(r#"{"type":["container"]}"#)).unwrap());
+    assert!(without.asks_for("event", "die") && !without.asks_for("type", "container"));
+}
+
+#[test]
 fn terms_and_json_are_the_same_filter() {
     let terms = Filter::from_terms(
         &["type=container".into(), "event=oom".into(), "event=die".into(), "label=a=b".into()],
@@ -116,7 +147,7 @@ mod oracle {
         match args.get(key) {
             None => true,
             Some(values) if values.is_empty() => true,
-            Some(values) => values.contains_key(source),
+            Some(values) => values.get(source) == Some(&true),
         }
     }
     fn fuzzy(args: &Args, key: &str, source: &str) -> bool {
@@ -187,12 +218,17 @@ proptest! {
         attributes in prop::collection::hash_map(word(), word(), 0..4),
         args in prop::collection::hash_map(
             prop::sample::select(vec!["type", "event", "scope", "container", "network", "volume", "daemon", "plugin", "node", "service", "secret", "config", "label"]).prop_map(str::to_owned),
-            prop::collection::hash_map(prop_oneof![word(), (word(), word()).prop_map(|(a, b)| format!("{a}={b}"))], Just(true), 0..3),
+            prop::collection::hash_map(prop_oneof![word(), (word(), word()).prop_map(|(a, b)| format!("{a}={b}"))], prop::bool::weighted(0.8), 0..3),
             0..3),
     ) {
         let json = serde_json::json!({"Type": kind, "Action": action, "scope": scope, "Actor": {"ID": id, "Attributes": attributes}}).to_string();
         let event = Event::from_line(json.as_bytes()).unwrap();
         let expected = oracle::include(&args, &oracle::Ev { kind, action, id, scope, attributes });
+        let docker = Filter::from_docker(&serde_json::json!(args).to_string()).unwrap();
+        prop_assert_eq!(docker.matches(&Subject { source: "local", event: &event.view() }), expected, "{:?} on {}", args, json);
+        prop_assert!(!expected || docker.may_match_text(json.as_bytes()), "{:?} on {}", args, json);
+        // The other two forms can only say what is on.
+        prop_assume!(args.values().all(|values| values.values().all(|on| *on)));
         let lists: HashMap<_, Vec<_>> = args.iter().map(|(k, v)| (k, v.keys().collect())).collect();
         for text in [serde_json::json!(args).to_string(), serde_json::json!(lists).to_string()] {
             let filter = Filter::from_params(Some(&text), None).unwrap();

@@ -218,7 +218,8 @@ impl Reader {
         while let Some(piece) = self.pieces.pop_front() {
             match piece {
                 Piece::Gap(range, reason) => {
-                    let range = self.position + 1..=*range.end();
+                    // Not from the position: a block before it may have been passed over unread.
+                    let range = (*range.start()).max(self.position + 1)..=*range.end();
                     self.position = *range.end();
                     return Ok(Some(Step::Gap(range, reason)));
                 }

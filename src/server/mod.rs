@@ -2,6 +2,7 @@
 
 mod access;
 mod context;
+mod docker;
 mod events;
 mod export;
 mod live;

@@ -4,6 +4,15 @@ use crate::log::LogError;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Docker's clients look for the message of an error in plain JSON only.
+pub(super) fn for_docker(response: &mut Response) {
+    if response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM) {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+}
+
 /// An answer that says what was wrong and what to do.
 #[derive(Debug)]
 pub(super) struct ApiError {
@@ -41,11 +50,13 @@ impl Reply for ApiError {
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
+            // Where Docker's clients look for it.
+            "message": self.detail,
         });
         let mut response = body.to_string().into_response();
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, PROBLEM);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
             headers.insert(name, HeaderValue::from_static(value));

@@ -4,6 +4,7 @@
 
 use super::access::Admitted;
 use super::context::Context;
+use super::docker::{self, Target};
 use super::live::direct::Link;
 use super::live::{stream, ws};
 use super::net::{Place, Secure};
@@ -70,11 +71,15 @@ pub(super) fn routes(
     let part = path!("assets" / String / String).and(get()).and(headers);
     let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers))).boxed();
 
+    let engine = path::full().and_then(|path: path::FullPath| async move { Target::of(path.as_str()).ok_or_else(warp::reject::not_found) });
+    let engine = engine.and(warp::method()).and(with.clone()).and(query).and(warp::ext::optional::<Admitted>());
+    let engine = engine.then(docker::answer).boxed();
+
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
     let session = form.or(submit).unify().or(end).unify().boxed();
-    api.or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()
+    engine.or(api).unify().or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()
 }
 
 /// GET, and HEAD for those who only want to know.

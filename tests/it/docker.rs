@@ -13,7 +13,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The stories share one Engine, whose ring holds 256 events: one at a time.
-static ENGINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static ENGINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// moby hands concurrent events to its subscribers, and to its ring, each in an order of its own.
 const CONCURRENT_NANOS: i64 = 10_000_000;
 

@@ -164,7 +164,7 @@ impl Engine {
         }
     }
 
-    fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.own.as_ref().expect("an Engine of the story's own").path()
     }
 

@@ -10,6 +10,7 @@ mod cursor_faults;
 mod docker;
 mod dockerd;
 mod doors;
+mod engine_api;
 mod fake_daemon;
 mod framing;
 mod full_disk;

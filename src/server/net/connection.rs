@@ -48,6 +48,7 @@ where
 {
     /// Serves a connection in a task of its own.
     pub(super) fn start(&self, socket: Socket, place: Place) {
+        let unix = socket.is_unix();
         let socket = Arc::new(socket);
         let link = self.fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
         let io = Io::new(socket, link.clone());
@@ -57,6 +58,7 @@ where
             place,
             link,
             secure: self.tls.is_some(),
+            unix,
             asked: Arc::default(),
         };
         let (service, shutdown) = (service(link), self.context.shutdown.clone());

@@ -8,8 +8,8 @@ const MAX_URI_BYTES: usize = 8 * 1024;
 /// Most bytes of header names and values.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// Refuses a request that is too large or was addressed to a name that is not ours.
-pub(super) fn check<B>(request: &Request<B>, allowed: &[String]) -> Result<(), ApiError> {
+/// Refuses a request that is too large.
+pub(super) fn check_sizes<B>(request: &Request<B>) -> Result<(), ApiError> {
     if request.uri().to_string().len() > MAX_URI_BYTES {
         return Err(ApiError::new(StatusCode::URI_TOO_LONG, format!("the request target is over {MAX_URI_BYTES} bytes")));
     }
@@ -18,6 +18,11 @@ pub(super) fn check<B>(request: &Request<B>, allowed: &[String]) -> Result<(), A
         let detail = format!("the request's headers are over {MAX_HEADER_BYTES} bytes");
         return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
     }
+    Ok(())
+}
+
+/// Refuses a request that was addressed to a name that is not ours.
+pub(super) fn check_name<B>(request: &Request<B>, allowed: &[String]) -> Result<(), ApiError> {
     // HTTP/2 has the name in the target, HTTP/1.1 in the header.
     let host = request.uri().authority().map(ToString::to_string).or_else(|| text(request.headers(), &header::HOST));
     match host {

@@ -1,7 +1,7 @@
 //! Where connections come from.
 
 use super::socket::Socket;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +15,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// A peer that acknowledges nothing for this long is gone.
 const DEAD_PEER: Duration = Duration::from_secs(30);
+/// Silence after which the kernel asks whether the peer is there, and goes on asking. Streams of Docker's API may send nothing else; what stands
+/// between, such as NAT, forgets quiet connections after a minute or more.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Connections that may wait to be accepted: after a restart all clients come back. The kernel allows 4,096 (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
 /// Who may connect to the unix socket: its owner and its group, as with Docker's own.
@@ -131,13 +134,23 @@ fn tune(stream: TcpStream) -> TcpStream {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
     let _ = socket.set_tcp_user_timeout(Some(DEAD_PEER));
-    let _ = socket.set_keepalive(true);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE));
     stream
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_asks_for_quiet_peers() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let Address::Tcp(address) = listener.address().unwrap() else { panic!("a TCP socket") };
+        let (accepted, _client) = tokio::join!(listener.accept(), TcpStream::connect(address));
+        let Socket::Tcp(stream) = accepted.unwrap() else { panic!("a TCP socket") };
+        let socket = SockRef::from(&stream);
+        assert_eq!((socket.keepalive().unwrap(), socket.tcp_keepalive_time().unwrap()), (true, KEEP_ALIVE));
+    }
 
     #[tokio::test]
     async fn takes_over_a_dead_socket_but_not_a_live_one_or_a_file() {

@@ -3,6 +3,7 @@
 use super::io::Io;
 use super::places::Refused;
 use super::tls::Tls;
+use crate::server::docker::Target;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -45,17 +46,24 @@ impl Refusals {
 /// socket with unread bytes in it would reset the connection and take the answer with it.
 async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, why: Refused) -> std::io::Result<()> {
     let mut first = [0; 4096];
-    let _ = stream.read(&mut first).await?;
-    stream.write_all(answer(why).as_bytes()).await?;
+    let read = stream.read(&mut first).await?;
+    stream.write_all(answer(why, content_type(first.get(..read).unwrap_or_default())).as_bytes()).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(MAX_REQUEST_BYTES), &mut tokio::io::sink()).await.map(|_| ())
 }
 
-fn answer(why: Refused) -> String {
-    let body =
-        serde_json::json!({ "type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": why.detail() }).to_string();
+/// What the client of this request knows as an error: Docker's look for plain JSON.
+fn content_type(request: &[u8]) -> &'static str {
+    let target = request.split(|b| *b == b' ').nth(1).and_then(|target| std::str::from_utf8(target).ok()).unwrap_or("");
+    let path = target.split('?').next().unwrap_or("");
+    if Target::of(path).is_some() { "application/json" } else { "application/problem+json" }
+}
+
+fn answer(why: Refused, content_type: &str) -> String {
+    let (title, detail) = ("Service Unavailable", why.detail());
+    let body = serde_json::json!({ "type": "about:blank", "title": title, "status": 503, "detail": detail, "message": detail }).to_string();
     format!(
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

@@ -5,8 +5,10 @@ use super::origin::{self, From, Origins};
 use super::places::Place;
 use crate::server::access::Admitted;
 use crate::server::context::Context;
+use crate::server::docker::Target;
 use crate::server::live::direct::Link;
 use crate::server::login;
+use crate::server::problem;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use std::convert::Infallible;
@@ -26,6 +28,8 @@ pub(super) struct Guarded<S> {
     pub(super) link: Option<Arc<Link>>,
     /// Whether the connection is encrypted.
     pub(super) secure: bool,
+    /// Whether it comes over a unix socket.
+    pub(super) unix: bool,
     /// Whether there has been a request.
     pub(super) asked: Arc<AtomicBool>,
 }
@@ -39,7 +43,11 @@ impl<S> Guarded<S> {
     fn check<B>(&self, request: &hyper::Request<B>) -> Result<(From, Option<Admitted>), Box<Response>> {
         let context = &self.context;
         let refuse = |error: crate::server::problem::ApiError| Box::new(error.into_response());
-        guard::check(request, &context.allowed_hosts).map_err(refuse)?;
+        guard::check_sizes(request).map_err(refuse)?;
+        // No web page reaches a unix socket by whatever name, and Docker's clients make one up.
+        if !self.unix {
+            guard::check_name(request, &context.allowed_hosts).map_err(refuse)?;
+        }
         let from =
             Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins, secure: self.secure }.check(request).map_err(refuse)?;
         let finish = |mut response: Response| {
@@ -74,6 +82,7 @@ where
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
         self.context.requests.fetch_add(1, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
+        let docker = Target::of(request.uri().path()).is_some();
         let from = match self.check(&request) {
             Ok((from, admitted)) => {
                 if let Some(admitted) = admitted {
@@ -81,7 +90,7 @@ where
                 }
                 from
             }
-            Err(response) => return Box::pin(async move { Ok(secure(*response)) }),
+            Err(response) => return Box::pin(async move { Ok(finish(*response, docker)) }),
         };
         request.extensions_mut().insert(self.place.clone());
         // Also behind a proxy that does the encrypting.
@@ -96,13 +105,16 @@ where
         Box::pin(async move {
             let mut response = answer.await?;
             origin::allow(response.headers_mut(), &from);
-            Ok(secure(response))
+            Ok(finish(response, docker))
         })
     }
 }
 
-/// Headers that every answer carries.
-fn secure(mut response: Response) -> Response {
+/// Adds the headers that every answer carries. `docker`: to a path of Docker's API.
+fn finish(mut response: Response, docker: bool) -> Response {
+    if docker {
+        problem::for_docker(&mut response);
+    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));

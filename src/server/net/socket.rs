@@ -57,6 +57,10 @@ impl Socket {
         let _ = socket.shutdown(std::net::Shutdown::Write);
     }
 
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+
     /// The address of the peer's machine; none for a unix socket.
     pub(super) fn peer(&self) -> Option<IpAddr> {
         match self {

@@ -1,0 +1,44 @@
+//! Docker's own API, as far as it is about events: what the `docker` CLI, docker-py and bollard need to read history and live from here.
+//! Nothing can be written.
+
+mod events;
+mod legacy;
+mod query;
+mod target;
+mod version;
+
+pub(super) use target::Target;
+
+use super::access::Admitted;
+use super::context::Context;
+use super::problem::ApiError;
+use std::sync::Arc;
+use target::Route;
+use warp::http::{HeaderValue, Method, StatusCode, header};
+use warp::reply::{Reply, Response};
+
+/// The version that is spoken. From 1.52 on messages lack the fields without which CLIs before 25 end in a panic.
+const API_VERSION: HeaderValue = HeaderValue::from_static("1.51");
+/// What is said about all the rest of Docker's API.
+const UNKNOWN: &str = "this is shipslog, which keeps a Docker host's events: it has only /_ping, /version and /events (docker events, docker \
+    version) and no containers of its own; for anything else point the client (docker -H, DOCKER_HOST, docker context) at the Docker Engine";
+
+/// Answers on behalf of a Docker Engine.
+pub(super) async fn answer(target: Target, method: Method, context: Arc<Context>, query: String, admitted: Option<Admitted>) -> Response {
+    let answer = match target.route {
+        Route::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND, UNKNOWN)),
+        _ if method != Method::GET && method != Method::HEAD => {
+            let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "shipslog can only be read here: use GET or HEAD");
+            Err(error.with_header(header::ALLOW, "GET, HEAD"))
+        }
+        Route::Ping => Ok(version::ping(&method)),
+        Route::Version => Ok(version::version()),
+        Route::Events => events::events(context, &query, &method, admitted).await,
+    };
+    let mut response = answer.unwrap_or_else(Reply::into_response);
+    let headers = response.headers_mut();
+    headers.insert("api-version", API_VERSION);
+    headers.insert("docker-experimental", HeaderValue::from_static("false"));
+    headers.insert("ostype", HeaderValue::from_static(version::OS));
+    response
+}

@@ -1,0 +1,101 @@
+//! Which requests are meant for a Docker Engine.
+
+/// What is asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    Ping,
+    Version,
+    Events,
+    /// Something that an Engine may have and shipslog has not.
+    Unknown,
+}
+
+/// A path of Docker's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) struct Target {
+    pub(super) route: Route,
+}
+
+/// First segments of the paths of Docker's API (its reference, version 1.51), by which clients that send no version are known.
+const ROOTS: [&str; 23] = [
+    "_ping",
+    "auth",
+    "build",
+    "commit",
+    "configs",
+    "containers",
+    "distribution",
+    "events",
+    "exec",
+    "grpc",
+    "images",
+    "info",
+    "networks",
+    "nodes",
+    "plugins",
+    "secrets",
+    "services",
+    "session",
+    "swarm",
+    "system",
+    "tasks",
+    "version",
+    "volumes",
+];
+
+impl Target {
+    /// `None` for a path that is shipslog's own, or nobody's.
+    pub(in crate::server) fn of(path: &str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let versioned = is_version(first);
+        if !versioned && !ROOTS.contains(&first) {
+            return None;
+        }
+        let route = match if versioned { rest.unwrap_or("") } else { path } {
+            "_ping" => Route::Ping,
+            "version" => Route::Version,
+            "events" => Route::Events,
+            _ => Route::Unknown,
+        };
+        Some(Self { route })
+    }
+}
+
+/// `v1.51`: any version will do, since what is served is the same in all.
+fn is_version(segment: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    segment.strip_prefix('v').and_then(|version| version.split_once('.')).is_some_and(|(major, minor)| digits(major) && digits(minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_paths_are_told_from_ours() {
+        for (path, route) in [
+            ("/_ping", Route::Ping),
+            ("/v1.24/_ping", Route::Ping),
+            ("/version", Route::Version),
+            ("/v1.51/version", Route::Version),
+            ("/events", Route::Events),
+            ("/v10.1/events", Route::Events),
+            ("/v1.41/containers/json", Route::Unknown),
+            ("/containers/json", Route::Unknown),
+            ("/volumes", Route::Unknown),
+            ("/info", Route::Unknown),
+            ("/v1.41", Route::Unknown),
+            ("/v1.41/", Route::Unknown),
+            ("/events/", Route::Unknown),
+            ("/v1.41/v1.41/events", Route::Unknown),
+            ("/v1.41/api/v1/stats", Route::Unknown),
+        ] {
+            assert_eq!(Target::of(path), Some(Target { route }), "{path}");
+        }
+        for path in ["", "/", "/api/v1/events", "/v1/events", "/v1./events", "/v.1/events", "/vx.1/events", "/healthz", "/login", "events"]
+        {
+            assert_eq!(Target::of(path), None, "{path}");
+        }
+    }
+}
