@@ -12,6 +12,7 @@ use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+mod edit;
 mod fields;
 mod wire;
 

@@ -1,11 +1,13 @@
 //! Configuration of `serve`: flag over environment over file over default, with the origin of each value kept.
 
 mod file;
+mod redaction;
 mod settings;
 
 pub use file::Layer;
 pub use settings::{Env, Origin, Setting, Settings};
 
+use crate::redact::Rules;
 use crate::retention::Retention;
 pub use crate::server::Address;
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ pub struct ServeConfig {
     pub cors_origins: Vec<String>,
     /// Whether new records are written straight to the sockets of streams.
     pub direct_writes: bool,
+    /// What is taken out of events before they are stored.
+    pub redaction: Rules,
 }
 
 /// The arguments of `serve` and `config show`.

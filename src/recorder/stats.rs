@@ -21,6 +21,8 @@ pub struct RecorderStats {
     pub duplicates: AtomicU64,
     /// Lines that were no events.
     pub malformed: AtomicU64,
+    /// Values that were redacted, those of events that were stored already included.
+    pub redacted: AtomicU64,
     /// Records that could not be stored.
     pub lost: AtomicU64,
     queue: Mutex<Option<QueueStats>>,

@@ -18,6 +18,7 @@ mod history;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod reconnects;
+mod redaction;
 mod replay;
 mod resume;
 mod retention;
