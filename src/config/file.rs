@@ -74,6 +74,9 @@ pub struct Layer {
     #[arg(long, value_name = "GLOB")]
     #[serde(default, deserialize_with = "one_or_many")]
     pub redact_except: Option<Vec<String>>,
+    /// Count the probes of health checks and do not store them; fewer events are left to prove by that none is missing [env: SHIPSLOG_DROP_NOISE] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub drop_noise: Option<bool>,
 }
 
 /// `key = "a"` means the same as `key = ["a"]`.

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 /// What `serve` runs with; every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that have nothing to do with each other")]
 pub struct ServeConfig {
     /// Where the log lives.
     pub data_dir: PathBuf,
@@ -45,6 +46,8 @@ pub struct ServeConfig {
     pub direct_writes: bool,
     /// What is taken out of events before they are stored.
     pub redaction: Rules,
+    /// Whether what is marked as noise is counted and not stored.
+    pub drop_noise: bool,
 }
 
 /// The arguments of `serve` and `config show`.

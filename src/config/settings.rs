@@ -108,6 +108,8 @@ pub struct Settings {
     pub direct_writes: Setting<bool>,
     /// `--redact`, `--redact-attribute` and `--redact-except`
     pub redaction: RedactionSettings,
+    /// `--drop-noise`
+    pub drop_noise: Setting<bool>,
 }
 
 impl Settings {
@@ -164,6 +166,7 @@ impl Settings {
                 ),
                 except: places.or("redact-except", flags.redact_except, env_layer.redact_except, file.redact_except, Vec::new()),
             },
+            drop_noise: places.or("drop-noise", flags.drop_noise, env_layer.drop_noise, file.drop_noise, false),
         })
     }
 
@@ -215,6 +218,7 @@ impl Settings {
             cors_origins: self.cors_origins()?,
             direct_writes: self.direct_writes.value,
             redaction: self.redaction.check()?,
+            drop_noise: self.drop_noise.value,
         })
     }
 
@@ -287,6 +291,7 @@ impl Settings {
             row(&self.redaction.redact),
             row(&self.redaction.attribute),
             row(&self.redaction.except),
+            row(&self.drop_noise),
         ]
     }
 }
@@ -356,6 +361,7 @@ fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
         redact: list(env, "SHIPSLOG_REDACT")?,
         redact_attribute: list(env, "SHIPSLOG_REDACT_ATTRIBUTE")?,
         redact_except: list(env, "SHIPSLOG_REDACT_EXCEPT")?,
+        drop_noise: switch(env, "SHIPSLOG_DROP_NOISE")?,
     })
 }
 

@@ -51,6 +51,7 @@ fn defaults_are_the_documented_ones() {
             cors_origins: Vec::new(),
             direct_writes: true,
             redaction: Rules::default(),
+            drop_noise: false,
         }
     );
 }

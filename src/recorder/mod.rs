@@ -39,6 +39,7 @@ pub struct Recorder {
     log: Arc<dyn EventLog>,
     stats: Arc<RecorderStats>,
     redactor: Redactor,
+    drop_noise: bool,
     sources: HashMap<Arc<str>, Continuity>,
     /// Records of the replay under way, by source. They are stored behind its verdict: were they stored before it, a kill in between
     /// would leave an overlap that proves nothing.
@@ -62,7 +63,7 @@ impl Recorder {
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
         let (sources, saw_all) = remember(&log).await?;
         let redactor = Redactor::new(Rules::none());
-        let mut recorder = Self { log, stats, redactor, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
+        let mut recorder = Self { log, stats, redactor, drop_noise: false, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
         for lost in &recovery.lost {
             let (from, to) = (lost.start().to_string(), lost.end().to_string());
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
@@ -80,6 +81,12 @@ impl Recorder {
     #[must_use]
     pub fn redacting(self, redactor: Redactor) -> Self {
         Self { redactor, ..self }
+    }
+
+    /// With what is marked as noise counted and not stored, if `drop`.
+    #[must_use]
+    pub fn dropping_noise(self, drop: bool) -> Self {
+        Self { drop_noise: drop, ..self }
     }
 
     /// Records until every source is gone, then records the stop.
@@ -116,6 +123,11 @@ impl Recorder {
                     self.continuity(source).found_stored(&event);
                     self.stats.duplicates.fetch_add(1, Relaxed);
                 } else if self.continuity(source).is_new(&event) {
+                    if self.drop_noise && event.noise().is_some() {
+                        // Known from now on, so that it proves as much as others while this process lives.
+                        self.stats.dropped_noise.fetch_add(1, Relaxed);
+                        return;
+                    }
                     self.stats.count_action(&event);
                     self.add(NewRecord { source: Arc::clone(source), received, event });
                 } else {

@@ -23,6 +23,8 @@ pub struct RecorderStats {
     pub malformed: AtomicU64,
     /// Values that were redacted, those of events that were stored already included.
     pub redacted: AtomicU64,
+    /// Events that were noise and not stored for that.
+    pub dropped_noise: AtomicU64,
     /// Records that could not be stored.
     pub lost: AtomicU64,
     queue: Mutex<Option<QueueStats>>,

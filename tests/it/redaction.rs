@@ -81,7 +81,9 @@ async fn shown(ship: &Ship) -> Vec<String> {
 /// What is on record of `secrets`, and of a container and lines that are no events, that hold more of them.
 async fn tell_everything(daemon: &FakeDaemon, ship: &Ship) {
     daemon.wait_for_subscribers(1).await;
-    secrets().iter().for_each(|line| daemon.emit(line));
+    for line in secrets() {
+        daemon.emit(&line);
+    }
     daemon.emit_raw(format!("{{\"password\":\"{SECRET}-malformed\",\n\"{SECRET}-cited, key\"\n").as_bytes());
     for n in 100..100 + FAT_EVENTS {
         let mut pad = vec![0u8; FAT_BYTES / 2];
@@ -192,7 +194,9 @@ async fn rules_can_be_chosen() {
     let args = ["--redact", "secret-name", "--redact-attribute", "d*n", "--redact-except", "*.db_password"];
     let ship = Ship::start_with(dir.path(), &[&["--docker-host", &daemon.url()], &args[..]].concat());
     daemon.wait_for_subscribers(1).await;
-    secrets().iter().for_each(|line| daemon.emit(line));
+    for line in secrets() {
+        daemon.emit(&line);
+    }
     ship.wait_for_head(|head| head >= 3 + secrets().len() as u64).await;
     let all: String = ship.export("").await.into_values().collect();
     for kept in ["exec", "label", "pem"] {

@@ -2,6 +2,7 @@
 //!
 //! A container that ended while the daemon was down (live-restore) has no event at all; only list and inspect show it.
 
+use super::health::Probes;
 use crate::event::Event;
 use crate::ingest::Observations;
 use crate::time::Timestamp;
@@ -31,6 +32,8 @@ const ZERO_TIME: &str = "0001-01-01";
 pub(super) struct Observer {
     hasher: RandomState,
     seen: Arc<Mutex<HashMap<String, u64>>>,
+    /// What inspections tell of health checks.
+    pub(super) probes: Probes,
 }
 
 /// What came of one round.
@@ -84,6 +87,7 @@ impl Observer {
     }
 
     async fn tell(&self, id: &str, asked: Timestamp, container: &ContainerInspectResponse, out: &Observations) -> bool {
+        self.probes.learn(id, container);
         let attributes = attributes(container);
         let digest = self.hasher.hash_one(&attributes);
         if self.seen.lock().get(id) == Some(&digest) {

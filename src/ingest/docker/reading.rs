@@ -3,6 +3,7 @@
 use super::Timing;
 use super::engine::Engine;
 use super::error::IngestError;
+use super::health::Marker;
 use super::observe::Observer;
 use super::replay::Replay;
 use super::wire::{EventStream, Task};
@@ -42,12 +43,13 @@ struct Lines<'a> {
     replay: Replay,
     received: Timestamp,
     events: u64,
+    marker: Option<Marker>,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(feed: &'a mut SourceFeed, status: &'a StatusHandle, timing: &Timing, stream: EventStream) -> Self {
         let replay = Replay::new(stream.requested, stream.date, timing.replay_quiet);
-        let lines = Lines { feed, status, replay, received: stream.requested, events: 0 };
+        let lines = Lines { feed, status, replay, received: stream.requested, events: 0, marker: None };
         Self { stream, splitter: LineSplitter::default(), lines }
     }
 
@@ -59,6 +61,7 @@ impl<'a> Reading<'a> {
             let (host, heard, status) = (Arc::clone(&host), Arc::clone(&heard), self.lines.status.clone());
             Task::spawn(async move { engine.watch(host, heard, status).await })
         });
+        self.lines.marker = Some(observer.probes.marker(engine.as_ref().map(|engine| engine.docker.clone())));
         // Once the replay has been read, so that what it tells of earlier times does not come after newer states.
         let mut to_observe = engine.map(|engine| observer.observe(host, engine.docker, observations.clone()));
         let mut _observing = None;
@@ -114,7 +117,7 @@ impl Lines<'_> {
             |bytes: u64, start: &[u8], why: String| Input::Malformed { received: self.received, bytes, why, sample: sample(start) };
         let input = match line {
             Line::Whole(line) => match Event::from_line(line) {
-                Ok(event) => Input::Event { event, received: self.received },
+                Ok(event) => Input::Event { event: self.marked(event), received: self.received },
                 Err(error) => malformed(line.len() as u64, line, error.to_string()),
             },
             Line::TooLong { bytes, start } => malformed(bytes, start, format!("the line is longer than {MAX_LINE_BYTES} bytes")),
@@ -127,6 +130,13 @@ impl Lines<'_> {
         }
         self.events += u64::from(matches!(input, Input::Event { .. }));
         self.feed.offer(input);
+    }
+
+    fn marked(&self, event: Event) -> Event {
+        match &self.marker {
+            Some(marker) => marker.mark(event),
+            None => event,
+        }
     }
 
     fn end_replay(&mut self) {
