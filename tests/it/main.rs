@@ -17,6 +17,7 @@ mod gaps;
 mod history;
 #[path = "../faults/mount.rs"]
 mod mount;
+mod noise;
 mod reconnects;
 mod redaction;
 mod replay;
