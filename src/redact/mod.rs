@@ -108,6 +108,10 @@ impl Redactor {
         (self.is_on() && suspect()).then(|| replacement(MALFORMED_SAMPLE))
     }
 
+    fn has_globs(&self) -> bool {
+        !(self.attributes.is_empty() && self.except.is_empty())
+    }
+
     /// May be wrong in one direction only.
     fn may_hold_a_secret(&self, text: &str) -> bool {
         let Some(triggers) = &self.triggers else { return true };

@@ -44,23 +44,31 @@ pub(super) fn look_secret(name: &str) -> bool {
     if OWN.iter().any(|own| name.starts_with(own)) {
         return false;
     }
-    name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).fold((String::new(), false), part).1
-}
-
-/// Looks at the next part; `before` is the last word of those before it.
-fn part((mut before, mut found): (String, bool), part: &str) -> (String, bool) {
-    let ends = |word: &str| SECRETS.iter().any(|secret| word.ends_with(secret));
-    let whole = part.to_ascii_lowercase();
-    // Also as one word, for `passWord`.
-    found |= ends(whole.trim_end_matches(|c: char| c.is_ascii_digit()));
-    for word in words(part) {
-        let word = word.to_ascii_lowercase();
-        found |= ends(&word) || PAIRS.contains(&(&before, &word));
-        if !word.chars().all(|c| c.is_ascii_digit()) {
-            before = word;
+    let mut before = "";
+    for part in name.split(|c: char| !c.is_alphanumeric()) {
+        // Also as one word, for `passWord`.
+        if ends_secret(part.trim_end_matches(|c: char| c.is_ascii_digit())) {
+            return true;
+        }
+        for word in words(part) {
+            let is_pair = |(first, second): &(&str, &str)| before.eq_ignore_ascii_case(first) && word.eq_ignore_ascii_case(second);
+            if ends_secret(word) || PAIRS.iter().any(is_pair) {
+                return true;
+            }
+            if !word.bytes().all(|c| c.is_ascii_digit()) {
+                before = word;
+            }
         }
     }
-    (before, found)
+    false
+}
+
+fn ends_secret(word: &str) -> bool {
+    let ends_in = |secret: &&str| {
+        let from = word.len().checked_sub(secret.len());
+        from.and_then(|from| word.as_bytes().get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(secret.as_bytes()))
+    };
+    SECRETS.iter().any(ends_in)
 }
 
 /// `getHTTPToken2` as `get`, `HTTP`, `Token`, `2`.

@@ -73,7 +73,8 @@ impl<'a> Walk<'a> {
             return;
         }
         let redactor = self.redactor;
-        let lower = name.to_ascii_lowercase();
+        // Only for globs, of which there are none by default.
+        let lower = if redactor.has_globs() { name.to_ascii_lowercase() } else { String::new() };
         if let Some((_, rule)) = redactor.attributes.iter().find(|(glob, _)| glob.matches(&lower)) {
             return self.replace(value, &replacement(rule));
         }
@@ -153,6 +154,9 @@ fn text(raw: &RawValue) -> Cow<'_, str> {
         fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
             Ok(String::from_utf8_lossy(bytes).into_owned().into())
         }
+    }
+    if let Some(plain) = raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"')).filter(|text| !text.contains('\\')) {
+        return Cow::Borrowed(plain);
     }
     serde_json::Deserializer::from_str(raw.get()).deserialize_bytes(Bytes).unwrap_or(Cow::Borrowed(raw.get()))
 }
