@@ -3,6 +3,7 @@
 mod v1_initial;
 mod v2_segments;
 mod v3_journal;
+mod v4_noise;
 
 use crate::log::LogError;
 use std::path::Path;
@@ -11,8 +12,12 @@ use std::path::Path;
 type Step = fn(&Path) -> Result<(), LogError>;
 
 /// All steps in order. The first one made format 1.
-const STEPS: [(u32, Step); 3] =
-    [(v1_initial::FORMAT, v1_initial::up), (v2_segments::FORMAT, v2_segments::up), (v3_journal::FORMAT, v3_journal::up)];
+const STEPS: [(u32, Step); 4] = [
+    (v1_initial::FORMAT, v1_initial::up),
+    (v2_segments::FORMAT, v2_segments::up),
+    (v3_journal::FORMAT, v3_journal::up),
+    (v4_noise::FORMAT, v4_noise::up),
+];
 
 /// Brings the directory `dir` from `format` to the newest one, step by step.
 ///

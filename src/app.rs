@@ -8,6 +8,7 @@ use crate::ingest::endpoint::DockerHost;
 use crate::ingest::{self, Source, StatusHandle};
 use crate::log::{EmbeddedLog, EventLog};
 use crate::recorder::{Recorder, RecorderStats};
+use crate::redact::Redactor;
 use crate::retention;
 use crate::server::{self, Access, Context, Listener, Tls};
 use anyhow::Context as _;
@@ -68,7 +69,10 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
     let log: Arc<dyn EventLog> = Arc::new(log);
     let sources = sources(&config, log.bounds().head == 0)?;
     let stats = Arc::new(RecorderStats::default());
-    let recorder = Recorder::start(Arc::clone(&log), &recovery, Arc::clone(&stats)).await?;
+    let recorder = Recorder::start(Arc::clone(&log), &recovery, Arc::clone(&stats))
+        .await?
+        .redacting(Redactor::new(config.redaction.clone()))
+        .dropping_noise(config.drop_noise);
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = recovery.clean, "the log is open");
 

@@ -12,11 +12,14 @@ use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+mod edit;
 mod fields;
+mod noise;
 mod wire;
 
 pub use fields::Fields;
 use fields::PlainFields;
+pub use noise::{Noise, UnknownNoise};
 pub(crate) use wire::LineWriter;
 pub use wire::{Record, write_line};
 
@@ -33,6 +36,7 @@ pub struct Event {
     json: Arc<str>,
     /// Where the fields lie that are needed for storing, found when it was first parsed. `None`: not plainly in the text.
     plain: Option<PlainFields>,
+    noise: Option<Noise>,
 }
 
 /// Why a line is not an event.
@@ -57,7 +61,7 @@ impl Event {
         let view = EventView::parse(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
         let plain = PlainFields::of(&view, text);
         let json = if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], " ").into() } else { text.into() };
-        Ok(Self { json, plain })
+        Ok(Self { json, plain, noise: None })
     }
 
     /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that reads
@@ -72,7 +76,7 @@ impl Event {
         let seconds = time.nanos().div_euclid(1_000_000_000);
         let _ = write!(json, r#"}}}},"scope":"local","time":{seconds},"timeNano":{}}}"#, time.nanos());
         let plain = EventView::parse(&json).ok().and_then(|view| PlainFields::of(&view, &json));
-        Self { json: json.into(), plain }
+        Self { json: json.into(), plain, noise: None }
     }
 
     /// The verbatim JSON.

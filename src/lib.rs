@@ -8,7 +8,7 @@
 //! | 3 | `server`, `client` |
 //! | 2 | `recorder`, `reader`, `export` |
 //! | 1 | `log` (with `migrations`), `ingest` |
-//! | 0 | `event`, `cursor`, `filter`, `time` |
+//! | 0 | `event`, `cursor`, `filter`, `redact`, `time` |
 
 pub mod app;
 pub mod cli;
@@ -24,6 +24,7 @@ pub mod log;
 pub mod migrations;
 pub mod reader;
 pub mod recorder;
+pub mod redact;
 pub mod retention;
 pub mod server;
 pub mod time;

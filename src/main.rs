@@ -24,7 +24,11 @@ fn main() -> ExitCode {
 /// stdout belongs to what the user asked for. `SHIPSLOG_LOG` takes tracing's filter syntax, such as `debug`.
 fn log_to_stderr() {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let filter = EnvFilter::try_from_env("SHIPSLOG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_from_env("SHIPSLOG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Below this it writes down what Docker answers, labels and all: secrets that are redacted everywhere else.
+    if let Ok(quiet) = "bollard=info".parse() {
+        filter = filter.add_directive(quiet);
+    }
     tracing_subscriber::fmt()
         .compact()
         .with_env_filter(filter)

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by floor; imports point down only.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("event", 0),
     ("cursor", 0),
     ("filter", 0),
+    ("redact", 0),
     ("time", 0),
     ("log", 1),
     ("migrations", 1),
@@ -31,9 +32,10 @@ const BLIND: [(&str, &str); 4] = [("log", "ingest"), ("migrations", "ingest"), (
 
 /// Where an outside crate may be named. hyper stands for HTTP on the wire, which ingest reads raw (bollard cannot) and the
 /// server accepts itself (warp cannot).
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("csv", &["export"]),
     ("bollard", &["ingest"]),
+    ("aho_corasick", &["redact"]),
     ("warp", &["server"]),
     ("hyper", &["server", "ingest"]),
     ("hyper_util", &["server", "ingest"]),

@@ -60,7 +60,7 @@ fn table(stats: &Value) -> String {
     let records = number("log", "records").map(|n| format!("{} records", HumanCount(n)));
     let held = [records, size, range];
     row("holds", held.into_iter().flatten().collect::<Vec<_>>().join(", "));
-    row("ingest", counts("ingest", &["received", "stored", "duplicates", "lost", "malformed"]));
+    row("ingest", counts("ingest", &["received", "stored", "duplicates", "lost", "malformed", "redacted"]));
     row("server", counts("server", &["connections", "streams"]));
     for host in stats.get("sources").and_then(Value::as_array).into_iter().flatten() {
         row("source", source(host));

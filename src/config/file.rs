@@ -62,6 +62,21 @@ pub struct Layer {
     /// Write new records straight to the sockets of plain HTTP/1.1 streams; false takes the way that TLS and HTTP/2 take [env: SHIPSLOG_DIRECT_WRITES] [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub direct_writes: Option<bool>,
+    /// Take only these secrets out of events, repeatable: exec-command, secret-name, url-password, private-key, or none [env: SHIPSLOG_REDACT, separated by commas] [default: all of them]
+    #[arg(long, value_name = "RULE")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub redact: Option<Vec<String>>,
+    /// Take out these attributes as well, repeatable; * stands for anything [env: SHIPSLOG_REDACT_ATTRIBUTE, separated by commas]
+    #[arg(long, value_name = "GLOB")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub redact_attribute: Option<Vec<String>>,
+    /// Attributes that secret-name and url-password leave alone, repeatable; * stands for anything [env: SHIPSLOG_REDACT_EXCEPT, separated by commas]
+    #[arg(long, value_name = "GLOB")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub redact_except: Option<Vec<String>>,
+    /// Count the probes of health checks and do not store them; fewer events are left to prove by that none is missing [env: SHIPSLOG_DROP_NOISE] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub drop_noise: Option<bool>,
 }
 
 /// `key = "a"` means the same as `key = ["a"]`.

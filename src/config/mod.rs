@@ -1,17 +1,20 @@
 //! Configuration of `serve`: flag over environment over file over default, with the origin of each value kept.
 
 mod file;
+mod redaction;
 mod settings;
 
 pub use file::Layer;
 pub use settings::{Env, Origin, Setting, Settings};
 
+use crate::redact::Rules;
 use crate::retention::Retention;
 pub use crate::server::Address;
 use std::path::PathBuf;
 
 /// What `serve` runs with; every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that have nothing to do with each other")]
 pub struct ServeConfig {
     /// Where the log lives.
     pub data_dir: PathBuf,
@@ -41,6 +44,10 @@ pub struct ServeConfig {
     pub cors_origins: Vec<String>,
     /// Whether new records are written straight to the sockets of streams.
     pub direct_writes: bool,
+    /// What is taken out of events before they are stored.
+    pub redaction: Rules,
+    /// Whether what is marked as noise is counted and not stored.
+    pub drop_noise: bool,
 }
 
 /// The arguments of `serve` and `config show`.

@@ -1,5 +1,6 @@
 //! Merging the layers, and checking what comes out.
 
+use super::redaction::RedactionSettings;
 use super::{Address, ConfigError, Layer, ServeArgs, ServeConfig};
 use crate::retention::Retention;
 use std::ffi::OsString;
@@ -65,7 +66,7 @@ impl<T> Setting<T> {
         }
     }
 
-    fn refuse(&self, value: impl Into<String>, accepted: &'static str) -> ConfigError {
+    pub(super) fn refuse(&self, value: impl Into<String>, accepted: &'static str) -> ConfigError {
         ConfigError::BadValue { place: self.place(), value: value.into(), accepted }
     }
 }
@@ -105,6 +106,10 @@ pub struct Settings {
     pub cors_origin: Setting<Vec<String>>,
     /// `--direct-writes`
     pub direct_writes: Setting<bool>,
+    /// `--redact`, `--redact-attribute` and `--redact-except`
+    pub redaction: RedactionSettings,
+    /// `--drop-noise`
+    pub drop_noise: Setting<bool>,
 }
 
 impl Settings {
@@ -150,6 +155,18 @@ impl Settings {
             token_file: places.or("token-file", flags.token_file, env_layer.token_file, file.token_file, PathBuf::new()),
             cors_origin: places.or("cors-origin", flags.cors_origin, env_layer.cors_origin, file.cors_origin, Vec::new()),
             direct_writes: places.or("direct-writes", flags.direct_writes, env_layer.direct_writes, file.direct_writes, true),
+            redaction: RedactionSettings {
+                redact: places.or("redact", flags.redact, env_layer.redact, file.redact, RedactionSettings::all_rules()),
+                attribute: places.or(
+                    "redact-attribute",
+                    flags.redact_attribute,
+                    env_layer.redact_attribute,
+                    file.redact_attribute,
+                    Vec::new(),
+                ),
+                except: places.or("redact-except", flags.redact_except, env_layer.redact_except, file.redact_except, Vec::new()),
+            },
+            drop_noise: places.or("drop-noise", flags.drop_noise, env_layer.drop_noise, file.drop_noise, false),
         })
     }
 
@@ -200,6 +217,8 @@ impl Settings {
             token_file,
             cors_origins: self.cors_origins()?,
             direct_writes: self.direct_writes.value,
+            redaction: self.redaction.check()?,
+            drop_noise: self.drop_noise.value,
         })
     }
 
@@ -269,6 +288,10 @@ impl Settings {
             path(&self.token_file),
             row(&self.cors_origin),
             row(&self.direct_writes),
+            row(&self.redaction.redact),
+            row(&self.redaction.attribute),
+            row(&self.redaction.except),
+            row(&self.drop_noise),
         ]
     }
 }
@@ -335,6 +358,10 @@ fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
         token_file: env("SHIPSLOG_TOKEN_FILE").filter(|v| !v.is_empty()).map(PathBuf::from),
         cors_origin: list(env, "SHIPSLOG_CORS_ORIGIN")?,
         direct_writes: switch(env, "SHIPSLOG_DIRECT_WRITES")?,
+        redact: list(env, "SHIPSLOG_REDACT")?,
+        redact_attribute: list(env, "SHIPSLOG_REDACT_ATTRIBUTE")?,
+        redact_except: list(env, "SHIPSLOG_REDACT_EXCEPT")?,
+        drop_noise: switch(env, "SHIPSLOG_DROP_NOISE")?,
     })
 }
 

@@ -50,6 +50,8 @@ fn defaults_are_the_documented_ones() {
             token_file: None,
             cors_origins: Vec::new(),
             direct_writes: true,
+            redaction: Rules::default(),
+            drop_noise: false,
         }
     );
 }
@@ -89,6 +91,17 @@ fn dockers_own_variable_is_the_last_resort_before_the_socket() {
     assert_eq!(load(&[], &[("DOCKER_HOST", "")]).unwrap().docker_hosts, ["unix:///var/run/docker.sock"]);
 }
 
+#[test]
+fn redaction_is_on_unless_told_otherwise() {
+    let redaction = |line: &[&str], env: &[(&str, &str)]| load(line, env).unwrap().redaction;
+    assert_eq!(redaction(&[], &[]), Rules::default());
+    assert_eq!(redaction(&["--redact", "none"], &[("SHIPSLOG_REDACT", "secret-name")]), Rules::none());
+    let some =
+        redaction(&["--redact-except", "a.*"], &[("SHIPSLOG_REDACT", "private-key, secret-name"), ("SHIPSLOG_REDACT_ATTRIBUTE", "x,y*")]);
+    assert!(some.rules.iter().map(|rule| rule.name()).eq(["secret-name", "private-key"]));
+    assert_eq!((some.attributes, some.except), (vec!["x".to_owned(), "y*".to_owned()], vec!["a.*".to_owned()]));
+}
+
 /// Command line, environment, and what the message must hold.
 type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
 
@@ -98,7 +111,7 @@ fn errors_name_the_place_and_what_is_accepted() {
     let bad_listen = toml_file("listen = 'nonsense'\n");
     let bad_kind = toml_file("max-connections = 'many'\n");
     let bad_list = toml_file("allow-host = 7\n");
-    let cases: [Case<'_>; 18] = [
+    let cases: [Case<'_>; 22] = [
         (&["--config", &unknown.path], &[], &["shipslog.toml", "unknown field `listne`", "`data-dir`", "`listen`"]),
         (&["--config", &bad_listen.path], &[], &["shipslog.toml: listen", "nonsense", "127.0.0.1:7070"]),
         (&["--config", &bad_kind.path], &[], &["shipslog.toml", "max-connections", "u32"]),
@@ -116,6 +129,10 @@ fn errors_name_the_place_and_what_is_accepted() {
         (&["--tls-key", "k"], &[], &["--tls-cert", "the two go together"]),
         (&["--cors-origin", "*"], &[], &["--cors-origin", "https://status.example"]),
         (&["--cors-origin", "https://a.example/path"], &[], &["--cors-origin", "an origin"]),
+        (&["--redact", "secrets"], &[], &["--redact", "\"secrets\"", "exec-command, secret-name, url-password, private-key, or none"]),
+        (&["--redact", "none", "--redact", "exec-command"], &[], &["--redact", "none alone"]),
+        (&[], &[("SHIPSLOG_REDACT", ",")], &["SHIPSLOG_REDACT", "exec-command"]),
+        (&["--redact-attribute", ""], &[], &["--redact-attribute", "names of attributes"]),
         (&[], &[("SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS", "few")], &["SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS", "a number from 1 up"]),
     ];
     for (line, env, expected) in cases {

@@ -1,6 +1,6 @@
 //! The wire form of a record (API.md 2): one line of JSON around the message.
 
-use super::{Event, quote};
+use super::{Event, Noise, quote};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use std::fmt::Write as _;
@@ -25,14 +25,15 @@ impl Record {
     /// The record as every route shows it (API.md 2): one line of JSON, without the line end.
     pub fn to_line(&self, log: LogId) -> String {
         let mut line = String::with_capacity(self.event.as_json().len() + 192);
-        write_line(&mut line, log, self.seq, self.time, self.received, &self.source, self.event.as_json());
+        let (cursor, from) = (log.cursor(self.seq).to_string(), (&*self.source, self.event.noise()));
+        LineWriter::default().write(&mut line, &cursor, self.seq, (self.time, self.received), from, self.event.as_json());
         line
     }
 }
 
-/// Appends the wire form of a record to `out`, from its parts.
+/// Appends the wire form of a record that is no noise to `out`, from its parts.
 pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
-    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, (time, received), source, event_json);
+    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, (time, received), (source, None), event_json);
 }
 
 /// Writes the wire form of record after record. What neighbours have in common is made into text once.
@@ -58,7 +59,7 @@ impl LineWriter {
         cursor: &str,
         seq: Sequence,
         (time, received): (Timestamp, Timestamp),
-        source: &str,
+        (source, noise): (&str, Option<Noise>),
         event_json: &str,
     ) {
         if self.source != source {
@@ -73,6 +74,9 @@ impl LineWriter {
         self.write_time(out, 1, received);
         out.push_str(r#"","source":"#);
         out.push_str(&self.quoted);
+        if let Some(noise) = noise {
+            let _ = write!(out, r#","noise":"{noise}""#);
+        }
         out.push_str(r#","event":"#);
         out.push_str(event_json);
         out.push('}');
@@ -104,14 +108,16 @@ mod tests {
         let mut writer = LineWriter::default();
         for (seq, nanos) in (9..).zip([0, -1, 1, 1_795_344_577_148_160_810, 1_795_344_577_000_000_000, i64::MAX, i64::MIN, -1_000_000_000])
         {
-            for source in ["a", "b\"c"] {
+            for (source, noise) in [("a", None), ("b\"c", None), ("b\"c", Some(Noise::HealthCheck)), ("a", None)] {
                 let (time, received) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 0x55));
                 let mut line = String::new();
-                writer.write(&mut line, &log.cursor(seq).to_string(), seq, (time, received), source, "{}");
+                writer.write(&mut line, &log.cursor(seq).to_string(), seq, (time, received), (source, noise), "{}");
+                let noise = noise.map_or("", |_| r#","noise":"healthcheck""#);
                 let source = quote(source);
                 let cursor = log.cursor(seq);
-                let plain =
-                    format!(r#"{{"id":"{cursor}","seq":{seq},"time":"{time}","received":"{received}","source":{source},"event":{{}}}}"#);
+                let plain = format!(
+                    r#"{{"id":"{cursor}","seq":{seq},"time":"{time}","received":"{received}","source":{source}{noise},"event":{{}}}}"#
+                );
                 assert_eq!(line, plain);
             }
         }

@@ -56,7 +56,7 @@ fn may_include(key: &str, values: &[String], glimpse: &Glimpse<'_>) -> bool {
         "source" => equal(&glimpse.source),
         "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(&glimpse.action),
         "event" => equal(&glimpse.action),
-        "scope" | "image" | "label" => true,
+        "scope" | "image" | "label" | "noise" => true,
         _ => prefix(&glimpse.id) || prefix(&glimpse.name),
     }
 }
@@ -68,7 +68,7 @@ fn surely_excludes(key: &str, value: &str, glimpse: &Glimpse<'_>) -> bool {
         "type" => surely(&glimpse.kind, star),
         "source" => surely(&glimpse.source, star),
         "event" => surely(&glimpse.action, star || PREFIX_EVENTS.contains(&value)),
-        "scope" | "image" | "label" => false,
+        "scope" | "image" | "label" | "noise" => false,
         _ => surely(&glimpse.id, true) || surely(&glimpse.name, true),
     }
 }

@@ -12,12 +12,12 @@ mod parse;
 pub use glimpse::{Glimpse, Key};
 pub use parse::{FilterError, MAX_FILTER_VALUES};
 
-use crate::event::EventView;
+use crate::event::{EventView, Noise};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a filter can look at. Docker's keys, in Docker's spelling, and `source`.
-pub const KEYS: [&str; 15] = [
+/// What a filter can look at. Docker's keys, in Docker's spelling, and `noise` and `source`.
+pub const KEYS: [&str; 16] = [
     "config",
     "container",
     "daemon",
@@ -26,6 +26,7 @@ pub const KEYS: [&str; 15] = [
     "label",
     "network",
     "node",
+    "noise",
     "plugin",
     "scope",
     "secret",
@@ -54,6 +55,8 @@ pub struct Filter {
 pub struct Subject<'a> {
     /// Name of the Docker host.
     pub source: &'a str,
+    /// What kind of noise it is marked as.
+    pub noise: Option<Noise>,
     /// The event's fields.
     pub event: &'a EventView<'a>,
 }
@@ -122,6 +125,7 @@ fn includes(key: &str, values: &[String], subject: &Subject<'_>) -> bool {
         "type" => exact(subject.kind()),
         "scope" => exact(subject.event.scope.as_deref().unwrap_or("")),
         "source" => exact(subject.source),
+        "noise" => subject.noise.is_some_and(|noise| exact(noise.name())),
         "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(subject.action()),
         "event" => exact(subject.action()),
         "image" => image::names(subject).iter().any(|name| exact(name)),
@@ -140,6 +144,7 @@ fn excludes(key: &str, value: &str, subject: &Subject<'_>) -> bool {
         "type" => subject.kind().starts_with(prefix),
         "scope" => subject.event.scope.as_deref().unwrap_or("").starts_with(prefix),
         "source" => subject.source.starts_with(prefix),
+        "noise" => subject.noise.is_some_and(|noise| noise.name().starts_with(prefix)),
         "event" => subject.action().starts_with(prefix),
         "image" => image::names(subject).iter().any(|name| name.starts_with(prefix)),
         "label" => label_starts_with(prefix, subject.event),

@@ -26,7 +26,7 @@ impl Needles {
     pub(super) fn of(include: &Terms) -> Self {
         let needles = include.iter().filter(|(_, values)| !values.is_empty()).filter_map(|(key, values)| match *key {
             // Not in the message, or compared in another form than it stands there.
-            "source" | "image" => None,
+            "source" | "image" | "noise" => None,
             // All labels must be there; the key of the first is enough to look for.
             "label" => values.first().map(|label| vec![label.split('=').next().unwrap_or(label)]),
             _ => Some(values.iter().map(String::as_str).collect()),

@@ -1,11 +1,15 @@
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, Noise};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
 fn passes(filters: &str, exclude: &str, json: &str) -> bool {
     let event = Event::from_line(json.as_bytes()).unwrap();
-    Filter::from_params(Some(filters), Some(exclude)).unwrap().matches(&Subject { source: "local", event: &event.view() })
+    Filter::from_params(Some(filters), Some(exclude)).unwrap().matches(&Subject {
+        source: "local",
+        noise: event.noise(),
+        event: &event.view(),
+    })
 }
 
 const DIE: &str = r#"{"Type":"container","Action":"die","Actor":{"ID":"f415","Attributes":{"exitCode":"137","image":"busybox:1.36","name":"api-1","com.docker.compose.project":"shop"}},"scope":"local"}"#;
@@ -42,6 +46,22 @@ fn matches_as_docker_does() {
     ] {
         assert_eq!(passes(filters, "", json), expected, "{filters} on {json}");
     }
+}
+
+#[test]
+fn noise_is_a_key_of_the_record() {
+    let passes = |filters: &str, exclude: &str, noise: Option<Noise>| {
+        let event = Event::from_line(DIE.as_bytes()).unwrap();
+        let filter = Filter::from_params(Some(filters), Some(exclude)).unwrap();
+        assert!(filter.may_match_text(DIE.as_bytes()), "the mark is not in the message");
+        filter.matches(&Subject { source: "local", noise, event: &event.view() })
+    };
+    let marked = Some(Noise::HealthCheck);
+    assert!(passes(r#"{"noise":["healthcheck"]}"#, "", marked) && !passes(r#"{"noise":["healthcheck"]}"#, "", None));
+    for exclude in [r#"{"noise":["healthcheck"]}"#, r#"{"noise":["health*"]}"#, r#"{"noise":["*"]}"#] {
+        assert!(!passes("", exclude, marked) && passes("", exclude, None), "{exclude}");
+    }
+    assert!(passes("", r#"{"noise":["other"]}"#, marked) && passes(r#"{"noise":[]}"#, "", None));
 }
 
 #[test]
@@ -85,7 +105,7 @@ fn says_what_was_wrong() {
 fn docker_s_filters_are_taken_as_docker_takes_them() {
     let passes = |filters: &str, json: &str| {
         let event = Event::from_line(json.as_bytes()).unwrap();
-        Filter::from_docker(filters).unwrap().matches(&Subject { source: "local", event: &event.view() })
+        Filter::from_docker(filters).unwrap().matches(&Subject { source: "local", noise: None, event: &event.view() })
     };
     for (filters, json, expected) in [
         ("", DIE, true),
@@ -225,14 +245,14 @@ proptest! {
         let event = Event::from_line(json.as_bytes()).unwrap();
         let expected = oracle::include(&args, &oracle::Ev { kind, action, id, scope, attributes });
         let docker = Filter::from_docker(&serde_json::json!(args).to_string()).unwrap();
-        prop_assert_eq!(docker.matches(&Subject { source: "local", event: &event.view() }), expected, "{:?} on {}", args, json);
+        prop_assert_eq!(docker.matches(&Subject { source: "local", noise: None, event: &event.view() }), expected, "{:?} on {}", args, json);
         prop_assert!(!expected || docker.may_match_text(json.as_bytes()), "{:?} on {}", args, json);
         // The other two forms can only say what is on.
         prop_assume!(args.values().all(|values| values.values().all(|on| *on)));
         let lists: HashMap<_, Vec<_>> = args.iter().map(|(k, v)| (k, v.keys().collect())).collect();
         for text in [serde_json::json!(args).to_string(), serde_json::json!(lists).to_string()] {
             let filter = Filter::from_params(Some(&text), None).unwrap();
-            let got = filter.matches(&Subject { source: "local", event: &event.view() });
+            let got = filter.matches(&Subject { source: "local", noise: event.noise(), event: &event.view() });
             prop_assert_eq!(got, expected, "{} on {}", text, json);
             prop_assert!(!got || filter.may_match_text(json.as_bytes()), "{} on {}", text, json);
         }

@@ -3,7 +3,7 @@
 use super::LogError;
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, EventView, LineWriter, Record};
+use crate::event::{Event, EventView, LineWriter, Noise, Record};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -29,6 +29,7 @@ pub(super) struct BlockRecord<'a> {
     pub(super) time: Timestamp,
     pub(super) received: Timestamp,
     pub(super) source: &'a str,
+    pub(super) noise: Option<Noise>,
     pub(super) json: &'a str,
 }
 
@@ -73,7 +74,7 @@ impl BlockBuilder {
         self.frames.push_str(&self.cursor);
         self.frames.push_str(BEFORE_LINE);
         let line = self.frames.len();
-        self.lines.write(&mut self.frames, &self.cursor, seq, (record.time, record.received), record.source, record.json);
+        self.lines.write(&mut self.frames, &self.cursor, seq, (record.time, record.received), (record.source, record.noise), record.json);
         let end = self.frames.len();
         self.frames.push_str(FRAME_END);
         self.starts.push(offset(self.frames.len()));
@@ -199,7 +200,7 @@ impl Block {
     /// The record, on its own.
     pub fn record(&self, seq: Sequence) -> Option<Record> {
         let line = self.parts(seq)?;
-        let event = Event::from_line(self.json(seq).as_bytes()).ok()?;
+        let event = Event::from_line(self.json(seq).as_bytes()).ok()?.marked(line.noise());
         Some(Record { seq, time: line.time(), received: line.received(), source: line.source().into(), event })
     }
 
@@ -218,15 +219,24 @@ impl Block {
         self.parts(seq).map(Line::source).unwrap_or_default()
     }
 
+    /// What kind of noise the record is.
+    pub fn noise(&self, seq: Sequence) -> Option<Noise> {
+        self.parts(seq).and_then(Line::noise)
+    }
+
     /// The fields of the message.
     pub fn event(&self, seq: Sequence) -> EventView<'_> {
         EventView::parse(self.json(seq)).unwrap_or_default()
     }
 
+    fn subject<'a>(&self, seq: Sequence, source: &'a str, event: &'a EventView<'a>) -> Subject<'a> {
+        Subject { source, noise: self.noise(seq), event }
+    }
+
     /// Whether a record passes a filter.
     pub fn matches(&self, seq: Sequence, filter: &Filter) -> bool {
         let may = || filter.may_match_text(self.json_bytes(seq));
-        filter.is_empty() || (may() && filter.matches(&Subject { source: &self.source(seq), event: &self.event(seq) }))
+        filter.is_empty() || (may() && filter.matches(&self.subject(seq, &self.source(seq), &self.event(seq))))
     }
 
     /// The records of this block in `from..=to` that pass a filter, rising.
@@ -312,7 +322,7 @@ mod tests {
         let mut lines = String::new();
         for n in 95..=1005 {
             let (json, time) = (format!(r#"{{"n":{n}}}"#), Timestamp::from_nanos(n));
-            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "a\"b", json: &json }));
+            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "a\"b", noise: None, json: &json }));
             lines.push('\n');
         }
         let (built, read) = (builder.finish(), Block::from_lines(95, lines.as_bytes()).unwrap());

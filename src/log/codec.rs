@@ -1,4 +1,4 @@
-//! The stored form of a block, format 1: a fixed header, then zstd of bincode records.
+//! The stored form of a block, format 2: a fixed header, then zstd of bincode records.
 //!
 //! ```text
 //! offset  0 format u8 · flags u8 · parts u16 · count u32 · first sequence u64
@@ -8,19 +8,22 @@
 //! offset 120 crc32 u32 over everything before it and the packed bytes behind it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. Format 1, which is still read, has no `noise` in its records.
 
 use super::LogError;
 use super::block::{Block, BlockBuilder, BlockRecord};
 use super::chain::ChainValue;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
+use crate::event::Noise;
 use crate::time::Timestamp;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
-/// Format number in each block's first byte.
-pub(super) const BLOCK_FORMAT: u8 = 1;
+/// Format number in the first byte of each block that is written.
+pub(super) const BLOCK_FORMAT: u8 = 2;
+/// Of blocks that a log of format 3 or older wrote.
+pub(super) const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
 /// Bytes before the packed records.
 pub(super) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES` and one
@@ -32,6 +35,7 @@ const ZSTD_LEVEL: i32 = 1;
 /// What a block's header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
+    pub(super) format: u8,
     pub(super) parts: u16,
     pub(super) count: u32,
     pub(super) first: Sequence,
@@ -44,7 +48,7 @@ pub(super) struct Header {
     pub(super) crc: u32,
 }
 
-/// One record as format 1 stores it. `action` and `actor_id` stand beside the message so that later filters need not
+/// One record as format 2 stores it. `action` and `actor_id` stand beside the message so that later filters need not
 /// parse it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredRecord<'a> {
@@ -55,6 +59,27 @@ pub(super) struct StoredRecord<'a> {
     pub(super) action: &'a str,
     pub(super) actor_id: &'a str,
     pub(super) json: &'a str,
+    /// [`Noise::code`].
+    pub(super) noise: u8,
+}
+
+/// One record as format 1 stored it.
+#[derive(Serialize, Deserialize)]
+struct StoredRecord1<'a> {
+    time: i64,
+    received: i64,
+    source: &'a str,
+    kind: &'a str,
+    action: &'a str,
+    actor_id: &'a str,
+    json: &'a str,
+}
+
+impl<'a> From<StoredRecord1<'a>> for StoredRecord<'a> {
+    fn from(old: StoredRecord1<'a>) -> Self {
+        let StoredRecord1 { time, received, source, kind, action, actor_id, json } = old;
+        Self { time, received, source, kind, action, actor_id, json, noise: 0 }
+    }
 }
 
 fn bincode() -> impl Options {
@@ -130,6 +155,7 @@ impl Compressed {
         let length = |n: usize| u32::try_from(n).map_err(|_| damaged("a block of over 4 GiB"));
         let parts = (HEADER_BYTES + packed.len()).div_ceil(part_bytes.max(1));
         let mut header = Header {
+            format: BLOCK_FORMAT,
             parts: u16::try_from(parts).map_err(|_| damaged("a block of over 65535 parts"))?,
             count: raw.count,
             first,
@@ -161,7 +187,7 @@ impl Header {
 
     /// Everything but the checksum.
     fn write(&self, out: &mut Vec<u8>) {
-        out.push(BLOCK_FORMAT);
+        out.push(self.format);
         out.push(0);
         out.extend_from_slice(&self.parts.to_be_bytes());
         out.extend_from_slice(&self.count.to_be_bytes());
@@ -179,11 +205,12 @@ impl Header {
     pub(super) fn read(value: &[u8]) -> Result<Self, LogError> {
         let mut rest = value;
         let [format] = take(&mut rest)?;
-        if format != BLOCK_FORMAT {
+        if ![BLOCK_FORMAT, BLOCK_FORMAT_WITHOUT_NOISE].contains(&format) {
             return Err(damaged("a block of unknown format"));
         }
         let [_flags] = take(&mut rest)?;
         let header = Self {
+            format,
             parts: u16::from_be_bytes(take(&mut rest)?),
             count: u32::from_be_bytes(take(&mut rest)?),
             first: u64::from_be_bytes(take(&mut rest)?),
@@ -238,11 +265,15 @@ pub(super) fn decode(value: &[u8], log: LogId) -> Result<Block, LogError> {
     let mut rest = raw.as_slice();
     let mut builder = BlockBuilder::new(log, header.first, raw.len() + (header.count as usize * 192).min(4 * raw.len()));
     for _ in 0..header.count {
-        let record: StoredRecord<'_> = read_record(&mut rest)?;
+        let record: StoredRecord<'_> = match header.format {
+            BLOCK_FORMAT_WITHOUT_NOISE => read_record::<StoredRecord1<'_>>(&mut rest)?.into(),
+            _ => read_record(&mut rest)?,
+        };
         builder.push(&BlockRecord {
             time: Timestamp::from_nanos(record.time),
             received: Timestamp::from_nanos(record.received),
             source: record.source,
+            noise: Noise::from_code(record.noise).map_err(|_| damaged("a record with a mark that does not exist"))?,
             json: record.json,
         });
     }
@@ -250,9 +281,9 @@ pub(super) fn decode(value: &[u8], log: LogId) -> Result<Block, LogError> {
 }
 
 /// bincode borrows only from slices and does not say how much it read; its size does.
-fn read_record<'a>(rest: &mut &'a [u8]) -> Result<StoredRecord<'a>, LogError> {
+fn read_record<'a, T: Serialize + Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, LogError> {
     let decode = |e| LogError::Damaged(format!("a record does not decode: {e}"));
-    let record: StoredRecord<'a> = bincode().deserialize(rest).map_err(decode)?;
+    let record: T = bincode().deserialize(rest).map_err(decode)?;
     let used = bincode().serialized_size(&record).map_err(decode)?;
     *rest = usize::try_from(used).ok().and_then(|n| rest.get(n..)).ok_or_else(|| damaged("a record longer than its block"))?;
     Ok(record)
@@ -264,12 +295,24 @@ mod tests {
     use crate::log::chain::CHAIN_START;
     use proptest::prelude::*;
 
+    fn noise(text: &str) -> Option<Noise> {
+        text.len().is_multiple_of(2).then_some(Noise::HealthCheck)
+    }
+
     fn encode(records: &[(i64, i64, String)], first: Sequence) -> (Header, Vec<u8>) {
         let mut encoder = Encoder::default();
         for (time, received, text) in records {
             let json = serde_json::json!({ "x": text }).to_string();
-            let record =
-                StoredRecord { time: *time, received: *received, source: "local", kind: text, action: "a", actor_id: "i", json: &json };
+            let record = StoredRecord {
+                time: *time,
+                received: *received,
+                source: "local",
+                kind: text,
+                action: "a",
+                actor_id: "i",
+                json: &json,
+                noise: Noise::code(noise(text)),
+            };
             encoder.push(&record).unwrap();
         }
         encoder.compress().unwrap().finish(first, (CHAIN_START, [7; 32]), 24 * 1024).unwrap()
@@ -290,6 +333,7 @@ mod tests {
                 prop_assert_eq!(block.time(seq).nanos(), *time);
                 prop_assert_eq!(block.received(seq).nanos(), *received);
                 prop_assert_eq!(block.source(seq), "local");
+                prop_assert_eq!(block.noise(seq), noise(text));
                 let line = block.record(seq).unwrap().to_line(log);
                 prop_assert_eq!(block.line(seq, false), line.clone());
                 prop_assert_eq!(block.frames(seq, seq), format!("id: {}\ndata: {line}\n\n", log.cursor(seq)));
@@ -308,6 +352,25 @@ mod tests {
         fn garbage_never_panics(value in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = decode(&value, LogId::random());
         }
+    }
+
+    #[test]
+    fn blocks_without_marks_are_read() {
+        let mut raw = Vec::new();
+        for json in [r#"{"a":1}"#, r#"{"b":2}"#] {
+            let record = StoredRecord1 { time: 1, received: 2, source: "local", kind: "k", action: "a", actor_id: "i", json };
+            bincode().serialize_into(&mut raw, &record).unwrap();
+        }
+        let encoder = Encoder { raw, count: 2, ..Encoder::default() };
+        let (_, mut value) = encoder.compress().unwrap().finish(7, (CHAIN_START, [7; 32]), 24 * 1024).unwrap();
+        assert!(decode(&value, LogId::random()).is_err(), "its records are shorter than format 2 says");
+        value[0] = BLOCK_FORMAT_WITHOUT_NOISE;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&value[..HEADER_BYTES - 4]);
+        crc.update(&value[HEADER_BYTES..]);
+        value[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
+        let block = decode(&value, LogId::random()).unwrap();
+        assert_eq!((block.sequences(), block.json(8), block.noise(8)), (7..=8, r#"{"b":2}"#, None));
     }
 
     /// As somebody would make it up who can also make a checksum.

@@ -233,8 +233,14 @@ fn unpack(fixture: &str, to: &Path) {
 
 #[tokio::test]
 async fn older_formats_open_and_go_on() {
-    let fixtures =
-        [("format-1-clean", 227, true), ("format-1-killed", 0, false), ("format-2-clean", 252, true), ("format-2-killed", 252, false)];
+    let fixtures = [
+        ("format-1-clean", 227, true),
+        ("format-1-killed", 0, false),
+        ("format-2-clean", 252, true),
+        ("format-2-killed", 252, false),
+        ("format-3-clean", 252, true),
+        ("format-3-killed", 252, false),
+    ];
     for (fixture, head, clean) in fixtures {
         let dir = TempDir::new().unwrap();
         unpack(fixture, dir.path());

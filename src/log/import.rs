@@ -7,7 +7,7 @@ use super::line::Line;
 use super::listing::{create_private_dir, io};
 use super::segment::{self, LEVEL, SegmentWriter, WriteError};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, Record};
+use crate::event::{Event, Record, UnknownNoise};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -40,6 +40,7 @@ struct AnyRecord<'a> {
     time: String,
     received: String,
     source: String,
+    noise: Option<String>,
     #[serde(borrow)]
     event: &'a RawValue,
 }
@@ -220,7 +221,8 @@ fn canonical(text: &[u8]) -> Result<(Cursor, Vec<u8>), LogError> {
     }
     // Another tool has written it anew: the envelope is put in order, the message stays as it is.
     let time = |text: &str| Timestamp::parse(text, Timestamp::MIN).map_err(|e| refuse(&e));
-    let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?;
+    let noise = record.noise.as_deref().map(str::parse).transpose().map_err(|e: UnknownNoise| refuse(&e))?;
+    let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?.marked(noise);
     let record =
         Record { seq: cursor.seq, time: time(&record.time)?, received: time(&record.received)?, source: record.source.into(), event };
     Ok((cursor, record.to_line(LogId::with_prefix(cursor.log)).into_bytes()))

@@ -175,7 +175,8 @@ impl Journal {
         let mut rest = vec![0; usize::try_from(end.saturating_sub(at)).unwrap_or_default()];
         let read = read_up_to(&self.file, &mut rest, at).map_err(io("cannot read", &self.path))?;
         rest.truncate(read);
-        for offset in memchr::memmem::find_iter(&rest, &[codec::BLOCK_FORMAT, 0]) {
+        let formats = memchr::memchr2_iter(codec::BLOCK_FORMAT, codec::BLOCK_FORMAT_WITHOUT_NOISE, &rest);
+        for offset in formats.filter(|offset| rest.get(offset + 1) == Some(&0)) {
             let plausible = rest.get(offset..).and_then(|rest| Header::read(rest.get(..HEADER_BYTES)?).ok());
             if plausible.is_some_and(|header| header.first > last)
                 && let Some(entry) = self.read(at + offset as u64, end)?.filter(fits)
@@ -242,7 +243,7 @@ mod tests {
         let mut encoder = Encoder::default();
         for n in 0..count {
             let json = format!("{{\"n\":{}}}", first + n);
-            let record = StoredRecord { time: 1, received: 1, source: "", kind: "", action: "", actor_id: "", json: &json };
+            let record = StoredRecord { time: 1, received: 1, source: "", kind: "", action: "", actor_id: "", json: &json, noise: 0 };
             encoder.push(&record).unwrap();
         }
         encoder.compress().unwrap().finish(first, (CHAIN_START, CHAIN_START), usize::MAX).unwrap().1

@@ -6,7 +6,7 @@ use super::codec::{Compressed, Encoder, Header, StoredRecord};
 use super::kept::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord};
 use crate::cursor::{LogId, Sequence};
-use crate::event::Fields;
+use crate::event::{Fields, Noise};
 use crate::time::Timestamp;
 
 /// Most records in a block.
@@ -72,7 +72,8 @@ fn lay_out(taken: &[Taken<'_>], log: LogId, before: State, bytes: usize) -> (Blo
     let mut builder = BlockBuilder::new(log, before.next, bytes);
     let chain = taken.iter().fold(before.chain, |chain, Taken { record, time, received, .. }| {
         let json = record.event.as_json();
-        let line = builder.push(&BlockRecord { time: *time, received: *received, source: &record.source, json });
+        let line =
+            builder.push(&BlockRecord { time: *time, received: *received, source: &record.source, noise: record.event.noise(), json });
         chain::next(&chain, line.as_bytes())
     });
     (builder.finish(), chain)
@@ -90,6 +91,7 @@ fn compress(taken: &[Taken<'_>], bytes: usize) -> Result<Compressed, LogError> {
             action: &fields.action,
             actor_id: &fields.actor_id,
             json: record.event.as_json(),
+            noise: Noise::code(record.event.noise()),
         })?;
     }
     encoder.compress()

@@ -6,6 +6,7 @@
 
 use crate::event::{Event, EventView};
 use crate::ingest::Doubt;
+use crate::redact::{KEPT_ATTRIBUTES, REDACTED};
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -14,9 +15,6 @@ use std::hash::{BuildHasher, RandomState};
 pub(super) const MEMORY: usize = 4096;
 /// Events that the Docker daemon keeps (moby `eventsLimit`, 19.03 to 29).
 pub(super) const RING: u64 = 256;
-
-/// What stands where something was redacted.
-const REDACTED: &str = "[redacted]";
 
 /// What is known of one source.
 #[derive(Debug)]
@@ -217,13 +215,10 @@ fn identity(event: &Event) -> EventView<'_> {
     EventView { scope: None, ..view }
 }
 
-/// Attributes that Docker itself sets, and that can tell two events of one actor and nanosecond apart.
-const TELLING: [&str; 10] = ["container", "destination", "driver", "execID", "exitCode", "image", "name", "oldName", "signal", "type"];
-
-/// What no rule of redaction touches: the action up to a command line, and Docker's own attributes.
+/// What no rule of redaction touches.
 fn outline<'a>(view: &'a EventView<'_>) -> impl std::hash::Hash + Eq + use<'a> {
     let action = view.action.as_deref().map(|action| action.split_once(": ").map_or(action, |(head, _)| head));
-    (view.time, view.kind.as_deref(), action, view.actor_id.as_deref(), TELLING.map(|key| view.attribute(key)))
+    (view.time, view.kind.as_deref(), action, view.actor_id.as_deref(), KEPT_ATTRIBUTES.map(|key| view.attribute(key)))
 }
 
 fn is_redacted(event: &Event) -> bool {

@@ -1,6 +1,7 @@
 //! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity, appends.
 
 mod continuity;
+mod redaction;
 mod stats;
 
 pub use stats::RecorderStats;
@@ -9,6 +10,7 @@ use crate::event::{Event, RECORDER_TYPE};
 use crate::ingest::{Inbox, Input, Tagged};
 use crate::log::{EventLog, LogError, NewRecord, Recovery, WriterState};
 use crate::reader::{Reader, ReverseReader, Step, Want};
+use crate::redact::{Redactor, Rules};
 use crate::time::Timestamp;
 use continuity::{Continuity, MEMORY};
 use std::collections::HashMap;
@@ -36,6 +38,8 @@ const SELF_SOURCE: &str = "shipslog";
 pub struct Recorder {
     log: Arc<dyn EventLog>,
     stats: Arc<RecorderStats>,
+    redactor: Redactor,
+    drop_noise: bool,
     sources: HashMap<Arc<str>, Continuity>,
     /// Records of the replay under way, by source. They are stored behind its verdict: were they stored before it, a kill in between
     /// would leave an overlap that proves nothing.
@@ -58,7 +62,8 @@ impl Recorder {
     /// When the log can be neither read nor written.
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
         let (sources, saw_all) = remember(&log).await?;
-        let mut recorder = Self { log, stats, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
+        let redactor = Redactor::new(Rules::none());
+        let mut recorder = Self { log, stats, redactor, drop_noise: false, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
         for lost in &recovery.lost {
             let (from, to) = (lost.start().to_string(), lost.end().to_string());
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
@@ -70,6 +75,18 @@ impl Recorder {
             Ok(()) | Err(LogError::Full { .. }) => Ok(recorder),
             Err(e) => Err(e),
         }
+    }
+
+    /// With secrets taken out of everything that comes, before anything else is done with it.
+    #[must_use]
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
+    }
+
+    /// With what is marked as noise counted and not stored, if `drop`.
+    #[must_use]
+    pub fn dropping_noise(self, drop: bool) -> Self {
+        Self { drop_noise: drop, ..self }
     }
 
     /// Records until every source is gone, then records the stop.
@@ -99,13 +116,18 @@ impl Recorder {
     }
 
     async fn take(&mut self, source: &Arc<str>, input: Input) {
-        match input {
+        match self.without_secrets(input) {
             Input::Event { event, received } => {
                 self.stats.received.fetch_add(1, Relaxed);
                 if self.continuity(source).is_doubtful(&event) && self.is_stored(source, &event).await {
                     self.continuity(source).found_stored(&event);
                     self.stats.duplicates.fetch_add(1, Relaxed);
                 } else if self.continuity(source).is_new(&event) {
+                    if self.drop_noise && event.noise().is_some() {
+                        // Known from now on, so that it proves as much as others while this process lives.
+                        self.stats.dropped_noise.fetch_add(1, Relaxed);
+                        return;
+                    }
                     self.stats.count_action(&event);
                     self.add(NewRecord { source: Arc::clone(source), received, event });
                 } else {

@@ -21,6 +21,10 @@ pub struct RecorderStats {
     pub duplicates: AtomicU64,
     /// Lines that were no events.
     pub malformed: AtomicU64,
+    /// Values that were redacted, those of events that were stored already included.
+    pub redacted: AtomicU64,
+    /// Events that were noise and not stored for that.
+    pub dropped_noise: AtomicU64,
     /// Records that could not be stored.
     pub lost: AtomicU64,
     queue: Mutex<Option<QueueStats>>,

@@ -1,7 +1,9 @@
 use super::*;
+use crate::event::Noise;
 use crate::ingest::{self, SourceFeed};
 use crate::log::EmbeddedLog;
 use crate::reader::Reader;
+use crate::redact::Redactor;
 use tempfile::TempDir;
 
 fn event(n: i64) -> Input {
@@ -13,6 +15,7 @@ struct Bench {
     log: Arc<dyn EventLog>,
     recovery: Recovery,
     stats: Arc<RecorderStats>,
+    drop_noise: bool,
     _dir: TempDir,
 }
 
@@ -20,13 +23,14 @@ impl Bench {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
-        Self { log: Arc::new(log), recovery, stats: Arc::default(), _dir: dir }
+        Self { log: Arc::new(log), recovery, stats: Arc::default(), drop_noise: false, _dir: dir }
     }
 
     /// One run of the recorder over what `inputs` says.
     async fn session(&self, inputs: Vec<Input>) {
         let (feed, inbox) = ingest::queue(1024, 1 << 20);
         let recorder = Recorder::start(Arc::clone(&self.log), &self.recovery, Arc::clone(&self.stats)).await.unwrap();
+        let recorder = recorder.redacting(Redactor::new(Rules::default())).dropping_noise(self.drop_noise);
         let recording = tokio::spawn(recorder.run(inbox));
         let mut source: SourceFeed = feed.for_source("local".into());
         drop(feed);
@@ -152,4 +156,64 @@ async fn a_replay_that_is_cut_short_is_judged_before_it_is_stored() {
     let before = bench.story().await.len();
     bench.session(vec![connected("start"), event(8), event(9)]).await;
     assert_eq!(bench.story().await[before..], ["start -", "connect start", "resumed -", "start c9", "stop -"]);
+}
+
+fn exec(n: i64, noise: Option<Noise>) -> Input {
+    let line = format!(
+        r#"{{"Type":"container","Action":"exec_create: hunter2","Actor":{{"ID":"x{n}","Attributes":{{"execID":"e{n}"}}}},"timeNano":{n}}}"#
+    );
+    Input::Event { event: Event::from_line(line.as_bytes()).unwrap().marked(noise), received: Timestamp::from_nanos(n) }
+}
+
+#[tokio::test]
+async fn what_is_redacted_is_recognised_and_keeps_its_mark() {
+    let bench = Bench::new();
+    let noise = Some(Noise::HealthCheck);
+    bench.session(vec![connected("start"), exec(1, None), exec(2, noise), replay_end(2)]).await;
+    // Whether an event is marked depends on what was known when it came: it is the same event even so.
+    bench.session(vec![connected("start"), exec(1, noise), exec(2, None), exec(3, noise), replay_end(3)]).await;
+    let command = "exec_create: [redacted] (exec-command)";
+    let story = bench.story().await;
+    assert_eq!(story[2..5], ["gap first-contact".to_owned(), format!("{command} x1"), format!("{command} x2")]);
+    assert_eq!(story[8..], ["resumed -".to_owned(), format!("{command} x3"), "stop -".to_owned()]);
+    let mut reader = Reader::new(Arc::clone(&bench.log), 0, Want::default());
+    let mut marks = Vec::new();
+    while let Some(step) = reader.next().await.unwrap() {
+        let Step::Records(selection) = step else { continue };
+        let execs = selection.sequences().filter(|seq| selection.block.json(*seq).contains("exec_create"));
+        marks.extend(execs.map(|seq| selection.block.noise(seq)));
+    }
+    assert_eq!(marks, [None, noise, noise]);
+    assert_eq!((bench.stats.redacted.load(Relaxed), bench.stats.duplicates.load(Relaxed)), (5, 2));
+}
+
+#[tokio::test]
+async fn noise_that_is_dropped_is_counted_and_still_proves_something() {
+    let bench = Bench { drop_noise: true, ..Bench::new() };
+    let noise = Some(Noise::HealthCheck);
+    let eof = || Input::Disconnected { reason: "eof".into(), doubt: None };
+    bench
+        .session(vec![
+            connected("start"),
+            event(1),
+            exec(2, noise),
+            replay_end(2),
+            eof(),
+            connected("eof"),
+            exec(2, noise),
+            exec(3, None),
+            replay_end(2),
+        ])
+        .await;
+    let expected = [
+        "gap first-contact",
+        "start c1",
+        "disconnect eof",
+        "connect eof",
+        "resumed -",
+        "exec_create: [redacted] (exec-command) x3",
+        "stop -",
+    ];
+    assert_eq!(bench.story().await[2..], expected);
+    assert_eq!((bench.stats.dropped_noise.load(Relaxed), bench.stats.stored.load(Relaxed)), (1, 9));
 }

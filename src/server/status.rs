@@ -70,6 +70,7 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
         "ingest": {
             "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
             "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
+            "redacted": recorder.redacted.load(Relaxed), "dropped_noise": recorder.dropped_noise.load(Relaxed),
             "lost": recorder.lost.load(Relaxed) + recorder.overflowed(), "queued": recorder.queued(),
         },
         "server": { "connections": context.connections.get(), "streams": context.streams.get(), "requests": context.requests.load(Relaxed) },
@@ -98,6 +99,8 @@ pub(super) fn metrics(context: &Arc<Context>) -> Response {
     metric("records_stored_total", "counter", "Records stored durably.", recorder.stored.load(Relaxed));
     metric("events_duplicate_total", "counter", "Events that were stored already.", recorder.duplicates.load(Relaxed));
     metric("lines_malformed_total", "counter", "Lines that were no events.", recorder.malformed.load(Relaxed));
+    metric("values_redacted_total", "counter", "Values that held a secret and were replaced.", recorder.redacted.load(Relaxed));
+    metric("events_dropped_as_noise_total", "counter", "Events that were noise and not stored.", recorder.dropped_noise.load(Relaxed));
     metric(
         "events_lost_total",
         "counter",

@@ -6,9 +6,9 @@
  * @typedef {{terms: Term[], filters: Filters, exclude: Filters, error: string|null}} ParsedFilter
  */
 
-/** Docker's own keys, and `source` for the Docker host; the server refuses any other. */
+/** Docker's own keys, `source` for the Docker host and `noise`; the server refuses any other. */
 export const KEYS = [
-  'config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node',
+  'config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node', 'noise',
   'plugin', 'scope', 'secret', 'service', 'source', 'type', 'volume',
 ];
 /** @type {Record<string, string>} */

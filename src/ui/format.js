@@ -12,6 +12,7 @@
  * @property {string} time     the event's own time, RFC 3339 with nanoseconds
  * @property {string} received the recorder's time
  * @property {string} source
+ * @property {string} [noise]  `healthcheck`: a probe, which says nothing by itself
  * @property {DockerEvent} event
  *
  * @typedef {'bad'|'warn'|'good'|'plain'|'quiet'} Severity
@@ -56,8 +57,8 @@ export function shortId(id) {
   return /^[0-9a-f]{64}$/.test(bare) ? bare.slice(0, 12) : id;
 }
 
-/** @param {DockerEvent} event @returns {boolean} health checks run as execs: three events for each probe */
-export function isExecNoise(event) {
+/** @param {DockerEvent} event @returns {boolean} a command in a container: three events for each */
+function isExec(event) {
   return event.Type === 'container' && /^exec_(create|start|die)\b/.test(event.Action ?? '');
 }
 
@@ -74,7 +75,7 @@ export function severity(event) {
   if (action === 'oom' || action === 'kill') return 'bad';
   if (action === 'health_status: unhealthy') return 'warn';
   if (action === 'start' || action === 'unpause' || action === 'health_status: healthy') return 'good';
-  return isExecNoise(event) ? 'quiet' : 'plain';
+  return isExec(event) ? 'quiet' : 'plain';
 }
 
 /** Docker puts the command of an exec behind the action: `exec_create: sh -c …`. */

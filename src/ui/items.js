@@ -1,7 +1,7 @@
 // From the line of a record to an item of the list, with a marker row wherever the local day changes: rows show
 // the time only, and at 3 a.m. yesterday is not far away.
 
-import { day, isExecNoise } from './format.js';
+import { day } from './format.js';
 
 /** @typedef {import('./rows.js').Item} Item */
 
@@ -13,7 +13,7 @@ export class ItemMaker {
    * @returns {Item[]}
    */
   make(line, record = JSON.parse(line)) {
-    const item = { id: record.id, seq: record.seq, noise: isExecNoise(record.event), line };
+    const item = { id: record.id, seq: record.seq, noise: record.noise !== undefined, line };
     const today = day(record.time);
     // Event times are not monotonic: a straggler from before midnight does not turn the page back.
     if (today <= this.#day) return [item];

@@ -94,7 +94,7 @@ export class EventList {
     this.#schedule();
   }
 
-  /** @param {boolean} fold whether exec noise is left out of the view */
+  /** @param {boolean} fold whether health checks are left out of the view */
   setFold(fold) {
     const anchor = this.#shown[Math.floor(this.#scroller.scrollTop / this.#rowHeight)];
     this.#fold = fold;

@@ -167,8 +167,8 @@ function showListState({ following, unseen, folded, records, dropped }) {
   const older = dropped > 0 ? ` · ${count(dropped)} older ones dropped here, still in the log` : '';
   el('counts').textContent = `${count(records)} ${records === 1 ? 'record' : 'records'}${older}`;
   el('noise').textContent = view.noise
-    ? `exec noise: ${count(folded)} shown · fold`
-    : `exec noise: ${count(folded)} folded · show`;
+    ? `health checks: ${count(folded)} shown · fold`
+    : `health checks: ${count(folded)} folded · show`;
   el('noise').setAttribute('aria-pressed', String(view.noise));
   el('resume').hidden = following || session instanceof RangeSession;
   el('resume').textContent = unseen > 0 ? `${count(unseen)} new · resume` : 'paused · resume';

@@ -6,7 +6,7 @@
  * @property {boolean} range  stored records instead of the live stream
  * @property {string} since   RFC 3339 or empty
  * @property {string} until   RFC 3339 or empty
- * @property {boolean} noise  whether exec noise is shown
+ * @property {boolean} noise  whether health checks are shown
  */
 
 /** @param {string} search @returns {View} */

@@ -155,6 +155,36 @@ test('hostile labels and commands are text', needsAll, async (t) => {
   }
 });
 
+test('health checks are folded, what people run is not', needsAll, async (t) => {
+  const server = await Server.start();
+  t.after(() => server.close());
+  await server.connected();
+  const { page, faultless } = await open(browser, server.base);
+  await live(page);
+  const name = await container(['-d', '--health-cmd', 'test -d /proc', '--health-interval', '300ms'], ['sleep', '1000']);
+  const ended = async () => (await server.records()).filter((r) => r.noise === 'healthcheck' && r.event.Action === 'exec_die').length;
+  await until('probes are recorded', async () => (await ended()) >= 3);
+  await docker('exec', name, 'rm', '-f', '/proc-is-not-gone');
+  await docker('rm', '-f', name);
+  await server.recorded(lastOf(name));
+  await level(server, page);
+  const stored = await server.records();
+  const marked = stored.filter(({ noise }) => noise === 'healthcheck').length;
+  const shown = stored.filter(({ event, noise }) => noise === undefined && event.Actor.Attributes?.name === name && event.Action.startsWith('exec_create')).length;
+  assert.ok(shown >= 1 && shown <= 2, `that of a person and perhaps the first probe: ${shown}`);
+  const button = page.locator('#noise');
+  await until('the page counts them', async () => (await button.innerText()) === `health checks: ${marked} folded · show`);
+  const rows = page.locator('.list .row', { hasText: name }).filter({ hasText: 'exec_create' });
+  await until('the person is shown', async () => (await rows.count()) === shown);
+  assert.equal((await stateOf(page)).missed, 0);
+  await shot(page, 'live-health-folded');
+  await button.click();
+  await until('all of them are shown', async () => (await button.innerText()) === `health checks: ${marked} shown · fold`);
+  await until('there are more rows', async () => (await rows.count()) > shown);
+  assert.equal((await stateOf(page)).missed, 0);
+  faultless();
+});
+
 test('without Docker the page says what is wrong and what to do', needsAll, async (t) => {
   const server = await Server.start('unix:///nonexistent.sock');
   t.after(() => server.close());

@@ -244,7 +244,7 @@ async fn stats_and_healthcheck_tell_how_it_is() {
         &format!("version   {}\n", env!("CARGO_PKG_VERSION")),
         "holds     8 records, ",
         "sequences 1 to 8\n",
-        "received 5, stored 8, duplicates 0, lost 0, malformed 0\n",
+        "received 5, stored 8, duplicates 0, lost 0, malformed 0, redacted 0\n",
         "source    local connected\n",
     ] {
         assert!(human.contains(part), "{part:?} in {human}");

@@ -18,7 +18,9 @@ mod gaps;
 mod history;
 #[path = "../faults/mount.rs"]
 mod mount;
+mod noise;
 mod reconnects;
+mod redaction;
 mod replay;
 mod resume;
 mod retention;

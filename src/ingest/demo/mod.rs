@@ -7,6 +7,7 @@ mod stories;
 
 pub use host::{DemoHost, Pace};
 
+use super::docker::health::by_exec_type;
 use super::{Input, Source, SourceFeed, StatusHandle, stopped};
 use crate::event::Event;
 use crate::time::Timestamp;
@@ -106,7 +107,8 @@ async fn replay(lines: &[String], feed: &mut SourceFeed, status: &StatusHandle) 
 fn input(line: &str, received: Timestamp, status: &StatusHandle) -> Option<Input> {
     let event = Event::from_line(line.as_bytes()).ok()?;
     status.read(1, received);
-    Some(Input::Event { event, received })
+    let noise = by_exec_type(&event);
+    Some(Input::Event { event: event.marked(noise), received })
 }
 
 #[async_trait::async_trait]

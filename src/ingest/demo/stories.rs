@@ -142,7 +142,7 @@ impl DemoHost {
         let Some((container, command)) = self.fleet.get(index).and_then(|c| Some((c.clone(), c.service.health?))) else { return };
         if container.busy_until <= self.now || container.sick_until > self.now {
             let exit_code = if container.sick_until > self.now { "1" } else { "0" };
-            exec(&mut self.script(), &container, &format!("/bin/sh -c {command}"), exit_code);
+            exec(&mut self.script(), &container, "healthcheck", &format!("/bin/sh -c {command}"), exit_code);
         }
     }
 
@@ -230,13 +230,15 @@ fn restart(script: &mut Script<'_>, container: &mut Container) {
 
 /// Somebody looks into a container.
 fn shell(script: &mut Script<'_>, container: &mut Container) {
-    exec(script, container, "sh -c df -h && ls -la /var/lib", "0");
+    exec(script, container, "exec", "sh -c df -h && ls -la /var/lib", "0");
     script.wait(2000, 9000);
 }
 
-fn exec(script: &mut Script<'_>, container: &Container, command: &str, exit_code: &str) {
+/// With the `execType` that newer daemons tell.
+fn exec(script: &mut Script<'_>, container: &Container, kind: &str, command: &str, exit_code: &str) {
     let id = hex(&mut script.host.rng, 64);
-    script.then(container.event(format!("exec_create: {command}"), &[("execID", &id)]));
-    script.then(container.event(format!("exec_start: {command}"), &[("execID", &id)])).wait(20, 90);
-    script.then(container.event("exec_die", &[("execID", &id), ("exitCode", exit_code)]));
+    let exec = [("execID", id.as_str()), ("execType", kind)];
+    script.then(container.event(format!("exec_create: {command}"), &exec));
+    script.then(container.event(format!("exec_start: {command}"), &exec)).wait(20, 90);
+    script.then(container.event("exec_die", &[("execID", id.as_str()), ("execType", kind), ("exitCode", exit_code)]));
 }

@@ -2,6 +2,7 @@
 
 mod engine;
 mod error;
+pub(in crate::ingest) mod health;
 mod lag;
 mod observe;
 mod reading;

@@ -3,6 +3,7 @@
 use super::Timing;
 use super::engine::Engine;
 use super::error::IngestError;
+use super::health::Marker;
 use super::lag::{CAUGHT_UP_AFTER, Lag};
 use super::observe::Observer;
 use super::replay::Replay;
@@ -55,17 +56,23 @@ pub(super) struct Sink {
 pub(super) struct Reading {
     stream: EventStream,
     splitter: LineSplitter,
-    replay: Replay,
-    lag: Lag,
+    lines: Lines,
     /// When bytes came last.
     heard: Instant,
+}
+
+/// What is known of one stream's lines.
+struct Lines {
+    replay: Replay,
+    lag: Lag,
+    marker: Option<Marker>,
 }
 
 impl Reading {
     pub(super) fn new(timing: &Timing, stream: EventStream) -> Self {
         let replay = Replay::new(stream.requested, stream.date, timing.replay_quiet);
-        let lag = Lag::new(stream.requested);
-        Self { stream, splitter: LineSplitter::default(), replay, lag, heard: Instant::now() }
+        let lines = Lines { replay, lag: Lag::new(stream.requested), marker: None };
+        Self { stream, splitter: LineSplitter::default(), lines, heard: Instant::now() }
     }
 
     /// Reads until the stream ends, or is no longer to be trusted. May be dropped at any time.
@@ -74,6 +81,7 @@ impl Reading {
         let heard = AtomicBool::new(true);
         let silence = silence(engine.as_ref(), &heard);
         tokio::pin!(silence);
+        self.lines.marker = Some(observer.probes().marker(engine.as_ref().map(|engine| engine.docker.clone())));
         // Once the replay has been read, so that what it tells of earlier times does not come after newer states.
         let mut to_observe = engine.as_ref().map(|engine| observer.clone().run(engine.docker.clone(), observations.clone()));
         let mut _observing = None;
@@ -83,9 +91,9 @@ impl Reading {
                 biased;
                 () = observations.closed() => Step::Closed,
                 bytes = self.stream.next() => Step::Bytes(bytes),
-                () = self.replay.silence() => Step::Quiet,
+                () = self.lines.replay.silence() => Step::Quiet,
                 () = sink.feed.flush_overflow(), if sink.feed.overflowed() => Step::Flushed,
-                () = sleep_until(caught_up_at), if self.lag.is_long() => Step::CaughtUp,
+                () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Step::CaughtUp,
                 () = &mut silence => Step::Silent,
             };
             match step {
@@ -99,7 +107,7 @@ impl Reading {
                     return End::Failed(error);
                 }
                 Step::Quiet => {
-                    if let Some(end) = self.replay.end() {
+                    if let Some(end) = self.lines.replay.end() {
                         sink.feed.send_reserved(end);
                     }
                 }
@@ -108,10 +116,10 @@ impl Reading {
                 Step::Silent => return End::Silent,
                 Step::Closed => return End::Closed,
             }
-            if let Some(doubt) = self.lag.doubt(self.heard.elapsed() >= CAUGHT_UP_AFTER) {
+            if let Some(doubt) = self.lines.lag.doubt(self.heard.elapsed() >= CAUGHT_UP_AFTER) {
                 return End::Doubtful(doubt);
             }
-            if !self.replay.is_open()
+            if !self.lines.replay.is_open()
                 && let Some(observe) = to_observe.take()
             {
                 _observing = Some(Task::spawn(observe));
@@ -121,7 +129,7 @@ impl Reading {
 
     /// Whether the daemon's ring was read, so that something came of the connection.
     pub(super) fn has_replayed(&self) -> bool {
-        !self.replay.is_open()
+        !self.lines.replay.is_open()
     }
 
     /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and still sends how its containers
@@ -155,19 +163,19 @@ impl Reading {
     }
 
     fn take(&mut self, bytes: &[u8], sink: &mut Sink, observer: Option<&Observer>) {
-        let Self { splitter, replay, lag, .. } = self;
+        let Self { splitter, lines, .. } = self;
         self.heard = Instant::now();
-        replay.heard();
+        lines.replay.heard();
         sink.received = Timestamp::now();
-        splitter.push(bytes, |line| sink.take(line, replay, lag, observer));
+        splitter.push(bytes, |line| lines.take(line, sink, observer));
         sink.count();
     }
 
     /// The stream is over: a last line without its end is a line all the same.
     fn end(&mut self, sink: &mut Sink) {
-        let Self { splitter, replay, lag, .. } = self;
+        let Self { splitter, lines, .. } = self;
         sink.received = Timestamp::now();
-        splitter.finish(|line| sink.take(line, replay, lag, None));
+        splitter.finish(|line| lines.take(line, sink, None));
         sink.count();
     }
 }
@@ -180,6 +188,43 @@ async fn silence(engine: Option<&Engine>, heard: &AtomicBool) {
     }
 }
 
+impl Lines {
+    fn take(&mut self, line: Line<'_>, sink: &mut Sink, observer: Option<&Observer>) {
+        let received = sink.received;
+        let malformed = |bytes: u64, start: &[u8], why: String| Input::Malformed { received, bytes, why, sample: sample(start) };
+        let input = match line {
+            Line::Whole(line) => match Event::from_line(line) {
+                Ok(event) => Input::Event { event: self.marked(event), received },
+                Err(error) => malformed(line.len() as u64, line, error.to_string()),
+            },
+            Line::TooLong { bytes, start } => malformed(bytes, start, format!("the line is longer than {MAX_LINE_BYTES} bytes")),
+        };
+        let time = if let Input::Event { event, .. } = &input { event.fields().time } else { None };
+        if self.replay.is_open()
+            && let Some(end) = self.replay.before_line(time)
+        {
+            sink.feed.send_reserved(end);
+        }
+        if !self.replay.is_open() {
+            self.lag.line(time, received);
+        }
+        if let Input::Event { event, .. } = &input {
+            sink.events += 1;
+            if let Some(observer) = observer {
+                observer.heard(event);
+            }
+        }
+        sink.feed.offer(input);
+    }
+
+    fn marked(&self, event: Event) -> Event {
+        match &self.marker {
+            Some(marker) => marker.mark(event),
+            None => event,
+        }
+    }
+}
+
 impl Sink {
     pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
         Self { feed, status, received: Timestamp::now(), events: 0 }
@@ -189,34 +234,6 @@ impl Sink {
     async fn make_room(&mut self, bytes: &Bytes) {
         let lines = memchr::memchr_iter(b'\n', bytes).count() + 1;
         self.feed.make_room(lines, bytes.len()).await;
-    }
-
-    fn take(&mut self, line: Line<'_>, replay: &mut Replay, lag: &mut Lag, observer: Option<&Observer>) {
-        let malformed =
-            |bytes: u64, start: &[u8], why: String| Input::Malformed { received: self.received, bytes, why, sample: sample(start) };
-        let input = match line {
-            Line::Whole(line) => match Event::from_line(line) {
-                Ok(event) => Input::Event { event, received: self.received },
-                Err(error) => malformed(line.len() as u64, line, error.to_string()),
-            },
-            Line::TooLong { bytes, start } => malformed(bytes, start, format!("the line is longer than {MAX_LINE_BYTES} bytes")),
-        };
-        let time = if let Input::Event { event, .. } = &input { event.fields().time } else { None };
-        if replay.is_open()
-            && let Some(end) = replay.before_line(time)
-        {
-            self.feed.send_reserved(end);
-        }
-        if !replay.is_open() {
-            lag.line(time, self.received);
-        }
-        if let Input::Event { event, .. } = &input {
-            self.events += 1;
-            if let Some(observer) = observer {
-                observer.heard(event);
-            }
-        }
-        self.feed.offer(input);
     }
 
     /// Once per chunk rather than per line, since the status is behind a lock.

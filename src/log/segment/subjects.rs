@@ -286,7 +286,7 @@ impl Candidates<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
+    use crate::event::{Event, Noise};
     use crate::filter::Subject as Matched;
     use proptest::prelude::*;
 
@@ -334,7 +334,8 @@ mod tests {
                 let candidates = subjects.candidates(&filter);
                 for (at, frame) in frames.iter().enumerate() {
                     let holds = frame.iter().any(|(source, kind, action, id, name)| {
-                        filter.matches(&Matched { source, event: &event(kind, action, id, name).view() })
+                        let noise = name.len().is_multiple_of(2).then_some(Noise::HealthCheck);
+                        filter.matches(&Matched { source, noise, event: &event(kind, action, id, name).view() })
                     });
                     prop_assert!(!holds || candidates.may_match(at), "{filter} in {frame:?}");
                 }

@@ -16,7 +16,8 @@ async fn every_reader_gets_the_whole_life() {
     let Some(engine) = Engine::given("life") else { return };
     let _alone = ENGINE.lock().await;
     let dir = TempDir::new().unwrap();
-    let mut ship = Ship::start(dir.path(), &engine.url);
+    // The daemon's own lines are the measure, command lines and all.
+    let mut ship = Ship::start_with(dir.path(), &["--docker-host", &engine.url, "--redact", "none"]);
     let url = ship.url.clone();
     let wire = engine.wire();
     let reference = Background::start(&mut engine.cli(&["events", "--since", "0", "--format", "{{json .}}"]));

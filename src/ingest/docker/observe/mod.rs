@@ -8,6 +8,7 @@ mod model;
 mod snapshot;
 
 use super::Timing;
+use super::health::Probes;
 use crate::event::Event;
 use crate::ingest::Observations;
 use crate::time::Timestamp;
@@ -55,6 +56,8 @@ struct Shared {
     /// Events on their way get so long before a difference counts.
     grace: Duration,
     model: Mutex<Model>,
+    /// What inspections tell of health checks.
+    probes: Probes,
     /// The next look tells everything: nothing was told yet, or events were lost on the way to the log.
     baseline_due: AtomicBool,
     last_baseline: Mutex<Option<Instant>>,
@@ -68,9 +71,15 @@ impl Observer {
             baseline_every: timing.baseline_every,
             grace: timing.observation_grace,
             model: Mutex::default(),
+            probes: Probes::default(),
             baseline_due: AtomicBool::new(true),
             last_baseline: Mutex::new(None),
         }))
+    }
+
+    /// The probes of this host's containers.
+    pub(super) fn probes(&self) -> &Probes {
+        &self.0.probes
     }
 
     /// Takes an event into account that is on its way to the log.
@@ -122,7 +131,7 @@ impl Observer {
         for (key, was) in self.differences(&seen).into_iter().filter(|(key, _)| suspects.iter().any(|(suspect, _)| suspect == key)) {
             let snapshot = seen.things.iter().find(|thing| (thing.kind, thing.id.as_str()) == (key.0, key.1.as_str()));
             told += usize::from(match snapshot {
-                Some(listed) if depth == Depth::Glance => match inspect(docker, listed.clone()).await {
+                Some(listed) if depth == Depth::Glance => match self.inspect(docker, listed.clone()).await {
                     Some(snapshot) => self.tell(&snapshot, "difference", Some(&was), out).await,
                     None => false,
                 },
@@ -194,7 +203,7 @@ impl Observer {
         } else {
             let mut listed = listed.into_iter();
             let first: Vec<Snapshot> = listed.by_ref().take(MAX_CONTAINERS).collect();
-            let mut inspections = stream::iter(first).map(|container| inspect(docker, container)).buffer_unordered(CONCURRENT);
+            let mut inspections = stream::iter(first).map(|container| self.inspect(docker, container)).buffer_unordered(CONCURRENT);
             while let Some(inspected) = inspections.next().await {
                 seen.things.extend(inspected);
             }
@@ -203,6 +212,22 @@ impl Observer {
             self.see_the_rest(docker, &mut seen).await;
         }
         Ok(seen)
+    }
+
+    /// A listed container, inspected; as the list shows it where that fails. `None` if it has gone meanwhile: there will be an event.
+    async fn inspect(&self, docker: &Docker, listed: Snapshot) -> Option<Snapshot> {
+        let asked = Timestamp::now();
+        match docker.inspect_container(&listed.id, None::<InspectContainerOptions>).await {
+            Ok(container) => {
+                self.0.probes.learn(&listed.id, &container);
+                Some(Snapshot::container(&listed.id, asked, container))
+            }
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => None,
+            Err(error) => {
+                tracing::debug!(container = %listed.id, %error, "cannot be inspected");
+                Some(listed)
+            }
+        }
     }
 
     async fn see_the_rest(&self, docker: &Docker, seen: &mut Seen) {
@@ -251,18 +276,5 @@ fn plural(kind: Kind) -> &'static str {
         Kind::Network => "networks",
         Kind::Volume => "volumes",
         Kind::Image => "images",
-    }
-}
-
-/// A listed container, inspected; as the list shows it where that fails. `None` if it has gone meanwhile: there will be an event.
-async fn inspect(docker: &Docker, listed: Snapshot) -> Option<Snapshot> {
-    let asked = Timestamp::now();
-    match docker.inspect_container(&listed.id, None::<InspectContainerOptions>).await {
-        Ok(container) => Some(Snapshot::container(&listed.id, asked, container)),
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => None,
-        Err(error) => {
-            tracing::debug!(container = %listed.id, %error, "cannot be inspected");
-            Some(listed)
-        }
     }
 }

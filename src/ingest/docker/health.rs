@@ -1,0 +1,264 @@
+//! Which execs are probes of a health check.
+//!
+//! moby runs a probe as an exec and tells it as one: `exec_create`, `exec_start` and `exec_die`, without a word of who wanted it. So a probe is recognised by its
+//! command line, which is that of the container's `Config.Healthcheck` (moby `daemon/health.go`, `cmdProbe.run`), and its `exec_die`, which has none, by its `execID`.
+//! Where a daemon says `execType` (moby PR 53682), that counts instead. An exec that somebody runs with the very command line of the probe cannot be told apart.
+//!
+//! Reading never waits for an inspection: what comes before a container is known goes unmarked, at most its first probes.
+
+use super::wire::Task;
+use crate::event::{Event, Noise};
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::InspectContainerOptions;
+use futures_util::StreamExt as _;
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Containers whose probe is remembered.
+const MAX_KNOWN: usize = 4096;
+/// Probes under way, whose `exec_die` is still to come.
+const MAX_PROBES: usize = 4096;
+/// Containers that wait to be inspected; of more, the next exec asks again.
+const MAX_ASKED: usize = 64;
+/// Inspections at a time.
+const CONCURRENT: usize = 2;
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Attributes of Docker's.
+const EXEC_ID: &str = "execID";
+const EXEC_TYPE: &str = "execType";
+/// A probe, in `execType`.
+const HEALTHCHECK: &str = "healthcheck";
+/// What `Test` begins with when it is a line for the shell, and when it is a command.
+const CMD_SHELL: &str = "CMD-SHELL";
+const CMD: &str = "CMD";
+const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// What is known of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Probe {
+    /// It was asked for.
+    Asked,
+    /// There is none.
+    None,
+    /// Its command line, as the events show it.
+    Command(Arc<str>),
+}
+
+/// The probes of one host's containers; outlives connections.
+#[derive(Debug, Clone)]
+pub(super) struct Probes {
+    containers: Arc<Cache<String, Probe>>,
+    /// `execID`s of probes.
+    execs: Arc<Cache<String, ()>>,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self { containers: Arc::new(Cache::new(MAX_KNOWN)), execs: Arc::new(Cache::new(MAX_PROBES)) }
+    }
+}
+
+impl Probes {
+    /// Takes note of what an inspection shows.
+    pub(super) fn learn(&self, id: &str, container: &ContainerInspectResponse) {
+        self.containers.insert(id.to_owned(), command(container).map_or(Probe::None, |command| Probe::Command(command.into())));
+    }
+
+    /// Marks events, and has containers inspected that it does not know; without a daemon to ask, it knows what others have learnt.
+    pub(super) fn marker(&self, docker: Option<Docker>) -> Marker {
+        let (ask, asked) = mpsc::channel(MAX_ASKED);
+        let probes = self.clone();
+        let asking = docker.map(|docker| Task::spawn(probes.inspect(docker, asked)));
+        Marker { probes: self.clone(), ask, _asking: asking }
+    }
+
+    async fn inspect(self, docker: Docker, asked: mpsc::Receiver<String>) {
+        let (probes, docker) = (&self, &docker);
+        let look = |id: String| async move {
+            match timeout(ANSWER_TIMEOUT, docker.inspect_container(&id, None::<InspectContainerOptions>)).await {
+                Ok(Ok(container)) => probes.learn(&id, &container),
+                // Gone already, and its id does not come again.
+                Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => probes.containers.insert(id, Probe::None),
+                // A proxy may forbid it; asking again for every probe would be noise of another kind.
+                Ok(Err(error)) => tracing::debug!(%error, "a container's health check is not known, so its probes are not marked"),
+                Err(_) => {
+                    probes.containers.remove(&id);
+                }
+            }
+        };
+        ReceiverStream::new(asked).for_each_concurrent(CONCURRENT, look).await;
+    }
+}
+
+/// Marks the events of one connection.
+pub(super) struct Marker {
+    probes: Probes,
+    ask: mpsc::Sender<String>,
+    _asking: Option<Task<()>>,
+}
+
+impl Marker {
+    /// The event, marked if it is noise. Looks at the message as the daemon sent it, so it must come before secrets are taken out.
+    pub(super) fn mark(&self, event: Event) -> Event {
+        let noise = self.noise(&event);
+        if noise.is_some() { event.marked(noise) } else { event }
+    }
+
+    fn noise(&self, event: &Event) -> Option<Noise> {
+        let fields = event.fields();
+        if fields.kind != "container" || !fields.action.starts_with("exec_") {
+            return None;
+        }
+        let view = event.view();
+        if view.attribute(EXEC_TYPE).is_some() {
+            return by_exec_type(event);
+        }
+        let exec = view.attribute(EXEC_ID)?;
+        let known = match fields.action.split_once(": ") {
+            // Without a command it can only be known from before.
+            None => self.probes.execs.get(exec).is_some(),
+            Some((_, command)) => self.is_probe(&fields.actor_id, command),
+        };
+        if known && fields.action != "exec_die" {
+            self.probes.execs.insert(exec.to_owned(), ());
+        }
+        known.then_some(Noise::HealthCheck)
+    }
+
+    fn is_probe(&self, container: &str, command: &str) -> bool {
+        match self.probes.containers.get(container) {
+            Some(Probe::Command(probe)) => *probe == *command,
+            Some(Probe::None | Probe::Asked) => false,
+            None => {
+                if self.ask.try_send(container.to_owned()).is_ok() {
+                    self.probes.containers.insert(container.to_owned(), Probe::Asked);
+                }
+                false
+            }
+        }
+    }
+}
+
+/// What a daemon says itself of an exec.
+pub(in crate::ingest) fn by_exec_type(event: &Event) -> Option<Noise> {
+    let is_exec = event.fields().action.starts_with("exec_");
+    (is_exec && event.view().attribute(EXEC_TYPE) == Some(HEALTHCHECK)).then_some(Noise::HealthCheck)
+}
+
+/// The command line of a container's probe, as the events show it: the command and its arguments with blanks in between, and one behind a command without any.
+fn command(container: &ContainerInspectResponse) -> Option<String> {
+    let config = container.config.as_ref()?;
+    let (kind, test) = config.healthcheck.as_ref()?.test.as_deref()?.split_first()?;
+    let shell = match &config.shell {
+        Some(shell) if !shell.is_empty() => shell.iter().map(String::as_str).collect(),
+        _ => DEFAULT_SHELL.to_vec(),
+    };
+    let words: Vec<&str> = match kind.as_str() {
+        CMD_SHELL => shell.into_iter().chain(test.iter().map(String::as_str)).collect(),
+        CMD => test.iter().map(String::as_str).collect(),
+        _ => return None,
+    };
+    let (first, arguments) = words.split_first()?;
+    Some(format!("{first} {}", arguments.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(config: &str) -> ContainerInspectResponse {
+        serde_json::from_str(&format!(r#"{{"Config":{config}}}"#)).unwrap()
+    }
+
+    fn event(container: &str, action: &str, exec: &str, more: &str) -> Event {
+        let action = serde_json::Value::from(action);
+        let line =
+            format!(r#"{{"Type":"container","Action":{action},"Actor":{{"ID":"{container}","Attributes":{{"execID":"{exec}"{more}}}}}}}"#);
+        Event::from_line(line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn command_lines_are_those_of_the_events() {
+        for (config, expected) in [
+            (
+                r#"{"Healthcheck":{"Test":["CMD-SHELL","curl -f \"http://x\" || exit 1"]}}"#,
+                Some(r#"/bin/sh -c curl -f "http://x" || exit 1"#),
+            ),
+            (
+                r#"{"Healthcheck":{"Test":["CMD-SHELL","x"]},"Shell":["/bin/bash","-eo","pipefail","-c"]}"#,
+                Some("/bin/bash -eo pipefail -c x"),
+            ),
+            (r#"{"Healthcheck":{"Test":["CMD-SHELL","x"]},"Shell":[]}"#, Some("/bin/sh -c x")),
+            (r#"{"Healthcheck":{"Test":["CMD","/check","--fast","a b"]}}"#, Some("/check --fast a b")),
+            (r#"{"Healthcheck":{"Test":["CMD","/check"]}}"#, Some("/check ")),
+            (r#"{"Healthcheck":{"Test":["CMD"]}}"#, None),
+            (r#"{"Healthcheck":{"Test":["NONE"]}}"#, None),
+            (r#"{"Healthcheck":{"Test":[]}}"#, None),
+            (r#"{"Healthcheck":{}}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(command(&container(config)).as_deref(), expected, "{config}");
+        }
+    }
+
+    #[test]
+    fn probes_are_marked_from_create_to_die_and_nothing_else_is() {
+        let probes = Probes::default();
+        probes.learn("c1", &container(r#"{"Healthcheck":{"Test":["CMD-SHELL","true"]}}"#));
+        probes.learn("c2", &container("{}"));
+        let marker = probes.marker(None);
+        let marked = |event: Event| marker.mark(event).noise().is_some();
+        for (action, exec, expected) in [
+            ("exec_create: /bin/sh -c true", "e1", true),
+            ("exec_create: /bin/sh -c ls", "e2", false),
+            ("exec_start: /bin/sh -c true", "e1", true),
+            ("exec_start: /bin/sh -c ls", "e2", false),
+            ("exec_die", "e2", false),
+            ("exec_die", "e1", true),
+            ("exec_die", "e1", true),
+            ("health_status: healthy", "e1", false),
+            ("die", "e1", false),
+        ] {
+            assert_eq!(marked(event("c1", action, exec, "")), expected, "{action} {exec}");
+        }
+        assert!(!marked(event("c2", "exec_create: /bin/sh -c true", "e3", "")), "another container's command");
+        // What a newer daemon says counts, whatever the command is.
+        assert!(!marked(event("c1", "exec_create: /bin/sh -c true", "e4", r#","execType":"exec""#)));
+        assert!(marked(event("c9", "exec_die", "e5", r#","execType":"healthcheck""#)));
+        let plain = event("c1", "exec_create: /bin/sh -c ls", "e2", "");
+        assert_eq!(marker.mark(plain.clone()), plain, "the message stays as it is");
+    }
+
+    #[test]
+    fn an_unknown_container_is_asked_for_once() {
+        let (ask, mut asked) = mpsc::channel(1);
+        let probes = Probes::default();
+        let marker = Marker { probes: probes.clone(), ask, _asking: None };
+        let probe = |id: &str| marker.mark(event(id, "exec_create: /bin/sh -c true", "e", "")).noise().is_some();
+        assert!(!probe("c1") && !probe("c1"));
+        assert!(!probe("c2"), "nobody waits for a place in the queue");
+        assert_eq!((asked.try_recv(), asked.try_recv().is_err()), (Ok("c1".to_owned()), true));
+        assert!(!probe("c2"));
+        assert_eq!(asked.try_recv(), Ok("c2".to_owned()), "it was asked for the next time");
+        probes.learn("c1", &container(r#"{"Healthcheck":{"Test":["CMD-SHELL","true"]}}"#));
+        assert!(probe("c1"));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let probes = Probes::default();
+        let known = container(r#"{"Healthcheck":{"Test":["CMD","x"]}}"#);
+        let marker = probes.marker(None);
+        for n in 0..2 * MAX_KNOWN {
+            probes.learn(&n.to_string(), &known);
+            marker.mark(event(&n.to_string(), "exec_create: x ", &n.to_string(), ""));
+        }
+        assert!(probes.containers.len() <= MAX_KNOWN && probes.execs.len() <= MAX_PROBES);
+    }
+}

@@ -1,0 +1,133 @@
+//! Redaction: secrets are taken out of a message before anything keeps it, and it shows that they were.
+//!
+//! Only the values that a rule names are replaced, by `[redacted]` and the rule's name; every other byte of the message stays as Docker sent it.
+//!
+//! | rule | what is replaced |
+//! |---|---|
+//! | `exec-command` | the command behind `exec_create: `, `exec_start: `, `exec_detach: `, `exec_die: ` in `Action` and in its older name, `status` |
+//! | `secret-name` | attributes whose name says so ([`names`]) |
+//! | `url-password` | the password in `scheme://user:password@host`, wherever in an attribute ([`url`]) |
+//! | `private-key` | attributes with a private key in PEM |
+//! | `attribute:GLOB` | attributes that the user has named |
+
+mod names;
+mod rules;
+mod url;
+mod walk;
+
+pub use rules::{MAX_GLOBS, Rule, Rules, UnknownRule};
+
+use crate::event::Event;
+use aho_corasick::AhoCorasick;
+use memchr::memchr;
+use rules::Glob;
+
+/// Attributes that no rule touches: numbers and ids of Docker's own, which tell apart what is otherwise the same event. Whoever compares stored events with
+/// new ones may rely on these, whatever the rules were when they were stored.
+pub const KEPT_ATTRIBUTES: [&str; 4] = ["container", "execID", "exitCode", "signal"];
+/// Rule of a line that is no message and may hold a secret.
+const MALFORMED_SAMPLE: &str = "malformed-sample";
+/// What every replacement begins with.
+pub const REDACTED: &str = "[redacted]";
+
+/// Without one of these, in any case, a message has nothing for the default rules. A letter behind `\u` may be part of any of them.
+const TRIGGERS: [&str; 16] = [
+    r"\u",
+    "exec_create: ",
+    "exec_start: ",
+    "exec_detach: ",
+    "exec_die: ",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "basic",
+    "key",
+    ":/",
+    r":\/",
+];
+/// From this one on they mean nothing in a message without an `@`.
+const FIRST_URL_TRIGGER: usize = 14;
+
+/// Takes secrets out of messages.
+#[derive(Debug)]
+pub struct Redactor {
+    rules: Rules,
+    attributes: Vec<(Glob, String)>,
+    except: Vec<Glob>,
+    /// Finds what may need a closer look; `None`: everything may.
+    triggers: Option<AhoCorasick>,
+}
+
+/// A message without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redacted {
+    /// The message.
+    pub event: Event,
+    /// How many values were replaced in it.
+    pub values: u64,
+}
+
+impl Redactor {
+    /// By these rules.
+    pub fn new(rules: Rules) -> Self {
+        let attributes: Vec<_> = rules.attributes.iter().map(|text| (Glob::new(text), format!("attribute:{text}"))).collect();
+        let except = rules.except.iter().map(|text| Glob::new(text)).collect();
+        // The longest piece of a glob that looks the same in JSON; a glob without one could mean any name.
+        let pieces: Option<Vec<&str>> = attributes.iter().map(|(glob, _)| glob.plain_piece()).collect();
+        let triggers = pieces.and_then(|pieces| {
+            let patterns = TRIGGERS.into_iter().chain(pieces);
+            AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok()
+        });
+        Self { rules, attributes, except, triggers }
+    }
+
+    /// Whether there is any rule.
+    pub fn is_on(&self) -> bool {
+        self.rules != Rules { except: self.rules.except.clone(), ..Rules::none() }
+    }
+
+    /// The message without its secrets; `None`: it has none.
+    pub fn redact(&self, event: &Event) -> Option<Redacted> {
+        let json = event.as_json();
+        if !self.is_on() || !self.may_hold_a_secret(json) {
+            return None;
+        }
+        let edits = walk::edits(self, json);
+        let values = edits.len() as u64;
+        (values > 0).then(|| Redacted { event: event.with_values(&edits), values })
+    }
+
+    /// What stands for a piece of a line that is no message; `None`: it may be shown as it is.
+    pub fn redact_sample(&self, sample: &str) -> Option<String> {
+        // Samples have their backslashes doubled, and may end before the blank that makes a command.
+        let suspect = || self.may_hold_a_secret(sample) || sample.contains("exec_") || sample.contains(r"\\u");
+        (self.is_on() && suspect()).then(|| replacement(MALFORMED_SAMPLE))
+    }
+
+    fn has_globs(&self) -> bool {
+        !(self.attributes.is_empty() && self.except.is_empty())
+    }
+
+    /// May be wrong in one direction only.
+    fn may_hold_a_secret(&self, text: &str) -> bool {
+        let Some(triggers) = &self.triggers else { return true };
+        let mut has_at = None;
+        triggers.find_iter(text).any(|found| {
+            let pattern = found.pattern().as_usize();
+            let of_a_url = (FIRST_URL_TRIGGER..TRIGGERS.len()).contains(&pattern);
+            !of_a_url || *has_at.get_or_insert_with(|| memchr(b'@', text.as_bytes()).is_some())
+        })
+    }
+}
+
+/// What stands where a rule found a secret.
+fn replacement(rule: &str) -> String {
+    format!("{REDACTED} ({rule})")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Where in a message the secrets lie. Values are slices of the message, so that their places are known.
+
+use super::rules::Rule;
+use super::{KEPT_ATTRIBUTES, REDACTED, Redactor, names, replacement, url};
+use crate::event::quote;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+/// Actions whose second part is a command line.
+const EXEC: [&str; 4] = ["exec_create", "exec_start", "exec_detach", "exec_die"];
+/// Docker's attributes are strings. Values within values are looked at this deep; deeper ones go as a whole if anything in them is suspect.
+const MAX_DEPTH: usize = 8;
+/// Stands for the name of a rule where a value was too deep to be looked at.
+const TOO_DEEP: &str = "too-deep";
+const BEGIN: &str = "-----BEGIN ";
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+/// A value's place in the message, and the JSON to put there.
+pub(super) type Edit = (Range<usize>, String);
+
+/// What is to be replaced in the message `json`, in order.
+pub(super) fn edits(redactor: &Redactor, json: &str) -> Vec<Edit> {
+    let mut walk = Walk { redactor, json, edits: Vec::new() };
+    for (key, value) in Members::of(json) {
+        match &*text(key) {
+            "Action" | "status" => walk.action(value),
+            "Actor" => {
+                let attributes = Members::of(value.get()).into_iter().filter(|(key, _)| text(key) == "Attributes");
+                attributes.for_each(|(_, value)| walk.value(value, false, 0));
+            }
+            _ => {}
+        }
+    }
+    walk.edits
+}
+
+struct Walk<'a> {
+    redactor: &'a Redactor,
+    json: &'a str,
+    edits: Vec<Edit>,
+}
+
+impl<'a> Walk<'a> {
+    fn replace(&mut self, value: &RawValue, by: &str) {
+        let by = quote(by);
+        let from = (value.get().as_ptr() as usize).checked_sub(self.json.as_ptr() as usize);
+        // What was redacted before stays as it is.
+        if let Some(from) = from.filter(|_| value.get() != by) {
+            self.edits.push((from..from + value.get().len(), by));
+        }
+    }
+
+    fn action(&mut self, value: &RawValue) {
+        if !self.redactor.rules.has(Rule::ExecCommand) || !value.get().starts_with('"') {
+            return;
+        }
+        let action = text(value);
+        if let Some((verb, command)) = action.split_once(": ")
+            && EXEC.iter().any(|exec| verb.starts_with(exec))
+            && !command.is_empty()
+        {
+            self.replace(value, &format!("{verb}: {}", replacement(Rule::ExecCommand.name())));
+        }
+    }
+
+    fn attribute(&mut self, key: &'a RawValue, value: &'a RawValue, excepted: bool, depth: usize) {
+        let name = text(key);
+        let kept = depth == 1 && KEPT_ATTRIBUTES.contains(&&*name);
+        if kept || matches!(value.get(), r#""""# | "null" | "[]" | "{}") {
+            return;
+        }
+        let redactor = self.redactor;
+        // Only for globs, of which there are none by default.
+        let lower = if redactor.has_globs() { name.to_ascii_lowercase() } else { String::new() };
+        if let Some((_, rule)) = redactor.attributes.iter().find(|(glob, _)| glob.matches(&lower)) {
+            return self.replace(value, &replacement(rule));
+        }
+        let excepted = excepted || redactor.except.iter().any(|glob| glob.matches(&lower));
+        if !excepted && redactor.rules.has(Rule::SecretName) && names::look_secret(&name) {
+            return self.replace(value, &replacement(Rule::SecretName.name()));
+        }
+        self.value(value, excepted, depth);
+    }
+
+    fn value(&mut self, value: &'a RawValue, excepted: bool, depth: usize) {
+        match value.get().as_bytes().first() {
+            Some(b'"') => self.string(value, excepted),
+            Some(b'{' | b'[') if depth > MAX_DEPTH && !self.redactor.may_hold_a_secret(value.get()) => {}
+            Some(b'{' | b'[') if depth > MAX_DEPTH => self.replace(value, &replacement(TOO_DEEP)),
+            Some(b'{') => {
+                for (key, value) in Members::of(value.get()) {
+                    self.attribute(key, value, excepted, depth + 1);
+                }
+            }
+            Some(b'[') => {
+                let elements: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
+                for element in elements {
+                    self.value(element, excepted, depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn string(&mut self, value: &RawValue, excepted: bool) {
+        let rules = &self.redactor.rules;
+        let text = text(value);
+        if rules.has(Rule::PrivateKey) && holds_private_key(&text) {
+            return self.replace(value, &replacement(Rule::PrivateKey.name()));
+        }
+        if excepted || !rules.has(Rule::UrlPassword) {
+            return;
+        }
+        let passwords = url::passwords(&text);
+        if passwords.is_empty() {
+            return;
+        }
+        let mut redacted = String::with_capacity(text.len());
+        let mut from = 0;
+        for password in passwords {
+            redacted.push_str(text.get(from..password.start).unwrap_or_default());
+            redacted.push_str(&replacement(Rule::UrlPassword.name()));
+            from = password.end;
+        }
+        redacted.push_str(text.get(from..).unwrap_or(REDACTED));
+        self.replace(value, &redacted);
+    }
+}
+
+/// `-----BEGIN EC PRIVATE KEY-----` and its relatives.
+fn holds_private_key(text: &str) -> bool {
+    text.match_indices(BEGIN).any(|(at, _)| {
+        let label = text.get(at + BEGIN.len()..).unwrap_or_default();
+        let end = label.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ')).unwrap_or(label.len());
+        label.get(..end).is_some_and(|label| label.contains(PRIVATE_KEY))
+    })
+}
+
+/// The text of a JSON string. Halves of surrogate pairs, which serde takes for an error and Docker never sends, become replacement characters; what is
+/// no string stays JSON.
+fn text(raw: &RawValue) -> Cow<'_, str> {
+    struct Bytes;
+    impl<'de> Visitor<'de> for Bytes {
+        type Value = Cow<'de, str>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON string")
+        }
+        fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+            Ok(String::from_utf8_lossy(bytes))
+        }
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+            Ok(String::from_utf8_lossy(bytes).into_owned().into())
+        }
+    }
+    if let Some(plain) = raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"')).filter(|text| !text.contains('\\')) {
+        return Cow::Borrowed(plain);
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_bytes(Bytes).unwrap_or(Cow::Borrowed(raw.get()))
+}
+
+/// The members of an object, each as it is written, in that order; none of any other value.
+struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn of(json: &'a str) -> Vec<(&'a RawValue, &'a RawValue)> {
+        serde_json::from_str::<Self>(json).map_or_else(|_| Vec::new(), |members| members.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Vec<(&'de RawValue, &'de RawValue)>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Collect).map(Members)
+    }
+}
