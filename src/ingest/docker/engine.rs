@@ -1,7 +1,8 @@
-//! What is asked of the daemon beside the event stream, through bollard, on connections of its own.
+//! What is asked of the daemon beside the event stream, through bollard, on connections of their own.
 
 use super::Timing;
 use super::error::IngestError;
+use super::transport::Transport;
 use crate::ingest::StatusHandle;
 use crate::ingest::endpoint::Endpoint;
 use bollard::errors::Error;
@@ -13,6 +14,8 @@ use tokio::time::{sleep, timeout};
 
 /// bollard's own limit for an answer. Ours are shorter; this one is for what they do not cover.
 const BOLLARD_TIMEOUT_SECONDS: u64 = 20;
+/// For the URLs that bollard makes. Where they lead is the transport's business.
+const ANY_HOST: &str = "http://docker";
 /// What stands for a version that the daemon would not tell.
 const UNKNOWN: &str = "unknown";
 /// Unanswered pings in a row before the daemon counts as silent.
@@ -33,11 +36,10 @@ pub(super) struct Engine {
 impl Engine {
     /// Connects lazily.
     pub(super) fn new(endpoint: &Endpoint, timing: &Timing) -> Result<Self, Error> {
-        let url = endpoint.to_string();
-        let docker = match endpoint {
-            Endpoint::Unix(_) => Docker::connect_with_unix(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
-            Endpoint::Tcp { .. } => Docker::connect_with_http(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
-        }?;
+        let transport = Transport::new(endpoint, timing);
+        let request = move |request| Arc::clone(&transport).request(request);
+        // Never versioned: bollard leaves the prefix out, and every daemon serves that.
+        let docker = Docker::connect_with_custom_transport(request, Some(ANY_HOST), BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION)?;
         Ok(Self {
             docker,
             ping_every: timing.ping_every,

@@ -1,11 +1,17 @@
 //! A Docker host: its event stream, read for ever.
 
+mod connection;
+mod dial;
 mod engine;
 mod error;
+mod hints;
 mod observe;
 mod reading;
 mod replay;
 mod retry;
+mod ssh;
+mod tls;
+mod transport;
 mod wire;
 
 pub use error::IngestError;
@@ -14,6 +20,8 @@ pub use replay::RING_LINES;
 
 use super::endpoint::DockerHost;
 use super::{Input, Source, SourceFeed, StatusHandle, stopped};
+use connection::Connection;
+use dial::Dialer;
 use engine::Engine;
 use observe::Observer;
 use reading::{End, Reading};
@@ -65,6 +73,7 @@ impl Default for Timing {
 pub struct DockerSource {
     host: DockerHost,
     timing: Timing,
+    dialer: Dialer,
     observer: Observer,
 }
 
@@ -84,11 +93,12 @@ impl DockerSource {
 
     /// For `host`, with another timing.
     pub fn with_timing(host: DockerHost, timing: Timing) -> Self {
-        Self { host, timing, observer: Observer::default() }
+        let dialer = Dialer::new(&host.endpoint, &timing);
+        Self { host, timing, dialer, observer: Observer::default() }
     }
 
     async fn open(&self) -> Result<Opened, IngestError> {
-        let connection = wire::connect(&self.host.endpoint, &self.timing).await?;
+        let connection = Connection::open(&self.dialer).await?;
         let engine = match Engine::new(&self.host.endpoint, &self.timing) {
             Ok(engine) => Some(engine),
             Err(error) => {
@@ -101,7 +111,7 @@ impl DockerSource {
             None => "unknown".to_owned(),
         };
         // Last, so that nothing waits while the daemon writes.
-        let stream = connection.events(&self.timing).await?;
+        let stream = EventStream::open(connection, &self.timing).await?;
         Ok(Opened { stream, engine, version })
     }
 
