@@ -129,6 +129,7 @@ pub(crate) struct Engine {
     pub(crate) url: String,
     prefix: String,
     own: Option<TempDir>,
+    options: Vec<String>,
 }
 
 impl Engine {
@@ -140,12 +141,18 @@ impl Engine {
             skipped("no Docker Engine (set SHIPSLOG_TEST_DOCKER, or run ./test)");
             return None;
         }
-        Some(Self { url, prefix: format!("shipslog-{story}-{}", std::process::id()), own: None })
+        Some(Self { url, prefix: format!("shipslog-{story}-{}", std::process::id()), own: None, options: Vec::new() })
     }
 
     /// An Engine that the story may do anything to. It ends with the story.
     pub(crate) fn own(story: &str) -> Option<Self> {
+        Self::own_with(story, &[])
+    }
+
+    /// As [`own`](Self::own), with more options for the daemon.
+    pub(crate) fn own_with(story: &str, options: &[String]) -> Option<Self> {
         let mut engine = Self::given(story)?;
+        engine.options = options.to_vec();
         // Not under TMPDIR: paths of sockets are short.
         engine.own = Some(TempDir::with_prefix_in("dk", "/tmp").unwrap());
         match engine.start() {
@@ -163,7 +170,7 @@ impl Engine {
 
     /// Starts it, again with the data of before.
     pub(crate) fn start(&mut self) -> Result<(), String> {
-        let output = Background::start(Command::new(SCRIPT).arg("start").arg(self.directory())).wait();
+        let output = Background::start(Command::new(SCRIPT).arg("start").arg(self.directory()).args(&self.options)).wait();
         String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut self.url);
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }

@@ -18,6 +18,8 @@ use tokio_rustls::rustls;
 
 /// For ssh to get through and be logged in: its own limit for connecting, and some more.
 const LOGIN: Duration = Duration::from_secs(35);
+/// For a connection that is closed to be over.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Where there is no host in the endpoint.
 const NO_HOST: HeaderValue = HeaderValue::from_static("docker");
 
@@ -28,6 +30,11 @@ pub(super) struct Task<T>(JoinHandle<T>);
 impl<T: Send + 'static> Task<T> {
     pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(tokio::spawn(future))
+    }
+
+    /// What came of it.
+    async fn end(mut self) -> Option<T> {
+        (&mut self.0).await.ok()
     }
 }
 
@@ -42,7 +49,7 @@ pub(super) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
     endpoint: Endpoint,
     said: Option<Said>,
-    _driver: Task<()>,
+    driver: Option<Task<Result<(), hyper::Error>>>,
 }
 
 impl Connection {
@@ -51,9 +58,8 @@ impl Connection {
     pub(super) async fn open(dialer: &Dialer) -> Result<Self, IngestError> {
         let dialled = dialer.dial().await?;
         let (sender, connection) = handshake(TokioIo::new(dialled.stream)).await.map_err(IngestError::Http)?;
-        // Its errors come out at the request or the body.
-        let driver = Task::spawn(async move { drop(connection.await) });
-        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, _driver: driver };
+        let driver = Some(Task::spawn(connection));
+        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, driver };
         if connection.said.is_some() {
             let late = |_| IngestError::Timeout { what: "ssh", after: LOGIN };
             // Any answer will do: a proxy may forbid pings.
@@ -92,11 +98,22 @@ impl Connection {
         if let Some(said) = &mut self.said {
             return said.words().await.map_or(error, |said| IngestError::Ssh { said });
         }
+        let error = match error {
+            // It had ended before anything was asked, and only its driver knows why.
+            IngestError::Http(cause) if cause.is_closed() || cause.is_canceled() => IngestError::Http(self.end().await.unwrap_or(cause)),
+            other => other,
+        };
         let (IngestError::Http(cause) | IngestError::Broken(cause)) = &error else { return error };
         match tls_error(cause) {
             Some(source) => IngestError::Tls { endpoint: self.endpoint.clone(), source: Box::new(source) },
             None => error,
         }
+    }
+
+    /// What the connection ended with.
+    async fn end(&mut self) -> Option<hyper::Error> {
+        let driver = self.driver.take()?;
+        timeout(LAST_WORDS, driver.end()).await.ok()??.err()
     }
 }
 

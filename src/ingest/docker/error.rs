@@ -91,6 +91,9 @@ impl IngestError {
             ),
             Self::Status { message, .. } if message.contains("HTTPS server") => Some(hints::asks_for_tls(endpoint)),
             Self::Status { status: 404, .. } => Some(format!("what listens at {endpoint} is no Docker Engine: check --docker-host")),
+            Self::Timeout { .. } if matches!(endpoint, Endpoint::Tls { .. }) => {
+                Some("the Docker Engine hangs or is out of reach, or its port does not speak TLS; trying again".to_owned())
+            }
             Self::Timeout { .. } => Some("the Docker Engine hangs or is out of reach; trying again".to_owned()),
             Self::Silent => Some("the Docker Engine hangs, or is being stopped".to_owned()),
             Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::Request => None,
