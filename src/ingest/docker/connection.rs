@@ -65,6 +65,7 @@ impl Connection {
             // Any answer will do: a proxy may forbid pings.
             let answer = timeout(LOGIN, connection.send(Request::get("/_ping"))).await.map_err(late)?;
             timeout(dialer.timing.answer, drain(answer?)).await.map_err(late)?;
+            connection.said.iter().for_each(Said::forget);
         }
         Ok(connection)
     }

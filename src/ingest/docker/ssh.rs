@@ -115,6 +115,11 @@ impl Said {
         Self { tail, ended, _reading: reading }
     }
 
+    /// What was said so far were greetings and warnings: the connection works.
+    pub(super) fn forget(&self) {
+        self.tail.lock().clear();
+    }
+
     /// All of it in one line, once ssh has closed its output; `None` if it said nothing.
     pub(super) async fn words(&mut self) -> Option<String> {
         // A background master of ssh's (ControlPersist) may keep its end open: then what there is must do.

@@ -45,10 +45,16 @@ impl FirstOnPath {
 
 /// Notes its arguments, and does here what is to be done over there.
 const LOCALLY: &str = r#"echo "$$ $*" >>"$0.log"
+echo "a greeting" >&2
 while [ "$1" != -- ]; do shift; done
 shift 2
 exec "$@"
 "#;
+
+/// Ended and reaped.
+fn is_gone(pid: u32) -> bool {
+    !Path::new(&format!("/proc/{pid}")).exists()
+}
 
 fn has_docker() -> bool {
     let has = Command::new("docker").arg("--version").output().is_ok_and(|output| output.status.success());
@@ -88,11 +94,12 @@ async fn the_host_is_reached_as_the_docker_cli_reaches_it() {
     daemon.drop_connections();
     wait_for("another connection", async || recorded(&ship, "box").await.iter().any(|r| r.starts_with("resumed")).then_some(())).await;
     records(&ship, &daemon, "box", 2).await;
-    let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
-    wait_for("the end of the old ones", async || logins.iter().all(|(pid, _)| gone(pid)).then_some(())).await;
+    wait_for("the end of the old ones", async || logins.iter().all(|(pid, _)| is_gone(*pid)).then_some(())).await;
     assert!(first.logins().len() > 2);
+    let greeted = recorded(&ship, "box").await.iter().any(|record| record.contains("greeting"));
+    assert!(!greeted, "what ssh says at a login is not why it ends");
     ship.stop();
-    wait_for("the end of all", async || first.logins().iter().all(|(pid, _)| gone(pid)).then_some(())).await;
+    wait_for("the end of all", async || first.logins().iter().all(|(pid, _)| is_gone(*pid)).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +202,7 @@ async fn a_real_engine_behind_a_real_sshd() {
     let wrapper = format!("echo \"$$ $*\" >>\"$0.log\"\nexec {} -F {} \"$@\"\n", ssh.trim(), sshd.config.display());
     let first = FirstOnPath::with_ssh(dir.path(), &wrapper);
     let socket = engine.url.replace("unix://", "");
-    let ship = first.ship(dir.path(), &format!("far=ssh://{}@127.0.0.1:{}{socket}", user.trim(), sshd.port));
+    let mut ship = first.ship(dir.path(), &format!("far=ssh://{}@127.0.0.1:{}{socket}", user.trim(), sshd.port));
     connected(&ship, "far").await;
     engine.run(3, "dies", &[], "exit 3");
     let id = engine.docker(&["inspect", "--format", "{{.Id}}", &engine.name("dies")]);
@@ -210,7 +217,9 @@ async fn a_real_engine_behind_a_real_sshd() {
     let id = engine.docker(&["inspect", "--format", "{{.Id}}", &engine.name("meanwhile")]);
     wait_for("the death meanwhile", async || recorded(&ship, "far").await.contains(&format!("die {id}")).then_some(())).await;
     assert!(recorded(&ship, "far").await.iter().any(|record| record.starts_with("resumed")));
-    drop(ship);
+    // Nobody is there to kill them when the program is killed: they end by themselves.
+    ship.kill();
+    wait_for("the end of all", async || first.logins().iter().all(|(pid, _)| is_gone(*pid)).then_some(())).await;
     sshd.server.signal("-TERM");
     sshd.server.wait();
 }

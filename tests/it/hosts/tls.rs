@@ -81,6 +81,9 @@ async fn the_environment_means_what_it_means_to_docker_and_renewed_files_are_tak
     let found = connected(&ship, "local").await;
     assert_eq!(found["endpoint"], daemon.url());
     records(&ship, &daemon, "local").await;
+    daemon.drop_connections();
+    let reconnect = "connect the daemon closed the event stream".to_owned();
+    wait_for("another connection", async || recorded(&ship, "local").await.contains(&reconnect).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
