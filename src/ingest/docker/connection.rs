@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::rustls;
 
 /// For ssh to get through and be logged in: its own limit for connecting, and some more.
-const LOGIN: Duration = Duration::from_secs(35);
+pub(super) const LOGIN: Duration = Duration::from_secs(35);
 /// For a connection that is closed to be over.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Where there is no host in the endpoint.

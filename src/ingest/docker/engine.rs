@@ -1,6 +1,7 @@
 //! What is asked of the daemon beside the event stream, through bollard, on connections of their own.
 
 use super::Timing;
+use super::connection::LOGIN;
 use super::error::IngestError;
 use super::transport::Transport;
 use crate::ingest::StatusHandle;
@@ -29,7 +30,8 @@ pub(super) struct Engine {
     pub(super) docker: Docker,
     ping_every: Duration,
     ping_timeout: Duration,
-    answer: Duration,
+    /// For an answer that a connection may have to be made for.
+    first_answer: Duration,
     endpoint: Endpoint,
 }
 
@@ -40,18 +42,19 @@ impl Engine {
         let request = move |request| Arc::clone(&transport).request(request);
         // Never versioned: bollard leaves the prefix out, and every daemon serves that.
         let docker = Docker::connect_with_custom_transport(request, Some(ANY_HOST), BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION)?;
+        let login = if matches!(endpoint, Endpoint::Ssh(_)) { LOGIN } else { Duration::ZERO };
         Ok(Self {
             docker,
             ping_every: timing.ping_every,
             ping_timeout: timing.ping_timeout,
-            answer: timing.answer,
+            first_answer: login + timing.answer,
             endpoint: endpoint.clone(),
         })
     }
 
     /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
     pub(super) async fn version(&self) -> String {
-        match timeout(self.answer, self.docker.version()).await {
+        match timeout(self.first_answer, self.docker.version()).await {
             Ok(Ok(version)) => version.version.filter(|v| !v.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the daemon does not tell its version");

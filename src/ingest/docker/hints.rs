@@ -58,7 +58,7 @@ pub(super) fn tls(error: &Error, endpoint: &Endpoint) -> String {
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) if there("ca.pem") => {
             format!("{} has not signed the daemon's certificate: it is the CA of another host, or an old one", ca())
         }
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             format!("the system trusts nobody who has signed the daemon's certificate: put its CA's certificate into {}", ca())
         }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {

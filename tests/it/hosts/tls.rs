@@ -35,9 +35,12 @@ async fn who_is_not_trusted_is_told_what_to_do_and_harms_no_other_host() {
     ours.write_client(&path("half"));
     std::fs::remove_file(path("half/key.pem")).unwrap();
 
+    ours.write_signed(&path("no-ca"), For::Client, "shipslog");
+
     let right = path("right");
     let cases = [
         (host("wrong-ca", &daemon.url(), &path("other")), "is the CA of another host"),
+        (host("no-ca", &daemon.url(), &path("no-ca")), "put its CA's certificate into"),
         (host("no-certificate", &daemon.url(), &path("nobody")), "asks for a client certificate"),
         (host("foreign", &daemon.url(), &path("foreign")), "does not take the client certificate"),
         (host("half", &daemon.url(), &path("half")), "cert.pem and key.pem are looked for"),
@@ -50,13 +53,15 @@ async fn who_is_not_trusted_is_told_what_to_do_and_harms_no_other_host() {
     let right = host("right", &daemon.url().replace("https", "tcp"), &right);
     let hosts = cases.iter().map(|(host, _)| host.as_str()).chain([right.as_str()]);
     let args: Vec<&str> = hosts.flat_map(|host| ["--docker-host", host]).collect();
-    let ship = Ship::start_with(dir.path(), &args);
+    // Whom the system trusts.
+    let system = format!("SSL_CERT_FILE={}", path("other/ca.pem").display());
+    let ship = Ship::start_under(&["env", &system], dir.path(), &args);
     connected(&ship, "right").await;
     records(&ship, &daemon, "right").await;
     for (host, part) in &cases {
         let name = host.split('=').next().unwrap();
-        let found = source(&ship, name, |source| source["state"] == "error").await;
-        assert!(found["hint"].as_str().unwrap().contains(part), "{name}: {found}");
+        // Where the other side breaks off while we still write, its reason may be lost now and then.
+        source(&ship, name, |source| source["hint"].as_str().is_some_and(|hint| hint.contains(part))).await;
     }
     let nothing = source(&ship, "nothing", |source| source["state"] == "error").await;
     assert!(nothing["error"].as_str().unwrap().contains("none of ca.pem, cert.pem and key.pem"), "{nothing}");
@@ -84,6 +89,21 @@ async fn the_environment_means_what_it_means_to_docker_and_renewed_files_are_tak
     daemon.drop_connections();
     let reconnect = "connect the daemon closed the event stream".to_owned();
     wait_for("another connection", async || recorded(&ship, "local").await.contains(&reconnect).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_ca_of_its_own_a_host_is_judged_by_the_systems() {
+    let dir = TempDir::new().unwrap();
+    let (system, client) = (dir.path().join("system"), dir.path().join("client"));
+    let ours = Authority::new();
+    let daemon = FakeDaemon::tls(ours.server(For::Server, "localhost")).await;
+    ours.write_ca(&system);
+    ours.write_signed(&client, For::Client, "shipslog");
+    let variable = format!("SSL_CERT_FILE={}", system.join("ca.pem").display());
+    let url = daemon.url().replace("127.0.0.1", "localhost");
+    let ship = Ship::start_under(&["env", &variable], dir.path(), &["--docker-host", &host("web", &url, &client)]);
+    connected(&ship, "web").await;
+    records(&ship, &daemon, "web").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
