@@ -48,6 +48,10 @@ impl Background {
         out[..out.rfind('\n').map_or(0, |end| end + 1)].lines().map(str::to_owned).collect()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
     }

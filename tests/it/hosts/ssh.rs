@@ -179,6 +179,19 @@ impl Sshd {
         }
         Ok(Self { server, port, config: dir.join("ssh_config") })
     }
+
+    /// Sends a signal to the processes that serve connections.
+    fn signal_sessions(&self, signal: &str) {
+        let id = self.server.id();
+        let sessions = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let _ = Command::new("kill").arg(signal).args(sessions.split_whitespace()).output();
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.signal_sessions("-KILL");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,11 +221,11 @@ async fn a_real_engine_behind_a_real_sshd() {
     let id = engine.docker(&["inspect", "--format", "{{.Id}}", &engine.name("dies")]);
     wait_for("its death", async || recorded(&ship, "far").await.contains(&format!("die {id}")).then_some(())).await;
 
-    // A link that dies is noticed, and what happened meanwhile is there afterwards.
-    for (pid, _) in first.logins() {
-        let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-    }
-    source(&ship, "far", |source| source["state"] == "error").await;
+    // A link that goes silent is noticed, and what happened meanwhile is there afterwards.
+    sshd.signal_sessions("-STOP");
+    let silent = source(&ship, "far", |source| source["error"].as_str().is_some_and(|error| error.starts_with("ssh: "))).await;
+    assert!(silent["error"].as_str().unwrap().contains("not responding"), "{silent}");
+    sshd.signal_sessions("-KILL");
     engine.run(4, "meanwhile", &[], "exit 4");
     let id = engine.docker(&["inspect", "--format", "{{.Id}}", &engine.name("meanwhile")]);
     wait_for("the death meanwhile", async || recorded(&ship, "far").await.contains(&format!("die {id}")).then_some(())).await;
@@ -220,6 +233,4 @@ async fn a_real_engine_behind_a_real_sshd() {
     // Nobody is there to kill them when the program is killed: they end by themselves.
     ship.kill();
     wait_for("the end of all", async || first.logins().iter().all(|(pid, _)| is_gone(*pid)).then_some(())).await;
-    sshd.server.signal("-TERM");
-    sshd.server.wait();
 }
