@@ -122,6 +122,8 @@ mod tests {
         assert!(connect(&unix, io::ErrorKind::NotFound).contains("--demo"));
         assert!(connect(&unix, io::ErrorKind::PermissionDenied).contains("docker group"));
         assert!(connect(&unix, io::ErrorKind::ConnectionRefused).contains("systemctl start docker"));
+        let podman = DockerHost::parse("unix:///run/user/1000/podman/podman.sock").unwrap().endpoint;
+        assert!(connect(&podman, io::ErrorKind::NotFound).contains("podman.socket"));
         assert!(connect(&tcp, io::ErrorKind::ConnectionRefused).contains("port 1 of h"));
         let status = |status, message: &str| IngestError::Status { status, message: message.to_owned() }.hint(&tcp);
         assert!(status(403, "x").unwrap().contains("EVENTS=1"));

@@ -14,6 +14,12 @@ pub(super) const CLIENT_CERTIFICATE: &str = "the daemon broke the TLS connection
 pub(super) fn connect(error: &io::Error, endpoint: &Endpoint) -> String {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, PermissionDenied, UnexpectedEof};
     match (endpoint, error.kind()) {
+        (Endpoint::Unix(path), NotFound | ConnectionRefused) if path.to_string_lossy().contains("podman") => {
+            format!(
+                "nothing listens on {}: start Podman's service (systemctl --user enable --now podman.socket; as root without --user)",
+                path.display()
+            )
+        }
         (Endpoint::Unix(path), NotFound) => format!(
             "no Docker socket at {}: is the Docker Engine installed and running? Set --docker-host or DOCKER_HOST, or try --demo",
             path.display()
@@ -100,7 +106,7 @@ pub(super) fn ssh(said: &str, endpoint: &Endpoint) -> String {
         )
     } else if has("command not found") || has("not found") || has("dial-stdio") {
         "the docker CLI is needed over there, 18.09 or newer, in the PATH of a login that is not interactive".to_owned()
-    } else if has("Cannot connect to the Docker daemon") || has("docker.sock") {
+    } else if has("Cannot connect to the Docker daemon") || has("dial unix") {
         "ssh gets in, but the Docker Engine over there does not answer that user: is it running, and is the user in the docker group?"
             .to_owned()
     } else {

@@ -115,7 +115,7 @@ async fn a_real_engine_with_tlsverify() {
     ours.write_ca(&server);
     ours.write_signed(&server, For::Server, "127.0.0.1");
     let file = |name: &str| server.join(name).display().to_string();
-    // Free a moment ago; nobody else takes ports of this range one by one.
+    // Free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let options = [
         "--tlsverify".to_owned(),
