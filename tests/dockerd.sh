@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # A Docker Engine for the stories in tests/it/docker.rs, apart from any other on this machine.
 #
-#   tests/dockerd.sh start DIR [OPTION …]   starts one that keeps everything in DIR, and prints its URL (unix://…) when it
-#                                answers; the options are dockerd's
+#   tests/dockerd.sh start DIR   starts one that keeps everything in DIR, and prints its URL (unix://…) when it answers
 #   tests/dockerd.sh stop DIR    ends it and what it left behind; DIR/dockerd.log stays
 #
-# Needs root. `start` after the daemon was killed goes on with the data of before. The image is busybox:test.
+# DOCKERD_OPTIONS holds more of its options. Needs root. `start` after the daemon was killed goes on with the data of before. The image is busybox:test.
 set -euo pipefail
 
 readonly WAIT_SECONDS=30
@@ -66,8 +65,9 @@ start() {
     rm -f "$DIR/dockerd.pid" "$DIR/exec/containerd/containerd.pid"
     # No iptables and no default bridge: this Engine must not change the machine's network. vfs works on any file system.
     # A session of its own, and no inherited output, so that whoever reads ours sees its end.
+    # shellcheck disable=SC2086
     setsid dockerd --host "$URL" --pidfile "$DIR/dockerd.pid" --data-root "$DIR/data" --exec-root "$DIR/exec" \
-        --bridge none --iptables=false --ip6tables=false --ip-masq=false --storage-driver vfs "${OPTIONS[@]}" \
+        --bridge none --iptables=false --ip6tables=false --ip-masq=false --storage-driver vfs ${DOCKERD_OPTIONS:-} \
         </dev/null >>"$DIR/dockerd.log" 2>&1 &
     local daemon=$! deadline=$((SECONDS + WAIT_SECONDS))
     until docker -H "$URL" version >/dev/null 2>&1; do
@@ -125,9 +125,9 @@ stop() {
     rm -rf "${DIR:?}/data" "${DIR:?}/exec" "$DIR/docker.sock" "$DIR/dockerd.pid"
 }
 
-[[ ($# -ge 2 && $1 == start) || ($# == 2 && $1 == stop) ]] || fail "usage: tests/dockerd.sh start DIR [OPTION …] | stop DIR"
+[[ $# == 2 && ($1 == start || $1 == stop) ]] || fail "usage: tests/dockerd.sh start|stop DIR"
 DIR=$(realpath -m -- "$2")
-readonly DIR OPTIONS=("${@:3}")
+readonly DIR
 [[ $DIR != / ]] || fail "not in /"
 readonly URL=unix://$DIR/docker.sock
 "$1"

@@ -23,7 +23,8 @@ use tokio::sync::watch;
 /// What a source tells the recorder, in order.
 ///
 /// Per connection: `Connected`, then events, `ReplayEnd` at most once (a connection that ends within the replay has
-/// none: its replay proves nothing), more events, `Disconnected`.
+/// none: its replay proves nothing), more events, `Disconnected`. Between `Disconnected` and the next `Connected` there may be
+/// events as well, from a stream whose daemon answers nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// The event stream of the daemon is open.
@@ -51,9 +52,9 @@ pub enum Input {
         /// How it begins: at most 200 characters, lossy, control characters escaped.
         sample: String,
     },
-    /// State of a container seen by inspection; an event of the recorder's own with action `observed` (API.md 2).
+    /// State seen by inspection; an event of the recorder's own with action `observed` or `baseline` (API.md 2).
     Observed {
-        /// The complete recorder event. Its time is when the inspection was *asked for*.
+        /// The complete recorder event. The time of an `observed` is when the inspection was *asked for*.
         event: Event,
         /// When the daemon's answer was read.
         received: Timestamp,
@@ -78,7 +79,18 @@ pub enum Input {
     Disconnected {
         /// Why, in words; `shutdown` when this process ends it.
         reason: String,
+        /// What of the connection proves nothing.
+        doubt: Option<Doubt>,
     },
+}
+
+/// A run of lines among which the daemon may have dropped others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// How many lines, counted back from the newest, prove nothing of what came before them.
+    pub lines: u64,
+    /// When the last line before them was received.
+    pub since: Timestamp,
 }
 
 /// An input and where it comes from.

@@ -39,7 +39,7 @@ async fn control_inputs_never_wait_after_reserving() {
         source.offer(event(n));
     }
     let end = Input::ReplayEnd { replayed: 40, first: None };
-    let gone = Input::Disconnected { reason: "x".to_owned() };
+    let gone = Input::Disconnected { reason: "x".to_owned(), doubt: None };
     assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "start".to_owned() }));
     assert!(source.send_reserved(end.clone()));
     source.offer(event(40));
@@ -134,7 +134,7 @@ proptest! {
                     inbox.recv_many(&mut out, takes).await;
                 }
             }
-            assert!(source.send_reserved(Input::Disconnected { reason: String::new() }));
+            assert!(source.send_reserved(Input::Disconnected { reason: String::new(), doubt: None }));
             while feed.stats().queued > 0 {
                 inbox.recv_many(&mut out, 7).await;
             }

@@ -12,8 +12,7 @@ pub enum SourceState {
     Connecting,
     /// The event stream is open.
     Connected,
-    /// The last attempt failed or the stream broke, and it is being tried again; or the stream is open, but the daemon
-    /// answers no pings.
+    /// The last attempt failed, the stream broke or the daemon answers no pings; it is being tried again.
     Error,
 }
 
@@ -85,13 +84,6 @@ impl StatusHandle {
         status.enter(SourceState::Error);
         status.hint = hint;
         status.error.replace(error.to_owned()).as_deref() != Some(error)
-    }
-
-    /// What went wrong is over, and the connection is still the same.
-    pub(super) fn answers_again(&self) {
-        let mut status = self.0.lock();
-        status.enter(SourceState::Connected);
-        (status.error, status.hint) = (None, None);
     }
 
     /// `events` more were read, the last of them at `at`.

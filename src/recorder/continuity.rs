@@ -5,8 +5,9 @@
 //! none is, either 256 others have pushed it out, or the daemon was restarted and its ring with it.
 
 use crate::event::{Event, EventView};
+use crate::ingest::Doubt;
 use crate::time::Timestamp;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 /// Events remembered per source: the ring 16 times over, so that an event which arrives twice or late is still known.
@@ -14,18 +15,31 @@ pub(super) const MEMORY: usize = 4096;
 /// Events that the Docker daemon keeps (moby `eventsLimit`, 19.03 to 29).
 pub(super) const RING: u64 = 256;
 
+/// What stands where something was redacted.
+const REDACTED: &str = "[redacted]";
+
 /// What is known of one source.
 #[derive(Debug)]
 pub(super) struct Continuity {
     hasher: RandomState,
     known: HashSet<u64>,
-    order: VecDeque<u64>,
+    /// The same events without what may have been redacted: the key, and whether something was.
+    outlines: HashMap<u64, (u64, bool)>,
+    order: VecDeque<Keys>,
+    /// Known events that prove nothing of what came before them.
+    doubtful: HashSet<u64>,
     /// Own time of the newest stored event, in order of arrival.
     last: Option<Timestamp>,
     /// `last` as it was when the connection was made.
+    stored_before: Option<Timestamp>,
+    /// Since when lines are in doubt.
+    doubted_since: Option<Timestamp>,
+    /// Where a gap would begin: `last` as it was when the connection was made, or the beginning of what is in doubt.
     before: Option<Timestamp>,
     had_events: bool,
     overlap: u64,
+    /// The most lines that a replay of this host had so far.
+    ring_seen: u64,
     /// Keys first seen in the replay under way; `None` outside of one. An event that comes twice in one replay proves nothing.
     fresh: Option<HashSet<u64>>,
     /// The memory reaches back at least as far as the daemon's ring can.
@@ -41,11 +55,14 @@ pub(super) struct Verdict {
     until: String,
     overlap: String,
     replayed: String,
+    last_stored: Option<String>,
+    ring_seen: String,
 }
 
 impl Verdict {
     pub(super) fn attributes(&self) -> Vec<(&str, &str)> {
-        let mut attributes = vec![("overlap", self.overlap.as_str()), ("replayed", self.replayed.as_str())];
+        let mut attributes = vec![("overlap", self.overlap.as_str()), ("replayed", &self.replayed), ("ring_seen", &self.ring_seen)];
+        attributes.extend(self.last_stored.as_deref().map(|time| ("last_stored", time)));
         if let Some(reason) = self.reason {
             attributes.push(("reason", reason));
             attributes.extend(self.from.as_deref().map(|from| ("from", from)));
@@ -61,11 +78,16 @@ impl Continuity {
         let mut continuity = Self {
             hasher: RandomState::new(),
             known: HashSet::new(),
+            outlines: HashMap::new(),
             order: VecDeque::new(),
+            doubtful: HashSet::new(),
             last: None,
+            stored_before: None,
+            doubted_since: None,
             before: None,
             had_events: false,
             overlap: 0,
+            ring_seen: 0,
             fresh: None,
             complete: all,
         };
@@ -78,7 +100,7 @@ impl Continuity {
 
     /// Whether an event may be stored although it is not remembered.
     pub(super) fn is_doubtful(&self, event: &Event) -> bool {
-        !self.complete && !self.known.contains(&self.key(event))
+        !self.complete && self.find(&self.keys(event)).is_none()
     }
 
     /// An event that was not remembered was found in the log.
@@ -88,9 +110,17 @@ impl Continuity {
         self.had_events = true;
     }
 
+    /// The newest lines of the connection that ended prove nothing: the daemon may have dropped others among them.
+    pub(super) fn doubt(&mut self, doubt: Doubt) {
+        let lines = usize::try_from(doubt.lines).unwrap_or(usize::MAX);
+        self.doubtful = self.order.iter().rev().take(lines).map(|keys| keys.whole).collect();
+        self.doubted_since = Some(doubt.since);
+    }
+
     /// A connection begins.
     pub(super) fn connected(&mut self) {
-        self.before = self.last;
+        self.before = self.doubted_since.take().or(self.last);
+        self.stored_before = self.last;
         self.had_events = !self.known.is_empty();
         self.overlap = 0;
         self.fresh = Some(HashSet::new());
@@ -98,20 +128,26 @@ impl Continuity {
 
     /// Whether an event is not stored yet; from now on it counts as stored.
     pub(super) fn is_new(&mut self, event: &Event) -> bool {
-        let key = self.key(event);
-        if !self.known.insert(key) {
-            self.overlap += u64::from(self.fresh.as_ref().is_some_and(|fresh| !fresh.contains(&key)));
+        let keys = self.keys(event);
+        if let Some(known) = self.find(&keys) {
+            let proves = self.fresh.as_ref().is_some_and(|fresh| !fresh.contains(&known)) && !self.doubtful.contains(&known);
+            self.overlap += u64::from(proves);
             return false;
         }
         // More than a ring of new events is no replay of stored ones any more.
         if let Some(fresh) = self.fresh.as_mut().filter(|fresh| fresh.len() < MEMORY) {
-            fresh.insert(key);
+            fresh.insert(keys.whole);
         }
-        self.order.push_back(key);
+        self.known.insert(keys.whole);
+        self.outlines.insert(keys.outline, (keys.whole, keys.redacted));
+        self.order.push_back(keys);
         if self.order.len() > MEMORY
             && let Some(oldest) = self.order.pop_front()
         {
-            self.known.remove(&oldest);
+            self.known.remove(&oldest.whole);
+            if self.outlines.get(&oldest.outline).is_some_and(|(whole, _)| *whole == oldest.whole) {
+                self.outlines.remove(&oldest.outline);
+            }
         }
         if let Some(time) = event.fields().time {
             self.last = Some(time);
@@ -121,12 +157,22 @@ impl Continuity {
 
     /// Docker's events have no id. The time in nanoseconds with type, action, actor and attributes is one in practice, and
     /// unlike the line it is the same before and after an upgrade of the daemon.
-    fn key(&self, event: &Event) -> u64 {
+    fn keys(&self, event: &Event) -> Keys {
         let view = identity(event);
         if view.time.is_none() {
-            return self.hasher.hash_one(event.as_json());
+            let whole = self.hasher.hash_one(event.as_json());
+            return Keys { whole, outline: whole, redacted: false };
         }
-        self.hasher.hash_one((view.time, view.kind, view.action, view.actor_id, view.attributes))
+        let whole = self.hasher.hash_one((view.time, &view.kind, &view.action, &view.actor_id, &view.attributes));
+        Keys { whole, outline: self.hasher.hash_one(outline(&view)), redacted: is_redacted(event) }
+    }
+
+    /// The key of the known event that this one is. One that was stored before the rules of redaction changed is known by its outline.
+    fn find(&self, keys: &Keys) -> Option<u64> {
+        if self.known.contains(&keys.whole) {
+            return Some(keys.whole);
+        }
+        self.outlines.get(&keys.outline).filter(|(_, redacted)| *redacted || keys.redacted).map(|(whole, _)| *whole)
     }
 
     /// The verdict at the end of a replay of `replayed` lines, the earliest of which carried the time `first`.
@@ -134,6 +180,8 @@ impl Continuity {
         // The whole ring has been looked at, one by one where need was.
         self.complete = true;
         self.fresh = None;
+        self.doubtful = HashSet::new();
+        self.ring_seen = self.ring_seen.max(replayed);
         let reason = match () {
             () if !self.had_events => Some("first-contact"),
             () if self.overlap > 0 => None,
@@ -147,8 +195,19 @@ impl Continuity {
             until: first.unwrap_or(now).to_string(),
             overlap: self.overlap.to_string(),
             replayed: replayed.to_string(),
+            last_stored: self.stored_before.map(|time| time.to_string()),
+            ring_seen: self.ring_seen.to_string(),
         }
     }
+}
+
+/// Under what an event is remembered.
+#[derive(Debug, Clone, Copy)]
+struct Keys {
+    whole: u64,
+    /// Without what rules of redaction may have changed.
+    outline: u64,
+    redacted: bool,
 }
 
 /// The parts of an event that make it this event.
@@ -158,9 +217,23 @@ fn identity(event: &Event) -> EventView<'_> {
     EventView { scope: None, ..view }
 }
 
-/// Whether two messages tell of the same event, perhaps in different spellings.
+/// Attributes that Docker itself sets, and that can tell two events of one actor and nanosecond apart.
+const TELLING: [&str; 10] = ["container", "destination", "driver", "execID", "exitCode", "image", "name", "oldName", "signal", "type"];
+
+/// What no rule of redaction touches: the action up to a command line, and Docker's own attributes.
+fn outline<'a>(view: &'a EventView<'_>) -> impl std::hash::Hash + Eq + use<'a> {
+    let action = view.action.as_deref().map(|action| action.split_once(": ").map_or(action, |(head, _)| head));
+    (view.time, view.kind.as_deref(), action, view.actor_id.as_deref(), TELLING.map(|key| view.attribute(key)))
+}
+
+fn is_redacted(event: &Event) -> bool {
+    memchr::memmem::find(event.as_json().as_bytes(), REDACTED.as_bytes()).is_some()
+}
+
+/// Whether two messages tell of the same event, perhaps in different spellings, or redacted differently.
 pub(super) fn is_same(a: &Event, b: &Event) -> bool {
-    identity(a) == identity(b)
+    let (a_view, b_view) = (identity(a), identity(b));
+    a_view == b_view || (a_view.time.is_some() && (is_redacted(a) || is_redacted(b)) && outline(&a_view) == outline(&b_view))
 }
 
 #[cfg(test)]
@@ -203,6 +276,41 @@ mod tests {
         assert!(continuity.is_new(&event(9)));
         assert!(!continuity.is_new(&event(9)));
         assert_eq!(continuity.judge(2, None, Timestamp::now()).action, "gap");
+    }
+
+    #[test]
+    fn lines_in_doubt_prove_nothing() {
+        let overlapping = |doubt: u64, ring: std::ops::Range<i64>| {
+            let mut continuity = Continuity::remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);
+            continuity.doubt(Doubt { lines: doubt, since: Timestamp::from_nanos(7) });
+            continuity.connected();
+            let count = u64::try_from(ring.end - ring.start).unwrap();
+            for e in ring.map(event) {
+                continuity.is_new(&e);
+            }
+            continuity.judge(count, None, Timestamp::now())
+        };
+        let gap = overlapping(1200, 1760..2016);
+        assert_eq!((gap.reason, gap.from), (Some("ring-overflow"), Some(Timestamp::from_nanos(7).to_string())));
+        assert_eq!(gap.last_stored, Some(Timestamp::from_nanos(1999).to_string()));
+        assert_eq!(overlapping(1200, 799..1055).action, "resumed", "the ring reaches back to what is beyond doubt");
+        assert_eq!(overlapping(10_000, 0..256).action, "gap");
+    }
+
+    #[test]
+    fn what_was_redacted_is_known_still() {
+        let line = |action: &str, token: &str| {
+            Event::from_line(
+                format!(r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"c","Attributes":{{"execID":"e1","token":"{token}"}}}},"timeNano":5}}"#)
+                    .as_bytes(),
+            )
+            .unwrap()
+        };
+        let stored = line("exec_start: [redacted]", "[redacted]");
+        let mut continuity = Continuity::remembering([&stored].into_iter(), true);
+        assert!(!continuity.is_new(&line("exec_start: psql secret", "t0p")));
+        assert!(is_same(&stored, &line("exec_start: x", "y")));
+        assert!(continuity.is_new(&line("exec_create: psql secret", "t0p")));
     }
 
     #[test]

@@ -137,9 +137,12 @@ impl Recorder {
                 let (lost, from, until) = (lost.to_string(), from.to_string(), until.to_string());
                 self.own(source, "gap", &[("reason", "queue-overflow"), ("from", &from), ("until", &until), ("lost", &lost)]);
             }
-            Input::Disconnected { reason } => {
+            Input::Disconnected { reason, doubt } => {
                 self.cut_short(source);
                 self.own(source, "disconnect", &[("reason", &reason)]);
+                if let Some(doubt) = doubt {
+                    self.continuity(source).doubt(doubt);
+                }
             }
         }
     }

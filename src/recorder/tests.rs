@@ -74,7 +74,7 @@ async fn a_replay_is_stored_once_and_judged() {
             event(2),
             replay_end(3),
             event(3),
-            Input::Disconnected { reason: "eof".into() },
+            Input::Disconnected { reason: "eof".into(), doubt: None },
         ])
         .await;
     let first = ["start -", "connect start", "gap first-contact", "start c1", "start c2", "start c3", "disconnect eof", "stop -"];
@@ -147,7 +147,7 @@ async fn a_replay_that_is_cut_short_is_judged_before_it_is_stored() {
     bench.session(vec![connected("start"), event(1), replay_end(1)]).await;
     let before = bench.story().await.len();
     // Nothing of the ring's beginning is known: whoever reads event 8 must have read of the gap before.
-    bench.session(vec![connected("start"), event(8), Input::Disconnected { reason: "eof".into() }]).await;
+    bench.session(vec![connected("start"), event(8), Input::Disconnected { reason: "eof".into(), doubt: None }]).await;
     assert_eq!(bench.story().await[before..], ["start -", "connect start", "gap daemon-restart", "start c8", "disconnect eof", "stop -"]);
     let before = bench.story().await.len();
     bench.session(vec![connected("start"), event(8), event(9)]).await;

@@ -2,7 +2,7 @@
 //! when the crowd has gone.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{PATIENCE, Ship, assert_dense, docker_line, wait_for};
+use crate::support::{PATIENCE, Ship, assert_dense, quick_docker_line, wait_for};
 use crate::wire::{Wire, connect, own_address};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ const SLOW_REQUEST: &[u8] =
 
 fn event(n: u64) -> String {
     let noise = if n < BEFORE { "x".repeat(BEFORE_BYTES) } else { String::new() };
-    docker_line("container", "start", n).replacen("\"name\"", &format!(r#""noise":"{noise}","name""#), 1)
+    quick_docker_line("container", "start", n).replacen("\"name\"", &format!(r#""noise":"{noise}","name""#), 1)
 }
 
 /// Reads everything from the first record to the last event; how many events that were.

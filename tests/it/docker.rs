@@ -1,6 +1,7 @@
 //! With a real Docker Engine: what its containers live through is what every reader gets.
 
 mod followers;
+mod hard_times;
 mod life;
 
 use crate::dockerd::{Background, Engine};
@@ -246,13 +247,23 @@ async fn the_first_contact_is_on_record_with_what_was_there() {
     let log = wait_for("what is observed", async || {
         let log = ship.export("").await;
         let observed = own(&log, "observed");
-        names.iter().all(|name| observed.iter().any(|o| o["name"] == name.as_str())).then_some(log)
+        let all = names.iter().all(|name| observed.iter().any(|o| o["name"] == name.as_str()));
+        (all && !own(&log, "baseline").is_empty()).then_some(log)
     })
     .await;
     let actions: Vec<_> =
         log.values().map(|line| parsed(line)).filter(is_own).map(|r| r["event"]["Action"].as_str().unwrap().to_owned()).collect();
     assert_eq!(actions[..3], ["start", "connect", "gap"]);
-    assert!(actions[3..].iter().all(|action| action == "observed"), "{actions:?}");
+    let (last, observed) = actions[3..].split_last().unwrap();
+    assert!(observed.iter().all(|action| action == "observed") && last == "baseline", "{actions:?}");
+    let baseline = &own(&log, "baseline")[0];
+    let count = |list: &[&str]| engine.docker(list).lines().count() as u64;
+    assert_eq!(number(baseline, "containers"), count(&["ps", "--all", "--quiet"]));
+    assert_eq!(number(baseline, "networks"), count(&["network", "ls", "--quiet"]));
+    assert_eq!(number(baseline, "images"), count(&["image", "ls", "--quiet"]));
+    assert_eq!(number(baseline, "volumes"), count(&["volume", "ls", "--quiet"]));
+    let kinds: Vec<_> = own(&log, "observed").iter().map(|o| o["kind"].as_str().unwrap().to_owned()).collect();
+    assert!(["container", "network", "image"].iter().all(|kind| kinds.iter().any(|k| k == kind)), "{kinds:?}");
     let connect = &own(&log, "connect")[0];
     assert_eq!(connect["engine"], engine.docker(&["version", "--format", "{{.Server.Version}}"]).as_str());
     let gap = &own(&log, "gap")[0];

@@ -133,7 +133,7 @@ pub(crate) struct Engine {
     pub(crate) url: String,
     prefix: String,
     own: Option<TempDir>,
-    options: Vec<String>,
+    options: String,
 }
 
 impl Engine {
@@ -145,18 +145,18 @@ impl Engine {
             skipped("no Docker Engine (set SHIPSLOG_TEST_DOCKER, or run ./test)");
             return None;
         }
-        Some(Self { url, prefix: format!("shipslog-{story}-{}", std::process::id()), own: None, options: Vec::new() })
+        Some(Self { url, prefix: format!("shipslog-{story}-{}", std::process::id()), own: None, options: String::new() })
     }
 
     /// An Engine that the story may do anything to. It ends with the story.
     pub(crate) fn own(story: &str) -> Option<Self> {
-        Self::own_with(story, &[])
+        Self::own_with(story, "")
     }
 
-    /// As [`own`](Self::own), with more options for the daemon.
-    pub(crate) fn own_with(story: &str, options: &[String]) -> Option<Self> {
+    /// As [`own`](Self::own), with more options of `dockerd`.
+    pub(crate) fn own_with(story: &str, options: &str) -> Option<Self> {
         let mut engine = Self::given(story)?;
-        engine.options = options.to_vec();
+        options.clone_into(&mut engine.options);
         // Not under TMPDIR: paths of sockets are short.
         engine.own = Some(TempDir::with_prefix_in("dk", "/tmp").unwrap());
         match engine.start() {
@@ -174,15 +174,31 @@ impl Engine {
 
     /// Starts it, again with the data of before.
     pub(crate) fn start(&mut self) -> Result<(), String> {
-        let output = Background::start(Command::new(SCRIPT).arg("start").arg(self.directory()).args(&self.options)).wait();
+        let output =
+            Background::start(Command::new(SCRIPT).env("DOCKERD_OPTIONS", &self.options).arg("start").arg(self.directory())).wait();
         String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut self.url);
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }
 
     /// SIGKILL for the daemon; its containers live on.
     pub(crate) fn kill(&self) {
+        self.signal("-KILL");
+    }
+
+    /// SIGTERM for the daemon, and waits for its end.
+    pub(crate) fn stop(&self) {
+        self.signal("-TERM");
+        let began = Instant::now();
+        while self.directory().join("dockerd.pid").exists() {
+            assert!(began.elapsed() < PATIENCE, "dockerd does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A signal for the daemon.
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = std::fs::read_to_string(self.directory().join("dockerd.pid")).unwrap();
-        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, pid.trim()]).status().unwrap().success());
     }
 
     /// A name of this story's own.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -35,10 +35,15 @@ struct State {
     connections: Vec<AbortHandle>,
     connected: usize,
     requests: Vec<String>,
-    hang: bool,
+    /// Requests are left unanswered while this holds true.
+    hang: watch::Sender<bool>,
     events_failure: Option<(u16, String)>,
-    /// Id and what inspecting it gives.
-    containers: Vec<(String, serde_json::Value)>,
+    /// TCP connections that are broken off are reset, as by a peer that has forgotten them.
+    reset: bool,
+    /// The event that is replayed to the next subscriber although it also gets it live, as happens in moby.
+    twice: bool,
+    /// Id and what inspecting it gives. Without them the list is forbidden, as behind many a proxy.
+    containers: Option<Vec<(String, serde_json::Value)>>,
 }
 
 /// The daemon. Dropping it closes everything.
@@ -108,6 +113,9 @@ impl FakeDaemon {
                 let tls = self.tls.clone().map(TlsAcceptor::from);
                 tokio::spawn(async move {
                     while let Ok((stream, _)) = listener.accept().await {
+                        if state.lock().reset {
+                            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+                        }
                         match &tls {
                             Some(tls) => serve(tls.accept(stream), &state),
                             None => serve(async { Ok(stream) }, &state),
@@ -143,6 +151,16 @@ impl FakeDaemon {
         }
     }
 
+    /// Whether TCP connections that come from now on are reset when they are broken off.
+    pub(crate) fn set_reset(&self, reset: bool) {
+        self.state.lock().reset = reset;
+    }
+
+    /// From now on, each new subscriber gets the newest event of the ring once more: moby's replay and its live events overlap now and then.
+    pub(crate) fn set_twice(&self, twice: bool) {
+        self.state.lock().twice = twice;
+    }
+
     /// Ends all event streams as HTTP ends them.
     pub(crate) fn end_streams(&self) {
         self.state.lock().subscribers.clear();
@@ -155,9 +173,10 @@ impl FakeDaemon {
         state.ring.clear();
     }
 
-    /// Whether requests are left unanswered from now on. Open event streams stay open.
+    /// Whether requests are left unanswered from now on, as by a process that is stopped: those that came meanwhile are answered when it goes
+    /// on. Open event streams stay open.
     pub(crate) fn set_hang(&self, hang: bool) {
-        self.state.lock().hang = hang;
+        self.state.lock().hang.send_replace(hang);
     }
 
     /// What `GET /events` fails with from now on.
@@ -165,9 +184,9 @@ impl FakeDaemon {
         self.state.lock().events_failure = failure.map(|(status, message)| (status, message.to_owned()));
     }
 
-    /// The containers that list and inspect show: ids, and what inspecting gives.
+    /// The containers that list and inspect show: ids, and what inspecting gives. Until they are set, listing is forbidden.
     pub(crate) fn set_containers(&self, containers: &[(&str, serde_json::Value)]) {
-        self.state.lock().containers = containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect();
+        self.state.lock().containers = Some(containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect());
     }
 
     /// An event: kept in the ring and sent to all subscribers, one chunk.
@@ -194,6 +213,28 @@ impl FakeDaemon {
             state.ring.pop_front();
         }
         state.ring.push_back(line.to_owned());
+    }
+
+    /// Many lines, as fast as the sockets take them, in chunks of about `size` bytes. The ring keeps the last of them.
+    pub(crate) async fn flood(&self, lines: impl Iterator<Item = String>, size: usize) {
+        let mut chunk = Vec::new();
+        for line in lines {
+            chunk.extend_from_slice(line.as_bytes());
+            chunk.push(b'\n');
+            self.emit_to_ring(&line);
+            if chunk.len() >= size {
+                self.send(std::mem::take(&mut chunk)).await;
+            }
+        }
+        self.send(chunk).await;
+    }
+
+    async fn send(&self, chunk: Vec<u8>) {
+        let subscribers = self.state.lock().subscribers.clone();
+        for subscriber in subscribers {
+            // One that has gone gets it in the replay.
+            let _ = subscriber.send(chunk.clone()).await;
+        }
     }
 
     /// Bytes for those that are subscribed now, as one chunk; the ring does not keep them.
@@ -279,9 +320,8 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
         let head: Vec<u8> = buffer.drain(..end).collect();
         let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
         state.lock().requests.push(line.clone());
-        if state.lock().hang {
-            std::future::pending::<()>().await;
-        }
+        let mut hang = state.lock().hang.subscribe();
+        let _ = hang.wait_for(|hang| !hang).await;
         let target = line.split(' ').nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if path == "/events" && state.lock().events_failure.is_none() {
@@ -297,19 +337,31 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
 
 fn answer(path: &str, state: &State) -> (u16, String) {
     let inspected = path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix("/json"));
+    let containers = state.containers.as_deref();
     match (path, &state.events_failure) {
         ("/_ping", _) => (200, "OK".to_owned()),
         ("/version", _) => (200, r#"{"Version":"28.0.0-fake","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#.to_owned()),
-        ("/containers/json", _) => {
-            let list: Vec<_> = state.containers.iter().map(|(id, _)| serde_json::json!({ "Id": id })).collect();
-            (200, serde_json::Value::from(list).to_string())
-        }
+        ("/containers/json", _) => match containers {
+            Some(containers) => {
+                let list: Vec<_> = containers.iter().map(|(id, inspected)| summary(id, inspected)).collect();
+                (200, serde_json::Value::from(list).to_string())
+            }
+            None => (403, r#"{"message":"forbidden"}"#.to_owned()),
+        },
         ("/events", Some((status, message))) => (*status, serde_json::json!({ "message": message }).to_string()),
-        _ => match state.containers.iter().find(|(id, _)| Some(id.as_str()) == inspected) {
+        _ => match containers.unwrap_or_default().iter().find(|(id, _)| Some(id.as_str()) == inspected) {
             Some((_, json)) => (200, json.to_string()),
             None => (404, r#"{"message":"page not found"}"#.to_owned()),
         },
     }
+}
+
+/// What the list shows of a container.
+fn summary(id: &str, inspected: &serde_json::Value) -> serde_json::Value {
+    let config = &inspected["Config"];
+    serde_json::json!({
+        "Id": id, "Names": [inspected["Name"]], "State": inspected["State"]["Status"], "Image": config["Image"], "Labels": config["Labels"],
+    })
 }
 
 /// Replays the ring if `since` is given, in order of arrival, and goes on with what is published.
@@ -319,6 +371,11 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
         let mut state = state.lock();
         state.subscribers.push(sender);
         let replays = query.split('&').any(|pair| pair.starts_with("since="));
+        if let Some(newest) = state.ring.back().filter(|_| state.twice).cloned()
+            && let Some(subscriber) = state.subscribers.last()
+        {
+            let _ = subscriber.try_send((newest + "\n").into_bytes());
+        }
         if replays { state.ring.iter().cloned().collect() } else { Vec::new() }
     };
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n").await?;

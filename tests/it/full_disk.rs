@@ -4,7 +4,7 @@
 use crate::dockerd::skipped;
 use crate::fake_daemon::FakeDaemon;
 use crate::mount::Mount;
-use crate::support::{Ship, Sse, assert_dense, docker_line, is_record, wait_for};
+use crate::support::{Ship, Sse, assert_dense, is_record, quick_docker_line, wait_for};
 use serde_json::Value;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn fill(disk: &Path, file: &Path) {
 
 /// An event of `bytes` more than usual.
 fn event(n: u64, bytes: usize) -> String {
-    docker_line("container", "start", n).replacen("\"name\"", &format!(r#""noise":"{}","name""#, "x".repeat(bytes)), 1)
+    quick_docker_line("container", "start", n).replacen("\"name\"", &format!(r#""noise":"{}","name""#, "x".repeat(bytes)), 1)
 }
 
 fn text<'a>(record: &'a Value, attribute: &str) -> &'a str {

@@ -25,6 +25,7 @@ mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]
 mod serve;
+mod storm;
 mod streams;
 mod support;
 mod ways;

@@ -134,7 +134,7 @@ impl Source for DemoSource {
             () = stopped(&mut shutdown) => {}
             () = self.play(&mut feed, &status) => {}
         }
-        feed.send_reserved(Input::Disconnected { reason: "shutdown".to_owned() });
+        feed.send_reserved(Input::Disconnected { reason: "shutdown".to_owned(), doubt: None });
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
         assert!(matches!(inputs.next(), Some(Input::Connected { .. })));
         assert_eq!(inputs.by_ref().take(200).filter(|input| matches!(input, Input::Event { .. })).count(), 200);
         assert!(matches!(inputs.next(), Some(Input::ReplayEnd { replayed: 200, first: Some(_) })));
-        assert_eq!(inputs.next_back(), Some(Input::Disconnected { reason: "shutdown".to_owned() }));
+        assert_eq!(inputs.next_back(), Some(Input::Disconnected { reason: "shutdown".to_owned(), doubt: None }));
         for input in inputs {
             let Input::Event { event, received } = input else { panic!("{input:?}") };
             assert!(received >= event.view().time.unwrap());

@@ -2,9 +2,7 @@
 
 use super::Timing;
 use super::connection::LOGIN;
-use super::error::IngestError;
 use super::transport::Transport;
-use crate::ingest::StatusHandle;
 use crate::ingest::endpoint::Endpoint;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -32,7 +30,6 @@ pub(super) struct Engine {
     ping_timeout: Duration,
     /// For an answer that a connection may have to be made for.
     first_answer: Duration,
-    endpoint: Endpoint,
 }
 
 impl Engine {
@@ -43,13 +40,7 @@ impl Engine {
         // Never versioned: bollard leaves the prefix out, and every daemon serves that.
         let docker = Docker::connect_with_custom_transport(request, Some(ANY_HOST), BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION)?;
         let login = if matches!(endpoint, Endpoint::Ssh(_)) { LOGIN } else { Duration::ZERO };
-        Ok(Self {
-            docker,
-            ping_every: timing.ping_every,
-            ping_timeout: timing.ping_timeout,
-            first_answer: login + timing.answer,
-            endpoint: endpoint.clone(),
-        })
+        Ok(Self { docker, ping_every: timing.ping_every, ping_timeout: timing.ping_timeout, first_answer: login + timing.answer })
     }
 
     /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
@@ -64,29 +55,17 @@ impl Engine {
         }
     }
 
-    /// Tells in `status` when the daemon does not answer any more although its stream is open, and when it does again.
-    /// Docker sends nothing while there are no events, so a quiet daemon and one that hangs look the same otherwise.
-    /// `heard` is set by whoever reads the stream.
-    ///
-    /// The stream itself is left alone: a daemon that is being stopped answers no pings either, and still sends how its
-    /// containers end, up to its stop timeout later. A dead TCP peer is noticed by keep-alive (`wire`).
-    pub(super) async fn watch(&self, host: Arc<str>, heard: Arc<AtomicBool>, status: StatusHandle) {
+    /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing while there are no
+    /// events, so a quiet daemon and one that hangs look the same otherwise. `heard` is set by whoever reads the stream.
+    /// A dead TCP peer is noticed by keep-alive (`wire`).
+    pub(super) async fn silence(&self, heard: &AtomicBool) {
         let mut missed: u32 = 0;
-        loop {
+        while missed < PINGS_MISSED_MAX {
             sleep(if missed == 0 { self.ping_every } else { PING_AGAIN_AFTER.min(self.ping_every) }).await;
             if heard.swap(false, Relaxed) || self.answers().await {
-                if missed >= PINGS_MISSED_MAX {
-                    tracing::info!(docker.host = %host, "the daemon answers again");
-                    status.answers_again();
-                }
                 missed = 0;
-                continue;
-            }
-            missed = missed.saturating_add(1);
-            if missed == PINGS_MISSED_MAX {
-                let error = IngestError::Silent;
-                tracing::warn!(docker.host = %host, %error, "waiting for the daemon");
-                status.failed(&error.to_string(), error.hint(&self.endpoint));
+            } else {
+                missed += 1;
             }
         }
     }

@@ -68,9 +68,15 @@ pub enum IngestError {
     /// The connection broke.
     #[error("the event stream broke: {}", cause(.0))]
     Broken(#[source] hyper::Error),
-    /// The stream is open, but there are neither events nor answers to pings. Told in the status; the stream is kept.
+    /// The stream is open, but there are neither events nor answers to pings.
     #[error("the daemon sends no events and answers no pings")]
     Silent,
+    /// The daemon may have dropped events for us; see `lag`.
+    #[error("this process stood still or was too slow, so the daemon may have dropped events: {lines} came late in a row")]
+    FellBehind {
+        /// How many lines came late.
+        lines: u64,
+    },
 }
 
 impl IngestError {
@@ -96,7 +102,7 @@ impl IngestError {
             }
             Self::Timeout { .. } => Some("the Docker Engine hangs or is out of reach; trying again".to_owned()),
             Self::Silent => Some("the Docker Engine hangs, or is being stopped".to_owned()),
-            Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::Request => None,
+            Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::FellBehind { .. } | Self::Request => None,
         }
     }
 }

@@ -1,89 +1,117 @@
-//! One open event stream, read to its end. Nothing here waits for the recorder.
+//! One open event stream, read to its end. Nothing here waits for the recorder, beyond a moment ([`SourceFeed::make_room`]).
 
 use super::Timing;
 use super::engine::Engine;
 use super::error::IngestError;
+use super::lag::{CAUGHT_UP_AFTER, Lag};
 use super::observe::Observer;
 use super::replay::Replay;
 use super::wire::{EventStream, Task};
 use crate::event::Event;
 use crate::ingest::lines::{Line, LineSplitter, MAX_LINE_BYTES, sample};
-use crate::ingest::{Input, SourceFeed, StatusHandle};
+use crate::ingest::{Doubt, Input, SourceFeed, StatusHandle};
 use crate::time::Timestamp;
-use std::sync::Arc;
+use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// After this much silence an old stream has nothing more that matters beside a new one.
+const LAST_WORDS_QUIET: Duration = Duration::from_millis(20);
+/// And no longer than this in all: the new one must not wait.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// How reading ended.
 pub(super) enum End {
     /// Something went wrong, or the daemon ended it.
     Failed(IngestError),
+    /// The daemon answers nothing any more, but the stream is open, and something may still come.
+    Silent,
+    /// The daemon may have dropped events for us; only another connection can tell.
+    Doubtful(Doubt),
     /// Nobody wants to read on: the recorder is gone, or it is time to stop.
     Closed,
 }
 
 /// What happened next.
 enum Step {
-    Bytes(Result<bytes::Bytes, IngestError>),
+    Bytes(Result<Bytes, IngestError>),
     Quiet,
     Flushed,
+    Silent,
+    CaughtUp,
     Closed,
 }
 
-pub(super) struct Reading<'a> {
-    stream: EventStream,
-    splitter: LineSplitter,
-    lines: Lines<'a>,
-}
-
-/// Where lines go.
-struct Lines<'a> {
-    feed: &'a mut SourceFeed,
-    status: &'a StatusHandle,
-    replay: Replay,
+/// Where lines go: the queue, and the status that people see.
+pub(super) struct Sink {
+    pub(super) feed: SourceFeed,
+    pub(super) status: StatusHandle,
     received: Timestamp,
     events: u64,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn new(feed: &'a mut SourceFeed, status: &'a StatusHandle, timing: &Timing, stream: EventStream) -> Self {
+/// An open event stream.
+pub(super) struct Reading {
+    stream: EventStream,
+    splitter: LineSplitter,
+    replay: Replay,
+    lag: Lag,
+    /// When bytes came last.
+    heard: Instant,
+}
+
+impl Reading {
+    pub(super) fn new(timing: &Timing, stream: EventStream) -> Self {
         let replay = Replay::new(stream.requested, stream.date, timing.replay_quiet);
-        let lines = Lines { feed, status, replay, received: stream.requested, events: 0 };
-        Self { stream, splitter: LineSplitter::default(), lines }
+        let lag = Lag::new(stream.requested);
+        Self { stream, splitter: LineSplitter::default(), replay, lag, heard: Instant::now() }
     }
 
-    /// Reads until the stream ends. May be dropped at any time.
-    pub(super) async fn run(mut self, host: Arc<str>, engine: Option<Engine>, observer: Observer) -> End {
-        let observations = self.lines.feed.observations();
-        let heard = Arc::new(AtomicBool::new(true));
-        let _watching = engine.clone().map(|engine| {
-            let (host, heard, status) = (Arc::clone(&host), Arc::clone(&heard), self.lines.status.clone());
-            Task::spawn(async move { engine.watch(host, heard, status).await })
-        });
+    /// Reads until the stream ends, or is no longer to be trusted. May be dropped at any time.
+    pub(super) async fn run(&mut self, sink: &mut Sink, engine: Option<Engine>, observer: &Observer) -> End {
+        let observations = sink.feed.observations();
+        let heard = AtomicBool::new(true);
+        let silence = silence(engine.as_ref(), &heard);
+        tokio::pin!(silence);
         // Once the replay has been read, so that what it tells of earlier times does not come after newer states.
-        let mut to_observe = engine.map(|engine| observer.observe(host, engine.docker, observations.clone()));
+        let mut to_observe = engine.as_ref().map(|engine| observer.clone().run(engine.docker.clone(), observations.clone()));
         let mut _observing = None;
         loop {
+            let caught_up_at = self.heard + CAUGHT_UP_AFTER;
             let step = tokio::select! {
                 biased;
                 () = observations.closed() => Step::Closed,
                 bytes = self.stream.next() => Step::Bytes(bytes),
-                () = self.lines.replay.silence() => Step::Quiet,
-                () = self.lines.feed.flush_overflow(), if self.lines.feed.overflowed() => Step::Flushed,
+                () = self.replay.silence() => Step::Quiet,
+                () = sink.feed.flush_overflow(), if sink.feed.overflowed() => Step::Flushed,
+                () = sleep_until(caught_up_at), if self.lag.is_long() => Step::CaughtUp,
+                () = &mut silence => Step::Silent,
             };
             match step {
                 Step::Bytes(Ok(bytes)) => {
                     heard.store(true, Relaxed);
-                    self.take(&bytes);
+                    sink.make_room(&bytes).await;
+                    self.take(&bytes, sink, Some(observer));
                 }
                 Step::Bytes(Err(error)) => {
-                    self.end();
+                    self.end(sink);
                     return End::Failed(error);
                 }
-                Step::Quiet => self.lines.end_replay(),
-                Step::Flushed => {}
+                Step::Quiet => {
+                    if let Some(end) = self.replay.end() {
+                        sink.feed.send_reserved(end);
+                    }
+                }
+                Step::Flushed => observer.distrust(),
+                Step::CaughtUp => {}
+                Step::Silent => return End::Silent,
                 Step::Closed => return End::Closed,
             }
-            if !self.lines.replay.is_open()
+            if let Some(doubt) = self.lag.doubt(self.heard.elapsed() >= CAUGHT_UP_AFTER) {
+                return End::Doubtful(doubt);
+            }
+            if !self.replay.is_open()
                 && let Some(observe) = to_observe.take()
             {
                 _observing = Some(Task::spawn(observe));
@@ -91,25 +119,79 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
-        let Self { splitter, lines, .. } = self;
-        lines.replay.heard();
-        lines.received = Timestamp::now();
-        splitter.push(bytes, |line| lines.take(line));
-        lines.count();
+    /// Whether the daemon's ring was read, so that something came of the connection.
+    pub(super) fn has_replayed(&self) -> bool {
+        !self.replay.is_open()
+    }
+
+    /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and still sends how its containers
+    /// end; and of a busy one the ring would not hold what happens meanwhile. Comes back with the stream's end.
+    pub(super) async fn drain(&mut self, sink: &mut Sink, observer: &Observer) -> IngestError {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = self.stream.next() => next,
+                () = sink.feed.flush_overflow(), if sink.feed.overflowed() => continue,
+            };
+            match next {
+                Ok(bytes) => self.take(&bytes, sink, Some(observer)),
+                Err(error) => {
+                    self.end(sink);
+                    return error;
+                }
+            }
+        }
+    }
+
+    /// Takes what is there already: another stream is open, whose replay may not reach as far back as what waits in this one.
+    pub(super) async fn last_words(mut self, sink: &mut Sink, observer: &Observer) {
+        let until = Instant::now() + LAST_WORDS_MAX;
+        while Instant::now() < until
+            && let Ok(Ok(bytes)) = timeout(LAST_WORDS_QUIET, self.stream.next()).await
+        {
+            self.take(&bytes, sink, Some(observer));
+        }
+        // An unfinished line comes again, whole, in the replay.
+    }
+
+    fn take(&mut self, bytes: &[u8], sink: &mut Sink, observer: Option<&Observer>) {
+        let Self { splitter, replay, lag, .. } = self;
+        self.heard = Instant::now();
+        replay.heard();
+        sink.received = Timestamp::now();
+        splitter.push(bytes, |line| sink.take(line, replay, lag, observer));
+        sink.count();
     }
 
     /// The stream is over: a last line without its end is a line all the same.
-    fn end(&mut self) {
-        let Self { splitter, lines, .. } = self;
-        lines.received = Timestamp::now();
-        splitter.finish(|line| lines.take(line));
-        lines.count();
+    fn end(&mut self, sink: &mut Sink) {
+        let Self { splitter, replay, lag, .. } = self;
+        sink.received = Timestamp::now();
+        splitter.finish(|line| sink.take(line, replay, lag, None));
+        sink.count();
     }
 }
 
-impl Lines<'_> {
-    fn take(&mut self, line: Line<'_>) {
+/// Comes back when the daemon answers nothing any more.
+async fn silence(engine: Option<&Engine>, heard: &AtomicBool) {
+    match engine {
+        Some(engine) => engine.silence(heard).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Sink {
+    pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
+        Self { feed, status, received: Timestamp::now(), events: 0 }
+    }
+
+    /// Waits a moment if the queue is full; see [`SourceFeed::make_room`].
+    async fn make_room(&mut self, bytes: &Bytes) {
+        let lines = memchr::memchr_iter(b'\n', bytes).count() + 1;
+        self.feed.make_room(lines, bytes.len()).await;
+    }
+
+    fn take(&mut self, line: Line<'_>, replay: &mut Replay, lag: &mut Lag, observer: Option<&Observer>) {
         let malformed =
             |bytes: u64, start: &[u8], why: String| Input::Malformed { received: self.received, bytes, why, sample: sample(start) };
         let input = match line {
@@ -119,20 +201,22 @@ impl Lines<'_> {
             },
             Line::TooLong { bytes, start } => malformed(bytes, start, format!("the line is longer than {MAX_LINE_BYTES} bytes")),
         };
-        if self.replay.is_open() {
-            let time = if let Input::Event { event, .. } = &input { event.fields().time } else { None };
-            if let Some(end) = self.replay.before_line(time) {
-                self.feed.send_reserved(end);
-            }
-        }
-        self.events += u64::from(matches!(input, Input::Event { .. }));
-        self.feed.offer(input);
-    }
-
-    fn end_replay(&mut self) {
-        if let Some(end) = self.replay.end() {
+        let time = if let Input::Event { event, .. } = &input { event.fields().time } else { None };
+        if replay.is_open()
+            && let Some(end) = replay.before_line(time)
+        {
             self.feed.send_reserved(end);
         }
+        if !replay.is_open() {
+            lag.line(time, self.received);
+        }
+        if let Input::Event { event, .. } = &input {
+            self.events += 1;
+            if let Some(observer) = observer {
+                observer.heard(event);
+            }
+        }
+        self.feed.offer(input);
     }
 
     /// Once per chunk rather than per line, since the status is behind a lock.
@@ -141,5 +225,16 @@ impl Lines<'_> {
         if events > 0 {
             self.status.read(events, self.received);
         }
+    }
+
+    /// The event stream is open.
+    pub(super) fn connected(&mut self, engine: String, reason: String) {
+        self.status.connected(&engine);
+        self.feed.send_reserved(Input::Connected { engine, reason });
+    }
+
+    /// The event stream is closed, or no longer to be trusted.
+    pub(super) fn disconnected(&mut self, reason: &str, doubt: Option<Doubt>) {
+        self.feed.send_reserved(Input::Disconnected { reason: reason.to_owned(), doubt });
     }
 }

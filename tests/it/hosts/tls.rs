@@ -124,7 +124,7 @@ async fn a_real_engine_with_tlsverify() {
         format!("--tlskey={}", file("key.pem")),
         format!("--host=tcp://127.0.0.1:{port}"),
     ];
-    let Some(engine) = Engine::own_with("tls", &options) else { return };
+    let Some(engine) = Engine::own_with("tls", &options.join(" ")) else { return };
     let url = format!("https://127.0.0.1:{port}");
     ours.write_ca(&dir.path().join("nobody"));
     let hosts = [host("prod", &url, &client), host("nobody", &url, &dir.path().join("nobody")), format!("plain=tcp://127.0.0.1:{port}")];

@@ -6,9 +6,10 @@ mod state;
 mod stream;
 
 use super::*;
-use crate::ingest::{Inbox, QueueStats, SourceState, Tagged, queue};
+use crate::ingest::{Inbox, Input, QueueStats, SourceState, Tagged, queue};
 use crate::time::Timestamp;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longer than any test: so that only the other signs end the replay.
@@ -24,7 +25,12 @@ struct Rig {
 }
 
 fn quick() -> Timing {
-    Timing { retry_first: Duration::from_millis(10), retry_max: Duration::from_millis(40), ..Timing::default() }
+    Timing {
+        retry_first: Duration::from_millis(10),
+        retry_max: Duration::from_millis(40),
+        observation_grace: Duration::from_millis(50),
+        ..Timing::default()
+    }
 }
 
 impl Rig {
@@ -41,7 +47,17 @@ impl Rig {
         Self { inbox, waiting: std::collections::VecDeque::new(), status, stop, task }
     }
 
+    /// The next input that is no observation.
     async fn next(&mut self) -> Input {
+        loop {
+            let input = self.next_of_all().await;
+            if !matches!(input, Input::Observed { .. }) {
+                return input;
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Input {
         if self.waiting.is_empty() {
             let mut inputs: Vec<Tagged> = Vec::new();
             let taken = tokio::time::timeout(DEADLINE, self.inbox.recv_many(&mut inputs, 10_000)).await;
@@ -77,8 +93,16 @@ impl Rig {
 
     async fn expect_disconnected(&mut self) -> String {
         match self.next().await {
-            Input::Disconnected { reason } => reason,
+            Input::Disconnected { reason, .. } => reason,
             other => panic!("{other:?} instead of Disconnected"),
+        }
+    }
+
+    /// The action of the next input, which is an observation.
+    async fn expect_observed(&mut self) -> String {
+        match self.next_of_all().await {
+            Input::Observed { event, .. } => event.view().action.unwrap().into_owned(),
+            other => panic!("{other:?} instead of an observation"),
         }
     }
 

@@ -50,7 +50,7 @@ async fn shutdown_is_prompt_even_with_a_full_queue() {
     let mut inputs = Vec::new();
     while rig.inbox.recv_many(&mut inputs, 100).await > 0 {}
     let last = inputs.pop().unwrap().input;
-    assert_eq!(last, Input::Disconnected { reason: "shutdown".to_owned() });
+    assert_eq!(last, Input::Disconnected { reason: "shutdown".to_owned(), doubt: None });
     assert!(matches!(inputs.pop().unwrap().input, Input::Overflow { .. }));
 }
 
@@ -90,23 +90,74 @@ async fn says_what_is_wrong_and_connects_as_soon_as_it_is_mended() {
 
 /// A daemon that is being stopped answers nothing either, and still sends how its containers end.
 #[tokio::test]
-async fn a_daemon_that_hangs_is_told_of_and_its_stream_kept() {
+async fn a_daemon_that_hangs_is_told_of_and_its_stream_read_until_there_is_another() {
     let daemon = FakeDaemon::unix().await;
+    daemon.set_containers(&[]);
     let timing = Timing { ping_every: Duration::from_millis(30), ping_timeout: Duration::from_millis(100), ..quick() };
     let mut rig = Rig::start(&daemon.url(), timing);
     rig.expect_connected().await;
     rig.expect_replay_end(0).await;
+    assert_eq!(rig.expect_observed().await, "baseline");
     rig.wait_for("pings", |_| daemon.count("/_ping") > 3).await;
     assert_eq!(rig.status.get().state, SourceState::Connected);
     daemon.set_hang(true);
-    rig.wait_for("an error", |rig| rig.status.get().error.is_some_and(|error| error.contains("no pings"))).await;
+    let reason = rig.expect_disconnected().await;
+    assert!(reason.contains("no pings"), "{reason}");
+    assert_eq!(rig.status.get().state, SourceState::Error);
     daemon.emit(&old(1));
     rig.expect_event(&old(1)).await;
     daemon.set_hang(false);
-    rig.wait_for("an answer", |rig| rig.status.get().state == SourceState::Connected).await;
+    assert!(rig.expect_connected().await.contains("no pings"));
+    rig.expect_event(&old(1)).await;
+    rig.expect_replay_end(1).await;
     daemon.emit(&old(2));
     rig.expect_event(&old(2)).await;
-    assert_eq!((rig.status.get().connects, rig.status.get().error), (1, None));
+    assert_eq!((rig.status.get().connects, rig.status.get().error), (2, None));
+}
+
+/// It ends at last, and another is connected to.
+#[tokio::test]
+async fn a_daemon_that_hangs_and_ends_is_found_again() {
+    let mut daemon = FakeDaemon::unix().await;
+    let timing = Timing { ping_every: Duration::from_millis(30), ping_timeout: Duration::from_millis(100), ..quick() };
+    let mut rig = Rig::start(&daemon.url(), timing);
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    daemon.set_hang(true);
+    rig.expect_disconnected().await;
+    daemon.emit(&old(1));
+    rig.expect_event(&old(1)).await;
+    daemon.refuse();
+    daemon.set_hang(false);
+    daemon.restart();
+    daemon.listen().await;
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    daemon.emit(&old(2));
+    rig.expect_event(&old(2)).await;
+}
+
+/// What moby does to a reader that stood still: the oldest of what waits is read, the rest is dropped, and newer ones come again.
+#[tokio::test]
+async fn a_stream_from_which_events_may_be_missing_is_not_trusted() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_containers(&[]);
+    let mut rig = Rig::start(&daemon.url(), quick());
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    rig.expect_observed().await;
+    let first = live("in time");
+    daemon.emit(&first);
+    rig.expect_event(&first).await;
+    let began = Timestamp::now().nanos() - 5_000_000_000;
+    (0..1100).for_each(|n| daemon.emit(&die("late", began + n)));
+    for n in 0..1100 {
+        rig.expect_event(&die("late", began + n)).await;
+    }
+    let Input::Disconnected { reason, doubt } = rig.next().await else { panic!("trusted") };
+    assert!(reason.contains("may have dropped"), "{reason}");
+    assert_eq!(doubt.unwrap().lines, 1100);
+    rig.expect_connected().await;
 }
 
 /// With ssh, each connection is a login.
@@ -145,33 +196,71 @@ fn container(name: &str, status: &str, exit_code: i32) -> serde_json::Value {
            "State": {"Status": status, "ExitCode": exit_code}})
 }
 
+/// `id state observation was` of what is observed, sorted, up to the end of the look.
+async fn observations(rig: &mut Rig, count: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    for _ in 0..count {
+        let Input::Observed { event, .. } = rig.next_of_all().await else { panic!("no observation") };
+        let view = event.view();
+        assert_eq!((view.kind.as_deref(), view.action.as_deref()), (Some("recorder"), Some("observed")));
+        let attributes = ["state", "exitCode", "observation", "was", "tier"].map(|key| view.attribute(key).unwrap_or("-").to_owned());
+        seen.push(format!("{} {}", view.actor_id.unwrap(), attributes.join(" ")));
+    }
+    seen.sort();
+    seen
+}
+
+async fn expect_baseline(rig: &mut Rig, containers: &str) {
+    let Input::Observed { event, .. } = rig.next_of_all().await else { panic!("no baseline") };
+    let view = event.view();
+    assert_eq!((view.action.as_deref(), view.attribute("containers")), (Some("baseline"), Some(containers)));
+    assert_eq!(view.attribute("volumes"), None, "they could not be listed");
+}
+
 #[tokio::test]
-async fn observes_what_changed_since_it_looked_last() {
+async fn observes_everything_at_first_and_then_what_no_event_told() {
     let daemon = FakeDaemon::unix().await;
-    daemon.set_containers(&[("c1", container("one", "running", 0)), ("c2", container("two", "running", 0))]);
+    let both = |second| [("c1", container("one", "running", 0)), ("c2", second)];
+    daemon.set_containers(&both(container("two", "running", 0)));
     let mut rig = Rig::start(&daemon.url(), quick());
     rig.expect_connected().await;
     rig.expect_replay_end(0).await;
-    let mut seen = Vec::new();
-    for _ in 0..2 {
-        let Input::Observed { event, .. } = rig.next().await else { panic!("no observation") };
-        let view = event.view();
-        assert_eq!((view.kind.as_deref(), view.action.as_deref()), (Some("recorder"), Some("observed")));
-        assert_eq!((view.attribute("state"), view.attribute("tier")), (Some("running"), Some("web")));
-        seen.push(view.actor_id.unwrap().into_owned());
-    }
-    seen.sort();
-    assert_eq!(seen, ["c1", "c2"]);
-    // An exit without an event, as with live-restore.
-    daemon.set_containers(&[("c1", container("one", "running", 0)), ("c2", container("two", "exited", 6))]);
+    assert_eq!(observations(&mut rig, 2).await, ["c1 running 0 baseline - web", "c2 running 0 baseline - web"]);
+    expect_baseline(&mut rig, "2").await;
+    // One exit with its event, one without, as with live-restore.
+    let die = live("one").replace("f4", "c1").replace(r#""name""#, r#""exitCode":"6","name""#);
+    daemon.emit(&die);
+    rig.expect_event(&die).await;
+    daemon.set_containers(&[("c1", container("one", "exited", 6)), ("c2", container("two", "exited", 7))]);
     daemon.restart();
     rig.expect_disconnected().await;
     rig.expect_connected().await;
     rig.expect_replay_end(0).await;
-    let Input::Observed { event, .. } = rig.next().await else { panic!("no observation") };
-    assert_eq!(event.view().attribute("exitCode"), Some("6"));
+    assert_eq!(observations(&mut rig, 1).await, ["c2 exited 7 difference running web"]);
+    daemon.set_containers(&[("c1", container("one", "exited", 6)), ("c3", container("three", "created", 0))]);
+    daemon.restart();
+    rig.expect_disconnected().await;
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    assert_eq!(observations(&mut rig, 2).await, ["c2 removed - gone exited -", "c3 created 0 difference absent web"]);
     daemon.emit(&old(1));
     rig.expect_event(&old(1)).await;
+}
+
+#[tokio::test]
+async fn looks_again_from_time_to_time() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_containers(&[("c1", container("one", "running", 0))]);
+    let timing = Timing { glance_every: Duration::from_millis(50), baseline_every: NEVER, ..quick() };
+    let mut rig = Rig::start(&daemon.url(), timing);
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    observations(&mut rig, 1).await;
+    expect_baseline(&mut rig, "1").await;
+    rig.wait_for("more looks", |_| daemon.count("/containers/json") > 3).await;
+    assert_eq!(daemon.count("/containers/c1/json"), 1, "the list is enough while nothing differs");
+    daemon.set_containers(&[("c1", container("one", "exited", 9))]);
+    assert_eq!(observations(&mut rig, 1).await, ["c1 exited 9 difference running web"]);
 }
 
 #[tokio::test]

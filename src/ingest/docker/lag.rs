@@ -1,0 +1,120 @@
+//! Whether the daemon may have dropped events for us without a word.
+//!
+//! moby gives each subscriber a channel of 1,024 events. Once that is full, an event waits 100 ms for a place and is then dropped, and nothing in
+//! the stream tells (`daemon/events/events.go`, `pubsub`). That takes a reader that stands still: a stopped process, a suspended
+//! machine, a starved one. Afterwards it reads a long run of events that are old by then. So: a run that long and that late is in doubt, and
+//! what was read in it proves nothing about what came before.
+
+use crate::ingest::Doubt;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Lines that wait in moby's channel before any is dropped, less a margin for lines in which the clocks are unsteady.
+const DOUBTFUL_LINES: u64 = 1000;
+/// How long moby lets an event wait.
+const LATE_NANOS: i64 = 100_000_000;
+/// The daemon's clock may go slower than ours by this much: 200 ppm, above what clocks of machines do.
+const DRIFT_DIVISOR: i64 = 5000;
+/// A silence after which the run is over.
+pub(super) const CAUGHT_UP_AFTER: Duration = Duration::from_millis(250);
+
+/// How far the lines of one connection lie behind.
+#[derive(Debug)]
+pub(super) struct Lag {
+    /// The smallest lag so far: the difference of the clocks and the way.
+    floor: Option<i64>,
+    /// When the floor was looked at last.
+    measured: Timestamp,
+    /// Late lines in a row.
+    behind: u64,
+    /// When the last line that was not late was received.
+    in_time: Timestamp,
+    caught_up: bool,
+}
+
+impl Lag {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { floor: None, measured: now, behind: 0, in_time: now, caught_up: false }
+    }
+
+    /// Takes note of a live line.
+    pub(super) fn line(&mut self, time: Option<Timestamp>, received: Timestamp) {
+        let late = time.is_some_and(|time| self.is_late(time, received));
+        if late || self.is_long() || (time.is_none() && self.behind > 0) {
+            self.behind += 1;
+            self.caught_up |= !late;
+        } else {
+            self.behind = 0;
+            self.in_time = received;
+        }
+    }
+
+    fn is_late(&mut self, time: Timestamp, received: Timestamp) -> bool {
+        let lag = received.nanos().saturating_sub(time.nanos());
+        let drift = received.nanos().saturating_sub(self.measured.nanos()).max(0) / DRIFT_DIVISOR;
+        let floor = self.floor.map_or(lag, |floor| floor.saturating_add(drift).min(lag));
+        (self.floor, self.measured) = (Some(floor), received);
+        lag.saturating_sub(floor) > LATE_NANOS
+    }
+
+    /// The run is long enough for doubt; it is over with the next line in time, or with silence.
+    pub(super) fn is_long(&self) -> bool {
+        self.behind >= DOUBTFUL_LINES
+    }
+
+    /// What is in doubt, once the run is over. `silent`: nothing has come for [`CAUGHT_UP_AFTER`].
+    pub(super) fn doubt(&self, silent: bool) -> Option<Doubt> {
+        (self.is_long() && (self.caught_up || silent)).then_some(Doubt { lines: self.behind, since: self.in_time })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_nanos(1_795_344_577_000_000_000 + ms * MS)
+    }
+
+    /// Lines of the given times in ms, received at the given times.
+    fn read(lines: impl IntoIterator<Item = (i64, i64)>) -> Lag {
+        let mut lag = Lag::new(at(0));
+        for (time, received) in lines {
+            lag.line(Some(at(time)), at(received));
+        }
+        lag
+    }
+
+    #[test]
+    fn a_reader_that_stood_still_is_in_doubt() {
+        let stream = (0..100).map(|n| (n, n + 1));
+        // It stood still until 3000 and then read at once what had waited.
+        let lag = read(stream.clone().chain((100..1200).map(|n| (n, 3000))));
+        assert_eq!(lag.doubt(false), None, "there may be more of it");
+        assert_eq!(lag.doubt(true), Some(Doubt { lines: 1100, since: at(100) }));
+        let lag = read(stream.chain((100..1200).map(|n| (n, 3000))).chain([(2999, 3000), (3000, 3001)]));
+        assert_eq!(lag.doubt(false), Some(Doubt { lines: 1102, since: at(100) }));
+    }
+
+    #[test]
+    fn what_moby_holds_for_a_reader_is_not_lost() {
+        let lag = read((0..100).map(|n| (n, n + 1)).chain((100..1000).map(|n| (n, 3000))).chain([(2999, 3000)]));
+        assert_eq!((lag.doubt(true), lag.behind), (None, 0));
+    }
+
+    #[test]
+    fn other_clocks_and_late_events_are_no_doubt() {
+        for skew in [-86_400_000, 86_400_000] {
+            let busy = (0..5000).map(|n| (n + skew, n + 2));
+            assert_eq!(read(busy).doubt(true), None, "{skew}");
+        }
+        // Each third event comes 300 ms late, as measured under load.
+        let unordered = (0..5000).map(|n| (if n % 3 == 0 { n - 300 } else { n }, n + 1));
+        assert_eq!(read(unordered).doubt(true), None);
+        // A clock that loses 100 ppm: 360 ms in an hour.
+        let drifting = (0..36_000).map(|n| (n * 100 - n / 100, n * 100 + 1));
+        assert_eq!(read(drifting).doubt(true), None);
+    }
+}

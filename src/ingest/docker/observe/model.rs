@@ -1,0 +1,217 @@
+//! What the events recorded so far imply: which things there are, and what state containers are in.
+
+use super::snapshot::{Kind, Snapshot};
+use crate::event::Event;
+use crate::time::Timestamp;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Things kept in mind. Beyond it new ones are not, and are told at each look.
+const MAX_THINGS: usize = 50_000;
+/// `startedAt` and the event `start` are apart by less; a container that was started again unseen is further apart.
+const SAME_START: Duration = Duration::from_secs(10);
+
+/// A thing, as far as events and earlier looks tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Implied {
+    /// Of a container: `created`, `running`, `paused`, `exited`.
+    state: Option<&'static str>,
+    name: Option<String>,
+    exit_code: Option<String>,
+    started: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    things: HashMap<(Kind, String), Implied>,
+}
+
+impl Model {
+    /// Takes an event into account.
+    pub(super) fn heard(&mut self, event: &Event) {
+        let fields = event.fields();
+        let (Some(kind), id) = (Kind::of_events(&fields.kind), fields.actor_id.as_ref()) else { return };
+        // A prune has no actor; what it removes has events of its own.
+        if id.is_empty() {
+            return;
+        }
+        let key = (kind, id.to_owned());
+        match (kind, fields.action.as_ref()) {
+            // The second spelling is Podman's.
+            (Kind::Container | Kind::Network | Kind::Volume, "destroy" | "remove") | (Kind::Image, "delete") => {
+                self.things.remove(&key);
+            }
+            (Kind::Container, "create") => self.enter(key, "created", event),
+            (Kind::Container, "start" | "restart" | "unpause") => {
+                let begins = fields.action != "unpause";
+                let time = fields.time;
+                self.enter(key.clone(), "running", event);
+                if let Some(implied) = self.things.get_mut(&key).filter(|_| begins) {
+                    implied.started = time;
+                }
+            }
+            (Kind::Container, "pause") => self.enter(key, "paused", event),
+            (Kind::Container, "die" | "died") => {
+                let exit_code = event.view().attribute("exitCode").map(str::to_owned);
+                self.enter(key.clone(), "exited", event);
+                if let Some(implied) = self.things.get_mut(&key) {
+                    implied.exit_code = exit_code;
+                }
+            }
+            (Kind::Container, "rename") => {
+                if let (Some(implied), Some(name)) = (self.things.get_mut(&key), event.view().attribute("name")) {
+                    implied.name = Some(plain_name(name));
+                }
+            }
+            (Kind::Network | Kind::Volume, "create") | (Kind::Image, _) => self.put(key, Implied::default()),
+            (Kind::Container | Kind::Network | Kind::Volume, _) => {}
+        }
+    }
+
+    fn enter(&mut self, key: (Kind, String), state: &'static str, event: &Event) {
+        if let Some(implied) = self.things.get_mut(&key) {
+            implied.state = Some(state);
+            return;
+        }
+        let name = event.view().attribute("name").map(plain_name);
+        self.put(key, Implied { state: Some(state), name, ..Implied::default() });
+    }
+
+    fn put(&mut self, key: (Kind, String), implied: Implied) {
+        if self.things.len() < MAX_THINGS || self.things.contains_key(&key) {
+            self.things.insert(key, implied);
+        }
+    }
+
+    /// Takes what was seen, and told, into account.
+    pub(super) fn saw(&mut self, seen: &Snapshot) {
+        let implied = Implied {
+            state: seen.state(),
+            name: seen.attribute("name").map(str::to_owned),
+            exit_code: seen.attribute("exitCode").map(str::to_owned),
+            started: seen.started(),
+        };
+        self.put((seen.kind, seen.id.clone()), implied);
+    }
+
+    /// Forgets a thing that is gone.
+    pub(super) fn forget(&mut self, key: &(Kind, String)) {
+        self.things.remove(key);
+    }
+
+    /// What was believed of a thing, if what was seen differs from it: `absent`, or the state, name or start that is no longer so.
+    pub(super) fn differs(&self, seen: &Snapshot) -> Option<String> {
+        let Some(implied) = self.things.get(&(seen.kind, seen.id.clone())) else { return Some("absent".to_owned()) };
+        if seen.kind != Kind::Container {
+            return None;
+        }
+        if implied.state != seen.state() {
+            return Some(implied.state.unwrap_or("unknown").to_owned());
+        }
+        // A rename to and from: what a look at the list alone shows has no name in some daemons' eyes.
+        if let (Some(was), Some(is)) = (implied.name.as_deref(), seen.attribute("name"))
+            && was != is
+        {
+            return Some(format!("named {was}"));
+        }
+        match (seen.state(), &implied.exit_code, seen.attribute("exitCode")) {
+            (Some("exited"), Some(was), Some(is)) if was != is => return Some(format!("exited with {was}")),
+            _ => {}
+        }
+        match (seen.state(), implied.started, seen.started()) {
+            (Some("running"), Some(was), Some(is)) if is.since(was) > SAME_START => Some(format!("running since {was}")),
+            _ => None,
+        }
+    }
+
+    /// Things of a kind that are believed to be there, and are not among `listed`.
+    pub(super) fn missing(&self, kind: Kind, listed: &[Snapshot]) -> Vec<(Kind, String)> {
+        let listed: std::collections::HashSet<&str> = listed.iter().filter(|seen| seen.kind == kind).map(|seen| seen.id.as_str()).collect();
+        let believed = self.things.keys().filter(|(of, id)| *of == kind && !listed.contains(id.as_str()));
+        believed.cloned().collect()
+    }
+
+    /// What is believed of a thing, for the record that says that it is gone.
+    pub(super) fn believed(&self, key: &(Kind, String)) -> Option<(Option<String>, &'static str)> {
+        self.things.get(key).map(|implied| (implied.name.clone(), implied.state.unwrap_or("present")))
+    }
+}
+
+/// Docker's API puts a slash in front of containers' names, its events do not.
+fn plain_name(name: &str) -> String {
+    name.trim_start_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, action: &str, id: &str, attributes: &str, seconds: i64) -> Event {
+        let line = format!(
+            r#"{{"Type":"{kind}","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{attributes}}},"timeNano":{}}}"#,
+            seconds * 1_000_000_000
+        );
+        Event::from_line(line.as_bytes()).unwrap()
+    }
+
+    fn seen(state: &str, more: &[(&str, &str)]) -> Snapshot {
+        let mut seen = Snapshot::labelled(Kind::Container, "c1", Timestamp::now(), []);
+        for (key, value) in [("state", state)].iter().chain(more) {
+            seen.set(key, Some((*value).to_owned()));
+        }
+        seen
+    }
+
+    fn lived(events: &[(&str, &str, i64)]) -> Model {
+        let mut model = Model::default();
+        for (action, attributes, at) in events {
+            model.heard(&event("container", action, "c1", attributes, *at));
+        }
+        model
+    }
+
+    const NAMED: &str = r#"{"name":"web"}"#;
+    const DIED: &str = r#"{"name":"web","exitCode":"3"}"#;
+
+    #[test]
+    fn what_events_told_is_no_news() {
+        let model = lived(&[("create", NAMED, 1), ("start", NAMED, 2)]);
+        let running = [("name", "web"), ("startedAt", "1970-01-01T00:00:02.1Z")];
+        assert_eq!(model.differs(&seen("running", &running)), None);
+        let model = lived(&[("create", NAMED, 1), ("start", NAMED, 2), ("die", DIED, 3)]);
+        assert_eq!(model.differs(&seen("exited", &[("name", "web"), ("exitCode", "3")])), None);
+        assert_eq!(model.differs(&seen("restarting", &[("name", "web")])), None, "its policy will start it, with an event");
+        let model = lived(&[("start", NAMED, 2), ("pause", NAMED, 3), ("rename", r#"{"name":"other"}"#, 4)]);
+        assert_eq!(model.differs(&seen("paused", &[("name", "other")])), None);
+    }
+
+    #[test]
+    fn what_no_event_told_is_news() {
+        let model = lived(&[("create", NAMED, 1), ("start", NAMED, 2)]);
+        assert_eq!(model.differs(&seen("exited", &[("exitCode", "6")])).as_deref(), Some("running"));
+        assert_eq!(model.differs(&seen("running", &[("name", "x")])).as_deref(), Some("named web"));
+        let again = seen("running", &[("startedAt", "1970-01-01T00:01:00Z")]);
+        assert_eq!(model.differs(&again).as_deref(), Some("running since 1970-01-01T00:00:02.000000000Z"));
+        let model = lived(&[("start", NAMED, 2), ("die", DIED, 3)]);
+        assert_eq!(model.differs(&seen("exited", &[("exitCode", "0")])).as_deref(), Some("exited with 3"));
+        assert_eq!(Model::default().differs(&seen("created", &[])).as_deref(), Some("absent"));
+        assert_eq!(model.missing(Kind::Container, &[]), [(Kind::Container, "c1".to_owned())]);
+        assert_eq!(model.missing(Kind::Container, &[seen("exited", &[])]), []);
+    }
+
+    #[test]
+    fn things_without_a_state_come_and_go() {
+        let mut model = Model::default();
+        for (kind, action) in [("network", "create"), ("network", "connect"), ("volume", "create"), ("image", "tag"), ("volume", "prune")] {
+            model.heard(&event(kind, action, if action == "prune" { "" } else { "x" }, "{}", 1));
+        }
+        for kind in [Kind::Network, Kind::Volume, Kind::Image] {
+            assert_eq!(model.missing(kind, &[]).len(), 1, "{kind:?}");
+            assert_eq!(model.differs(&Snapshot::labelled(kind, "x", Timestamp::now(), [])), None);
+        }
+        for (kind, action) in [("network", "destroy"), ("volume", "destroy"), ("image", "delete"), ("container", "destroy")] {
+            model.heard(&event(kind, action, "x", "{}", 1));
+        }
+        assert!(model.things.is_empty());
+    }
+}
