@@ -1,7 +1,7 @@
 //! A real Podman, through its Docker-compatible socket.
 
 use super::connected;
-use crate::dockerd::{Background, skipped};
+use crate::dockerd::{Background, Engine, skipped};
 use crate::support::{PATIENCE, Ship, wait_for};
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,6 +17,8 @@ struct Podman {
 impl Podman {
     /// `None` where there is none.
     fn start() -> Option<Self> {
+        // Whether containers can be run here at all is known where there is an Engine.
+        Engine::given("podman")?;
         if !Command::new("podman").arg("--version").output().is_ok_and(|output| output.status.success()) {
             skipped("podman is not installed (Debian: apt-get install podman)");
             return None;
