@@ -123,7 +123,7 @@ fn message(line: &str) -> Option<String> {
 async fn podman_is_recorded_word_for_word_through_restarts_of_its_service() {
     let Some(mut podman) = Podman::start() else { return };
     let data = TempDir::new().unwrap();
-    podman.run(0, "before", "true");
+    podman.run(5, "before", "exit 5");
     let ship = Ship::start(data.path(), &format!("pod=unix://{}", podman.socket()));
     connected(&ship, "pod").await;
     podman.run(3, "dies", "exit 3");
@@ -139,7 +139,7 @@ async fn podman_is_recorded_word_for_word_through_restarts_of_its_service() {
     let last = podman.exits(0, &["inspect", "--format", "{{.Id}}", "last"]);
     let died = format!(r#""Action":"die","Actor":{{"ID":"{last}""#);
     let lines = podman.lines(&died).await;
-    let observed = [r#""Action":"observed""#, r#""name":"meanwhile""#, r#""exitCode":"4""#];
+    let observed = [r#""Action":"observed""#, r#""name":"before""#, r#""exitCode":"5""#];
     let log = wait_for("the last death, and a look at the containers", async || {
         let log = ship.export("").await;
         let has = |parts: &[&str]| log.values().any(|line| parts.iter().all(|part| line.contains(part)));
