@@ -213,8 +213,7 @@ fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Sour
         let history = if fresh { defaults.history } else { 0 };
         return Ok(vec![Box::new(DemoSource::new(DemoOptions { history, ..defaults }))]);
     }
-    let tls = std::env::var("DOCKER_TLS_VERIFY").ok();
-    let hosts = DockerHost::resolve(&config.docker_hosts, None, tls.as_deref())?;
+    let hosts = DockerHost::resolve(&config.docker_hosts, &|name| std::env::var_os(name))?;
     Ok(hosts.into_iter().map(|host| Box::new(DockerSource::new(host)) as Box<dyn Source>).collect())
 }
 

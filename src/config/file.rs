@@ -17,7 +17,7 @@ pub struct Layer {
     /// Address and port to listen on; port 0 takes a free one [env: SHIPSLOG_LISTEN] [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Docker host to record, repeatable [env: SHIPSLOG_DOCKER_HOST, separated by commas] [default: $DOCKER_HOST, else unix:///var/run/docker.sock]
+    /// Docker host to record, repeatable: unix://PATH, tcp://HOST:PORT, https://HOST:PORT?cert-path=DIR, ssh://USER@HOST:PORT/SOCKET or context://NAME [env: SHIPSLOG_DOCKER_HOST, separated by commas] [default: as the docker CLI: $DOCKER_HOST, else its current context, else unix:///var/run/docker.sock]
     #[arg(long, value_name = "URL|NAME=URL")]
     #[serde(default, deserialize_with = "one_or_many")]
     pub docker_host: Option<Vec<String>>,

@@ -2,14 +2,12 @@
 
 use super::redaction::RedactionSettings;
 use super::{Address, ConfigError, Layer, ServeArgs, ServeConfig};
+pub use crate::ingest::endpoint::Env;
+use crate::ingest::endpoint::{Current, current_context};
 use crate::retention::Retention;
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Looks up an environment variable; a parameter, so that tests need not touch the process's own.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
 const DEFAULT_DOCKER_HOST: &str = "unix:///var/run/docker.sock";
@@ -181,7 +179,9 @@ impl Settings {
             return Err(self.data_dir.refuse("", "the path of a directory"));
         }
         if self.docker_host.value.is_empty() || self.docker_host.value.iter().any(|host| host.trim().is_empty()) {
-            return Err(self.docker_host.refuse("", "URL or NAME=URL, such as unix:///var/run/docker.sock or prod=tcp://10.0.0.7:2376"));
+            return Err(self
+                .docker_host
+                .refuse("", "URL or NAME=URL, such as unix:///var/run/docker.sock, prod=ssh://me@10.0.0.7 or context://NAME"));
         }
         if let Some(name) = self.allow_host.value.iter().find(|n| n.is_empty() || n.contains(['/', ' ', '*'])) {
             return Err(self.allow_host.refuse(name, "a host name as in a URL, without scheme or path"));
@@ -318,12 +318,17 @@ impl Places {
     }
 }
 
-/// `DOCKER_HOST`, as Docker's own tools read it, else the usual socket.
+/// As the docker CLI chooses: `DOCKER_HOST`, the current context, the usual socket.
 fn dockers_own(env: Env<'_>) -> Result<Setting<Vec<String>>, ConfigError> {
-    let key = "docker-host";
-    Ok(match text(env, "DOCKER_HOST")? {
-        Some(host) => Setting { key, value: vec![host], origin: Origin::Env("DOCKER_HOST".to_owned()) },
-        None => Setting { key, value: vec![DEFAULT_DOCKER_HOST.to_owned()], origin: Origin::Default },
+    let chosen = |value, origin| Setting { key: "docker-host", value: vec![value], origin };
+    if let Some(host) = text(env, "DOCKER_HOST")? {
+        return Ok(chosen(host, Origin::Env("DOCKER_HOST".to_owned())));
+    }
+    Ok(match current_context(env) {
+        Some(Current { name, file }) => {
+            chosen(format!("context://{name}"), file.map_or_else(|| Origin::Env("DOCKER_CONTEXT".to_owned()), Origin::File))
+        }
+        None => chosen(DEFAULT_DOCKER_HOST.to_owned(), Origin::Default),
     })
 }
 

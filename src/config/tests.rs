@@ -181,3 +181,22 @@ fn help_names_every_variable() {
         assert!(help.contains(&variable), "{help} lacks {variable}");
     }
 }
+
+#[test]
+fn without_a_host_the_docker_cli_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    std::fs::write(&file, r#"{"currentContext":"prod"}"#).unwrap();
+    let home = ("DOCKER_CONFIG", dir.path().to_str().unwrap());
+    let host = |line: &[&str], more: &[(&str, &str)]| {
+        let setting = resolve(line, &[&[home], more].concat()).unwrap().docker_host;
+        (setting.value.join(" "), setting.origin)
+    };
+    let env = |name: &str| Origin::Env(name.to_owned());
+    assert_eq!(host(&[], &[]), ("context://prod".to_owned(), Origin::File(file.clone())));
+    assert_eq!(host(&[], &[("DOCKER_CONTEXT", "test")]), ("context://test".to_owned(), env("DOCKER_CONTEXT")));
+    let both = [("DOCKER_CONTEXT", "test"), ("DOCKER_HOST", "tcp://h")];
+    assert_eq!(host(&[], &both), ("tcp://h".to_owned(), env("DOCKER_HOST")));
+    assert_eq!(host(&["--docker-host", "unix:///a"], &both), ("unix:///a".to_owned(), Origin::Flag));
+    assert_eq!(host(&[], &[("DOCKER_CONTEXT", "default")]), ("unix:///var/run/docker.sock".to_owned(), Origin::Default));
+}

@@ -150,7 +150,7 @@ fn every_flag_says_what_was_wrong() {
         (vec!["serve", "--listen", "127.0.0.1:99999"], "99999"),
         (vec!["serve", "--listen", "0.0.0.0:0", "--data-dir", data], "--insecure"),
         (vec!["serve", "--docker-host", "ftp://x", "--data-dir", data, "--listen", "127.0.0.1:0"], "ftp"),
-        (vec!["serve", "--docker-host", "ssh://host", "--data-dir", data, "--listen", "127.0.0.1:0"], "ssh"),
+        (vec!["serve", "--docker-host", "ssh://-host", "--data-dir", data, "--listen", "127.0.0.1:0"], "ssh"),
         (vec!["serve", "--docker-host", "a=unix:///x", "--docker-host", "a=unix:///y", "--data-dir", data, "--listen", "127.0.0.1:0"], "a"),
         (vec!["serve", "--data-dir", "/proc/nothing", "--listen", "127.0.0.1:0"], "/proc/nothing"),
         (vec!["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml"),

@@ -48,6 +48,10 @@ impl Background {
         out[..out.rfind('\n').map_or(0, |end| end + 1)].lines().map(str::to_owned).collect()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
     }
@@ -129,7 +133,7 @@ pub(crate) struct Engine {
     pub(crate) url: String,
     prefix: String,
     own: Option<TempDir>,
-    options: &'static str,
+    options: String,
 }
 
 impl Engine {
@@ -141,7 +145,7 @@ impl Engine {
             skipped("no Docker Engine (set SHIPSLOG_TEST_DOCKER, or run ./test)");
             return None;
         }
-        Some(Self { url, prefix: format!("shipslog-{story}-{}", std::process::id()), own: None, options: "" })
+        Some(Self { url, prefix: format!("shipslog-{story}-{}", std::process::id()), own: None, options: String::new() })
     }
 
     /// An Engine that the story may do anything to. It ends with the story.
@@ -150,9 +154,9 @@ impl Engine {
     }
 
     /// As [`own`](Self::own), with more options of `dockerd`.
-    pub(crate) fn own_with(story: &str, options: &'static str) -> Option<Self> {
+    pub(crate) fn own_with(story: &str, options: &str) -> Option<Self> {
         let mut engine = Self::given(story)?;
-        engine.options = options;
+        options.clone_into(&mut engine.options);
         // Not under TMPDIR: paths of sockets are short.
         engine.own = Some(TempDir::with_prefix_in("dk", "/tmp").unwrap());
         match engine.start() {
@@ -170,7 +174,8 @@ impl Engine {
 
     /// Starts it, again with the data of before.
     pub(crate) fn start(&mut self) -> Result<(), String> {
-        let output = Background::start(Command::new(SCRIPT).env("DOCKERD_OPTIONS", self.options).arg("start").arg(self.directory())).wait();
+        let output =
+            Background::start(Command::new(SCRIPT).env("DOCKERD_OPTIONS", &self.options).arg("start").arg(self.directory())).wait();
         String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut self.url);
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }

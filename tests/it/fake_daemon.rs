@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// moby's `eventsLimit`.
 pub(crate) const RING: usize = 256;
@@ -31,6 +33,7 @@ struct State {
     ring: VecDeque<String>,
     subscribers: Vec<mpsc::Sender<Vec<u8>>>,
     connections: Vec<AbortHandle>,
+    connected: usize,
     requests: Vec<String>,
     /// Requests are left unanswered while this holds true.
     hang: watch::Sender<bool>,
@@ -48,6 +51,7 @@ pub(crate) struct FakeDaemon {
     state: Arc<Mutex<State>>,
     address: Address,
     accepting: Option<JoinHandle<()>>,
+    tls: Option<Arc<ServerConfig>>,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -62,16 +66,21 @@ impl FakeDaemon {
     pub(crate) async fn unix() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let address = Address::Unix(directory.path().join("docker.sock"));
-        Self::start(address, Some(directory)).await
+        Self::start(address, None, Some(directory)).await
     }
 
     /// On a free port of the loopback address.
     pub(crate) async fn tcp() -> Self {
-        Self::start(Address::Tcp(([127, 0, 0, 1], 0).into()), None).await
+        Self::start(Address::Tcp(([127, 0, 0, 1], 0).into()), None, None).await
     }
 
-    async fn start(address: Address, directory: Option<tempfile::TempDir>) -> Self {
-        let mut daemon = Self { state: Arc::default(), address, accepting: None, _directory: directory };
+    /// On a free port of the loopback address, behind TLS.
+    pub(crate) async fn tls(config: ServerConfig) -> Self {
+        Self::start(Address::Tcp(([127, 0, 0, 1], 0).into()), Some(Arc::new(config)), None).await
+    }
+
+    async fn start(address: Address, tls: Option<Arc<ServerConfig>>, directory: Option<tempfile::TempDir>) -> Self {
+        let mut daemon = Self { state: Arc::default(), address, accepting: None, tls, _directory: directory };
         daemon.listen().await;
         daemon
     }
@@ -80,6 +89,7 @@ impl FakeDaemon {
     pub(crate) fn url(&self) -> String {
         match &self.address {
             Address::Unix(path) => format!("unix://{}", path.display()),
+            Address::Tcp(address) if self.tls.is_some() => format!("https://{address}"),
             Address::Tcp(address) => format!("tcp://{address}"),
         }
     }
@@ -93,19 +103,23 @@ impl FakeDaemon {
                 let listener = UnixListener::bind(path).unwrap();
                 tokio::spawn(async move {
                     while let Ok((stream, _)) = listener.accept().await {
-                        serve(stream, &state);
+                        serve(async { Ok(stream) }, &state);
                     }
                 })
             }
             Address::Tcp(address) => {
                 let listener = TcpListener::bind(*address).await.unwrap();
                 *address = listener.local_addr().unwrap();
+                let tls = self.tls.clone().map(TlsAcceptor::from);
                 tokio::spawn(async move {
                     while let Ok((stream, _)) = listener.accept().await {
                         if state.lock().reset {
                             socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
                         }
-                        serve(stream, &state);
+                        match &tls {
+                            Some(tls) => serve(tls.accept(stream), &state),
+                            None => serve(async { Ok(stream) }, &state),
+                        }
                     }
                 })
             }
@@ -238,6 +252,11 @@ impl FakeDaemon {
         self.requests().iter().filter(|line| line.split([' ', '?']).nth(1) == Some(path)).count()
     }
 
+    /// How many connections came so far.
+    pub(crate) fn connected(&self) -> usize {
+        self.state.lock().connected
+    }
+
     /// Open event streams.
     pub(crate) fn subscribers(&self) -> usize {
         self.state.lock().subscribers.iter().filter(|subscriber| !subscriber.is_closed()).count()
@@ -265,11 +284,19 @@ impl State {
     }
 }
 
-fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, state: &Arc<Mutex<State>>) {
+fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    accepted: impl Future<Output = std::io::Result<S>> + Send + 'static,
+    state: &Arc<Mutex<State>>,
+) {
     let mut held = state.lock();
+    held.connected += 1;
     let state = Arc::clone(state);
     // An error is the client's going away.
-    let task = tokio::spawn(async move { drop(converse(stream, &state).await) });
+    let task = tokio::spawn(async move {
+        if let Ok(stream) = accepted.await {
+            drop(converse(stream, &state).await);
+        }
+    });
     held.connections.retain(|connection| !connection.is_finished());
     held.connections.push(task.abort_handle());
 }
@@ -284,6 +311,10 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
             }
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
+            }
+            // As Go's server, once it has found what it takes for the end of a line.
+            if !buffer[0].is_ascii_uppercase() {
+                return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request").await;
             }
         };
         let head: Vec<u8> = buffer.drain(..end).collect();

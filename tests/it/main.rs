@@ -3,6 +3,7 @@
 
 mod backup;
 mod bad_input;
+mod certificates;
 mod cli;
 mod crash;
 mod crowd;
@@ -16,6 +17,7 @@ mod framing;
 mod full_disk;
 mod gaps;
 mod history;
+mod hosts;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;

@@ -1,15 +1,20 @@
-//! What is asked of the daemon beside the event stream, through bollard, on connections of its own.
+//! What is asked of the daemon beside the event stream, through bollard, on connections of their own.
 
 use super::Timing;
+use super::connection::LOGIN;
+use super::transport::Transport;
 use crate::ingest::endpoint::Endpoint;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// bollard's own limit for an answer. Ours are shorter; this one is for what they do not cover.
 const BOLLARD_TIMEOUT_SECONDS: u64 = 20;
+/// For the URLs that bollard makes. Where they lead is the transport's business.
+const ANY_HOST: &str = "http://docker";
 /// What stands for a version that the daemon would not tell.
 const UNKNOWN: &str = "unknown";
 /// Unanswered pings in a row before the daemon counts as silent.
@@ -23,23 +28,24 @@ pub(super) struct Engine {
     pub(super) docker: Docker,
     ping_every: Duration,
     ping_timeout: Duration,
-    answer: Duration,
+    /// For an answer that a connection may have to be made for.
+    first_answer: Duration,
 }
 
 impl Engine {
     /// Connects lazily.
     pub(super) fn new(endpoint: &Endpoint, timing: &Timing) -> Result<Self, Error> {
-        let url = endpoint.to_string();
-        let docker = match endpoint {
-            Endpoint::Unix(_) => Docker::connect_with_unix(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
-            Endpoint::Tcp { .. } => Docker::connect_with_http(&url, BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
-        }?;
-        Ok(Self { docker, ping_every: timing.ping_every, ping_timeout: timing.ping_timeout, answer: timing.answer })
+        let transport = Transport::new(endpoint, timing);
+        let request = move |request| Arc::clone(&transport).request(request);
+        // Never versioned: bollard leaves the prefix out, and every daemon serves that.
+        let docker = Docker::connect_with_custom_transport(request, Some(ANY_HOST), BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION)?;
+        let login = if matches!(endpoint, Endpoint::Ssh(_)) { LOGIN } else { Duration::ZERO };
+        Ok(Self { docker, ping_every: timing.ping_every, ping_timeout: timing.ping_timeout, first_answer: login + timing.answer })
     }
 
     /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
     pub(super) async fn version(&self) -> String {
-        match timeout(self.answer, self.docker.version()).await {
+        match timeout(self.first_answer, self.docker.version()).await {
             Ok(Ok(version)) => version.version.filter(|v| !v.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the daemon does not tell its version");

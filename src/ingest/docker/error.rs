@@ -1,8 +1,11 @@
 //! What can go wrong with a Docker host, in words for the person who has to mend it.
 
+use super::hints;
 use crate::ingest::endpoint::Endpoint;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
+use tokio_rustls::rustls;
 
 /// Why there is no event stream.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +18,31 @@ pub enum IngestError {
         /// Why not.
         source: io::Error,
     },
+    /// A file for TLS cannot be used.
+    #[error("cannot use {}: {why}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The two sides could not agree on TLS, or one does not trust the other.
+    #[error("no TLS with {endpoint}: {source}")]
+    Tls {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why not.
+        source: Box<rustls::Error>,
+    },
+    /// ssh has ended.
+    #[error("ssh: {said}")]
+    Ssh {
+        /// What it said, in one line.
+        said: String,
+    },
+    /// Something was to be sent that never should be.
+    #[error("shipslog sends only GET requests to Docker")]
+    Request,
     /// The daemon did not answer in time.
     #[error("no answer within {} s to {what}", after.as_secs_f32())]
     Timeout {
@@ -24,7 +52,7 @@ pub enum IngestError {
         after: Duration,
     },
     /// What came back is not HTTP, or the connection broke before an answer came.
-    #[error("no HTTP answer to GET /events: {0}")]
+    #[error("no HTTP answer: {}", cause(.0))]
     Http(#[source] hyper::Error),
     /// The daemon, or a proxy in front of it, answered something else than 200.
     #[error("GET /events was answered with HTTP {status}: {message}")]
@@ -55,20 +83,26 @@ impl IngestError {
     /// What to do about it, where there is something to say beyond the error itself.
     pub fn hint(&self, endpoint: &Endpoint) -> Option<String> {
         match self {
-            Self::Connect { source, .. } => Some(connect_hint(source, endpoint)),
+            Self::Connect { source, .. } => Some(hints::connect(source, endpoint)),
+            Self::Certificate { .. } => Some(hints::CERTIFICATES.to_owned()),
+            Self::Tls { source, .. } => Some(hints::tls(source, endpoint)),
+            Self::Ssh { said } => Some(hints::ssh(said, endpoint)),
+            Self::Http(_) if matches!(endpoint, Endpoint::Ssh(_)) => Some(hints::ssh("", endpoint)),
+            Self::Http(_) if matches!(endpoint, Endpoint::Tls { .. }) => Some(hints::CLIENT_CERTIFICATE.to_owned()),
             Self::Http(_) => Some(format!("what listens at {endpoint} does not speak plain HTTP: is it a Docker Engine without TLS?")),
             Self::Status { status: 401 | 403, .. } => Some(
                 "a proxy in front of the Docker socket forbids it: allow GET for /events, /_ping, /version and /containers \
                  (for docker-socket-proxy: EVENTS=1, PING=1, VERSION=1, CONTAINERS=1)"
                     .to_owned(),
             ),
-            Self::Status { message, .. } if message.contains("HTTPS server") => {
-                Some(format!("the port at {endpoint} asks for TLS, which is not supported yet: use the Unix socket on that host"))
-            }
+            Self::Status { message, .. } if message.contains("HTTPS server") => Some(hints::asks_for_tls(endpoint)),
             Self::Status { status: 404, .. } => Some(format!("what listens at {endpoint} is no Docker Engine: check --docker-host")),
+            Self::Timeout { .. } if matches!(endpoint, Endpoint::Tls { .. }) => {
+                Some("the Docker Engine hangs or is out of reach, or its port does not speak TLS; trying again".to_owned())
+            }
             Self::Timeout { .. } => Some("the Docker Engine hangs or is out of reach; trying again".to_owned()),
             Self::Silent => Some("the Docker Engine hangs, or is being stopped".to_owned()),
-            Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::FellBehind { .. } => None,
+            Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::FellBehind { .. } | Self::Request => None,
         }
     }
 }
@@ -78,35 +112,15 @@ fn cause(error: &hyper::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn connect_hint(error: &io::Error, endpoint: &Endpoint) -> String {
-    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
-    match (endpoint, error.kind()) {
-        (Endpoint::Unix(path), NotFound) => format!(
-            "no Docker socket at {}: is the Docker Engine installed and running? Set --docker-host or DOCKER_HOST, or try --demo",
-            path.display()
-        ),
-        (Endpoint::Unix(path), PermissionDenied) => {
-            format!("permission denied at {}: add the user to the docker group and log in again, or run as root", path.display())
-        }
-        (Endpoint::Unix(path), ConnectionRefused) => {
-            format!("nothing listens on {}: start the Docker Engine (systemctl start docker), or try --demo", path.display())
-        }
-        (Endpoint::Unix(path), _) => format!("is {} the socket of a Docker Engine?", path.display()),
-        (Endpoint::Tcp { host, port }, ConnectionRefused) => {
-            format!("nothing listens on port {port} of {host}: is the Docker Engine running there, with -H tcp://… ?")
-        }
-        (Endpoint::Tcp { host, .. }, _) => format!("is {host} the right host, and can it be reached from here?"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::endpoint::DockerHost;
 
     #[test]
     fn hints_say_what_to_do() {
-        let unix = Endpoint::parse("unix:///run/d.sock").unwrap();
-        let tcp = Endpoint::parse("tcp://h:1").unwrap();
+        let unix = DockerHost::parse("unix:///run/d.sock").unwrap().endpoint;
+        let tcp = DockerHost::parse("tcp://h:1").unwrap().endpoint;
         let connect = |endpoint: &Endpoint, kind: io::ErrorKind| {
             IngestError::Connect { endpoint: endpoint.clone(), source: kind.into() }.hint(endpoint).unwrap()
         };
@@ -114,6 +128,8 @@ mod tests {
         assert!(connect(&unix, io::ErrorKind::NotFound).contains("--demo"));
         assert!(connect(&unix, io::ErrorKind::PermissionDenied).contains("docker group"));
         assert!(connect(&unix, io::ErrorKind::ConnectionRefused).contains("systemctl start docker"));
+        let podman = DockerHost::parse("unix:///run/user/1000/podman/podman.sock").unwrap().endpoint;
+        assert!(connect(&podman, io::ErrorKind::NotFound).contains("podman.socket"));
         assert!(connect(&tcp, io::ErrorKind::ConnectionRefused).contains("port 1 of h"));
         let status = |status, message: &str| IngestError::Status { status, message: message.to_owned() }.hint(&tcp);
         assert!(status(403, "x").unwrap().contains("EVENTS=1"));

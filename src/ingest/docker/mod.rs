@@ -1,13 +1,19 @@
 //! A Docker host: its event stream, read for ever.
 
+mod connection;
+mod dial;
 mod engine;
 mod error;
 pub(in crate::ingest) mod health;
+mod hints;
 mod lag;
 mod observe;
 mod reading;
 mod replay;
 mod retry;
+mod ssh;
+mod tls;
+mod transport;
 mod wire;
 
 pub use error::IngestError;
@@ -16,6 +22,8 @@ pub use replay::RING_LINES;
 
 use super::endpoint::DockerHost;
 use super::{Source, SourceFeed, StatusHandle, stopped};
+use connection::Connection;
+use dial::Dialer;
 use engine::Engine;
 use observe::Observer;
 use reading::{End, Reading, Sink};
@@ -73,6 +81,7 @@ impl Default for Timing {
 pub struct DockerSource {
     host: DockerHost,
     timing: Timing,
+    dialer: Dialer,
     observer: Observer,
 }
 
@@ -92,12 +101,13 @@ impl DockerSource {
 
     /// For `host`, with another timing.
     pub fn with_timing(host: DockerHost, timing: Timing) -> Self {
+        let dialer = Dialer::new(&host.endpoint, &timing);
         let observer = Observer::new(Arc::clone(&host.name), &timing);
-        Self { host, timing, observer }
+        Self { host, timing, dialer, observer }
     }
 
     async fn open(&self) -> Result<Opened, IngestError> {
-        let connection = wire::connect(&self.host.endpoint, &self.timing).await?;
+        let connection = Connection::open(&self.dialer).await?;
         let engine = match Engine::new(&self.host.endpoint, &self.timing) {
             Ok(engine) => Some(engine),
             Err(error) => {
@@ -110,7 +120,7 @@ impl DockerSource {
             None => "unknown".to_owned(),
         };
         // Last, so that nothing waits while the daemon writes.
-        let stream = connection.events(&self.timing).await?;
+        let stream = EventStream::open(connection, &self.timing).await?;
         Ok(Opened { stream, engine, version })
     }
 

@@ -3,22 +3,18 @@
 //! bollard's event stream is no use here: its `Type` is a closed enum, so that one unknown type ends the stream and
 //! discards what is buffered, again after each reconnect.
 
+pub(super) use super::connection::Task;
+
 use super::Timing;
+use super::connection::Connection;
 use super::error::IngestError;
-use crate::ingest::endpoint::Endpoint;
 use crate::time::Timestamp;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{DATE, HOST, USER_AGENT};
+use hyper::header::{DATE, USER_AGENT};
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use std::io;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Everything, from the oldest event that the daemon still has. `since=<last time>` would lose events: the daemon looks
@@ -29,34 +25,6 @@ const USER_AGENT_VALUE: &str = concat!("shipslog/", env!("CARGO_PKG_VERSION"));
 /// More of an error's body is not read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 const MAX_MESSAGE_CHARS: usize = 500;
-/// A TCP peer that is gone without a word is noticed within 5 + 3 × 3 s. Nothing else would notice: we send nothing, and
-/// new connections (pings) may well work while a router has forgotten this one.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(5);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(3);
-const KEEPALIVE_PROBES: u32 = 3;
-
-/// Ends its task with itself.
-#[derive(Debug)]
-pub(super) struct Task<T>(JoinHandle<T>);
-
-impl<T: Send + 'static> Task<T> {
-    pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(future))
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A connection to the daemon, before anything was asked.
-pub(super) struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
-    _driver: Task<()>,
-}
-
 /// The open event stream. Dropping it closes the connection.
 pub(super) struct EventStream {
     body: Incoming,
@@ -64,68 +32,41 @@ pub(super) struct EventStream {
     pub(super) date: Option<Timestamp>,
     /// When it was asked for.
     pub(super) requested: Timestamp,
-    _connection: Connection,
+    connection: Connection,
 }
 
-/// Connects, and asks nothing yet.
-pub(super) async fn connect(endpoint: &Endpoint, timing: &Timing) -> Result<Connection, IngestError> {
-    let failed = |source| IngestError::Connect { endpoint: endpoint.clone(), source };
-    let connecting = async {
-        match endpoint {
-            Endpoint::Unix(path) => shake_hands(UnixStream::connect(path).await.map_err(failed)?).await,
-            Endpoint::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
-                keep_alive(&stream).map_err(failed)?;
-                shake_hands(stream).await
-            }
-        }
-    };
-    let late = |_| IngestError::Timeout { what: "connecting", after: timing.connect };
-    timeout(timing.connect, connecting).await.map_err(late)?
-}
-
-fn keep_alive(stream: &TcpStream) -> io::Result<()> {
-    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY).with_retries(KEEPALIVE_PROBES);
-    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
-async fn shake_hands<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S) -> Result<Connection, IngestError> {
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(IngestError::Http)?;
-    // Its errors come out at the request or the body.
-    let driver = Task::spawn(async move { drop(connection.await) });
-    Ok(Connection { sender, _driver: driver })
-}
-
-impl Connection {
+impl EventStream {
     /// Asks for the events and waits for the headers, which Docker sends at once.
-    pub(super) async fn events(mut self, timing: &Timing) -> Result<EventStream, IngestError> {
-        let request = Request::get(EVENTS).header(HOST, "docker").header(USER_AGENT, USER_AGENT_VALUE).body(Empty::new());
-        // Unversioned, as every daemon serves it; the parts are constant.
-        let request = request.unwrap_or_default();
+    pub(super) async fn open(mut connection: Connection, timing: &Timing) -> Result<Self, IngestError> {
+        // Unversioned, as every daemon serves it.
+        let request = Request::get(EVENTS).header(USER_AGENT, USER_AGENT_VALUE);
         let requested = Timestamp::now();
         let late = |_| IngestError::Timeout { what: "GET /events", after: timing.answer };
-        let answer = timeout(timing.answer, self.sender.send_request(request)).await.map_err(late)?.map_err(IngestError::Http)?;
+        let answer = timeout(timing.answer, connection.send(request)).await.map_err(late)??;
         if answer.status() != hyper::StatusCode::OK {
             let status = answer.status().as_u16();
             let message = timeout(timing.answer, message(answer)).await.unwrap_or_default();
             return Err(IngestError::Status { status, message });
         }
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(parse_date);
-        Ok(EventStream { body: answer.into_body(), date, requested, _connection: self })
+        Ok(Self { body: answer.into_body(), date, requested, connection })
     }
-}
 
-impl EventStream {
     /// The next bytes. May be dropped while it waits.
     ///
     /// # Errors
-    /// [`IngestError::Ended`] or [`IngestError::Broken`].
+    /// [`IngestError::Ended`] or [`IngestError::Broken`], or what ssh or TLS say about it.
     pub(super) async fn next(&mut self) -> Result<Bytes, IngestError> {
         loop {
-            let frame = self.body.frame().await.ok_or(IngestError::Ended)?.map_err(ended)?;
-            if let Ok(bytes) = frame.into_data() {
-                return Ok(bytes);
-            }
+            let error = match self.body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(_trailers) => continue,
+                },
+                Some(Err(error)) => ended(error),
+                None => IngestError::Ended,
+            };
+            return Err(self.connection.explain(error).await);
         }
     }
 }

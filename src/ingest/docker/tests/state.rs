@@ -160,6 +160,37 @@ async fn a_stream_from_which_events_may_be_missing_is_not_trusted() {
     rig.expect_connected().await;
 }
 
+/// With ssh, each connection is a login.
+#[tokio::test]
+async fn questions_share_a_connection_until_it_is_gone() {
+    let daemon = FakeDaemon::unix().await;
+    let endpoint = DockerHost::parse(&daemon.url()).unwrap().endpoint;
+    let engine = Engine::new(&endpoint, &quick()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(engine.version().await, "28.0.0-fake");
+    }
+    assert_eq!((daemon.count("/version"), daemon.connected()), (3, 1));
+    daemon.drop_connections();
+    assert_eq!(engine.version().await, "28.0.0-fake");
+    assert_eq!((daemon.count("/version"), daemon.connected()), (4, 2));
+    // One whose answer was not waited for is not used again.
+    daemon.set_hang(true);
+    assert!(tokio::time::timeout(Duration::from_millis(20), engine.docker.ping()).await.is_err());
+    daemon.set_hang(false);
+    assert_eq!(engine.version().await, "28.0.0-fake");
+    assert_eq!(daemon.connected(), 3);
+}
+
+#[tokio::test]
+async fn nothing_but_gets_gets_through() {
+    let daemon = FakeDaemon::unix().await;
+    let endpoint = DockerHost::parse(&daemon.url()).unwrap().endpoint;
+    let engine = Engine::new(&endpoint, &quick()).unwrap();
+    let refused = engine.docker.stop_container("c1", None).await.unwrap_err().to_string();
+    assert!(refused.contains("only GET"), "{refused}");
+    assert_eq!(daemon.connected(), 0);
+}
+
 fn container(name: &str, status: &str, exit_code: i32) -> serde_json::Value {
     json!({"Id": name, "Name": format!("/{name}"), "Config": {"Image": "nginx:1", "Labels": {"tier": "web"}},
            "State": {"Status": status, "ExitCode": exit_code}})

@@ -1,0 +1,143 @@
+//! An HTTP/1.1 connection to a daemon, over whatever way leads there.
+
+use super::dial::Dialer;
+use super::error::IngestError;
+use super::ssh::Said;
+use crate::ingest::endpoint::Endpoint;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::rustls;
+
+/// For ssh to get through and be logged in: its own limit for connecting, and some more.
+pub(super) const LOGIN: Duration = Duration::from_secs(35);
+/// For a connection that is closed to be over.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// Where there is no host in the endpoint.
+const NO_HOST: HeaderValue = HeaderValue::from_static("docker");
+
+/// Ends its task with itself.
+#[derive(Debug)]
+pub(super) struct Task<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Task<T> {
+    pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(future))
+    }
+
+    /// What came of it.
+    async fn end(mut self) -> Option<T> {
+        (&mut self.0).await.ok()
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A connection that takes one request after the other. Dropping it closes it.
+pub(super) struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    endpoint: Endpoint,
+    said: Option<Said>,
+    driver: Option<Task<Result<(), hyper::Error>>>,
+}
+
+impl Connection {
+    /// Dials, and asks nothing yet; but ssh is waited for until the daemon behind it has answered a ping, so that nobody else's
+    /// time for an answer goes into a login.
+    pub(super) async fn open(dialer: &Dialer) -> Result<Self, IngestError> {
+        let dialled = dialer.dial().await?;
+        let (sender, connection) = handshake(TokioIo::new(dialled.stream)).await.map_err(IngestError::Http)?;
+        let driver = Some(Task::spawn(connection));
+        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, driver };
+        if connection.said.is_some() {
+            let late = |_| IngestError::Timeout { what: "ssh", after: LOGIN };
+            // Any answer will do: a proxy may forbid pings.
+            let answer = timeout(LOGIN, connection.send(Request::get("/_ping"))).await.map_err(late)?;
+            timeout(dialer.timing.answer, drain(answer?)).await.map_err(late)?;
+            connection.said.iter().for_each(Said::forget);
+        }
+        Ok(connection)
+    }
+
+    /// Whether a request could be sent at once; not while the last answer has not been read to its end.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether it is over.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Sends a request without a body and waits for the headers of its answer.
+    pub(super) async fn send(&mut self, request: hyper::http::request::Builder) -> Result<Response<Incoming>, IngestError> {
+        let mut request = request.body(Empty::new()).map_err(|_| IngestError::Request)?;
+        request.headers_mut().insert(HOST, host(&self.endpoint));
+        let sent = match self.sender.ready().await {
+            Ok(()) => self.sender.send_request(request).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.explain(IngestError::Http(error)).await),
+        }
+    }
+
+    /// The reason behind an error, where somebody has told it: TLS, or ssh.
+    pub(super) async fn explain(&mut self, error: IngestError) -> IngestError {
+        if let Some(said) = &mut self.said {
+            return said.words().await.map_or(error, |said| IngestError::Ssh { said });
+        }
+        let error = match error {
+            // It had ended before anything was asked, and only its driver knows why.
+            IngestError::Http(cause) if cause.is_closed() || cause.is_canceled() => IngestError::Http(self.end().await.unwrap_or(cause)),
+            other => other,
+        };
+        let (IngestError::Http(cause) | IngestError::Broken(cause)) = &error else { return error };
+        match tls_error(cause) {
+            Some(source) => IngestError::Tls { endpoint: self.endpoint.clone(), source: Box::new(source) },
+            None => error,
+        }
+    }
+
+    /// What the connection ended with.
+    async fn end(&mut self) -> Option<hyper::Error> {
+        let driver = self.driver.take()?;
+        timeout(LAST_WORDS, driver.end()).await.ok()??.err()
+    }
+}
+
+/// A server says that it does not take our certificate only when the handshake is over for us (TLS 1.3).
+fn tls_error(error: &hyper::Error) -> Option<rustls::Error> {
+    let error = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
+    error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// As URLs have it: a proxy may serve more than one host.
+fn host(endpoint: &Endpoint) -> HeaderValue {
+    match endpoint {
+        Endpoint::Tcp { .. } | Endpoint::Tls { .. } => {
+            let url = endpoint.to_string();
+            url.split_once("://").and_then(|(_, authority)| HeaderValue::from_str(authority).ok()).unwrap_or(NO_HOST)
+        }
+        Endpoint::Unix(_) | Endpoint::Ssh(_) => NO_HOST,
+    }
+}
+
+/// So that the connection can be used again.
+async fn drain(answer: Response<Incoming>) {
+    use http_body_util::BodyExt as _;
+    let mut body = answer.into_body();
+    while let Some(Ok(_)) = body.frame().await {}
+}
