@@ -12,6 +12,7 @@ use crate::redact::Redactor;
 use crate::retention;
 use crate::server::{self, Access, Context, Listener, Tls};
 use anyhow::Context as _;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -74,13 +75,15 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
         .redacting(Redactor::new(config.redaction.clone()))
         .dropping_noise(config.drop_noise);
     let bounds = log.bounds();
+    let known: HashMap<Arc<str>, _> = sources.iter().map(|source| (source.name(), recorder.newest(&source.name()))).collect();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = recovery.clean, "the log is open");
 
     let (stop_sender, shutdown) = watch::channel(false);
     let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
     let mut statuses = Vec::new();
-    for source in sources {
+    for mut source in sources {
         let name = source.name();
+        source.resume_after(known.get(&name).copied().flatten());
         let status = StatusHandle::new(&name, source.endpoint());
         statuses.push(status.clone());
         tokio::spawn(source.run(feed.for_source(name), status, shutdown.clone()));

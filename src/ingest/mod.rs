@@ -111,6 +111,9 @@ pub trait Source: Send + 'static {
     /// Where it is, for people: `unix:///var/run/docker.sock`.
     fn endpoint(&self) -> String;
 
+    /// Told before it runs: the time of the newest of its events that an earlier run recorded.
+    fn resume_after(&mut self, _known: Option<Timestamp>) {}
+
     /// Reads until `shutdown` holds true (or its sender is gone). Comes back within 200 ms of that, provided that the
     /// inbox is being read. Errors are told through `status`, and tried again for ever.
     async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: watch::Receiver<bool>);

@@ -96,6 +96,11 @@ impl Continuity {
         continuity
     }
 
+    /// Own time of the newest stored event, in order of arrival.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.last
+    }
+
     /// Whether an event may be stored although it is not remembered.
     pub(super) fn is_doubtful(&self, event: &Event) -> bool {
         !self.complete && self.find(&self.keys(event)).is_none()

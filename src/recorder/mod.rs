@@ -89,6 +89,11 @@ impl Recorder {
         Self { drop_noise: drop, ..self }
     }
 
+    /// Time of the newest event of a source, in order of arrival, that the log holds.
+    pub fn newest(&self, source: &str) -> Option<Timestamp> {
+        self.sources.get(source).and_then(Continuity::newest)
+    }
+
     /// Records until every source is gone, then records the stop.
     pub async fn run(mut self, mut inbox: Inbox) {
         let mut inputs = Vec::with_capacity(BATCH);

@@ -38,6 +38,10 @@ struct State {
     /// Requests are left unanswered while this holds true.
     hang: watch::Sender<bool>,
     events_failure: Option<(u16, String)>,
+    /// It is Podman, which keeps a history of any length instead of a ring.
+    libpod: Option<Vec<String>>,
+    /// Podman's history is cut off after so many lines.
+    cut_history: Option<usize>,
     /// TCP connections that are broken off are reset, as by a peer that has forgotten them.
     reset: bool,
     /// The event that is replayed to the next subscriber although it also gets it live, as happens in moby.
@@ -189,6 +193,16 @@ impl FakeDaemon {
         self.state.lock().containers = Some(containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect());
     }
 
+    /// From now on it is Podman, with such a history.
+    pub(crate) fn set_libpod(&self, history: Vec<String>) {
+        self.state.lock().libpod = Some(history);
+    }
+
+    /// After how many lines the answer with Podman's history breaks off.
+    pub(crate) fn set_cut_history(&self, lines: Option<usize>) {
+        self.state.lock().cut_history = lines;
+    }
+
     /// An event: kept in the ring and sent to all subscribers, one chunk.
     pub(crate) fn emit(&self, line: &str) {
         self.emit_in_chunks(line, usize::MAX);
@@ -197,6 +211,9 @@ impl FakeDaemon {
     /// An event whose line comes in chunks of `size` bytes.
     pub(crate) fn emit_in_chunks(&self, line: &str, size: usize) {
         let mut state = self.state.lock();
+        if let Some(history) = &mut state.libpod {
+            history.push(line.to_owned());
+        }
         if state.ring.len() == RING {
             state.ring.pop_front();
         }
@@ -366,6 +383,13 @@ fn summary(id: &str, inspected: &serde_json::Value) -> serde_json::Value {
 
 /// Replays the ring if `since` is given, in order of arrival, and goes on with what is published.
 async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<State>) -> std::io::Result<()> {
+    let history = {
+        let state = state.lock();
+        state.libpod.clone().map(|history| (history, state.cut_history))
+    };
+    if let Some((history, cut)) = history {
+        return podman_events(stream, query, history, cut, state).await;
+    }
     let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
     let ring: Vec<String> = {
         let mut state = state.lock();
@@ -380,6 +404,40 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
     };
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
     for line in ring {
+        write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
+    }
+    while let Some(piece) = pieces.recv().await {
+        write_chunk(&mut stream, &piece).await?;
+    }
+    stream.write_all(b"0\r\n\r\n").await
+}
+
+/// As Podman 4.3.1 answers: `since` gives history of any length, by the events' own times, and `stream=false` ends behind it.
+async fn podman_events(
+    mut stream: impl AsyncWrite + Unpin,
+    query: &str,
+    history: Vec<String>,
+    cut: Option<usize>,
+    state: &Mutex<State>,
+) -> std::io::Result<()> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).map(str::to_owned);
+    let seconds =
+        |line: &String| serde_json::from_str::<serde_json::Value>(line).ok()?["timeNano"].as_i64().map(|nanos| nanos / 1_000_000_000);
+    let since: Option<i64> = value("since=").map(|text| text.parse().unwrap());
+    let told = history.into_iter().filter(|line| since.is_some_and(|since| seconds(line) >= Some(since)));
+    let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
+    let goes_on = value("stream=").as_deref() != Some("false");
+    if goes_on {
+        state.lock().subscribers.push(sender);
+    } else {
+        drop(sender);
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: Libpod/4.3.1 (linux)\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    for (n, line) in told.enumerate() {
+        if cut.is_some_and(|cut| n >= cut && !goes_on) {
+            return Ok(());
+        }
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
     }
     while let Some(piece) = pieces.recv().await {

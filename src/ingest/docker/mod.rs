@@ -22,6 +22,7 @@ pub use replay::RING_LINES;
 
 use super::endpoint::DockerHost;
 use super::{Source, SourceFeed, StatusHandle, stopped};
+use crate::time::Timestamp;
 use connection::Connection;
 use dial::Dialer;
 use engine::Engine;
@@ -83,6 +84,8 @@ pub struct DockerSource {
     timing: Timing,
     dialer: Dialer,
     observer: Observer,
+    /// Time of the newest event that was recorded by an earlier run.
+    known: Option<Timestamp>,
 }
 
 /// An event stream that was just opened.
@@ -91,6 +94,8 @@ struct Opened {
     /// For pings and inspections; `None` where bollard does not take the endpoint.
     engine: Option<Engine>,
     version: String,
+    /// Podman's history, which comes before the stream.
+    history: Option<EventStream>,
 }
 
 impl DockerSource {
@@ -103,10 +108,11 @@ impl DockerSource {
     pub fn with_timing(host: DockerHost, timing: Timing) -> Self {
         let dialer = Dialer::new(&host.endpoint, &timing);
         let observer = Observer::new(Arc::clone(&host.name), &timing);
-        Self { host, timing, dialer, observer }
+        Self { host, timing, dialer, observer, known: None }
     }
 
-    async fn open(&self) -> Result<Opened, IngestError> {
+    /// `known`: the time of the newest event that is known.
+    async fn open(&self, known: Option<Timestamp>) -> Result<Opened, IngestError> {
         let connection = Connection::open(&self.dialer).await?;
         let engine = match Engine::new(&self.host.endpoint, &self.timing) {
             Ok(engine) => Some(engine),
@@ -120,8 +126,17 @@ impl DockerSource {
             None => "unknown".to_owned(),
         };
         // Last, so that nothing waits while the daemon writes.
-        let stream = EventStream::open(connection, &self.timing).await?;
-        Ok(Opened { stream, engine, version })
+        let stream = EventStream::open(connection, wire::EVENTS, &self.timing).await?;
+        if !stream.is_libpod {
+            return Ok(Opened { stream, engine, version, history: None });
+        }
+        // Podman goes on telling history for as long as it has some, and a stream that began with history goes deaf when the file that it is in is
+        // rotated (seen with 4.3.1). So the two come apart: first the stream, so that nothing falls in between.
+        let connection = Connection::open(&self.dialer).await?;
+        let stream = EventStream::open(connection, wire::LIVE, &self.timing).await?;
+        let connection = Connection::open(&self.dialer).await?;
+        let history = EventStream::open(connection, &wire::history(known), &self.timing).await?;
+        Ok(Opened { stream, engine, version, history: Some(history) })
     }
 
     /// Connects and reads, again and again, until the recorder is gone. `connected` holds true while a connection has been told of.
@@ -131,7 +146,8 @@ impl DockerSource {
         // A stream that is not trusted any more, and read until there is another.
         let mut old: Option<Reading> = None;
         while self.reserve(sink, &mut old).await {
-            let error = match self.beside(&mut old, sink, self.open()).await {
+            let known = sink.newest.or(self.known);
+            let error = match self.beside(&mut old, sink, self.open(known)).await {
                 Ok(opened) => {
                     if let Some(old) = old.take() {
                         old.last_words(sink, &self.observer).await;
@@ -139,7 +155,7 @@ impl DockerSource {
                     tracing::info!(docker.host = %self.host.name, docker.engine = %opened.version, %reason, "connected");
                     sink.connected(opened.version, std::mem::take(&mut reason));
                     *connected = true;
-                    let mut reading = Reading::new(&self.timing, opened.stream);
+                    let mut reading = Reading::new(&self.timing, opened.stream, opened.history);
                     let end = reading.run(sink, opened.engine, &self.observer).await;
                     if reading.has_replayed() {
                         backoff.reset();
@@ -212,6 +228,10 @@ impl Source for DockerSource {
 
     fn endpoint(&self) -> String {
         self.host.endpoint.to_string()
+    }
+
+    fn resume_after(&mut self, known: Option<Timestamp>) {
+        self.known = known;
     }
 
     async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, mut shutdown: watch::Receiver<bool>) {

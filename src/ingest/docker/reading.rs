@@ -48,6 +48,8 @@ enum Step {
 pub(super) struct Sink {
     pub(super) feed: SourceFeed,
     pub(super) status: StatusHandle,
+    /// The latest time that an event carried.
+    pub(super) newest: Option<Timestamp>,
     received: Timestamp,
     events: u64,
 }
@@ -55,6 +57,8 @@ pub(super) struct Sink {
 /// An open event stream.
 pub(super) struct Reading {
     stream: EventStream,
+    /// What is read before the stream, to its end.
+    history: Option<EventStream>,
     splitter: LineSplitter,
     lines: Lines,
     /// When bytes came last.
@@ -69,10 +73,13 @@ struct Lines {
 }
 
 impl Reading {
-    pub(super) fn new(timing: &Timing, stream: EventStream) -> Self {
-        let replay = Replay::new(stream.requested, stream.date, timing.replay_quiet);
+    pub(super) fn new(timing: &Timing, stream: EventStream, history: Option<EventStream>) -> Self {
+        let replay = match history {
+            Some(_) => Replay::to_an_end(),
+            None => Replay::new(stream.requested, stream.date, timing.replay_quiet),
+        };
         let lines = Lines { replay, lag: Lag::new(stream.requested), marker: None };
-        Self { stream, splitter: LineSplitter::default(), lines, heard: Instant::now() }
+        Self { stream, history, splitter: LineSplitter::default(), lines, heard: Instant::now() }
     }
 
     /// Reads until the stream ends, or is no longer to be trusted. May be dropped at any time.
@@ -90,7 +97,7 @@ impl Reading {
             let step = tokio::select! {
                 biased;
                 () = observations.closed() => Step::Closed,
-                bytes = self.stream.next() => Step::Bytes(bytes),
+                bytes = self.history.as_mut().unwrap_or(&mut self.stream).next() => Step::Bytes(bytes),
                 () = self.lines.replay.silence() => Step::Quiet,
                 () = sink.feed.flush_overflow(), if sink.feed.overflowed() => Step::Flushed,
                 () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Step::CaughtUp,
@@ -101,6 +108,13 @@ impl Reading {
                     heard.store(true, Relaxed);
                     sink.make_room(&bytes).await;
                     self.take(&bytes, sink, Some(observer));
+                }
+                Step::Bytes(Err(IngestError::Ended)) if self.history.as_ref().is_some_and(|history| history.is_whole) => {
+                    self.end(sink);
+                    self.history = None;
+                    if let Some(end) = self.lines.replay.end() {
+                        sink.feed.send_reserved(end);
+                    }
                 }
                 Step::Bytes(Err(error)) => {
                     self.end(sink);
@@ -210,6 +224,7 @@ impl Lines {
         }
         if let Input::Event { event, .. } = &input {
             sink.events += 1;
+            sink.newest = sink.newest.max(time);
             if let Some(observer) = observer {
                 observer.heard(event);
             }
@@ -227,7 +242,7 @@ impl Lines {
 
 impl Sink {
     pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
-        Self { feed, status, received: Timestamp::now(), events: 0 }
+        Self { feed, status, newest: None, received: Timestamp::now(), events: 0 }
     }
 
     /// Waits a moment if the queue is full; see [`SourceFeed::make_room`].

@@ -1,6 +1,6 @@
 //! Where the daemon's replay of its ring ends and live events begin.
 //!
-//! Nothing in the stream marks it. Three signs, whichever comes first: silence, an event from after the request, or as
+//! Nothing in Docker's stream marks it. Three signs, whichever comes first: silence, an event from after the request, or as
 //! many lines as the ring can hold.
 
 use crate::ingest::Input;
@@ -20,7 +20,8 @@ pub(super) struct Replay {
     quiet: Duration,
     lines: u64,
     first: Option<Timestamp>,
-    /// When silence ends it; `None` once it has ended.
+    open: bool,
+    /// When silence ends it; never in what has an end of its own.
     deadline: Option<Instant>,
 }
 
@@ -33,7 +34,12 @@ impl Replay {
             Some(date) if date.since(requested) > CLEAR_SKEW => Timestamp::from_nanos(date.nanos().saturating_add(1_000_000_000)),
             _ => requested,
         };
-        Self { requested, quiet, lines: 0, first: None, deadline: Some(Instant::now() + quiet) }
+        Self { requested, quiet, lines: 0, first: None, open: true, deadline: Some(Instant::now() + quiet) }
+    }
+
+    /// One that ends when [`end`](Self::end) says so, and not before.
+    pub(super) fn to_an_end() -> Self {
+        Self { requested: Timestamp::MAX, quiet: Duration::ZERO, lines: 0, first: None, open: true, deadline: None }
     }
 
     /// Bytes came.
@@ -45,12 +51,12 @@ impl Replay {
 
     /// Whether it is still going on.
     pub(super) fn is_open(&self) -> bool {
-        self.deadline.is_some()
+        self.open
     }
 
     /// Takes note of a line. Gives the end of the replay if that lies in front of it.
     pub(super) fn before_line(&mut self, time: Option<Timestamp>) -> Option<Input> {
-        if self.lines >= RING_LINES || time.is_some_and(|time| time > self.requested) {
+        if self.deadline.is_some() && (self.lines >= RING_LINES || time.is_some_and(|time| time > self.requested)) {
             return self.end();
         }
         if self.is_open() {
@@ -73,7 +79,8 @@ impl Replay {
 
     /// Ends it. Gives the input that says so, the first time.
     pub(super) fn end(&mut self) -> Option<Input> {
-        self.deadline.take().map(|_| Input::ReplayEnd { replayed: self.lines, first: self.first })
+        self.deadline = None;
+        std::mem::take(&mut self.open).then_some(Input::ReplayEnd { replayed: self.lines, first: self.first })
     }
 }
 

@@ -12,15 +12,22 @@ use crate::time::Timestamp;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::header::{DATE, USER_AGENT};
+use hyper::header::{DATE, SERVER, USER_AGENT};
 use hyper::{Request, Response};
 use std::io;
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// Everything, from the oldest event that the daemon still has. `since=<last time>` would lose events: the daemon looks
 /// for the place to start from the newest back and stops at the first older time, and times are not in order.
 /// Unfiltered, since the filters are applied after that.
-const EVENTS: &str = "/events?since=0";
+pub(super) const EVENTS: &str = "/events?since=0";
+/// What happens from now on.
+pub(super) const LIVE: &str = "/events";
+/// What Podman calls itself.
+const LIBPOD: &str = "Libpod/";
+/// So much earlier than the newest event that is known, since events come out of order, and clocks are set.
+const HISTORY_MARGIN: Duration = Duration::from_secs(60);
 const USER_AGENT_VALUE: &str = concat!("shipslog/", env!("CARGO_PKG_VERSION"));
 /// More of an error's body is not read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -32,14 +39,26 @@ pub(super) struct EventStream {
     pub(super) date: Option<Timestamp>,
     /// When it was asked for.
     pub(super) requested: Timestamp,
+    /// Podman answers.
+    pub(super) is_libpod: bool,
+    /// It came to its end, and was not cut.
+    pub(super) is_whole: bool,
     connection: Connection,
 }
 
+/// What Podman has kept in its journal or file, which may be far more than moby's ring, and then the end. Its filter looks at every event.
+/// `known`: the time of the newest event that is known already.
+pub(super) fn history(known: Option<Timestamp>) -> String {
+    let since = known.map_or(0, |known| known.min(Timestamp::now()).nanos() / 1_000_000_000);
+    let since = since.saturating_sub_unsigned(HISTORY_MARGIN.as_secs()).max(0);
+    format!("/events?since={since}&stream=false")
+}
+
 impl EventStream {
-    /// Asks for the events and waits for the headers, which Docker sends at once.
-    pub(super) async fn open(mut connection: Connection, timing: &Timing) -> Result<Self, IngestError> {
+    /// Asks for events and waits for the headers, which Docker sends at once.
+    pub(super) async fn open(mut connection: Connection, path: &str, timing: &Timing) -> Result<Self, IngestError> {
         // Unversioned, as every daemon serves it.
-        let request = Request::get(EVENTS).header(USER_AGENT, USER_AGENT_VALUE);
+        let request = Request::get(path).header(USER_AGENT, USER_AGENT_VALUE);
         let requested = Timestamp::now();
         let late = |_| IngestError::Timeout { what: "GET /events", after: timing.answer };
         let answer = timeout(timing.answer, connection.send(request)).await.map_err(late)??;
@@ -49,7 +68,8 @@ impl EventStream {
             return Err(IngestError::Status { status, message });
         }
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(parse_date);
-        Ok(Self { body: answer.into_body(), date, requested, connection })
+        let is_libpod = answer.headers().get(SERVER).is_some_and(|server| server.as_bytes().starts_with(LIBPOD.as_bytes()));
+        Ok(Self { body: answer.into_body(), date, requested, is_libpod, is_whole: false, connection })
     }
 
     /// The next bytes. May be dropped while it waits.
@@ -64,7 +84,10 @@ impl EventStream {
                     Err(_trailers) => continue,
                 },
                 Some(Err(error)) => ended(error),
-                None => IngestError::Ended,
+                None => {
+                    self.is_whole = true;
+                    IngestError::Ended
+                }
             };
             return Err(self.connection.explain(error).await);
         }

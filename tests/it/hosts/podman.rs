@@ -93,6 +93,23 @@ impl Podman {
         let _ = std::fs::remove_file(self.socket());
     }
 
+    /// As many events of an hour ago, one a millisecond, in front of those that there are. Podman cuts its file in half at 1 MB.
+    fn lengthen_history(&self, count: usize) {
+        let file = self.path("tmp/events/events.log");
+        let history = std::fs::read_to_string(&file).unwrap();
+        let pattern: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
+        let first = chrono::Utc::now() - chrono::Duration::hours(1);
+        let line = |n: usize| {
+            let mut line = pattern.clone();
+            line["ID"] = format!("{n:064x}").into();
+            line["Time"] = (first + chrono::Duration::milliseconds(n.try_into().unwrap())).to_rfc3339().into();
+            format!("{line}\n")
+        };
+        let lines: String = (0..count).map(line).collect();
+        assert!(lines.len() < 960_000, "{} bytes", lines.len());
+        std::fs::write(&file, lines + &history).unwrap();
+    }
+
     /// Its own lines, from the first on, up to the one that has `last` in it.
     async fn lines(&self, last: &str) -> Vec<String> {
         let mut curl = Command::new("curl");
@@ -124,6 +141,8 @@ async fn podman_is_recorded_word_for_word_through_restarts_of_its_service() {
     let Some(mut podman) = Podman::start() else { return };
     let data = TempDir::new().unwrap();
     podman.run(5, "before", "exit 5");
+    // More than the recorder remembers of a host, and far more than Docker's ring.
+    podman.lengthen_history(4200);
     let ship = Ship::start(data.path(), &format!("pod=unix://{}", podman.socket()));
     connected(&ship, "pod").await;
     podman.run(3, "dies", "exit 3");

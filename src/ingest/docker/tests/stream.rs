@@ -146,3 +146,45 @@ async fn the_replay_ends_after_a_full_ring() {
     rig.expect_replay_end(RING_LINES).await;
     rig.expect_event(&old(300)).await;
 }
+
+#[tokio::test]
+async fn podmans_history_comes_whole_before_its_stream() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_libpod((0..1000).map(old).collect());
+    let mut rig = Rig::start(&daemon.url(), Timing { replay_quiet: NEVER, ..quick() });
+    rig.expect_connected().await;
+    for n in 0..1000 {
+        rig.expect_event(&old(n)).await;
+    }
+    rig.expect_replay_end(1000).await;
+    let live = live("live");
+    daemon.emit(&live);
+    rig.expect_event(&live).await;
+    daemon.drop_connections();
+    rig.expect_disconnected().await;
+    rig.expect_connected().await;
+    rig.expect_event(&live).await;
+    rig.expect_replay_end(1).await;
+    let asked: Vec<String> = daemon.requests().into_iter().filter(|line| line.contains("/events")).collect();
+    let again = asked.last().unwrap();
+    assert!(
+        asked[..3] == ["GET /events?since=0 HTTP/1.1", "GET /events HTTP/1.1", "GET /events?since=0&stream=false HTTP/1.1"],
+        "{asked:?}"
+    );
+    assert!(again.contains("stream=false") && !again.contains("since=0&"), "not all of it again: {again}");
+}
+
+#[tokio::test]
+async fn a_history_that_breaks_off_proves_nothing() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_libpod((0..100).map(old).collect());
+    daemon.set_cut_history(Some(50));
+    let mut rig = Rig::start(&daemon.url(), quick());
+    rig.expect_connected().await;
+    for n in 0..50 {
+        rig.expect_event(&old(n)).await;
+    }
+    rig.expect_disconnected().await;
+    daemon.set_cut_history(None);
+    rig.wait_for("another connection", |rig| rig.status.get().connects > 1).await;
+}
