@@ -38,7 +38,7 @@ fn event(n: u64, nanos: u64) -> String {
 async fn recorded(messages: &[String]) -> (TempDir, FakeDaemon, Ship) {
     let dir = TempDir::new().unwrap();
     let daemon = FakeDaemon::unix().await;
-    let ship = Ship::start(dir.path(), &daemon.url());
+    let ship = Ship::start_with(dir.path(), &["--docker-host", &daemon.url(), "--redact", "none"]);
     daemon.wait_for_subscribers(1).await;
     for message in messages {
         daemon.emit(message);

@@ -376,8 +376,9 @@ fn answer(path: &str, state: &State) -> (u16, String) {
 /// What the list shows of a container.
 fn summary(id: &str, inspected: &serde_json::Value) -> serde_json::Value {
     let config = &inspected["Config"];
+    let names: Vec<&str> = inspected["Name"].as_str().into_iter().collect();
     serde_json::json!({
-        "Id": id, "Names": [inspected["Name"]], "State": inspected["State"]["Status"], "Image": config["Image"], "Labels": config["Labels"],
+        "Id": id, "Names": names, "State": inspected["State"]["Status"], "Image": config["Image"], "Labels": config["Labels"],
     })
 }
 

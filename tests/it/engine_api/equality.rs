@@ -183,7 +183,7 @@ impl Pair<'_> {
 async fn an_engine_and_shipslog_give_the_same() {
     let Some(engine) = Engine::own("equal") else { return };
     let dir = TempDir::new().unwrap();
-    let ship = Ship::start(&dir.path().join("data"), &engine.url);
+    let ship = Ship::start_with(&dir.path().join("data"), &["--docker-host", &engine.url, "--redact", "none"]);
     wait_for("the verdict", async || (!ship.export(r#"&filters={"event":["gap"]}"#).await.is_empty()).then_some(())).await;
     live(&engine, dir.path());
     live_on(&engine).await;
