@@ -71,6 +71,9 @@ pub enum IngestError {
     /// The stream is open, but there are neither events nor answers to pings.
     #[error("the daemon sends no events and answers no pings")]
     Silent,
+    /// The stream is open and the daemon answers, but something changed that no event has told.
+    #[error("containers changed and the event stream did not tell")]
+    Deaf,
     /// The daemon may have dropped events for us; see `lag`.
     #[error("this process stood still or was too slow, so the daemon may have dropped events: {lines} came late in a row")]
     FellBehind {
@@ -102,7 +105,7 @@ impl IngestError {
             }
             Self::Timeout { .. } => Some("the Docker Engine hangs or is out of reach; trying again".to_owned()),
             Self::Silent => Some("the Docker Engine hangs, or is being stopped".to_owned()),
-            Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::FellBehind { .. } | Self::Request => None,
+            Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::FellBehind { .. } | Self::Deaf | Self::Request => None,
         }
     }
 }

@@ -40,6 +40,7 @@ enum Step {
     Quiet,
     Flushed,
     Silent,
+    Deaf,
     CaughtUp,
     Closed,
 }
@@ -102,6 +103,7 @@ impl Reading {
                 () = sink.feed.flush_overflow(), if sink.feed.overflowed() => Step::Flushed,
                 () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Step::CaughtUp,
                 () = &mut silence => Step::Silent,
+                () = observer.deaf() => Step::Deaf,
             };
             match step {
                 Step::Bytes(Ok(bytes)) => {
@@ -128,6 +130,7 @@ impl Reading {
                 Step::Flushed => observer.distrust(),
                 Step::CaughtUp => {}
                 Step::Silent => return End::Silent,
+                Step::Deaf => return End::Failed(IngestError::Deaf),
                 Step::Closed => return End::Closed,
             }
             if let Some(doubt) = self.lines.lag.doubt(self.heard.elapsed() >= CAUGHT_UP_AFTER) {

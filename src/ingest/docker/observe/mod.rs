@@ -25,6 +25,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Containers beyond this are not inspected; what the list shows of them is told.
@@ -60,6 +61,8 @@ struct Shared {
     probes: Probes,
     /// The next look tells everything: nothing was told yet, or events were lost on the way to the log.
     baseline_due: AtomicBool,
+    /// Something has changed without an event, although the stream is open.
+    deaf: Notify,
     last_baseline: Mutex<Option<Instant>>,
 }
 
@@ -73,6 +76,7 @@ impl Observer {
             model: Mutex::default(),
             probes: Probes::default(),
             baseline_due: AtomicBool::new(true),
+            deaf: Notify::new(),
             last_baseline: Mutex::new(None),
         }))
     }
@@ -112,6 +116,12 @@ impl Observer {
         }
     }
 
+    /// Comes back when containers have changed and no event has told, although the stream is open: what is between us and the daemon, or
+    /// the daemon itself, may have forgotten the stream, and nothing else would ever tell.
+    pub(super) async fn deaf(&self) {
+        self.0.deaf.notified().await;
+    }
+
     fn baseline_is_due(&self) -> bool {
         let old = self.0.last_baseline.lock().is_none_or(|last| last.elapsed() >= self.0.baseline_every);
         self.0.baseline_due.load(Relaxed) || old
@@ -138,6 +148,9 @@ impl Observer {
                 Some(snapshot) => self.tell(snapshot, "difference", Some(&was), out).await,
                 None => self.tell_gone(&key, out).await,
             });
+        }
+        if depth == Depth::Glance && told > 0 {
+            self.0.deaf.notify_one();
         }
         Ok(told)
     }

@@ -261,6 +261,10 @@ async fn looks_again_from_time_to_time() {
     assert_eq!(daemon.count("/containers/c1/json"), 1, "the list is enough while nothing differs");
     daemon.set_containers(&[("c1", container("one", "exited", 9))]);
     assert_eq!(observations(&mut rig, 1).await, ["c1 exited 9 difference running web"]);
+    // The stream should have told, so it is not trusted any more.
+    let reason = rig.expect_disconnected().await;
+    assert!(reason.contains("did not tell"), "{reason}");
+    rig.expect_connected().await;
 }
 
 #[tokio::test]
