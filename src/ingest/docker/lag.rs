@@ -2,15 +2,17 @@
 //!
 //! moby gives each subscriber a channel of 1,024 events. Once that is full, an event waits 100 ms for a place and is then dropped, and nothing in
 //! the stream tells (`daemon/events/events.go`, `pubsub`). That takes a reader that stands still: a stopped process, a suspended
-//! machine, a starved one. Afterwards it reads a long run of events that are old by then. So: a run that long and that late is in doubt, and
-//! what was read in it proves nothing about what came before.
+//! machine, a starved one. Afterwards it reads a long run of events that are old by then. How many waited in front of one shows in how many were read
+//! between its own time and its turn. So: a run of late lines in which that many waited is in doubt, and what was read in it proves nothing about what
+//! came before.
 
 use crate::ingest::Doubt;
 use crate::time::Timestamp;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Lines that wait in moby's channel before any is dropped, less a margin for lines in which the clocks are unsteady.
-const DOUBTFUL_LINES: u64 = 1000;
+const DOUBTFUL_LINES: usize = 1000;
 /// How long moby lets an event wait.
 const LATE_NANOS: i64 = 100_000_000;
 /// The daemon's clock may go slower than ours by this much: 200 ppm, above what clocks of machines do.
@@ -25,8 +27,12 @@ pub(super) struct Lag {
     floor: Option<i64>,
     /// When the floor was looked at last.
     measured: Timestamp,
+    /// When the last [`DOUBTFUL_LINES`] were received, in nanoseconds.
+    recent: VecDeque<i64>,
     /// Late lines in a row.
     behind: u64,
+    /// Before one of them as many waited as moby holds.
+    overdue: bool,
     /// When the last line that was not late was received.
     in_time: Timestamp,
     caught_up: bool,
@@ -34,32 +40,41 @@ pub(super) struct Lag {
 
 impl Lag {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { floor: None, measured: now, behind: 0, in_time: now, caught_up: false }
+        let recent = VecDeque::with_capacity(DOUBTFUL_LINES);
+        Self { floor: None, measured: now, recent, behind: 0, overdue: false, in_time: now, caught_up: false }
     }
 
     /// Takes note of a live line.
     pub(super) fn line(&mut self, time: Option<Timestamp>, received: Timestamp) {
-        let late = time.is_some_and(|time| self.is_late(time, received));
+        let lag = time.map(|time| self.lag(time, received));
+        let late = lag.is_some_and(|lag| lag > LATE_NANOS);
         if late || self.is_long() || (time.is_none() && self.behind > 0) {
             self.behind += 1;
             self.caught_up |= !late;
+            let since = received.nanos().saturating_sub(lag.unwrap_or(0));
+            self.overdue |= self.recent.len() == DOUBTFUL_LINES && self.recent.front().is_some_and(|front| *front > since);
         } else {
             self.behind = 0;
             self.in_time = received;
         }
+        if self.recent.len() == DOUBTFUL_LINES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(received.nanos());
     }
 
-    fn is_late(&mut self, time: Timestamp, received: Timestamp) -> bool {
+    /// How much longer a line was under way than the quickest, in nanoseconds.
+    fn lag(&mut self, time: Timestamp, received: Timestamp) -> i64 {
         let lag = received.nanos().saturating_sub(time.nanos());
         let drift = received.nanos().saturating_sub(self.measured.nanos()).max(0) / DRIFT_DIVISOR;
         let floor = self.floor.map_or(lag, |floor| floor.saturating_add(drift).min(lag));
         (self.floor, self.measured) = (Some(floor), received);
-        lag.saturating_sub(floor) > LATE_NANOS
+        lag.saturating_sub(floor)
     }
 
     /// The run is long enough for doubt; it is over with the next line in time, or with silence.
     pub(super) fn is_long(&self) -> bool {
-        self.behind >= DOUBTFUL_LINES
+        self.overdue
     }
 
     /// What is in doubt, once the run is over. `silent`: nothing has come for [`CAUGHT_UP_AFTER`].
@@ -102,6 +117,9 @@ mod tests {
     fn what_moby_holds_for_a_reader_is_not_lost() {
         let lag = read((0..100).map(|n| (n, n + 1)).chain((100..1000).map(|n| (n, 3000))).chain([(2999, 3000)]));
         assert_eq!((lag.doubt(true), lag.behind), (None, 0));
+        // Slow for a long time, but never with much in front.
+        let slow = read((0..10).map(|n| (n, n + 1)).chain((10..5000).map(|n| (n * 3, n * 3 + 200))));
+        assert_eq!((slow.doubt(true), slow.behind), (None, 4990));
     }
 
     #[test]
