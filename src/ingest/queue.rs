@@ -15,17 +15,17 @@ use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
 use tokio::time::timeout;
 
 /// Places that [`SourceFeed::reserve`] holds: `Connected`, `ReplayEnd` and `Disconnected`, and an `Overflow` that may
-/// have to go in front of either of the last two.
-const CONTROL_PLACES: usize = 5;
+/// have to go in front of each of them; of the first, when an old stream was read on meanwhile.
+const CONTROL_PLACES: usize = 6;
 /// A queue of fewer places could be filled by reserved ones alone.
-const MIN_PLACES: usize = 4 * CONTROL_PLACES;
+const MIN_PLACES: usize = 20;
 /// How long a full queue may keep a source from its socket. moby itself holds 1,024 events for a subscriber before it makes any wait: as
 /// many as 4,000 events/s bring in this time.
 const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// What an input costs besides its text.
 const INPUT_OVERHEAD_BYTES: usize = 128;
 
-/// A queue of at most `max_inputs` inputs (at least 20; about 10 more per source is wise, since a source holds 5 places
+/// A queue of at most `max_inputs` inputs (at least 20; about 10 more per source is wise, since a source holds 6 places
 /// back) that hold at most `max_bytes` of text between them. One input larger than that passes alone.
 pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
     let places = max_inputs.clamp(MIN_PLACES, Semaphore::MAX_PERMITS);

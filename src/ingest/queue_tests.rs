@@ -45,11 +45,27 @@ async fn control_inputs_never_wait_after_reserving() {
     source.offer(event(40));
     assert!(source.send_reserved(gone.clone()));
     let inputs = take(&mut inbox, 100).await;
-    assert_eq!(inputs.len(), 20);
-    assert!(matches!(inputs[15], Input::Overflow { lost: 25, .. }), "{inputs:?}");
-    assert_eq!(inputs[17], end);
-    assert!(matches!(inputs[18], Input::Overflow { lost: 1, .. }), "{inputs:?}");
-    assert_eq!(inputs[19], gone);
+    assert_eq!(inputs.len(), 19);
+    assert!(matches!(inputs[14], Input::Overflow { lost: 26, .. }), "{inputs:?}");
+    assert_eq!(inputs[16], end);
+    assert!(matches!(inputs[17], Input::Overflow { lost: 1, .. }), "{inputs:?}");
+    assert_eq!(inputs[18], gone);
+}
+
+/// Events of an old stream may be lost before the new one has begun.
+#[tokio::test]
+async fn each_control_input_may_have_an_overflow_in_front() {
+    let (feed, mut inbox) = queue(24, 1 << 20);
+    let mut source = feed.for_source("a".into());
+    assert!(source.reserve().await);
+    (0..40).for_each(|n| source.offer(event(n)));
+    assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "x".to_owned() }));
+    source.offer(event(40));
+    assert!(source.send_reserved(Input::ReplayEnd { replayed: 1, first: None }));
+    source.offer(event(41));
+    assert!(source.send_reserved(Input::Disconnected { reason: "x".to_owned(), doubt: None }));
+    let overflows = take(&mut inbox, 100).await.iter().filter(|input| matches!(input, Input::Overflow { .. })).count();
+    assert_eq!(overflows, 3);
 }
 
 #[tokio::test]

@@ -142,12 +142,17 @@ impl Continuity {
             fresh.insert(keys.whole);
         }
         self.known.insert(keys.whole);
+        // The old stream is read on until there is another: it goes on behind the hole, and does not close it.
+        if self.doubted_since.is_some() {
+            self.doubtful.insert(keys.whole);
+        }
         self.outlines.insert(keys.outline, (keys.whole, keys.redacted));
         self.order.push_back(keys);
         if self.order.len() > MEMORY
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest.whole);
+            self.doubtful.remove(&oldest.whole);
             if self.outlines.get(&oldest.outline).is_some_and(|(whole, _)| *whole == oldest.whole) {
                 self.outlines.remove(&oldest.outline);
             }
@@ -295,6 +300,23 @@ mod tests {
         assert_eq!(gap.last_stored, Some(Timestamp::from_nanos(1999).to_string()));
         assert_eq!(overlapping(1200, 799..1055).action, "resumed", "the ring reaches back to what is beyond doubt");
         assert_eq!(overlapping(10_000, 0..256).action, "gap");
+    }
+
+    /// The old stream is read on until there is another, and goes on behind the hole.
+    #[test]
+    fn what_comes_behind_lines_in_doubt_proves_nothing_either() {
+        let mut continuity = Continuity::remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);
+        continuity.doubt(Doubt { lines: 1200, since: Timestamp::from_nanos(7) });
+        (3000..3020).for_each(|n| assert!(continuity.is_new(&event(n))));
+        continuity.connected();
+        for e in (2774..3030).map(event) {
+            continuity.is_new(&e);
+        }
+        assert_eq!(continuity.judge(256, None, Timestamp::now()).reason, Some("ring-overflow"));
+        // Once that is told, they are as good as any.
+        continuity.connected();
+        assert!(!continuity.is_new(&event(3029)));
+        assert_eq!(continuity.judge(1, None, Timestamp::now()).action, "resumed");
     }
 
     #[test]

@@ -39,7 +39,7 @@ const TRIGGERS: [&str; 16] = [
     "exec_die: ",
     "password",
     "passwd",
-    "passphrase",
+    "phrase",
     "pwd",
     "secret",
     "token",
@@ -103,8 +103,9 @@ impl Redactor {
 
     /// What stands for a piece of a line that is no message; `None`: it may be shown as it is.
     pub fn redact_sample(&self, sample: &str) -> Option<String> {
-        // Samples have their backslashes doubled, and may end before the blank that makes a command.
-        let suspect = || self.may_hold_a_secret(sample) || sample.contains("exec_") || sample.contains(r"\\u");
+        // Samples have their backslashes doubled, and may end before the blank that makes a command or the `@` that makes a password.
+        let cut_or_escaped = || ["exec_", r"\\u", ":/", r":\\/"].iter().any(|piece| sample.contains(piece));
+        let suspect = || self.may_hold_a_secret(sample) || cut_or_escaped();
         (self.is_on() && suspect()).then(|| replacement(MALFORMED_SAMPLE))
     }
 

@@ -74,6 +74,25 @@ fn secret_names_take_any_value_with_them() {
     );
 }
 
+/// The quick look before the thorough one must not pass over any of them.
+#[test]
+fn no_name_is_overlooked() {
+    for name in ["pass-phrase", "passPhrase", "PASS_PHRASE", "api-key", "accessKey", "encryption.key", "basicAuth", "passWord"] {
+        let expected = format!(r#"{{"{name}":"[redacted] (secret-name)"}}"#);
+        assert_eq!(attributes(&redactor(), &format!(r#"{{"{name}":"x"}}"#)), expected);
+    }
+}
+
+/// They end after some characters, which may be before what tells a URL's password from its port.
+#[test]
+fn samples_that_end_inside_a_url_do_not_show_its_password() {
+    for sample in
+        [r#"{"Actor":{"Attributes":{"dsn":"postgres://app:hunter2"#, r#"{"Actor":{"Attributes":{"dsn":"postgres:\\/\\/app:hunter2@db""#]
+    {
+        assert_eq!(redactor().redact_sample(sample).as_deref(), Some("[redacted] (malformed-sample)"), "{sample}");
+    }
+}
+
 #[test]
 fn other_places_are_left_alone() {
     for line in [

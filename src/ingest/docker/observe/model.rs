@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Things kept in mind. Beyond it new ones are not, and are told at each look.
 const MAX_THINGS: usize = 50_000;
+/// How ids of images begin.
+const IMAGE_ID: &str = "sha256:";
 /// `startedAt` and the event `start` are apart by less; a container that was started again unseen is further apart.
 const SAME_START: Duration = Duration::from_secs(10);
 
@@ -33,6 +35,10 @@ impl Model {
         let (Some(kind), id) = (Kind::of_events(&fields.kind), fields.actor_id.as_ref()) else { return };
         // A prune has no actor; what it removes has events of its own.
         if id.is_empty() {
+            return;
+        }
+        // Where an image was pulled, pushed or saved by name, the name stands for the id; lists do not have it.
+        if kind == Kind::Image && !id.starts_with(IMAGE_ID) {
             return;
         }
         let key = (kind, id.to_owned());
@@ -199,18 +205,28 @@ mod tests {
         assert_eq!(model.missing(Kind::Container, &[seen("exited", &[])]), []);
     }
 
+    /// Docker's events of pulls and pushes have an image's name where those of tags have its id, as lists do.
+    #[test]
+    fn a_pulled_image_is_not_missing_under_its_name() {
+        let mut model = Model::default();
+        for action in ["pull", "push", "save"] {
+            model.heard(&event("image", action, "nginx:1", r#"{"name":"nginx"}"#, 1));
+        }
+        assert_eq!(model.missing(Kind::Image, &[Snapshot::labelled(Kind::Image, "sha256:f4", Timestamp::now(), [])]), []);
+    }
+
     #[test]
     fn things_without_a_state_come_and_go() {
         let mut model = Model::default();
         for (kind, action) in [("network", "create"), ("network", "connect"), ("volume", "create"), ("image", "tag"), ("volume", "prune")] {
-            model.heard(&event(kind, action, if action == "prune" { "" } else { "x" }, "{}", 1));
+            model.heard(&event(kind, action, if action == "prune" { "" } else { "sha256:x" }, "{}", 1));
         }
         for kind in [Kind::Network, Kind::Volume, Kind::Image] {
             assert_eq!(model.missing(kind, &[]).len(), 1, "{kind:?}");
-            assert_eq!(model.differs(&Snapshot::labelled(kind, "x", Timestamp::now(), [])), None);
+            assert_eq!(model.differs(&Snapshot::labelled(kind, "sha256:x", Timestamp::now(), [])), None);
         }
         for (kind, action) in [("network", "destroy"), ("volume", "destroy"), ("image", "delete"), ("container", "destroy")] {
-            model.heard(&event(kind, action, "x", "{}", 1));
+            model.heard(&event(kind, action, "sha256:x", "{}", 1));
         }
         assert!(model.things.is_empty());
     }
