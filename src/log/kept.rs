@@ -24,8 +24,8 @@ pub(super) const MAX_VALUE_BYTES: usize = 24 * 1024;
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How long sled may take to let go of a database that was dropped.
 const LET_GO: Duration = Duration::from_secs(5);
-/// Only sled's flush thread collects its garbage, hence not never.
-const FLUSH_EVERY_MS: u64 = 200;
+/// Only sled's flush thread collects its garbage, hence not never. It waits for the disk each time, also when nothing has come, hence not often.
+const FLUSH_EVERY_MS: u64 = 1000;
 
 /// Key of the log's id, which is no key of a block.
 const LOG_KEY: &[u8] = b"log";

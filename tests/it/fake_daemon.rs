@@ -5,6 +5,9 @@
 #![allow(dead_code, reason = "each user needs another part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test support")]
 
+#[path = "documented.rs"]
+pub(crate) mod documented;
+
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -62,6 +65,7 @@ pub(crate) struct FakeDaemon {
 impl Drop for FakeDaemon {
     fn drop(&mut self) {
         self.refuse();
+        documented::assert_all(&self.requests());
     }
 }
 

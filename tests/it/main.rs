@@ -18,6 +18,7 @@ mod full_disk;
 mod gaps;
 mod history;
 mod hosts;
+mod least_rights;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;
@@ -28,6 +29,7 @@ mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]
 mod serve;
+mod stalled_disk;
 mod storm;
 mod streams;
 mod support;

@@ -6,6 +6,7 @@ use super::transport::Transport;
 use crate::ingest::endpoint::Endpoint;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,6 +20,8 @@ const ANY_HOST: &str = "http://docker";
 const UNKNOWN: &str = "unknown";
 /// Unanswered pings in a row before the daemon counts as silent.
 const PINGS_MISSED_MAX: u32 = 2;
+/// With these a proxy says that nobody behind it answers.
+const GATEWAY_ERRORS: RangeInclusive<u16> = 502..=504;
 /// Between two pings of which the first failed at once.
 const PING_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -70,9 +73,12 @@ impl Engine {
         }
     }
 
-    /// Any HTTP answer is one: a proxy may forbid pings.
+    /// Any HTTP answer is one: a proxy may forbid pings. But not that of a proxy which waits for the daemon in vain.
     async fn answers(&self) -> bool {
-        let answer = timeout(self.ping_timeout, self.docker.ping()).await;
-        matches!(answer, Ok(Ok(_) | Err(Error::DockerResponseServerError { .. })))
+        match timeout(self.ping_timeout, self.docker.ping()).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(Error::DockerResponseServerError { status_code, .. })) => !GATEWAY_ERRORS.contains(&status_code),
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 }

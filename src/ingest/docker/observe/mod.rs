@@ -100,13 +100,17 @@ impl Observer {
     /// forbid it.
     pub(super) async fn run(self, docker: Docker, out: Observations) {
         let mut depth = Depth::Inspect;
+        // What a proxy forbids it forbids each time.
+        let mut warned = false;
         loop {
             if self.baseline_is_due() {
                 depth = Depth::Baseline;
             }
             match timeout(OVERALL_TIMEOUT, self.look(&docker, &out, depth)).await {
                 Ok(Ok(told)) => tracing::debug!(docker.host = %self.0.host, ?depth, told, "state observed"),
+                Ok(Err(error)) if warned => tracing::debug!(docker.host = %self.0.host, %error, "the state of containers cannot be seen"),
                 Ok(Err(error)) => {
+                    warned = true;
                     tracing::warn!(docker.host = %self.0.host, %error, "the state of containers cannot be seen, so only events are recorded");
                 }
                 Err(_) => tracing::warn!(docker.host = %self.0.host, "looking at the state of containers took too long and was given up"),

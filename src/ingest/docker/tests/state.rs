@@ -267,6 +267,42 @@ async fn looks_again_from_time_to_time() {
     rig.expect_connected().await;
 }
 
+/// A proxy that forbids looking forbids it each time.
+#[tokio::test]
+async fn what_cannot_be_seen_is_warned_of_once_a_connection() {
+    use std::sync::mpsc;
+    struct Lines(mpsc::SyncSender<String>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.try_send(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (say, said) = mpsc::sync_channel(1000);
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || Lines(say.clone())).finish();
+    // While there is one alone, threads without one decide what it gets to hear (tracing-core, `Rebuilder::JustOne`).
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
+    // This thread's; the source runs on it.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let daemon = FakeDaemon::unix().await;
+    let timing = Timing { glance_every: Duration::from_millis(10), ..quick() };
+    let mut rig = Rig::start(&daemon.url(), timing);
+    let mut warnings = 0;
+    for connection in 1..=2 {
+        rig.expect_connected().await;
+        let before = daemon.count("/containers/json");
+        rig.wait_for("looks", |_| daemon.count("/containers/json") > before + 3).await;
+        warnings += said.try_iter().filter(|line| line.contains("only events are recorded")).count();
+        assert_eq!(warnings, connection);
+        daemon.restart();
+        rig.expect_replay_end(0).await;
+        rig.expect_disconnected().await;
+    }
+}
+
 #[tokio::test]
 async fn only_gets_are_sent() {
     let daemon = FakeDaemon::tcp().await;
