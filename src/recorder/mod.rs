@@ -1,18 +1,19 @@
 //! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity, appends.
 
 mod continuity;
+mod memory;
 mod redaction;
 mod stats;
 
 pub use stats::RecorderStats;
 
-use crate::event::{Event, RECORDER_TYPE};
+use crate::event::Event;
 use crate::ingest::{Inbox, Input, Tagged};
 use crate::log::{EventLog, LogError, NewRecord, Recovery, WriterState};
-use crate::reader::{Reader, ReverseReader, Step, Want};
+use crate::reader::{Reader, Step, Want};
 use crate::redact::{Redactor, Rules};
 use crate::time::Timestamp;
-use continuity::{Continuity, MEMORY};
+use continuity::Continuity;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,8 +21,6 @@ use std::time::{Duration, Instant};
 
 /// Inputs taken from the queue at a time; what queues meanwhile goes into the next commit.
 const BATCH: usize = 512;
-/// Records looked at, from the newest backwards, to learn what each source had stored last.
-const LOOK_BACK: usize = 10_000;
 /// Records of one replay that are held back for its verdict: the ring and what was observed beside it.
 const MAX_REPLAY_RECORDS: usize = 2048;
 /// Bytes that they may hold.
@@ -61,7 +60,7 @@ impl Recorder {
     /// # Errors
     /// When the log can be neither read nor written.
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
-        let (sources, saw_all) = remember(&log).await?;
+        let (sources, saw_all) = memory::remember(&log).await?;
         let redactor = Redactor::new(Rules::none());
         let mut recorder = Self { log, stats, redactor, drop_noise: false, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
         for lost in &recovery.lost {
@@ -166,10 +165,11 @@ impl Recorder {
             }
             Input::Disconnected { reason, doubt } => {
                 self.cut_short(source);
-                self.own(source, "disconnect", &[("reason", &reason)]);
-                if let Some(doubt) = doubt {
-                    self.continuity(source).doubt(doubt);
-                }
+                let Some(doubt) = doubt else { return self.own(source, "disconnect", &[("reason", &reason)]) };
+                // Also for whoever comes after a crash.
+                let (lines, since) = (doubt.lines.to_string(), doubt.since.to_string());
+                self.own(source, "disconnect", &[("reason", &reason), (memory::DOUBTFUL, &lines), (memory::DOUBTFUL_SINCE, &since)]);
+                self.continuity(source).doubt(doubt);
             }
         }
     }
@@ -265,33 +265,6 @@ impl Recorder {
         let room = state.wait_for(|state| !matches!(state, WriterState::Full(_)));
         let _ = tokio::time::timeout(ROOM_POLL, room).await;
     }
-}
-
-/// Reads backwards until the log ends or [`LOOK_BACK`] is reached. Also tells whether that was the whole log.
-async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str>, Continuity>, bool), LogError> {
-    let mut found: HashMap<Arc<str>, Vec<Event>> = HashMap::new();
-    let (mut looked, mut saw_all) = (0, true);
-    let mut reader = ReverseReader::new(Arc::clone(log), log.bounds().head + 1, Want::default());
-    'reading: while let Some(step) = reader.next().await? {
-        let Step::Records(selection) = step else { continue };
-        for seq in selection.sequences().rev() {
-            looked += 1;
-            if looked > LOOK_BACK {
-                saw_all = false;
-                break 'reading;
-            }
-            let block = &selection.block;
-            if block.event(seq).kind.as_deref() == Some(RECORDER_TYPE) {
-                continue;
-            }
-            let events = found.entry(Arc::from(block.source(seq))).or_default();
-            if events.len() < MEMORY {
-                events.extend(block.record(seq).map(|record| record.event));
-            }
-        }
-    }
-    let remembering = |(source, events): (Arc<str>, Vec<Event>)| (source, Continuity::remembering(events.iter().rev(), saw_all));
-    Ok((found.into_iter().map(remembering).collect(), saw_all))
 }
 
 #[cfg(test)]

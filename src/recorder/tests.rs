@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::Noise;
+use crate::event::RECORDER_TYPE;
 use crate::ingest::{self, SourceFeed};
 use crate::log::EmbeddedLog;
 use crate::reader::Reader;
@@ -133,7 +134,7 @@ async fn a_closed_log_stops_recording_but_not_reading() {
 async fn a_host_that_was_quiet_while_others_were_busy_is_not_recorded_twice() {
     let bench = Bench::new();
     bench.session(vec![connected("start"), event(1), event(2), replay_end(2)]).await;
-    let noise: Vec<_> = (0..LOOK_BACK + 100)
+    let noise: Vec<_> = (0..memory::LOOK_BACK + 100)
         .map(|n| {
             let line = format!(r#"{{"Type":"container","Action":"start","Actor":{{"ID":"n{n}"}},"timeNano":{}}}"#, n + 1000);
             NewRecord { source: "busy".into(), received: Timestamp::now(), event: Event::from_line(line.as_bytes()).unwrap() }
@@ -216,4 +217,21 @@ async fn noise_that_is_dropped_is_counted_and_still_proves_something() {
     ];
     assert_eq!(bench.story().await[2..], expected);
     assert_eq!((bench.stats.dropped_noise.load(Relaxed), bench.stats.stored.load(Relaxed)), (1, 9));
+}
+
+/// A crash between a stream that was not trusted and the next connection must not make proof of it.
+#[tokio::test]
+async fn doubt_outlives_a_crash() {
+    let bench = Bench::new();
+    let events = |range: std::ops::Range<i64>| range.map(event).collect::<Vec<_>>();
+    let doubt = Some(crate::ingest::Doubt { lines: 100, since: Timestamp::from_nanos(900) });
+    let untrusted = Input::Disconnected { reason: "stood still".into(), doubt };
+    let first = [vec![connected("start"), replay_end(0)], events(1..1000), vec![untrusted]].concat();
+    bench.session([first, events(1000..1010)].concat()).await;
+    bench.session([vec![connected("start")], events(905..1161), vec![replay_end(256)]].concat()).await;
+    let story = bench.story().await;
+    let verdicts: Vec<_> = story.iter().filter(|line| line.starts_with("gap") || line.starts_with("resumed")).collect();
+    assert_eq!(verdicts, ["gap first-contact", "gap ring-overflow"]);
+    bench.session([vec![connected("start")], events(1000..1161), vec![replay_end(161)]].concat()).await;
+    assert!(bench.story().await.iter().any(|line| line.starts_with("resumed")), "it is settled by then");
 }
