@@ -101,6 +101,11 @@ impl Continuity {
         self.last
     }
 
+    /// All of a replay has been looked at, one by one where need was.
+    pub(super) fn saw_ring(&mut self) {
+        self.complete = true;
+    }
+
     /// Whether an event may be stored although it is not remembered.
     pub(super) fn is_doubtful(&self, event: &Event) -> bool {
         !self.complete && self.find(&self.keys(event)).is_none()
@@ -185,8 +190,6 @@ impl Continuity {
 
     /// The verdict at the end of a replay of `replayed` lines, the earliest of which carried the time `first`.
     pub(super) fn judge(&mut self, replayed: u64, first: Option<Timestamp>, now: Timestamp) -> Verdict {
-        // The whole ring has been looked at, one by one where need was.
-        self.complete = true;
         self.fresh = None;
         self.doubtful = HashSet::new();
         self.ring_seen = self.ring_seen.max(replayed);
@@ -300,6 +303,17 @@ mod tests {
         assert_eq!(gap.last_stored, Some(Timestamp::from_nanos(1999).to_string()));
         assert_eq!(overlapping(1200, 799..1055).action, "resumed", "the ring reaches back to what is beyond doubt");
         assert_eq!(overlapping(10_000, 0..256).action, "gap");
+    }
+
+    #[test]
+    fn a_replay_that_was_cut_short_leaves_the_rest_of_the_ring_to_be_looked_up() {
+        let mut continuity = Continuity::remembering([event(9)].iter(), false);
+        continuity.connected();
+        assert_eq!(continuity.judge(0, None, Timestamp::now()).reason, Some("daemon-restart"));
+        assert!(continuity.is_doubtful(&event(1)), "it may be in the log");
+        continuity.connected();
+        continuity.saw_ring();
+        assert!(!continuity.is_doubtful(&event(1)));
     }
 
     /// The old stream is read on until there is another, and goes on behind the hole.

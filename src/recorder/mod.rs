@@ -144,7 +144,10 @@ impl Recorder {
                 self.own(source, "connect", &[("engine", &engine), ("reason", &reason)]);
                 self.replays.insert(Arc::clone(source), (Instant::now(), Vec::new()));
             }
-            Input::ReplayEnd { replayed, first } => self.conclude(source, replayed, first),
+            Input::ReplayEnd { replayed, first } => {
+                self.continuity(source).saw_ring();
+                self.conclude(source, replayed, first);
+            }
             Input::Malformed { received, bytes, why, sample } => {
                 self.stats.malformed.fetch_add(1, Relaxed);
                 let (time, bytes) = (received.to_string(), bytes.to_string());

@@ -162,9 +162,8 @@ impl DockerSource {
                     }
                     let (error, doubt) = match end {
                         End::Closed => return,
-                        End::Failed(error) => (error, None),
+                        End::Failed(error) => (error, reading.doubt()),
                         End::Doubtful(doubt) => {
-                            self.observer.distrust();
                             old = Some(reading);
                             (IngestError::FellBehind { lines: doubt.lines }, Some(doubt))
                         }
@@ -173,6 +172,9 @@ impl DockerSource {
                             (IngestError::Silent, None)
                         }
                     };
+                    if doubt.is_some() {
+                        self.observer.distrust();
+                    }
                     reason = error.to_string();
                     sink.disconnected(&reason, doubt);
                     *connected = false;

@@ -127,8 +127,7 @@ impl Reading {
                         sink.feed.send_reserved(end);
                     }
                 }
-                Step::Flushed => observer.distrust(),
-                Step::CaughtUp => {}
+                Step::Flushed | Step::CaughtUp => {}
                 Step::Silent => return End::Silent,
                 Step::Deaf => return End::Failed(IngestError::Deaf),
                 Step::Closed => return End::Closed,
@@ -147,6 +146,11 @@ impl Reading {
     /// Whether the daemon's ring was read, so that something came of the connection.
     pub(super) fn has_replayed(&self) -> bool {
         !self.lines.replay.is_open()
+    }
+
+    /// What of it is in doubt, if nothing more comes.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        self.lines.lag.doubt(true)
     }
 
     /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and still sends how its containers
@@ -233,6 +237,9 @@ impl Lines {
             }
         }
         sink.feed.offer(input);
+        if let Some(observer) = observer.filter(|_| sink.feed.overflowed()) {
+            observer.distrust();
+        }
     }
 
     fn marked(&self, event: Event) -> Event {

@@ -133,8 +133,13 @@ impl Observer {
 
     /// One look. Gives how many records were told.
     async fn look(&self, docker: &Docker, out: &Observations, depth: Depth) -> Result<usize, Error> {
+        // Before anything is looked at: what is lost from here on asks for another one.
+        let due = (depth == Depth::Baseline).then(|| Due::take(&self.0.baseline_due));
         let seen = self.see(docker, depth).await?;
-        let mut told = if depth == Depth::Baseline { self.tell_baseline(&seen, out).await } else { 0 };
+        let mut told = match due {
+            Some(due) => self.tell_baseline(&seen, due, out).await,
+            None => 0,
+        };
         let suspects = self.differences(&seen);
         if suspects.is_empty() {
             return Ok(told);
@@ -167,8 +172,7 @@ impl Observer {
         changed.chain(gone).collect()
     }
 
-    async fn tell_baseline(&self, seen: &Seen, out: &Observations) -> usize {
-        self.0.baseline_due.store(false, Relaxed);
+    async fn tell_baseline(&self, seen: &Seen, due: Due<'_>, out: &Observations) -> usize {
         for thing in &seen.things {
             if !self.tell(thing, "baseline", None, out).await {
                 return 0;
@@ -182,6 +186,7 @@ impl Observer {
         let now = Timestamp::now();
         let told = out.send(Event::recorder("baseline", &self.0.host, &attributes, now), now).await;
         *self.0.last_baseline.lock() = Some(Instant::now());
+        due.done();
         seen.things.len() + usize::from(told)
     }
 
@@ -269,6 +274,28 @@ impl Observer {
                 seen.things.extend(things);
             }
             Err(error) => tracing::debug!(docker.host = %self.0.host, %error, kind = kind.as_str(), "cannot be listed"),
+        }
+    }
+}
+
+/// A baseline under way: due again if it comes to no end.
+struct Due<'a>(Option<&'a AtomicBool>);
+
+impl<'a> Due<'a> {
+    fn take(due: &'a AtomicBool) -> Self {
+        due.store(false, Relaxed);
+        Self(Some(due))
+    }
+
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Due<'_> {
+    fn drop(&mut self) {
+        if let Some(due) = self.0 {
+            due.store(true, Relaxed);
         }
     }
 }

@@ -160,6 +160,27 @@ async fn a_stream_from_which_events_may_be_missing_is_not_trusted() {
     rig.expect_connected().await;
 }
 
+/// Whoever closes a connection that nobody reads from, such as a proxy, says nothing about what the daemon had dropped before.
+#[tokio::test]
+async fn a_stream_that_ends_right_behind_late_lines_is_not_trusted_either() {
+    let daemon = FakeDaemon::unix().await;
+    let mut rig = Rig::start(&daemon.url(), quick());
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    let first = live("in time");
+    daemon.emit(&first);
+    rig.expect_event(&first).await;
+    let began = Timestamp::now().nanos() - 5_000_000_000;
+    (0..1100).for_each(|n| daemon.emit(&die("late", began + n)));
+    rig.wait_for("all were read", |rig| rig.queue().offered == 1101).await;
+    daemon.drop_connections();
+    for n in 0..1100 {
+        rig.expect_event(&die("late", began + n)).await;
+    }
+    let Input::Disconnected { doubt, .. } = rig.next().await else { panic!("not ended") };
+    assert_eq!(doubt.unwrap().lines, 1100);
+}
+
 /// With ssh, each connection is a login.
 #[tokio::test]
 async fn questions_share_a_connection_until_it_is_gone() {
@@ -301,6 +322,29 @@ async fn what_cannot_be_seen_is_warned_of_once_a_connection() {
         rig.expect_replay_end(0).await;
         rig.expect_disconnected().await;
     }
+}
+
+/// What was lost is in no record, so only a baseline makes up for it; one that came to no end does not.
+#[tokio::test]
+async fn a_baseline_that_a_loss_asked_for_is_told_to_its_end() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_containers(&[("c1", container("one", "running", 0))]);
+    let timing = Timing { glance_every: Duration::from_millis(50), baseline_every: NEVER, ..quick() };
+    let mut rig = Rig::start_with(&daemon.url(), timing, 40);
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    observations(&mut rig, 1).await;
+    expect_baseline(&mut rig, "1").await;
+    let inspected = daemon.count("/containers/c1/json");
+    (0..500).for_each(|n| daemon.emit(&old(n)));
+    rig.wait_for("the look that the loss asks for", |_| daemon.count("/containers/c1/json") > inspected).await;
+    rig.wait_for("its last question", |_| daemon.count("/images/json") > 1).await;
+    daemon.drop_connections();
+    rig.wait_for("the end", |rig| rig.status.get().state == SourceState::Error).await;
+    while !matches!(rig.next().await, Input::Disconnected { .. }) {}
+    rig.expect_connected().await;
+    let told = |input: &Input| matches!(input, Input::Observed { event, .. } if event.fields().action == "baseline");
+    while !told(&rig.next_of_all().await) {}
 }
 
 #[tokio::test]
