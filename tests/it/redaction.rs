@@ -131,7 +131,8 @@ async fn secrets_are_nowhere_and_it_shows_that_they_were_there() {
     let log = ship.export("").await;
     assert_dense(&log);
     let id = |line: &String| line.split(r#""Actor":{"ID":"c"#).nth(1)?.split('"').next()?.parse::<u64>().ok();
-    let recorded: Vec<u64> = log.values().filter_map(id).collect();
+    // The daemon lists none of their containers, and what is observed of that is no event of theirs.
+    let recorded: Vec<u64> = log.values().filter(|line| line.contains(r#""Type":"container""#)).filter_map(id).collect();
     let emitted: Vec<u64> = (1..=secrets().len() as u64).chain(100..100 + FAT_EVENTS).collect();
     assert_eq!(recorded, emitted, "each once");
     let texts = [texts, shown(&ship).await, vec![said_first, std::fs::read_to_string(&said).unwrap()]].concat();
