@@ -5,8 +5,8 @@
 //! | rule | what is replaced |
 //! |---|---|
 //! | `exec-command` | the command behind `exec_create: `, `exec_start: `, `exec_detach: `, `exec_die: ` in `Action` and in its older name, `status` |
-//! | `secret-name` | attributes whose name says so ([`names`]) |
-//! | `url-password` | the password in `scheme://user:password@host`, wherever in an attribute ([`url`]) |
+//! | `secret-name` | attributes whose name says so (`names.rs`) |
+//! | `url-password` | the password in `scheme://user:password@host`, wherever in an attribute (`url.rs`) |
 //! | `private-key` | attributes with a private key in PEM |
 //! | `attribute:GLOB` | attributes that the user has named |
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn container(id: &str) -> Value {
-    json!({"Id": id, "Config": {"Healthcheck": {"Test": ["CMD", "/check", "--fast"]}}, "State": {"Status": "running"}})
+    json!({"Id": id, "Name": format!("/{id}"), "Config": {"Healthcheck": {"Test": ["CMD", "/check", "--fast"]}}, "State": {"Status": "running"}})
 }
 
 fn exec(container: &str, action: &str, n: u64) -> String {

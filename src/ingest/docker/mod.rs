@@ -155,7 +155,7 @@ impl DockerSource {
                     tracing::info!(docker.host = %self.host.name, docker.engine = %opened.version, %reason, "connected");
                     sink.connected(opened.version, std::mem::take(&mut reason));
                     *connected = true;
-                    let mut reading = Reading::new(&self.timing, opened.stream, opened.history);
+                    let mut reading = Reading::new(&self.timing, opened.stream, opened.history, sink.newest);
                     let end = reading.run(sink, opened.engine, &self.observer).await;
                     if reading.has_replayed() {
                         backoff.reset();

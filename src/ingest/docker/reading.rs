@@ -69,17 +69,20 @@ pub(super) struct Reading {
 /// What is known of one stream's lines.
 struct Lines {
     replay: Replay,
+    /// What was heard up to here is no news when it is replayed.
+    known: Option<Timestamp>,
     lag: Lag,
     marker: Option<Marker>,
 }
 
 impl Reading {
-    pub(super) fn new(timing: &Timing, stream: EventStream, history: Option<EventStream>) -> Self {
+    /// `known`: the time of the newest event heard before.
+    pub(super) fn new(timing: &Timing, stream: EventStream, history: Option<EventStream>, known: Option<Timestamp>) -> Self {
         let replay = match history {
             Some(_) => Replay::to_an_end(),
             None => Replay::new(stream.requested, stream.date, timing.replay_quiet),
         };
-        let lines = Lines { replay, lag: Lag::new(stream.requested), marker: None };
+        let lines = Lines { replay, known, lag: Lag::new(stream.requested), marker: None };
         Self { stream, history, splitter: LineSplitter::default(), lines, heard: Instant::now() }
     }
 
@@ -232,7 +235,9 @@ impl Lines {
         if let Input::Event { event, .. } = &input {
             sink.events += 1;
             sink.newest = sink.newest.max(time);
-            if let Some(observer) = observer {
+            // What an earlier look has shown must not be undone by what came before it.
+            let is_news = !self.replay.is_open() || time > self.known;
+            if let Some(observer) = observer.filter(|_| is_news) {
                 observer.heard(event);
             }
         }

@@ -280,12 +280,25 @@ async fn looks_again_from_time_to_time() {
     expect_baseline(&mut rig, "1").await;
     rig.wait_for("more looks", |_| daemon.count("/containers/json") > 3).await;
     assert_eq!(daemon.count("/containers/c1/json"), 1, "the list is enough while nothing differs");
+    let start = live("one").replace("f4", "c1").replace("die", "start");
+    daemon.emit(&start);
+    rig.expect_event(&start).await;
     daemon.set_containers(&[("c1", container("one", "exited", 9))]);
     assert_eq!(observations(&mut rig, 1).await, ["c1 exited 9 difference running web"]);
-    // The stream should have told, so it is not trusted any more.
+    // The stream should have told, so it is not trusted any more. What the ring tells of earlier times is no news.
     let reason = rig.expect_disconnected().await;
     assert!(reason.contains("did not tell"), "{reason}");
     rig.expect_connected().await;
+    rig.expect_event(&start).await;
+    rig.expect_replay_end(1).await;
+    let looks = daemon.count("/containers/json");
+    rig.wait_for("more looks", |_| daemon.count("/containers/json") > looks + 2).await;
+    daemon.emit(&live("c9"));
+    while let input = rig.next_of_all().await
+        && !matches!(&input, Input::Event { .. })
+    {
+        assert!(!matches!(&input, Input::Observed { event, .. } if event.fields().actor_id == "c1"), "told again: {input:?}");
+    }
 }
 
 /// A proxy that forbids looking forbids it each time.
@@ -328,13 +341,13 @@ async fn what_cannot_be_seen_is_warned_of_once_a_connection() {
 #[tokio::test]
 async fn a_baseline_that_a_loss_asked_for_is_told_to_its_end() {
     let daemon = FakeDaemon::unix().await;
-    daemon.set_containers(&[("c1", container("one", "running", 0))]);
+    daemon.set_containers(&[("c1", container("one", "running", 0)), ("f4", container("old", "exited", 0))]);
     let timing = Timing { glance_every: Duration::from_millis(50), baseline_every: NEVER, ..quick() };
     let mut rig = Rig::start_with(&daemon.url(), timing, 40);
     rig.expect_connected().await;
     rig.expect_replay_end(0).await;
-    observations(&mut rig, 1).await;
-    expect_baseline(&mut rig, "1").await;
+    observations(&mut rig, 2).await;
+    expect_baseline(&mut rig, "2").await;
     let inspected = daemon.count("/containers/c1/json");
     (0..500).for_each(|n| daemon.emit(&old(n)));
     rig.wait_for("the look that the loss asks for", |_| daemon.count("/containers/c1/json") > inspected).await;
