@@ -12,7 +12,7 @@ pub mod lines;
 mod queue;
 mod status;
 
-pub use queue::{Feed, Inbox, Observations, QueueStats, SourceFeed, queue};
+pub use queue::{Feed, Inbox, Observations, QueueGauge, QueueStats, SourceFeed, queue};
 pub use status::{SourceState, SourceStatus, StatusHandle};
 
 use crate::event::Event;

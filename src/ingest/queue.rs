@@ -123,6 +123,17 @@ impl Feed {
     }
 }
 
+/// The counters of a queue, for as long as anybody asks.
+#[derive(Debug, Clone)]
+pub struct QueueGauge(Arc<Shared>);
+
+impl QueueGauge {
+    /// The counters now.
+    pub fn get(&self) -> QueueStats {
+        stats(&self.0)
+    }
+}
+
 fn stats(shared: &Shared) -> QueueStats {
     QueueStats {
         offered: shared.offered.load(Relaxed),
@@ -317,6 +328,11 @@ impl Inbox {
     /// The counters now.
     pub fn stats(&self) -> QueueStats {
         stats(&self.shared)
+    }
+
+    /// The counters, for others to read.
+    pub fn gauge(&self) -> QueueGauge {
+        QueueGauge(Arc::clone(&self.shared))
     }
 }
 

@@ -28,7 +28,7 @@ const MAX_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 /// How long they are held back. The ring comes in one burst; where a daemon's clock is behind, its live events look like replayed ones, and
 /// must not wait for the end of a replay that they prolong.
 const MAX_REPLAY_WAIT: Duration = Duration::from_millis(500);
-/// While the disk is full, how often the counters are brought up to date.
+/// While the disk is full, how often it is tried again.
 const ROOM_POLL: Duration = Duration::from_millis(250);
 /// `source` of the records that concern the recorder as a whole.
 const SELF_SOURCE: &str = "shipslog";
@@ -95,6 +95,7 @@ impl Recorder {
 
     /// Records until every source is gone, then records the stop.
     pub async fn run(mut self, mut inbox: Inbox) {
+        self.stats.watch_queue(inbox.gauge());
         let mut inputs = Vec::with_capacity(BATCH);
         loop {
             inputs.clear();
@@ -104,12 +105,10 @@ impl Recorder {
             for Tagged { source, input } in inputs.drain(..) {
                 self.take(&source, input).await;
             }
-            self.stats.set_queue(inbox.stats());
             // After a failed write the log is poisoned and has said so; the queue is drained and counted even so, since a
             // reader that stops reading would slow the Docker daemon.
             while let Err(LogError::Full { .. }) = self.flush().await {
                 self.wait_for_room().await;
-                self.stats.set_queue(inbox.stats());
             }
         }
         for source in self.replays.keys().cloned().collect::<Vec<_>>() {

@@ -1,9 +1,10 @@
 //! The recorder's counters.
 
 use crate::event::Event;
-use crate::ingest::QueueStats;
+use crate::ingest::{QueueGauge, QueueStats};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 /// Pairs of type and action counted apart; whatever comes after them is counted together, since Docker's actions hold command lines and
@@ -27,7 +28,8 @@ pub struct RecorderStats {
     pub dropped_noise: AtomicU64,
     /// Records that could not be stored.
     pub lost: AtomicU64,
-    queue: Mutex<Option<QueueStats>>,
+    /// Read when somebody asks: while the disk stands still, so does the recorder.
+    queue: OnceLock<QueueGauge>,
     actions: Mutex<BTreeMap<(String, String), u64>>,
 }
 
@@ -43,18 +45,23 @@ impl RecorderStats {
         *actions.entry(key).or_default() += 1;
     }
 
-    pub(super) fn set_queue(&self, stats: QueueStats) {
-        *self.queue.lock() = Some(stats);
+    pub(super) fn watch_queue(&self, queue: QueueGauge) {
+        // The first one stays; a recorder has one.
+        let _ = self.queue.set(queue);
     }
 
-    /// Inputs that waited when the recorder last looked.
+    fn queue(&self) -> Option<QueueStats> {
+        self.queue.get().map(QueueGauge::get)
+    }
+
+    /// Inputs that wait.
     pub fn queued(&self) -> u64 {
-        self.queue.lock().map_or(0, |q| q.queued)
+        self.queue().map_or(0, |q| q.queued)
     }
 
     /// Events lost because the queue was full.
     pub fn overflowed(&self) -> u64 {
-        self.queue.lock().map_or(0, |q| q.lost)
+        self.queue().map_or(0, |q| q.lost)
     }
 
     /// Counts by type and action.

@@ -88,6 +88,7 @@ async fn a_disk_that_stands_still_holds_up_nobody_and_loses_nothing() {
     let stats = wait_for("everything to be read from the daemon", read).await;
     assert_eq!(stats["log"]["head"], head, "nobody sees what is not on the disk: {stats}");
     assert_eq!(stats["ingest"]["lost"], 0, "{stats}");
+    assert!(stats["ingest"]["queued"].as_u64() > Some(0), "what waits shows: {stats}");
     assert_eq!(ship.get("/healthz").await.status(), 200);
     let visible = ship.export("").await;
     assert_eq!(visible.keys().last(), Some(&head), "what is there can be read");
