@@ -54,7 +54,7 @@ impl Lag {
             let since = received.nanos().saturating_sub(lag.unwrap_or(0));
             self.overdue |= self.recent.len() == DOUBTFUL_LINES && self.recent.front().is_some_and(|front| *front > since);
         } else {
-            self.behind = 0;
+            (self.behind, self.overdue) = (0, false);
             self.in_time = received;
         }
         if self.recent.len() == DOUBTFUL_LINES {
@@ -74,7 +74,7 @@ impl Lag {
 
     /// The run is long enough for doubt; it is over with the next line in time, or with silence.
     pub(super) fn is_long(&self) -> bool {
-        self.overdue
+        self.overdue && self.behind >= DOUBTFUL_LINES as u64
     }
 
     /// What is in doubt, once the run is over. `silent`: nothing has come for [`CAUGHT_UP_AFTER`].
@@ -117,6 +117,9 @@ mod tests {
     fn what_moby_holds_for_a_reader_is_not_lost() {
         let lag = read((0..100).map(|n| (n, n + 1)).chain((100..1000).map(|n| (n, 3000))).chain([(2999, 3000)]));
         assert_eq!((lag.doubt(true), lag.behind), (None, 0));
+        // So many lines in so short a time that each late one has a thousand behind its time.
+        let busy = read((0..50_000).map(|n| (if n % 8 == 0 { n / 20 - 300 } else { n / 20 }, n / 20 + 1)));
+        assert_eq!(busy.doubt(true), None);
         // Slow for a long time, but never with much in front.
         let slow = read((0..10).map(|n| (n, n + 1)).chain((10..5000).map(|n| (n * 3, n * 3 + 200))));
         assert_eq!((slow.doubt(true), slow.behind), (None, 4990));

@@ -77,6 +77,7 @@ async fn the_host_is_reached_as_the_docker_cli_reaches_it() {
     }
     let dir = TempDir::new().unwrap();
     let (daemon, first) = (FakeDaemon::unix().await, FirstOnPath::with_ssh(dir.path(), LOCALLY));
+    daemon.expect_docker_cli();
     let socket = daemon.url().replace("unix://", "");
     let mut ship = first.ship(dir.path(), &format!("box=ssh://me@box.example:2222{socket}"));
     assert_eq!(connected(&ship, "box").await["endpoint"], format!("ssh://me@box.example:2222{socket}"));
