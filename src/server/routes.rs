@@ -73,7 +73,7 @@ pub(super) fn routes(
 
     let engine = path::full().and_then(|path: path::FullPath| async move { Target::of(path.as_str()).ok_or_else(warp::reject::not_found) });
     let engine = engine.and(warp::method()).and(with.clone()).and(query).and(warp::ext::optional::<Admitted>());
-    let engine = engine.then(docker::answer).boxed();
+    let engine = engine.and(warp::body::stream()).then(docker::answer).boxed();
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();

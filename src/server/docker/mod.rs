@@ -12,8 +12,12 @@ pub(super) use target::Target;
 use super::access::Admitted;
 use super::context::Context;
 use super::problem::ApiError;
+use bytes::Buf;
+use futures_util::{Stream, StreamExt as _};
 use std::sync::Arc;
+use std::time::Duration;
 use target::Route;
+use tokio::time::timeout;
 use warp::http::{HeaderValue, Method, StatusCode, header};
 use warp::reply::{Reply, Response};
 
@@ -23,11 +27,38 @@ const API_VERSION: HeaderValue = HeaderValue::from_static("1.51");
 const UNKNOWN: &str = "this is shipslog, which keeps a Docker host's events: it has only /_ping, /version and /events (docker events, docker \
     version) and no containers of its own; for anything else point the client (docker -H, DOCKER_HOST, docker context) at the Docker Engine";
 
+/// What a refused request may come with, and how long that may take; more ends the connection.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Reads to the end. False for a body that is too long, or broken off.
+async fn pass_over<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> bool {
+    let mut body = std::pin::pin!(body);
+    let mut bytes: usize = 0;
+    while let Some(part) = body.next().await {
+        bytes = bytes.saturating_add(part.map_or(usize::MAX, |part| part.remaining()));
+        if bytes > MAX_BODY_BYTES {
+            return false;
+        }
+    }
+    true
+}
+
 /// Answers on behalf of a Docker Engine.
-pub(super) async fn answer(target: Target, method: Method, context: Arc<Context>, query: String, admitted: Option<Admitted>) -> Response {
+pub(super) async fn answer<B: Buf>(
+    target: Target,
+    method: Method,
+    context: Arc<Context>,
+    query: String,
+    admitted: Option<Admitted>,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> Response {
+    let reads = method == Method::GET || method == Method::HEAD;
+    // The docker command writes all of what it sends before it reads what it is told, and then goes on with the same connection.
+    let whole = reads || timeout(BODY_TIMEOUT, pass_over(body)).await.unwrap_or(false);
     let answer = match target.route {
         Route::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND, UNKNOWN)),
-        _ if method != Method::GET && method != Method::HEAD => {
+        _ if !reads => {
             let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "shipslog can only be read here: use GET or HEAD");
             Err(error.with_header(header::ALLOW, "GET, HEAD"))
         }
@@ -40,5 +71,8 @@ pub(super) async fn answer(target: Target, method: Method, context: Arc<Context>
     headers.insert("api-version", API_VERSION);
     headers.insert("docker-experimental", HeaderValue::from_static("false"));
     headers.insert("ostype", HeaderValue::from_static(version::OS));
+    if !whole {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
