@@ -42,6 +42,8 @@ struct State {
     hang: watch::Sender<bool>,
     events_failure: Option<(u16, String)>,
     docker_cli: bool,
+    /// Engine and API, where they are not the usual ones.
+    version: Option<(&'static str, &'static str)>,
     /// It is Podman, which keeps a history of any length instead of a ring.
     libpod: Option<Vec<String>>,
     /// Podman's history is cut off after so many lines.
@@ -182,6 +184,15 @@ impl FakeDaemon {
         let mut state = self.state.lock();
         state.subscribers.clear();
         state.ring.clear();
+    }
+
+    /// It is upgraded: another version of Engine and API, which spells what is in the ring in another way.
+    pub(crate) fn upgrade(&self, engine: &'static str, api: &'static str, spell: impl Fn(&str) -> String) {
+        let mut state = self.state.lock();
+        state.version = Some((engine, api));
+        for line in &mut state.ring {
+            *line = spell(line);
+        }
     }
 
     /// The docker CLI asks as well, which begins with a `HEAD /_ping`.
@@ -358,8 +369,11 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
         }
         let (status, body) = answer(path, &state.lock());
         let body = if line.starts_with("HEAD ") { String::new() } else { body };
-        let head =
-            format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nApi-Version: 1.51\r\nContent-Length: {}\r\n\r\n", body.len());
+        let api = state.lock().version.map_or("1.51", |(_, api)| api);
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nApi-Version: {api}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         stream.write_all((head + &body).as_bytes()).await?;
     }
 }
@@ -369,7 +383,10 @@ fn answer(path: &str, state: &State) -> (u16, String) {
     let containers = state.containers.as_deref();
     match (path, &state.events_failure) {
         ("/_ping", _) => (200, "OK".to_owned()),
-        ("/version", _) => (200, r#"{"Version":"28.0.0-fake","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#.to_owned()),
+        ("/version", _) => {
+            let (engine, api) = state.version.unwrap_or(("28.0.0-fake", "1.51"));
+            (200, serde_json::json!({ "Version": engine, "ApiVersion": api, "MinAPIVersion": "1.24" }).to_string())
+        }
         ("/containers/json", _) => match containers {
             Some(containers) => {
                 let list: Vec<_> = containers.iter().map(|(id, inspected)| summary(id, inspected)).collect();

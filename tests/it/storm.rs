@@ -251,3 +251,26 @@ async fn a_line_of_64_megabytes_costs_itself_alone() {
         log.values().map(|line| attributes(line)).filter(|(_, a)| a["reason"] == "malformed").map(|(_, a)| a).collect();
     assert_eq!((malformed.len(), malformed[0]["bytes"].as_str()), (1, Some("67108864")));
 }
+
+/// From API 1.52 on messages lack `status`, `id` and `from`; they are the same events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_upgraded_tells_the_same_events_in_other_words() {
+    let dir = TempDir::new().unwrap();
+    let mut host = Host { daemon: FakeDaemon::unix().await, random: StdRng::seed_from_u64(seed()), sent: 0 };
+    let ship = Ship::start(dir.path(), &host.daemon.url());
+    host.daemon.wait_for_subscribers(1).await;
+    wait_for_verdicts(&ship, 1).await;
+    host.busy(Duration::from_millis(200)).await;
+    wait_for_event(&ship, host.sent - 1).await;
+    host.daemon.refuse();
+    host.unseen(20);
+    host.daemon.upgrade("29.0.0-fake", "1.52", |line| format!("{{{}", &line[line.find(r#""Type""#).unwrap()..]));
+    host.daemon.listen().await;
+    assert_eq!(wait_for_verdicts(&ship, 2).await, ["first-contact", "resumed"]);
+    let log = wait_for_event(&ship, host.sent - 1).await;
+    assert_every_event_once(&log, host.sent);
+    let engines: Vec<_> =
+        log.values().map(|line| attributes(line)).filter(|(what, _)| what == "connect").map(|(_, a)| a["engine"].clone()).collect();
+    assert_eq!(engines, ["28.0.0-fake", "29.0.0-fake"]);
+    assert_eq!(log.values().filter(|line| !line.contains(r#""status""#) && line.contains("grün")).count(), 20, "each as it came");
+}
