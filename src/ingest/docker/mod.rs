@@ -164,11 +164,11 @@ impl DockerSource {
                         End::Closed => return,
                         End::Failed(error) => (error, reading.doubt()),
                         End::Doubtful(doubt) => {
-                            old = Some(reading);
+                            old = Some(reading.retire());
                             (IngestError::FellBehind { lines: doubt.lines }, Some(doubt))
                         }
                         End::Silent => {
-                            old = Some(reading);
+                            old = Some(reading.retire());
                             (IngestError::Silent, None)
                         }
                     };

@@ -175,6 +175,15 @@ impl Reading {
         }
     }
 
+    /// From now on it is the old stream: its replay is over, without a word, since a replay that was broken off proves nothing.
+    pub(super) fn retire(mut self) -> Self {
+        let _ = self.lines.replay.end();
+        if self.history.take().is_some() {
+            self.splitter = LineSplitter::default();
+        }
+        self
+    }
+
     /// Takes what is there already: another stream is open, whose replay may not reach as far back as what waits in this one.
     pub(super) async fn last_words(mut self, sink: &mut Sink, observer: &Observer) {
         let until = Instant::now() + LAST_WORDS_MAX;
