@@ -4,6 +4,7 @@ mod v1_initial;
 mod v2_segments;
 mod v3_journal;
 mod v4_noise;
+mod v5_chain;
 
 use crate::log::LogError;
 use std::path::Path;
@@ -12,11 +13,12 @@ use std::path::Path;
 type Step = fn(&Path) -> Result<(), LogError>;
 
 /// All steps in order. The first one made format 1.
-const STEPS: [(u32, Step); 4] = [
+const STEPS: [(u32, Step); 5] = [
     (v1_initial::FORMAT, v1_initial::up),
     (v2_segments::FORMAT, v2_segments::up),
     (v3_journal::FORMAT, v3_journal::up),
     (v4_noise::FORMAT, v4_noise::up),
+    (v5_chain::FORMAT, v5_chain::up),
 ];
 
 /// Brings the directory `dir` from `format` to the newest one, step by step.

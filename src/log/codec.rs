@@ -1,14 +1,16 @@
-//! The stored form of a block, format 2: a fixed header, then zstd of bincode records.
+//! The stored form of a block, format 3: a fixed header, then zstd of bincode records.
 //!
 //! ```text
 //! offset  0 format u8 · flags u8 · parts u16 · count u32 · first sequence u64
 //! offset 16 min, max event time i64 · min, max received time i64      (nanoseconds since the Unix epoch)
 //! offset 48 raw length u32 · packed length u32
-//! offset 56 chain value before · after                               (32 bytes each, see chain.rs)
+//! offset 56 chain value before · 32 zero bytes                       (32 bytes, see chain.rs)
 //! offset 120 crc32 u32 over everything before it and the packed bytes behind it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine. Format 1, which is still read, has no `noise` in its records.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still read: 1 has no
+//! `noise` in its records, and both have the chain value after where 3 has zeros. It is not known yet when a block is written: hashing goes
+//! on while the disk syncs. It stands in the block behind, or follows from the records.
 
 use super::LogError;
 use super::block::{Block, BlockBuilder, BlockRecord};
@@ -21,9 +23,13 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
 /// Format number in the first byte of each block that is written.
-pub(super) const BLOCK_FORMAT: u8 = 2;
+pub(super) const BLOCK_FORMAT: u8 = 3;
+/// Of blocks that a log of format 4 wrote.
+const BLOCK_FORMAT_WITH_CHAIN: u8 = 2;
 /// Of blocks that a log of format 3 or older wrote.
-pub(super) const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
+const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
+/// All of them.
+pub(super) const BLOCK_FORMATS: [u8; 3] = [BLOCK_FORMAT, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
 /// Bytes before the packed records.
 pub(super) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES` and one
@@ -44,11 +50,12 @@ pub(super) struct Header {
     pub(super) raw_bytes: u32,
     pub(super) packed_bytes: u32,
     pub(super) chain_before: ChainValue,
-    pub(super) chain_after: ChainValue,
+    /// In older formats.
+    pub(super) chain_after: Option<ChainValue>,
     pub(super) crc: u32,
 }
 
-/// One record as format 2 stores it. `action` and `actor_id` stand beside the message so that later filters need not
+/// One record as formats 2 and 3 store it. `action` and `actor_id` stand beside the message so that later filters need not
 /// parse it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredRecord<'a> {
@@ -150,7 +157,7 @@ pub(super) struct Compressed {
 
 impl Compressed {
     /// The header and the whole value, not yet cut into parts of `part_bytes`.
-    pub(super) fn finish(self, first: Sequence, chain: (ChainValue, ChainValue), part_bytes: usize) -> Result<(Header, Vec<u8>), LogError> {
+    pub(super) fn finish(self, first: Sequence, chain_before: ChainValue, part_bytes: usize) -> Result<(Header, Vec<u8>), LogError> {
         let Self { raw, packed } = self;
         let length = |n: usize| u32::try_from(n).map_err(|_| damaged("a block of over 4 GiB"));
         let parts = (HEADER_BYTES + packed.len()).div_ceil(part_bytes.max(1));
@@ -163,8 +170,8 @@ impl Compressed {
             received: raw.received.unwrap_or_default(),
             raw_bytes: length(raw.raw.len())?,
             packed_bytes: length(packed.len())?,
-            chain_before: chain.0,
-            chain_after: chain.1,
+            chain_before,
+            chain_after: None,
             crc: 0,
         };
         let mut value = Vec::with_capacity(HEADER_BYTES + packed.len());
@@ -198,14 +205,14 @@ impl Header {
         out.extend_from_slice(&self.raw_bytes.to_be_bytes());
         out.extend_from_slice(&self.packed_bytes.to_be_bytes());
         out.extend_from_slice(&self.chain_before);
-        out.extend_from_slice(&self.chain_after);
+        out.extend_from_slice(&self.chain_after.unwrap_or_default());
     }
 
     /// Reads a header; the checksum is not looked at yet.
     pub(super) fn read(value: &[u8]) -> Result<Self, LogError> {
         let mut rest = value;
         let [format] = take(&mut rest)?;
-        if ![BLOCK_FORMAT, BLOCK_FORMAT_WITHOUT_NOISE].contains(&format) {
+        if !BLOCK_FORMATS.contains(&format) {
             return Err(damaged("a block of unknown format"));
         }
         let [_flags] = take(&mut rest)?;
@@ -219,7 +226,7 @@ impl Header {
             raw_bytes: u32::from_be_bytes(take(&mut rest)?),
             packed_bytes: u32::from_be_bytes(take(&mut rest)?),
             chain_before: take(&mut rest)?,
-            chain_after: take(&mut rest)?,
+            chain_after: Some(take(&mut rest)?).filter(|_| format != BLOCK_FORMAT),
             crc: u32::from_be_bytes(take(&mut rest)?),
         };
         // A record takes more than a byte.
@@ -292,7 +299,6 @@ fn read_record<'a, T: Serialize + Deserialize<'a>>(rest: &mut &'a [u8]) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::chain::CHAIN_START;
     use proptest::prelude::*;
 
     fn noise(text: &str) -> Option<Noise> {
@@ -315,7 +321,7 @@ mod tests {
             };
             encoder.push(&record).unwrap();
         }
-        encoder.compress().unwrap().finish(first, (CHAIN_START, [7; 32]), 24 * 1024).unwrap()
+        encoder.compress().unwrap().finish(first, [7; 32], 24 * 1024).unwrap()
     }
 
     proptest! {
@@ -362,7 +368,7 @@ mod tests {
             bincode().serialize_into(&mut raw, &record).unwrap();
         }
         let encoder = Encoder { raw, count: 2, ..Encoder::default() };
-        let (_, mut value) = encoder.compress().unwrap().finish(7, (CHAIN_START, [7; 32]), 24 * 1024).unwrap();
+        let (_, mut value) = encoder.compress().unwrap().finish(7, [7; 32], 24 * 1024).unwrap();
         assert!(decode(&value, LogId::random()).is_err(), "its records are shorter than format 2 says");
         value[0] = BLOCK_FORMAT_WITHOUT_NOISE;
         let mut crc = crc32fast::Hasher::new();

@@ -1,6 +1,7 @@
 //! The embedded log: a directory that one process owns.
 
-use super::listing::ScratchCopy;
+use super::beside::Beside;
+use super::listing::{ScratchCopy, io};
 use super::open::{self, Found};
 use super::requests::{QUEUE, Request};
 use super::sealer::Sealer;
@@ -94,7 +95,8 @@ impl EmbeddedLog {
         for tip in waiting {
             sealer.seal(tip);
         }
-        let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&shelf), sealer, limits, head, state);
+        let beside = Beside::start(shelf.log).map_err(io("cannot start a thread for", &dir))?;
+        let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&shelf), (sealer, beside), limits, head, state);
         spawn_writer(writer, inbox)?;
         Ok((Self { shelf, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }

@@ -240,6 +240,8 @@ async fn older_formats_open_and_go_on() {
         ("format-2-killed", 252, false),
         ("format-3-clean", 252, true),
         ("format-3-killed", 252, false),
+        ("format-4-clean", 263, true),
+        ("format-4-killed", 261, false),
     ];
     for (fixture, head, clean) in fixtures {
         let dir = TempDir::new().unwrap();

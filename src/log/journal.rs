@@ -107,22 +107,31 @@ impl Journal {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// Adds a block; it is durable when this returns.
-    pub(super) fn append(&self, value: &[u8]) -> Result<(), LogError> {
+    /// Adds blocks; they are durable when this returns.
+    pub(super) fn append<'a>(&self, values: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), LogError> {
         let mut ends = self.ends.lock();
-        let end = ends.blocks + value.len() as u64;
-        if end <= ends.file {
-            self.file.write_all_at(value, ends.blocks)
-        } else {
-            let file = end.next_multiple_of(AHEAD);
-            let mut longer = value.to_vec();
-            longer.resize(usize::try_from(file - ends.blocks).unwrap_or(value.len()), 0);
-            self.file.write_all_at(&longer, ends.blocks).map(|()| ends.file = file)
+        let lengths = values.clone().map(|value| value.len() as u64);
+        let end = ends.blocks + lengths.clone().sum::<u64>();
+        let (mut at, mut written) = (ends.blocks, Ok(()));
+        for value in values {
+            written = written.and_then(|()| self.file.write_all_at(value, at));
+            at += value.len() as u64;
         }
-        .map_err(io("cannot write", &self.path))
-        .and_then(|()| self.file.sync_data().map_err(io("cannot sync", &self.path)))
-        // What was not acknowledged is not to come back: its sequences are given to others.
-        .inspect_err(|_| drop(self.file.write_all_at(&[0; HEADER_BYTES], ends.blocks)))?;
+        if end > ends.file {
+            let file = end.next_multiple_of(AHEAD);
+            let zeros = vec![0; usize::try_from(file - end).unwrap_or_default()];
+            written = written.and_then(|()| self.file.write_all_at(&zeros, end)).map(|()| ends.file = file);
+        }
+        let synced =
+            written.map_err(io("cannot write", &self.path)).and_then(|()| self.file.sync_data().map_err(io("cannot sync", &self.path)));
+        if synced.is_err() {
+            // What was not acknowledged is not to come back: its sequences are given to others.
+            lengths.fold(ends.blocks, |at, length| {
+                drop(self.file.write_all_at(&[0; HEADER_BYTES], at));
+                at + length
+            });
+        }
+        synced?;
         self.size.store(ends.file, Ordering::Relaxed);
         ends.blocks = end;
         Ok(())
@@ -175,7 +184,8 @@ impl Journal {
         let mut rest = vec![0; usize::try_from(end.saturating_sub(at)).unwrap_or_default()];
         let read = read_up_to(&self.file, &mut rest, at).map_err(io("cannot read", &self.path))?;
         rest.truncate(read);
-        let formats = memchr::memchr2_iter(codec::BLOCK_FORMAT, codec::BLOCK_FORMAT_WITHOUT_NOISE, &rest);
+        let [a, b, c] = codec::BLOCK_FORMATS;
+        let formats = memchr::memchr3_iter(a, b, c, &rest);
         for offset in formats.filter(|offset| rest.get(offset + 1) == Some(&0)) {
             let plausible = rest.get(offset..).and_then(|rest| Header::read(rest.get(..HEADER_BYTES)?).ok());
             if plausible.is_some_and(|header| header.first > last)
@@ -246,7 +256,7 @@ mod tests {
             let record = StoredRecord { time: 1, received: 1, source: "", kind: "", action: "", actor_id: "", json: &json, noise: 0 };
             encoder.push(&record).unwrap();
         }
-        encoder.compress().unwrap().finish(first, (CHAIN_START, CHAIN_START), usize::MAX).unwrap().1
+        encoder.compress().unwrap().finish(first, CHAIN_START, usize::MAX).unwrap().1
     }
 
     /// First sequences of the whole blocks, and whether that is all.
@@ -270,7 +280,7 @@ mod tests {
             let journal = Journal::open(dir.path()).unwrap().unwrap();
             assert_eq!(journal.log_id(), Some(id));
             assert!(journal.recover(|_| Ok(())).unwrap());
-            journal.append(&block(first, 3)).unwrap();
+            journal.append([&*block(first, 3)].into_iter()).unwrap();
             assert_eq!(journal.find(first).unwrap(), Some(block(first, 3)));
             assert_eq!(journal.find(2).unwrap(), None);
         }
@@ -284,11 +294,11 @@ mod tests {
         Journal::create(dir.path(), LogId::random()).unwrap();
         let journal = Journal::open(dir.path()).unwrap().unwrap();
         journal.ends.lock().file = BLOCKS + 5;
-        journal.append(&block(1, 3)).unwrap();
+        journal.append([&*block(1, 3)].into_iter()).unwrap();
         assert_eq!(journal.bytes(), AHEAD);
         journal.ends.lock().file = BLOCKS + 5;
-        journal.append(&block(4, 3)).unwrap();
-        assert_eq!(blocks(dir.path()), (vec![1, 4], true));
+        journal.append([&*block(4, 3), &*block(7, 2)].into_iter()).unwrap();
+        assert_eq!(blocks(dir.path()), (vec![1, 4, 7], true));
     }
 
     #[test]
@@ -298,7 +308,7 @@ mod tests {
         let journal = Journal::open(dir.path()).unwrap().unwrap();
         let mut ends = vec![BLOCKS];
         for n in 0..5 {
-            journal.append(&block(n * 3 + 1, 3)).unwrap();
+            journal.append([&*block(n * 3 + 1, 3)].into_iter()).unwrap();
             ends.push(journal.ends.lock().blocks);
         }
         let path = dir.path().join(NAME);

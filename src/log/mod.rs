@@ -3,6 +3,7 @@
 //! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass the suite
 //! in `contract.rs`. [`EmbeddedLog`] is the default one.
 
+mod beside;
 mod block;
 mod chain;
 mod codec;

@@ -1,8 +1,8 @@
 //! Opening a log's directory: what is there, what is damaged, what is missing, and where writing goes on.
 
 use super::LogError;
-use super::chain::{CHAIN_START, ChainValue};
-use super::codec::Header;
+use super::chain::{self, CHAIN_START, ChainValue};
+use super::codec::{self, Header};
 use super::embedded::Recovery;
 use super::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
@@ -126,7 +126,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     identity.write(&dir)?;
 
     let (chain, last_received) = match (last, segments.last()) {
-        (Some(header), _) => (header.chain_after, header.received.1),
+        (Some(header), _) => (chain_behind(&tips, &identity.lineage()?), header.received.1),
         (None, Some(segment)) => {
             let chain = segment.index().ok().and_then(|index| index.chain_after.last().copied()).unwrap_or(CHAIN_START);
             (chain, segment.received().1)
@@ -141,6 +141,19 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let shelf = Shelf::new(log, identity.lineage()?, segments, parts, (identity.trimmed, identity.imported), lock);
     let tail = Tail { tip, fill, next, chain, last_received, holes };
     Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
+}
+
+/// The chain's value behind the newest record of the tips. The newest block does not tell it, but its records do.
+fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> ChainValue {
+    let Some((tip, header)) = tips.iter().rev().find_map(|opened| Some((&opened.tip, opened.headers.last()?))) else { return CHAIN_START };
+    let log = tip.log_id().unwrap_or_else(|| lineage.log_at(header.first));
+    header.chain_after.unwrap_or_else(|| match tip.get(header.first, header.parts).and_then(|value| codec::decode(&value, log)) {
+        Ok(block) => block.sequences().fold(header.chain_before, |chain, seq| chain::next(&chain, &block.line(seq, false))),
+        Err(e) => {
+            tracing::error!(store.tip = %tip.dir().display(), event.seq = header.first, error = %e, "the hash chain begins anew behind a block that cannot be read");
+            CHAIN_START
+        }
+    })
 }
 
 /// A log that is only read: nothing of it is changed, not even what a kill left.

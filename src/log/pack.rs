@@ -1,98 +1,131 @@
-//! Records as they come become a block: its stored form, its wire form, its link in the chain.
+//! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link in the chain are made beside
+//! that (beside.rs).
 
-use super::block::{Block, BlockBuilder, BlockRecord};
-use super::chain::{self, ChainValue};
-use super::codec::{Compressed, Encoder, Header, StoredRecord};
-use super::kept::MAX_VALUE_BYTES;
+use super::codec::{Compressed, Encoder, StoredRecord};
 use super::{LogError, NewRecord};
-use crate::cursor::{LogId, Sequence};
-use crate::event::{Fields, Noise};
+use crate::event::Noise;
 use crate::time::Timestamp;
+use std::ops::Range;
 
-/// Most records in a block.
-pub(super) const MAX_BLOCK_RECORDS: usize = 512;
+/// Most records in a block. More would make it slower to get at one of them, and pack little better.
+pub(super) const MAX_BLOCK_RECORDS: usize = 128;
 /// A block ends with the record that takes it to this many bytes; one record is at most about 1 MiB.
-pub(super) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
-
-/// Where a log stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct State {
-    pub(super) next: Sequence,
-    pub(super) chain: ChainValue,
-    /// Of the newest record; it never falls.
-    pub(super) received: Timestamp,
-}
-
-/// A block, ready to be stored and to be shown.
-#[derive(Debug)]
-pub(super) struct Packed {
-    pub(super) header: Header,
-    /// The stored form.
-    pub(super) value: Vec<u8>,
-    /// The wire form.
-    pub(super) block: Block,
-    /// When the last record was received.
-    pub(super) received: Timestamp,
-}
+pub(super) const MAX_BLOCK_BYTES: usize = 256 * 1024;
+/// What one commit takes, at most but for its last block.
+pub(super) const MAX_COMMIT_RECORDS: usize = 512;
+const MAX_COMMIT_BYTES: usize = 1024 * 1024;
 
 /// What a record takes besides its message and the name of its host, about.
 const ENVELOPE: usize = 256;
 
-/// Packs the first of `records`, at least one and as many as a block takes, behind `before`.
-pub(super) fn pack(records: &[NewRecord], log: LogId, before: State) -> Result<Packed, LogError> {
-    let mut bytes = 0;
-    let mut received = before.received;
-    let mut taken = Vec::with_capacity(records.len().min(MAX_BLOCK_RECORDS));
-    for record in records.iter().take(MAX_BLOCK_RECORDS) {
-        let fields = record.event.fields();
-        received = received.max(record.received);
-        bytes += record.event.as_json().len() + record.source.len() + ENVELOPE;
-        taken.push(Taken { record, time: fields.time.unwrap_or(received), received, fields });
-        if bytes >= MAX_BLOCK_BYTES {
-            break;
+/// Records that are to be committed, cut into blocks.
+#[derive(Debug)]
+pub(super) struct Batch {
+    records: Vec<NewRecord>,
+    /// When each was received. It never falls, whatever the clock does.
+    received: Vec<Timestamp>,
+    blocks: Vec<Cut>,
+}
+
+/// The records of one block.
+#[derive(Debug, Clone)]
+pub(super) struct Cut {
+    pub(super) records: Range<usize>,
+    /// About what they take as lines.
+    pub(super) bytes: usize,
+}
+
+impl Batch {
+    /// Cuts `records`, none of which is said to be received before `last_received`.
+    pub(super) fn new(records: Vec<NewRecord>, last_received: Timestamp) -> Self {
+        let mut batch = Self { received: Vec::with_capacity(records.len()), blocks: Vec::new(), records };
+        let (mut latest, mut cut) = (last_received, Cut { records: 0..0, bytes: 0 });
+        for record in &batch.records {
+            latest = latest.max(record.received);
+            batch.received.push(latest);
+            cut.bytes += record.event.as_json().len() + record.source.len() + ENVELOPE;
+            cut.records.end += 1;
+            if cut.records.len() >= MAX_BLOCK_RECORDS || cut.bytes >= MAX_BLOCK_BYTES {
+                let end = cut.records.end;
+                batch.blocks.push(std::mem::replace(&mut cut, Cut { records: end..end, bytes: 0 }));
+            }
+        }
+        if !cut.records.is_empty() {
+            batch.blocks.push(cut);
+        }
+        batch
+    }
+
+    /// The blocks from `from` on that one commit takes: at least one, unless there is none left.
+    pub(super) fn commit(&self, from: usize) -> &[Cut] {
+        let rest = self.blocks.get(from..).unwrap_or_default();
+        let (mut records, mut bytes) = (0, 0);
+        let full = rest.iter().position(|cut| {
+            records += cut.records.len();
+            bytes += cut.bytes;
+            records >= MAX_COMMIT_RECORDS || bytes >= MAX_COMMIT_BYTES
+        });
+        full.map_or(rest, |at| rest.get(..=at).unwrap_or(rest))
+    }
+
+    /// The records of a block, and when each was received.
+    pub(super) fn records(&self, cut: &Cut) -> impl Iterator<Item = (&NewRecord, Timestamp)> {
+        let part = cut.records.clone();
+        let records = self.records.get(part.clone()).unwrap_or_default();
+        records.iter().zip(self.received.get(part).unwrap_or_default().iter().copied())
+    }
+
+    /// When the last record of a block was received.
+    pub(super) fn received(&self, cut: &Cut) -> Option<Timestamp> {
+        self.received.get(cut.records.end.checked_sub(1)?).copied()
+    }
+
+    /// The packed form of a block, which needs nothing of the chain.
+    pub(super) fn compress(&self, cut: &Cut) -> Result<Compressed, LogError> {
+        let mut encoder = Encoder::with_capacity(cut.bytes);
+        for (record, received) in self.records(cut) {
+            let fields = record.event.fields();
+            encoder.push(&StoredRecord {
+                time: fields.time.unwrap_or(received).nanos(),
+                received: received.nanos(),
+                source: &record.source,
+                kind: &fields.kind,
+                action: &fields.action,
+                actor_id: &fields.actor_id,
+                json: record.event.as_json(),
+                noise: Noise::code(record.event.noise()),
+            })?;
+        }
+        encoder.compress()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::contract::records;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_record_is_in_one_block_in_order(count in 0u64..1500, from in 0usize..20) {
+            let batch = Batch::new(records(1..=count), Timestamp::MIN);
+            let all: Vec<usize> = batch.blocks.iter().flat_map(|cut| cut.records.clone()).collect();
+            prop_assert!(all.into_iter().eq(0..usize::try_from(count).unwrap()));
+            prop_assert!(batch.blocks.iter().all(|cut| (1..=MAX_BLOCK_RECORDS).contains(&cut.records.len())));
+            let taken: usize = batch.commit(from).iter().map(|cut| cut.records.len()).sum();
+            prop_assert!(taken <= MAX_COMMIT_RECORDS && (taken > 0 || from >= batch.blocks.len()));
         }
     }
-    // One after the other: on two cores a second thread for one of the two made a block of 64 take 200 µs instead of 146.
-    let (block, chain) = lay_out(&taken, log, before, bytes);
-    let compressed = compress(&taken, bytes)?;
-    let (header, value) = compressed.finish(before.next, (before.chain, chain), MAX_VALUE_BYTES)?;
-    Ok(Packed { header, value, block, received })
-}
 
-/// A record of the block and what is stored beside its message.
-struct Taken<'a> {
-    record: &'a NewRecord,
-    time: Timestamp,
-    received: Timestamp,
-    fields: Fields<'a>,
-}
-
-/// The wire form, and the chain's value behind it.
-fn lay_out(taken: &[Taken<'_>], log: LogId, before: State, bytes: usize) -> (Block, ChainValue) {
-    let mut builder = BlockBuilder::new(log, before.next, bytes);
-    let chain = taken.iter().fold(before.chain, |chain, Taken { record, time, received, .. }| {
-        let json = record.event.as_json();
-        let line =
-            builder.push(&BlockRecord { time: *time, received: *received, source: &record.source, noise: record.event.noise(), json });
-        chain::next(&chain, line.as_bytes())
-    });
-    (builder.finish(), chain)
-}
-
-/// The stored form.
-fn compress(taken: &[Taken<'_>], bytes: usize) -> Result<Compressed, LogError> {
-    let mut encoder = Encoder::with_capacity(bytes);
-    for Taken { record, time, received, fields } in taken {
-        encoder.push(&StoredRecord {
-            time: time.nanos(),
-            received: received.nanos(),
-            source: &record.source,
-            kind: &fields.kind,
-            action: &fields.action,
-            actor_id: &fields.actor_id,
-            json: record.event.as_json(),
-            noise: Noise::code(record.event.noise()),
-        })?;
+    #[test]
+    fn the_time_of_receipt_never_falls() {
+        let mut new = records(1..=3);
+        for (record, nanos) in new.iter_mut().zip([7, 3, 9]) {
+            record.received = Timestamp::from_nanos(nanos);
+        }
+        let batch = Batch::new(new, Timestamp::from_nanos(8));
+        let received: Vec<_> = batch.records(&batch.blocks[0]).map(|(_, received)| received.nanos()).collect();
+        assert_eq!(received, [8, 8, 9]);
     }
-    encoder.compress()
 }

@@ -202,14 +202,14 @@ impl Thread {
                     SegmentWriter::new(out, self.shelf.log_of(tip, header.first), header.first, header.chain_before, LEVEL)
                 })?),
             };
+            if header.chain_before != unfinished.writer.chain() {
+                return Err(altered(header.first - 1).into());
+            }
             for seq in block.sequences() {
                 unfinished.writer.push(&block.line(seq, false))?;
             }
-            if unfinished.writer.chain() != header.chain_after {
-                // The lines are not what was committed: the tip is the better witness and stays.
-                return Err(
-                    LogError::Damaged(format!("the records up to {} do not give the chain value that was stored", header.last())).into()
-                );
+            if header.chain_after.is_some_and(|stored| stored != unfinished.writer.chain()) {
+                return Err(altered(header.last()).into());
             }
         }
         sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
@@ -322,6 +322,11 @@ impl Thread {
         super::identity::sync_dir(&self.dir)?;
         Ok(())
     }
+}
+
+/// The lines are not what was committed: the tip is the better witness and stays.
+fn altered(last: Sequence) -> LogError {
+    LogError::Damaged(format!("the records up to {last} do not give the chain value that was stored"))
 }
 
 /// Removes a file that may be gone already.

@@ -284,9 +284,11 @@ impl Check {
                 let log = tip.log_id().or_else(|| Some(self.lineage.as_ref()?.log_at(header.first)));
                 codec::decode(&value, log.unwrap_or_else(LogId::random))
             });
+            self.chain = header.chain_after;
             match block {
                 Ok(block) => {
-                    if self.lines(&block, &name, header.chain_before) != header.chain_after {
+                    let after = self.lines(&block, &name, header.chain_before);
+                    if *self.chain.get_or_insert(after) != after {
                         self.damage(format!(
                             "the records {} to {} in {name} were altered: they do not give the hash chain's value",
                             header.first,
@@ -300,7 +302,6 @@ impl Check {
                 }
                 Err(e) => return Err(e),
             }
-            self.chain = Some(header.chain_after);
             self.report.bytes += u64::from(header.packed_bytes);
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
+use super::codec;
 use super::contract::records;
+use super::kept::Kept;
+use super::pack::Batch;
 use super::segment::{Segment, SegmentWriter};
 use super::{EmbeddedLog, EventLog, Limits, Report, verify};
 use std::fs;
@@ -25,10 +28,14 @@ async fn log() -> TempDir {
         }
     }
     log.close().await.unwrap();
-    drop(log);
-    let lock = dir.path().join("log/lock");
-    tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
+    drop_and_wait(log, dir.path()).await;
     dir
+}
+
+async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
+    drop(log);
+    let lock = dir.join("log/lock");
+    tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
@@ -161,4 +168,29 @@ async fn a_log_in_use_is_left_alone() {
     assert!(error.contains("in use"), "{error}");
     let empty = TempDir::new().unwrap();
     assert!(verify(empty.path(), &mut |_, _| {}).unwrap_err().to_string().contains("log"));
+}
+
+#[tokio::test]
+async fn an_altered_block_of_a_tip_is_found_by_the_block_behind_it() {
+    let dir = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+    for n in [1, 11, 21] {
+        log.append(records(n..=n + 9)).await.unwrap();
+    }
+    log.close().await.unwrap();
+    drop_and_wait(log, dir.path()).await;
+    // Somebody who knows the format: one copy away, another record in the other one, with a right checksum.
+    let tip = tip(dir.path());
+    fs::remove_file(tip.join("journal")).unwrap();
+    let kept = Kept::open(&tip).unwrap();
+    let (header, _) = codec::check(&kept.get(11, 1).unwrap()).unwrap();
+    let mut altered = records(11..=20);
+    altered[4].event = records(99..=99).remove(0).event;
+    let batch = Batch::new(altered, header.received.0);
+    let (_, value) = batch.compress(&batch.commit(0)[0]).unwrap().finish(11, header.chain_before, usize::MAX).unwrap();
+    kept.insert(11, &value).unwrap();
+    drop(kept);
+    let report = check(dir.path());
+    assert_eq!(report.damage.len(), 1, "{report:?}");
+    assert!(report.damage[0].contains("the hash chain breaks before"), "{report:?}");
 }

@@ -1,11 +1,12 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
-use super::block::Block;
+use super::beside::{Beside, Stored};
 use super::embedded::Limits;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
+use super::kept::MAX_VALUE_BYTES;
 use super::open::{Fill, Tail};
-use super::pack::{MAX_BLOCK_RECORDS, Packed, State, pack};
+use super::pack::{Batch, MAX_COMMIT_RECORDS};
 use super::requests::{Appended, Request, poll_briefly};
 use super::room;
 use super::sealer::{self, Sealer};
@@ -39,8 +40,9 @@ pub(super) struct Writer {
     tail: Tail,
     /// A write to the tip failed for want of space.
     tip_failed: bool,
-    /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does not wait for that.
-    unsettled: Option<(Sequence, Vec<u8>)>,
+    beside: Beside,
+    /// Blocks that are durable and visible, and that sled is still to get: whoever waits for their commit does not wait for that.
+    unsettled: Stored,
     head: watch::Sender<Sequence>,
     state: watch::Sender<WriterState>,
 }
@@ -49,13 +51,13 @@ impl Writer {
     pub(super) fn new(
         found: (PathBuf, Identity, Watermark, Tail),
         shelf: Arc<Shelf>,
-        sealer: Sealer,
+        (sealer, beside): (Sealer, Beside),
         limits: Limits,
         head: watch::Sender<Sequence>,
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, unsettled: None, head, state }
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, beside, unsettled: Vec::new(), head, state }
     }
 
     /// Where the log lies.
@@ -140,7 +142,7 @@ impl Writer {
     ) -> Option<Request> {
         let mut waiting = vec![(records.len(), reply)];
         let mut other = None;
-        while records.len() < MAX_BLOCK_RECORDS {
+        while records.len() < MAX_COMMIT_RECORDS {
             match requests.try_recv() {
                 Ok(Request::Append(more, reply)) => {
                     waiting.push((more.len(), reply));
@@ -154,7 +156,7 @@ impl Writer {
             }
         }
         let first = self.tail.next;
-        let result = self.append(&records);
+        let result = self.append(records);
         let mut start = first;
         for (count, reply) in waiting {
             let end = start + count as Sequence;
@@ -169,14 +171,27 @@ impl Writer {
             let _ = reply.send(answer);
             start = end;
         }
-        self.settle();
+        self.hand_over();
         other
     }
 
-    /// Gives sled what is durable already. Should sled fail, readers find it in the journal.
+    /// Lets sled get what is durable already. Should sled fail, readers find it in the journal.
+    fn hand_over(&mut self) {
+        if !self.unsettled.is_empty() {
+            let kept = self.beside.keep(&self.tail.tip, std::mem::take(&mut self.unsettled));
+            self.kept(kept);
+        }
+    }
+
+    /// Waits until sled has it.
     fn settle(&mut self) {
-        let Some((first, value)) = self.unsettled.take() else { return };
-        match self.tail.tip.keep(first, &value) {
+        self.hand_over();
+        let kept = self.beside.settle();
+        self.kept(kept);
+    }
+
+    fn kept(&mut self, result: Result<(), LogError>) {
+        match result {
             Ok(()) => {}
             Err(e) if e.is_full() => self.tip_failed = true,
             Err(e) => self.poison(&e),
@@ -184,15 +199,16 @@ impl Writer {
     }
 
     /// Commits records in as few blocks as the limits allow.
-    fn append(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
-        let mut rest = records;
+    fn append(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        let batch = Arc::new(Batch::new(records, self.tail.last_received));
+        let mut done = 0;
         let told = self.identity.holes == self.tail.holes;
-        while !rest.is_empty() {
+        while !batch.commit(done).is_empty() {
             self.check_poison()?;
             self.check_room()?;
-            match self.commit(rest) {
-                Ok(done) => {
-                    rest = rest.get(done..).unwrap_or_default();
+            match self.commit(&batch, done) {
+                Ok(blocks) => {
+                    done += blocks;
                     self.turn_over();
                 }
                 Err(e) if e.is_full() => {
@@ -267,21 +283,41 @@ impl Writer {
         LogError::Full { why, stored: 0 }
     }
 
-    /// Commits one block of the first of `records`: durable, then visible. Returns how many it took.
-    fn commit(&mut self, records: &[NewRecord]) -> Result<usize, LogError> {
-        let before = State { next: self.tail.next, chain: self.tail.chain, received: self.tail.last_received };
-        let Packed { header, value, block, received } = pack(records, self.shelf.log, before)?;
-        self.reserve(header.last())?;
-        self.settle();
-        self.tail.tip.commit(&value)?;
-        self.watermark.write(header.last())?;
-        self.unsettled = Some((header.first, value));
-        self.tail.next = header.last() + 1;
-        self.tail.chain = header.chain_after;
-        self.tail.last_received = received;
-        self.tail.fill.add(&header);
-        self.publish(IndexEntry::from(&header), block);
-        Ok(header.count as usize)
+    /// Commits blocks of a batch, from one of them on: durable, then visible. Returns how many it took.
+    fn commit(&mut self, batch: &Arc<Batch>, from: usize) -> Result<usize, LogError> {
+        let cuts = batch.commit(from);
+        let (mut next, mut chain) = (self.tail.next, self.tail.chain);
+        let mut laid_out = self.beside.lay_out(batch, cuts, next, chain)?;
+        let (mut headers, mut values, mut blocks) = (Vec::new(), Stored::new(), Vec::new());
+        for cut in cuts {
+            let packed = batch.compress(cut)?;
+            if !headers.is_empty() {
+                let (block, after) = laid_out.next()?;
+                blocks.push(block);
+                chain = after;
+            }
+            let (header, value) = packed.finish(next, chain, MAX_VALUE_BYTES)?;
+            next = header.last() + 1;
+            values.push((header.first, value));
+            headers.push(header);
+        }
+        self.reserve(next - 1)?;
+        self.hand_over();
+        self.tail.tip.commit(values.iter().map(|(_, value)| value.as_slice()))?;
+        // While the disk synced, this has got ready.
+        let (block, after) = laid_out.next()?;
+        blocks.push(block);
+        self.watermark.write(next - 1)?;
+        self.unsettled = values;
+        self.tail.next = next;
+        self.tail.chain = after;
+        self.tail.last_received = cuts.last().and_then(|cut| batch.received(cut)).unwrap_or(self.tail.last_received);
+        for (header, block) in headers.iter().zip(blocks) {
+            self.tail.fill.add(header);
+            self.shelf.push(IndexEntry::from(header), Arc::new(block));
+        }
+        self.head.send_replace(next - 1);
+        Ok(cuts.len())
     }
 
     /// Once records tell of what is missing, it is no longer news.
@@ -328,11 +364,6 @@ impl Writer {
         self.tail.fill = Fill::default();
     }
 
-    fn publish(&self, entry: IndexEntry, block: Block) {
-        self.shelf.push(entry, Arc::new(block));
-        self.head.send_replace(entry.last);
-    }
-
     /// Sees to it that `last` is reserved on disk before it is used.
     fn reserve(&mut self, last: Sequence) -> Result<(), LogError> {
         if last <= self.identity.reserved {
@@ -376,6 +407,7 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<(), LogError> {
+        self.settle();
         self.check_poison()?;
         self.watermark.sync()?;
         self.identity.clean_head = Some(self.tail.next - 1);

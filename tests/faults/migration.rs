@@ -57,7 +57,7 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
     if !has_strace() {
         return;
     }
-    for (fixture, from) in [("format-1-clean", 1), ("format-2-killed", 2), ("format-3-killed", 3)] {
+    for (fixture, from) in [("format-1-clean", 1), ("format-2-killed", 2), ("format-3-killed", 3), ("format-4-killed", 4)] {
         let whole = unpack(fixture);
         assert_eq!(format(whole.path()), from);
         let records = lines(whole.path(), fixture);

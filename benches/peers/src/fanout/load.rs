@@ -92,7 +92,13 @@ pub(super) fn saturate(server: &mut Server, clients: usize, window: u64, time: D
 
 /// At a steady rate, whether they can follow or not.
 pub(super) fn pace(server: &mut Server, clients: usize, rate: u64, time: Duration) -> Outcome {
+    pace_among(server, clients, rate, time, |_| ())
+}
+
+/// The same when others have come after them.
+pub(super) fn pace_among<T>(server: &mut Server, clients: usize, rate: u64, time: Duration, others: impl FnOnce(&Server) -> T) -> Outcome {
     let mut load = Load::start(server, clients);
+    let others = others(load.server);
     let count = rate * time.as_secs();
     let period = 1_000_000_000 / rate;
     load.crowd.delays = Some(Vec::with_capacity(usize::try_from(count).unwrap() * clients));
@@ -113,7 +119,7 @@ pub(super) fn pace(server: &mut Server, clients: usize, rate: u64, time: Duratio
     let (time, cpu) = (nanos() - began, load.server.cpu().since(&cpu));
     let clients = Cpu::now(&own).since(&clients).as_secs_f64() / time as f64 * 1e9;
     let mut delays = load.crowd.delays.take().unwrap_or_default();
-    drop(load);
+    drop((load, others));
     server.settle();
     delays.sort_unstable();
     let at = |share: usize| delays[delays.len() * share / 100] as f64 / 1e6;

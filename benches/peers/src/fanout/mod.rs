@@ -7,6 +7,7 @@
 mod arrival;
 pub(crate) mod bare;
 mod body;
+mod company;
 mod crowd;
 mod daemon;
 mod event;
@@ -24,11 +25,12 @@ use std::time::Instant;
 /// One row of the table, or a few that are measured together.
 type Row = (&'static str, fn(rounds: usize));
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     ("saturated", live::saturated),
     ("unbatched", live::unbatched),
     ("steady", live::steady),
     ("crowd", live::crowd),
+    ("company", company::run),
     ("memory", memory::run),
     ("replay", replay::run),
     ("arrival", arrival::run),

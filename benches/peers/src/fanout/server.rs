@@ -1,10 +1,11 @@
 //! The servers that are compared, each a process of its own on the servers' core.
 
 use super::daemon::Daemon;
+use super::event::{event, number};
 use super::machine::{Cpu, family, on_server_core, settle};
 use super::publisher::Publisher;
 use crate::scratch;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,8 @@ use tempfile::TempDir;
 
 const NCHAN_MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const MAX_CONNECTIONS: &str = "20000";
+/// Between looks at how far the recorder is.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How events get into it.
 enum Source {
@@ -42,10 +45,21 @@ impl Drop for Server {
 
 /// shipslog as it is shipped, recording a daemon: every event is on the disk before anybody sees it.
 pub(super) fn shipslog() -> Server {
+    recording(on_server_core(&program()))
+}
+
+/// The same with so few files that it cannot have all connections open that come.
+pub(super) fn shipslog_with_files(files: u32) -> Server {
+    let mut command = on_server_core("prlimit");
+    command.args([&format!("--nofile={files}"), &program()]);
+    recording(command)
+}
+
+fn recording(command: Command) -> Server {
     let dir = scratch();
     let mut daemon = Daemon::start();
     let host = format!("tcp://{}", daemon.address);
-    let (child, address) = listening(shipslog_at(dir.path()).args(["--docker-host", &host]));
+    let (child, address) = listening(serving(command, dir.path()).args(["--docker-host", &host]));
     daemon.await_subscriber();
     Server { name: "shipslog", address, path: "/api/v1/stream", source: Source::Docker(daemon), child, _dir: Some(dir) }
 }
@@ -53,15 +67,18 @@ pub(super) fn shipslog() -> Server {
 /// shipslog over a log that is there already, from its first record on.
 pub(super) fn shipslog_replaying(dir: &Path) -> Server {
     // Nothing listens there, and nothing needs to.
-    let (child, address) = listening(shipslog_at(dir).args(["--docker-host", "unix:///nonexistent/docker.sock"]));
+    let (child, address) = listening(serving(on_server_core(&program()), dir).args(["--docker-host", "unix:///nonexistent/docker.sock"]));
     Server { name: "shipslog", address, path: "/api/v1/stream?since=oldest", source: Source::None, child, _dir: None }
 }
 
-fn shipslog_at(dir: &Path) -> Command {
+fn program() -> String {
     let program = std::env::var("SHIPSLOG_BIN")
         .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/shipslog"), PathBuf::from);
     assert!(program.exists(), "run `cargo build --release` in the main package first, or set SHIPSLOG_BIN");
-    let mut command = on_server_core(program.to_str().unwrap());
+    program.to_str().unwrap().to_owned()
+}
+
+fn serving(mut command: Command, dir: &Path) -> Command {
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--max-connections", MAX_CONNECTIONS, "--data-dir"])
         .arg(dir)
@@ -159,6 +176,21 @@ impl Server {
             Source::Docker(daemon) => daemon.emit(event),
             Source::Post(publisher) => publisher.publish(event),
             Source::None => {}
+        }
+    }
+
+    /// Has so many events recorded before anyone comes.
+    pub(super) fn record_history(&mut self, count: u64) {
+        (0..count).for_each(|n| self.publish(&event(n)));
+        let recorded = || {
+            let mut answer = String::new();
+            let mut stream = TcpStream::connect(self.address).unwrap();
+            stream.write_all(b"GET /api/v1/stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+            stream.read_to_string(&mut answer).unwrap();
+            answer.split("\"head\":").nth(1).is_some_and(|rest| number(rest.as_bytes()).0 >= count)
+        };
+        while !recorded() {
+            std::thread::sleep(PAUSE);
         }
     }
 
