@@ -18,6 +18,7 @@ mod journal;
 mod kept;
 mod line;
 mod listing;
+mod merge;
 mod open;
 mod pack;
 mod read;
@@ -27,6 +28,7 @@ mod sealer;
 mod segment;
 mod shelf;
 mod tip;
+mod unfinished;
 mod verify;
 mod writer;
 

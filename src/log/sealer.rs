@@ -4,33 +4,29 @@ use super::LogError;
 use super::codec;
 use super::embedded::Limits;
 use super::listing::{UNFINISHED, io};
-use super::room;
-use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
+use super::merge::Merger;
+use super::segment::{LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::tip::{self, Tip};
+use super::unfinished::Unfinished;
 use crate::cursor::Sequence;
 use parking_lot::Mutex;
-use std::collections::{HashSet, VecDeque};
-use std::fs::{self, File};
-use std::io::BufWriter;
+use std::collections::VecDeque;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// Wait after a merge that failed, for want of room for instance.
-const MERGE_RETRY: Duration = Duration::from_secs(60);
 /// Jobs that may wait; there are never more tips than a few.
 const QUEUE: usize = 16;
-/// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each night.
-const MERGE_AT_LEAST: usize = 8;
+/// With so many tips, records come faster than they can be packed well.
+const MANY_TIPS: usize = 3;
 /// How much the sealer stands back for other threads (nice).
 const SEALER_NICE: i32 = 10;
-/// Buffer towards a segment's file.
-const BUFFER: usize = 256 * 1024;
 
 enum Job {
     Prepare(Sequence),
@@ -60,15 +56,16 @@ impl Sealer {
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
         let thread = Thread {
+            merger: Merger::new(Arc::clone(&shelf), dir.to_owned(), limits),
+            merge_after: limits.merge_after,
             shelf,
             dir: dir.to_owned(),
-            limits,
+            inbox,
+            waiting: VecDeque::new(),
             next: Arc::clone(&next),
             failing: Arc::clone(&failing),
-            unmergeable: HashSet::new(),
-            merge_again: None,
         };
-        let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run(&inbox));
+        let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
         thread.map_err(io("cannot start the sealer of", dir))?;
         Ok(Self { jobs, next, failing })
     }
@@ -107,39 +104,35 @@ impl Sealer {
 struct Thread {
     shelf: Arc<Shelf>,
     dir: PathBuf,
-    limits: Limits,
+    merger: Merger,
+    merge_after: Duration,
+    inbox: mpsc::Receiver<Job>,
+    /// In order: a segment follows the one before it.
+    waiting: VecDeque<Arc<Tip>>,
     next: Arc<Mutex<Next>>,
     failing: Arc<AtomicBool>,
-    /// First sequences of segments that could not be merged for damage.
-    unmergeable: HashSet<Sequence>,
-    /// A merge that failed otherwise is tried again then.
-    merge_again: Option<Instant>,
 }
 
 impl Thread {
-    fn run(mut self, inbox: &mpsc::Receiver<Job>) {
+    fn run(mut self) {
         // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed, it is only slower for them.
         let _ = rustix::process::setpriority_process(None, SEALER_NICE);
-        // In order: a segment follows the one before it.
-        let mut waiting: VecDeque<Arc<Tip>> = VecDeque::new();
         loop {
-            let patience = match waiting.front() {
-                None => self.limits.merge_after,
+            let patience = match self.waiting.front() {
+                None => self.merge_after,
                 Some(_) if self.failing.load(Ordering::Relaxed) => RETRY,
                 Some(_) => Duration::ZERO,
             };
-            // A tip that is to be written to next does not wait for a row of seals.
-            match inbox.recv_timeout(patience) {
-                Ok(Job::Prepare(from)) => self.prepare(from),
-                Ok(Job::Seal(tip)) => waiting.push_back(tip),
+            match self.inbox.recv_timeout(patience) {
+                Ok(job) => self.take(job),
                 Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => match waiting.front() {
-                    None => self.merge(),
+                Err(RecvTimeoutError::Timeout) => match self.waiting.front().cloned() {
+                    None => self.merger.merge(),
                     Some(tip) => {
-                        let sealed = self.seal(tip);
+                        let sealed = self.seal(&tip);
                         self.failing.store(sealed.is_err(), Ordering::Relaxed);
                         match sealed {
-                            Ok(()) => drop(waiting.pop_front()),
+                            Ok(()) => drop(self.waiting.pop_front()),
                             Err(e) => {
                                 tracing::error!(store.tip = %tip.dir().display(), error = %e, "a tip cannot be sealed; it stays as it is and is tried again");
                             }
@@ -147,6 +140,13 @@ impl Thread {
                     }
                 },
             }
+        }
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Prepare(from) => self.prepare(from),
+            Job::Seal(tip) => self.waiting.push_back(tip),
         }
     }
 
@@ -168,11 +168,15 @@ impl Thread {
     }
 
     /// Writes the tip's records as segments, durably, and only then removes the tip.
-    fn seal(&self, tip: &Arc<Tip>) -> Result<(), WriteError> {
+    fn seal(&mut self, tip: &Arc<Tip>) -> Result<(), WriteError> {
         let mut sealed = Vec::new();
         let mut writer: Option<Unfinished> = None;
         let mut whole = true;
         for entry in self.shelf.tip_entries(tip) {
+            // The tip that is to be written to next does not wait for a whole seal.
+            while let Ok(job) = self.inbox.try_recv() {
+                self.take(job);
+            }
             let found = tip.get(entry.first, entry.parts).and_then(|value| {
                 let (header, _) = codec::check(&value)?;
                 Ok((header, codec::decode(&value, self.shelf.log_of(tip, entry.first))?))
@@ -205,6 +209,7 @@ impl Thread {
             if header.chain_before != unfinished.writer.chain() {
                 return Err(altered(header.first - 1).into());
             }
+            unfinished.writer.hurry(self.shelf.tips() >= MANY_TIPS);
             for seq in block.sequences() {
                 unfinished.writer.push(&block.line(seq, false))?;
             }
@@ -223,172 +228,9 @@ impl Thread {
         }
         Ok(())
     }
-
-    /// Merges one row of small neighbours, if there is one.
-    fn merge(&mut self) {
-        if self.merge_again.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        let segments = self.shelf.segments();
-        let Some(row) = self.mergeable(&segments) else { return };
-        // A merge gives nothing back before its end, and must not take the room that recording needs.
-        let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
-            Err(e) => Err(WriteError::Log(e)),
-            Ok(()) => self.merge_row(row),
-        };
-        if let Err(e) = failed {
-            tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
-            if matches!(e, WriteError::Log(LogError::Damaged(_))) {
-                self.unmergeable.extend(row.iter().map(|segment| segment.first()));
-            } else {
-                self.merge_again = Some(Instant::now() + MERGE_RETRY);
-            }
-        }
-    }
-
-    /// The first row of neighbours that together are no larger and span no more time than a segment may.
-    fn mergeable<'a>(&self, segments: &'a [Arc<Segment>]) -> Option<&'a [Arc<Segment>]> {
-        let span = i64::try_from(self.limits.segment_span.as_nanos()).unwrap_or(i64::MAX);
-        let mut from = 0;
-        while let Some(first) = segments.get(from) {
-            let (mut bytes, mut to) = (0, from);
-            while let Some(next) = segments.get(to) {
-                bytes += next.bytes();
-                let follows = to == from || segments.get(to - 1).is_some_and(|before| before.last() + 1 == next.first());
-                let spans = next.received().1.nanos().saturating_sub(first.received().0.nanos());
-                if bytes > self.limits.segment_bytes
-                    || spans > span
-                    || !follows
-                    || !next.has_index()
-                    || next.log() != self.shelf.log
-                    || self.unmergeable.contains(&next.first())
-                {
-                    break;
-                }
-                to += 1;
-            }
-            if to - from >= MERGE_AT_LEAST {
-                return segments.get(from..to);
-            }
-            from = to.max(from + 1);
-        }
-        None
-    }
-
-    /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in between leaves segments that
-    /// the merged one covers; the next start removes them.
-    fn merge_row(&self, row: &[Arc<Segment>]) -> Result<(), WriteError> {
-        let Some(first) = row.first() else { return Ok(()) };
-        let before = first.index()?.chain_before;
-        let mut unfinished =
-            Unfinished::create(&self.dir, first.first(), |out| SegmentWriter::new(out, self.shelf.log, first.first(), before, LEVEL))?;
-        let writer = &mut unfinished.writer;
-        for segment in row {
-            let index = segment.index()?;
-            let mut subjects = None;
-            if index.chain_before != writer.chain() {
-                return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
-            }
-            for (at, frame) in index.frames.iter().enumerate() {
-                if at.is_multiple_of(segment::CHUNK_FRAMES) {
-                    subjects = segment.subjects(at);
-                }
-                if let Some(subjects) = subjects.as_ref().filter(|_| writer.takes_frame(frame)) {
-                    writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
-                } else {
-                    let block = segment.block(frame)?;
-                    for seq in block.sequences() {
-                        writer.push(&block.line(seq, false))?;
-                    }
-                }
-            }
-            if index.chain_after.last() != Some(&writer.chain()) {
-                return Err(LogError::Damaged(format!("the records of {} do not give its chain value", segment.path().display())).into());
-            }
-        }
-        let Some(written) = unfinished.finish()? else { return Ok(()) };
-        // A trim in between would remove the merged file under the name of the one that it meant.
-        let _shape = self.shelf.shape.lock();
-        if !self.shelf.holds(row) {
-            return Ok(());
-        }
-        let path = written.publish(&self.dir)?;
-        let merged = Arc::new(Segment::open(&path)?);
-        self.shelf.replace_segments(row, Arc::clone(&merged));
-        tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
-        for segment in row.iter().filter(|segment| segment.path() != path) {
-            remove_file(segment.path())?;
-        }
-        super::identity::sync_dir(&self.dir)?;
-        Ok(())
-    }
 }
 
 /// The lines are not what was committed: the tip is the better witness and stays.
 fn altered(last: Sequence) -> LogError {
     LogError::Damaged(format!("the records up to {last} do not give the chain value that was stored"))
-}
-
-/// Removes a file that may be gone already.
-pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("cannot remove", path)(e)),
-        _ => Ok(()),
-    }
-}
-
-/// A segment on its way to the disk.
-struct Unfinished {
-    writer: SegmentWriter<BufWriter<File>>,
-    path: PathBuf,
-    leftover: Leftover,
-}
-
-impl Unfinished {
-    fn create(
-        dir: &Path,
-        first: Sequence,
-        writer: impl FnOnce(BufWriter<File>) -> SegmentWriter<BufWriter<File>>,
-    ) -> Result<Self, LogError> {
-        let path = dir.join(segment::file_name(first));
-        let unfinished = dir.join(format!("{}{UNFINISHED}", segment::file_name(first)));
-        let file = File::create(&unfinished).map_err(io("cannot create", &unfinished))?;
-        Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, leftover: Leftover(unfinished) })
-    }
-
-    /// Makes what was written durable. `None` when it would hold nothing.
-    fn finish(self) -> Result<Option<Written>, WriteError> {
-        let (out, any) = self.writer.finish()?;
-        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        let written = Written { path: self.path, leftover: self.leftover };
-        if !any {
-            return Ok(None);
-        }
-        file.sync_all()?;
-        Ok(Some(written))
-    }
-}
-
-/// A durable segment under another name.
-struct Written {
-    path: PathBuf,
-    leftover: Leftover,
-}
-
-/// A file that goes when it is dropped, unless it has got another name: what is not finished is not to take room.
-struct Leftover(PathBuf);
-
-impl Drop for Leftover {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-impl Written {
-    /// Gives it its name, durably.
-    fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
-        fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
-        super::identity::sync_dir(dir)?;
-        Ok(self.path)
-    }
 }

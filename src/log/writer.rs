@@ -1,20 +1,21 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
+mod turn;
+
 use super::beside::{Beside, Stored};
 use super::embedded::Limits;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::kept::MAX_VALUE_BYTES;
-use super::open::{Fill, Tail};
+use super::open::Tail;
 use super::pack::{Batch, MAX_COMMIT_RECORDS};
 use super::requests::{Appended, Request, poll_briefly};
 use super::room;
-use super::sealer::{self, Sealer};
+use super::sealer::Sealer;
 use super::shelf::Shelf;
-use super::tip::Tip;
+use super::unfinished;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
-use crate::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,11 +23,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// How old the watermark on the disk may be.
 const WATERMARK_SYNC: Duration = Duration::from_secs(1);
-
-/// How long a commit waits for the next tip when the one in use is far too large.
-const BACKPRESSURE: Duration = Duration::from_millis(200);
-/// Tips that may be there at a time; while there are so many, the one in use grows past its limits.
-const MAX_TIPS: usize = 3;
 
 /// The writer's state. Owned by its thread.
 #[derive(Debug)]
@@ -253,23 +249,6 @@ impl Writer {
         Ok(())
     }
 
-    /// A tip in which a write failed takes nothing more, but can be read and sealed.
-    fn replace_tip(&mut self) -> Result<(), LogError> {
-        let until = Instant::now() + BACKPRESSURE;
-        loop {
-            self.sealer.prepare(self.tail.next);
-            if let Some(tip) = self.sealer.prepared() {
-                self.go_on_in(tip);
-                self.tip_failed = false;
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                return Err(self.full("another tip is being made ready".to_owned()));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     fn full(&self, why: String) -> LogError {
         if self.is_ok() {
             tracing::error!(error = why, "the disk is full; recording pauses until there is room, reads go on");
@@ -330,40 +309,6 @@ impl Writer {
         }
     }
 
-    /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no commit waits for it.
-    fn turn_over(&mut self) {
-        let Fill { records, bytes, since } = self.tail.fill;
-        let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
-        let old = u128::try_from(age).is_ok_and(|age| age >= self.limits.tip_age.as_nanos());
-        let full = |share: u64| old || records >= self.limits.tip_records / 8 * share || bytes >= self.limits.tip_bytes / 8 * share;
-        if records == 0 || !full(7) {
-            return;
-        }
-        // A tip of twice its size waits a little each time: the sealer cannot keep up, and a tip is not to grow for ever.
-        let patience = (full(16) && !self.sealer.is_failing()).then(|| Instant::now() + BACKPRESSURE);
-        loop {
-            if self.shelf.tips() < MAX_TIPS {
-                self.sealer.prepare(self.tail.next);
-                if full(8)
-                    && let Some(tip) = self.sealer.prepared()
-                {
-                    return self.go_on_in(tip);
-                }
-            }
-            if patience.is_none_or(|until| Instant::now() >= until) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn go_on_in(&mut self, tip: Arc<Tip>) {
-        self.settle();
-        self.shelf.add_tip(Arc::clone(&tip));
-        self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
-        self.tail.fill = Fill::default();
-    }
-
     /// Sees to it that `last` is reserved on disk before it is used.
     fn reserve(&mut self, last: Sequence) -> Result<(), LogError> {
         if last <= self.identity.reserved {
@@ -395,7 +340,7 @@ impl Writer {
             }
             self.tail.holes = kept(&self.tail.holes);
             self.shelf.trim(self.identity.trimmed);
-            gone.iter().try_for_each(|segment| sealer::remove_file(segment.path()))?;
+            gone.iter().try_for_each(|segment| unfinished::remove_file(segment.path()))?;
             identity::sync_dir(&self.dir)?;
         }
         Ok(self.shelf.bounds().oldest)

@@ -2,7 +2,7 @@
 //! skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
 //!
 //! ```text
-//! index   offset  0 "shipslog" · format u8 · 3 zero bytes · frames u32 · log id (16 bytes)
+//! index   offset  0 "shipslog" · format u8 · packed in haste u8 · 2 zero bytes · frames u32 · log id (16 bytes)
 //!         offset 32 first sequence u64 · min, max received time i64
 //!         offset 56 chain value before the first line · frames a chunk of summaries u32 · chunks u32
 //!         offset 96 each frame: first sequence u64 · lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
@@ -47,6 +47,8 @@ pub(in crate::log) struct IndexData {
     pub(in crate::log) log: LogId,
     pub(in crate::log) received: (Timestamp, Timestamp),
     pub(in crate::log) chain_before: ChainValue,
+    /// Some of it takes more room than it would have to: it is to be packed again when there is time.
+    pub(in crate::log) hasty: bool,
     pub(in crate::log) frames: Vec<FrameMeta>,
     /// The value after the last line of each frame.
     pub(in crate::log) chain_after: Vec<ChainValue>,
@@ -97,7 +99,7 @@ impl IndexData {
     pub(super) fn write(&self, chunks: &[Vec<u8>]) -> Result<Vec<u8>, LogError> {
         let mut body = Vec::with_capacity(128 + 64 * self.frames.len() + chunks.iter().map(|c| c.len() + 8).sum::<usize>());
         body.extend_from_slice(MAGIC);
-        body.extend_from_slice(&[FORMAT, 0, 0, 0]);
+        body.extend_from_slice(&[FORMAT, u8::from(self.hasty), 0, 0]);
         body.extend_from_slice(&length(self.frames.len())?.to_be_bytes());
         body.extend_from_slice(&self.log.to_bytes());
         body.extend_from_slice(&self.first().to_be_bytes());
@@ -144,9 +146,10 @@ impl IndexData {
     /// Reads the content of the index's frame, up to the summaries: the index, and where in it the chunks of summaries lie.
     pub(super) fn read(body: &[u8]) -> Result<(Self, Vec<ChunkPlace>), LogError> {
         let mut rest = body;
-        if take::<8>(&mut rest)? != *MAGIC || take::<4>(&mut rest)?[0] != FORMAT {
+        if take::<8>(&mut rest)? != *MAGIC {
             return Err(damaged("has an unknown form"));
         }
+        let [FORMAT, hasty, _, _] = take::<4>(&mut rest)? else { return Err(damaged("has an unknown form")) };
         let count = take_u32(&mut rest)?;
         if count == 0 || count > MAX_FRAMES {
             return Err(damaged("makes no sense"));
@@ -183,7 +186,7 @@ impl IndexData {
             at += u64::from(bytes);
             place
         };
-        Ok((Self { log, received, chain_before, frames, chain_after }, lengths.into_iter().map(place).collect()))
+        Ok((Self { log, received, chain_before, hasty: hasty != 0, frames, chain_after }, lengths.into_iter().map(place).collect()))
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) struct Segment {
     log: LogId,
     received: (Timestamp, Timestamp),
     time: (Timestamp, Timestamp),
+    hasty: bool,
     frames: Vec<FrameMeta>,
     /// Where the summaries lie; nothing when the index is lost.
     chunks: Vec<ChunkPlace>,
@@ -67,7 +68,8 @@ impl Segment {
             Err(e) => return Err(e),
         };
         let time = index.frames.iter().map(|f| f.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), file, bytes, log: index.log, received: index.received, time, frames: index.frames, chunks })
+        let IndexData { log, received, hasty, frames, .. } = index;
+        Ok(Self { path: path.to_owned(), file, bytes, log, received, time, hasty, frames, chunks })
     }
 
     /// Where it lies.
@@ -108,6 +110,11 @@ impl Segment {
     /// Its frames, rising. Holes between them are damage.
     pub(super) fn frames(&self) -> &[FrameMeta] {
         &self.frames
+    }
+
+    /// Whether it would take less room if it were packed again.
+    pub(super) fn is_hasty(&self) -> bool {
+        self.hasty
     }
 
     /// Whether the index is as it was written.

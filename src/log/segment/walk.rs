@@ -68,6 +68,7 @@ pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData,
         log: LogId::with_prefix(log.unwrap_or_default()),
         received: received.unwrap_or_default(),
         chain_before: CHAIN_START,
+        hasty: false,
         frames,
         chain_after,
     })

@@ -1,0 +1,105 @@
+use super::*;
+use proptest::prelude::*;
+
+fn noise(text: &str) -> Option<Noise> {
+    text.len().is_multiple_of(2).then_some(Noise::HealthCheck)
+}
+
+fn encode(records: &[(i64, i64, String)], first: Sequence) -> (Header, Vec<u8>) {
+    let mut encoder = Encoder::default();
+    for (time, received, text) in records {
+        let json = serde_json::json!({ "x": text }).to_string();
+        let record = StoredRecord {
+            time: *time,
+            received: *received,
+            source: "local",
+            kind: text,
+            action: "a",
+            actor_id: "i",
+            json: &json,
+            noise: Noise::code(noise(text)),
+        };
+        encoder.push(&record).unwrap();
+    }
+    encoder.compress().unwrap().finish(first, [7; 32], 24 * 1024).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn round_trips(records in prop::collection::vec((any::<i64>(), any::<i64>(), ".{0,40}"), 1..20), first in 1u64..1 << 50) {
+        let (header, value) = encode(&records, first);
+        prop_assert_eq!(&Header::read(&value).unwrap(), &header);
+        prop_assert_eq!(header.time.0.nanos(), records.iter().map(|r| r.0).min().unwrap());
+        prop_assert_eq!(header.received.1.nanos(), records.iter().map(|r| r.1).max().unwrap());
+        let log = LogId::random();
+        let block = decode(&value, log).unwrap();
+        prop_assert_eq!(block.sequences(), header.first..=header.last());
+        for (seq, (time, received, text)) in (first..).zip(&records) {
+            prop_assert_eq!(block.json(seq), serde_json::json!({ "x": text }).to_string());
+            prop_assert_eq!(block.time(seq).nanos(), *time);
+            prop_assert_eq!(block.received(seq).nanos(), *received);
+            prop_assert_eq!(block.source(seq), "local");
+            prop_assert_eq!(block.noise(seq), noise(text));
+            let line = block.record(seq).unwrap().to_line(log);
+            prop_assert_eq!(block.line(seq, false), line.clone());
+            prop_assert_eq!(block.frames(seq, seq), format!("id: {}\ndata: {line}\n\n", log.cursor(seq)));
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_is_noticed(bit in 0usize..4000, records in prop::collection::vec((0i64..9, 0i64..9, ".{0,40}"), 1..5)) {
+        let (_, mut value) = encode(&records, 5);
+        let bit = bit % (value.len() * 8);
+        value[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(decode(&value, LogId::random()).is_err());
+    }
+
+    #[test]
+    fn garbage_never_panics(value in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&value, LogId::random());
+    }
+}
+
+#[test]
+fn blocks_without_marks_are_read() {
+    let mut raw = Vec::new();
+    for json in [r#"{"a":1}"#, r#"{"b":2}"#] {
+        let record = StoredRecord1 { time: 1, received: 2, source: "local", kind: "k", action: "a", actor_id: "i", json };
+        bincode().serialize_into(&mut raw, &record).unwrap();
+    }
+    let encoder = Encoder { raw, count: 2, ..Encoder::default() };
+    let (_, mut value) = encoder.compress().unwrap().finish(7, [7; 32], 24 * 1024).unwrap();
+    assert!(decode(&value, LogId::random()).is_err(), "its records are shorter than format 2 says");
+    value[0] = BLOCK_FORMAT_WITHOUT_NOISE;
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&value[..HEADER_BYTES - 4]);
+    crc.update(&value[HEADER_BYTES..]);
+    value[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
+    let block = decode(&value, LogId::random()).unwrap();
+    assert_eq!((block.sequences(), block.json(8), block.noise(8)), (7..=8, r#"{"b":2}"#, None));
+}
+
+/// As somebody would make it up who can also make a checksum.
+#[test]
+fn no_count_and_no_sequence_is_believed_unseen() {
+    let (_, value) = encode(&[(1, 2, "x".repeat(100))], 1);
+    for (at, bytes) in [(4, &[0xff; 4][..]), (8, &[0xff; 8])] {
+        let mut bad = value.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&bad[..HEADER_BYTES - 4]);
+        crc.update(&bad[HEADER_BYTES..]);
+        bad[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
+        assert!(decode(&bad, LogId::random()).unwrap_err().to_string().contains("makes no sense"));
+    }
+    let line = crate::log::contract::line(1).replacen("-1\"", &format!("-{}\"", Sequence::MAX), 1);
+    assert!(Block::from_lines(Sequence::MAX, format!("{line}\n").as_bytes()).is_err());
+}
+
+#[test]
+fn every_truncation_is_noticed() {
+    let (_, value) = encode(&[(1, 2, "x".repeat(100))], 1);
+    for end in 0..value.len() {
+        assert!(check(&value[..end]).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! Merging small segments when it is quiet, and packing again what was packed in haste.
+
+use super::LogError;
+use super::embedded::Limits;
+use super::room;
+use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
+use super::shelf::Shelf;
+use super::unfinished::{Unfinished, remove_file};
+use crate::cursor::Sequence;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Wait after a merge that failed, for want of room for instance.
+const RETRY: Duration = Duration::from_secs(60);
+/// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each night.
+const AT_LEAST: usize = 8;
+
+/// What is known about merging from one time to the next.
+pub(super) struct Merger {
+    shelf: Arc<Shelf>,
+    dir: PathBuf,
+    limits: Limits,
+    /// First sequences of segments that could not be merged for damage.
+    unmergeable: HashSet<Sequence>,
+    /// A merge that failed otherwise is tried again then.
+    again: Option<Instant>,
+}
+
+impl Merger {
+    pub(super) fn new(shelf: Arc<Shelf>, dir: PathBuf, limits: Limits) -> Self {
+        Self { shelf, dir, limits, unmergeable: HashSet::new(), again: None }
+    }
+
+    /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in haste.
+    pub(super) fn merge(&mut self) {
+        if self.again.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        let segments = self.shelf.segments();
+        let Some(row) = self.mergeable(&segments) else { return };
+        // A merge gives nothing back before its end, and must not take the room that recording needs.
+        let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
+            Err(e) => Err(WriteError::Log(e)),
+            Ok(()) => self.merge_row(row),
+        };
+        if let Err(e) = failed {
+            tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
+            if matches!(e, WriteError::Log(LogError::Damaged(_))) {
+                self.unmergeable.extend(row.iter().map(|segment| segment.first()));
+            } else {
+                self.again = Some(Instant::now() + RETRY);
+            }
+        }
+    }
+
+    /// Whether a segment may be written anew.
+    fn is_open_to_change(&self, segment: &Segment) -> bool {
+        segment.has_index() && segment.log() == self.shelf.log && !self.unmergeable.contains(&segment.first())
+    }
+
+    /// The first row of neighbours that together are no larger and span no more time than a segment may.
+    fn mergeable<'a>(&self, segments: &'a [Arc<Segment>]) -> Option<&'a [Arc<Segment>]> {
+        // One at a time: unlike frames that are taken over as they are, this takes a while, and the next tip may be asked for meanwhile.
+        if let Some(at) = segments.iter().position(|segment| segment.is_hasty() && self.is_open_to_change(segment)) {
+            return segments.get(at..=at);
+        }
+        let span = i64::try_from(self.limits.segment_span.as_nanos()).unwrap_or(i64::MAX);
+        let mut from = 0;
+        while let Some(first) = segments.get(from) {
+            let (mut bytes, mut to) = (0, from);
+            while let Some(next) = segments.get(to) {
+                bytes += next.bytes();
+                let follows = to == from || segments.get(to - 1).is_some_and(|before| before.last() + 1 == next.first());
+                let spans = next.received().1.nanos().saturating_sub(first.received().0.nanos());
+                if bytes > self.limits.segment_bytes || spans > span || !follows || !self.is_open_to_change(next) {
+                    break;
+                }
+                to += 1;
+            }
+            if to - from >= AT_LEAST {
+                return segments.get(from..to);
+            }
+            from = to.max(from + 1);
+        }
+        None
+    }
+
+    /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in between leaves segments that
+    /// the merged one covers; the next start removes them.
+    fn merge_row(&self, row: &[Arc<Segment>]) -> Result<(), WriteError> {
+        let Some(first) = row.first() else { return Ok(()) };
+        let before = first.index()?.chain_before;
+        let mut unfinished =
+            Unfinished::create(&self.dir, first.first(), |out| SegmentWriter::new(out, self.shelf.log, first.first(), before, LEVEL))?;
+        let writer = &mut unfinished.writer;
+        for segment in row {
+            let index = segment.index()?;
+            let mut subjects = None;
+            if index.chain_before != writer.chain() {
+                return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
+            }
+            for (at, frame) in index.frames.iter().enumerate() {
+                if at.is_multiple_of(segment::CHUNK_FRAMES) {
+                    subjects = segment.subjects(at);
+                }
+                if let Some(subjects) = subjects.as_ref().filter(|_| !segment.is_hasty() && writer.takes_frame(frame)) {
+                    writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
+                } else {
+                    let block = segment.block(frame)?;
+                    for seq in block.sequences() {
+                        writer.push(&block.line(seq, false))?;
+                    }
+                }
+            }
+            if index.chain_after.last() != Some(&writer.chain()) {
+                return Err(LogError::Damaged(format!("the records of {} do not give its chain value", segment.path().display())).into());
+            }
+        }
+        let Some(written) = unfinished.finish()? else { return Ok(()) };
+        // A trim in between would remove the merged file under the name of the one that it meant.
+        let _shape = self.shelf.shape.lock();
+        if !self.shelf.holds(row) {
+            return Ok(());
+        }
+        let path = written.publish(&self.dir)?;
+        let merged = Arc::new(Segment::open(&path)?);
+        self.shelf.replace_segments(row, Arc::clone(&merged));
+        tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
+        for segment in row.iter().filter(|segment| segment.path() != path) {
+            remove_file(segment.path())?;
+        }
+        super::identity::sync_dir(&self.dir)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Segments on their way to the disk.
+
+use super::LogError;
+use super::listing::{UNFINISHED, io};
+use super::segment::{self, SegmentWriter, WriteError};
+use crate::cursor::Sequence;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// Buffer towards a segment's file.
+const BUFFER: usize = 256 * 1024;
+
+/// Removes a file that may be gone already.
+pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("cannot remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// A segment on its way to the disk.
+pub(super) struct Unfinished {
+    pub(super) writer: SegmentWriter<BufWriter<File>>,
+    path: PathBuf,
+    leftover: Leftover,
+}
+
+impl Unfinished {
+    pub(super) fn create(
+        dir: &Path,
+        first: Sequence,
+        writer: impl FnOnce(BufWriter<File>) -> SegmentWriter<BufWriter<File>>,
+    ) -> Result<Self, LogError> {
+        let path = dir.join(segment::file_name(first));
+        let unfinished = dir.join(format!("{}{UNFINISHED}", segment::file_name(first)));
+        let file = File::create(&unfinished).map_err(io("cannot create", &unfinished))?;
+        Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, leftover: Leftover(unfinished) })
+    }
+
+    /// Makes what was written durable. `None` when it would hold nothing.
+    pub(super) fn finish(self) -> Result<Option<Written>, WriteError> {
+        let (out, any) = self.writer.finish()?;
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let written = Written { path: self.path, leftover: self.leftover };
+        if !any {
+            return Ok(None);
+        }
+        file.sync_all()?;
+        Ok(Some(written))
+    }
+}
+
+/// A durable segment under another name.
+pub(super) struct Written {
+    path: PathBuf,
+    leftover: Leftover,
+}
+
+/// A file that goes when it is dropped, unless it has got another name: what is not finished is not to take room.
+struct Leftover(PathBuf);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Written {
+    /// Gives it its name, durably.
+    pub(super) fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
+        fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
+        super::identity::sync_dir(dir)?;
+        Ok(self.path)
+    }
+}
