@@ -4,7 +4,7 @@ use super::block::Block;
 use super::codec;
 use super::identity::Lineage;
 use super::index::{Index, IndexEntry};
-use super::segment::{CHUNK_FRAMES, Segment, Subjects};
+use super::segment::{CHUNK_FRAMES, FrameMeta, Segment, Summaries};
 use super::tip::{Lock, Tip};
 use super::{Bounds, LogError, TrimStep};
 use crate::cursor::{LogId, Sequence};
@@ -35,7 +35,7 @@ pub(super) struct Shelf {
     /// Held by the filtered read that unpacks several frames at once.
     pub(super) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
-    summaries: Cache<(Sequence, Sequence), Arc<Subjects>, Weights>,
+    summaries: Cache<(Sequence, Sequence), Arc<Summaries>, Weights>,
     /// Which frames of a chunk of summaries may hold something that passes a filter: a filtered read comes back to a chunk again and again.
     judged: Cache<(Sequence, Sequence, Arc<Filter>), Arc<[bool]>>,
     pub(super) lock: Lock,
@@ -71,9 +71,9 @@ impl<K> Weighter<K, Arc<Block>> for Weights {
     }
 }
 
-impl<K> Weighter<K, Arc<Subjects>> for Weights {
-    fn weight(&self, _: &K, subjects: &Arc<Subjects>) -> u64 {
-        subjects.bytes() as u64 + 128
+impl<K> Weighter<K, Arc<Summaries>> for Weights {
+    fn weight(&self, _: &K, summaries: &Arc<Summaries>) -> u64 {
+        summaries.bytes() as u64 + 128
     }
 }
 
@@ -218,7 +218,7 @@ impl Shelf {
     }
 
     /// The block of a segment's frame.
-    pub(super) fn frame_block(&self, segment: &Segment, frame: &super::segment::FrameMeta) -> Result<Arc<Block>, LogError> {
+    pub(super) fn frame_block(&self, segment: &Segment, frame: &FrameMeta) -> Result<Arc<Block>, LogError> {
         self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
     }
 
@@ -234,8 +234,9 @@ impl Shelf {
         let first = frames.get(chunk * CHUNK_FRAMES)?.first;
         let last = frames.get(((chunk + 1) * CHUNK_FRAMES).min(frames.len()) - 1)?.last();
         let judge = || {
-            let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.subjects(frame).map(Arc::new).ok_or(()))?;
-            let candidates = summaries.candidates(filter);
+            let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.summaries(frame).map(Arc::new).ok_or(()))?;
+            let subjects = summaries.subjects().map_err(|_| ())?;
+            let candidates = subjects.candidates(filter);
             Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.may_match(frame)).collect())
         };
         self.judged.get_or_insert_with(&(first, last, Arc::clone(filter)), judge).ok()
