@@ -1,7 +1,8 @@
 //! One frame of a segment: a few hundred JSON lines as one zstd frame with a checksum of its own.
 
 use crate::cursor::Sequence;
-use crate::log::{Block, LogError};
+use crate::log::sift::{self, Sifted};
+use crate::log::{Block, LogError, Scan};
 use crate::time::Timestamp;
 use std::cell::RefCell;
 use zstd::zstd_safe::{self, CParameter, DCtx, DParameter};
@@ -88,11 +89,19 @@ pub(super) fn unpack<T>(bytes: &[u8], checked: bool, read: impl FnOnce(&[u8], us
     })
 }
 
+fn check(packed: &[u8], meta: &FrameMeta) -> Result<(), LogError> {
+    if crc32fast::hash(packed) == meta.crc { Ok(()) } else { Err(damaged("has another checksum")) }
+}
+
+/// What is in a frame for a scan.
+pub(super) fn sift(packed: &[u8], meta: &FrameMeta, scan: &Scan) -> Result<Sifted, LogError> {
+    check(packed, meta)?;
+    unpack(packed, true, |lines, _| sift::sift(lines, meta.first, meta.last(), scan))
+}
+
 /// The block of a frame, checked against what is known of it.
 pub(super) fn block(packed: &[u8], meta: &FrameMeta) -> Result<Block, LogError> {
-    if crc32fast::hash(packed) != meta.crc {
-        return Err(damaged("has another checksum"));
-    }
+    check(packed, meta)?;
     let block = unpack(packed, true, |lines, _| Block::from_lines(meta.first, lines))?;
     if block.last() == meta.last() { Ok(block) } else { Err(damaged("has another number of lines")) }
 }

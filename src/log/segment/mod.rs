@@ -14,7 +14,8 @@ pub(super) use index::IndexData;
 pub(super) use subjects::{CHUNK_FRAMES, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
-use super::{Block, LogError};
+use super::sift::Sifted;
+use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use index::ChunkPlace;
@@ -122,6 +123,11 @@ impl Segment {
     /// The records of a frame.
     pub(super) fn block(&self, frame: &FrameMeta) -> Result<Block, LogError> {
         frame::block(&self.read(frame.offset, frame.packed as usize)?, frame)
+    }
+
+    /// What is in a frame for a scan.
+    pub(super) fn sift(&self, frame: &FrameMeta, scan: &Scan) -> Result<Sifted, LogError> {
+        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, scan)
     }
 
     /// Frames as they lie in the file, each checked.
