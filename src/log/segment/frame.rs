@@ -13,6 +13,8 @@ pub(super) const LINES: u32 = 1024;
 pub(super) const RAW_BYTES: usize = 2 * 1024 * 1024;
 /// More than any frame holds; a larger figure is damage.
 pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
+/// Shorter matches are chance: the lines share long texts, and what they do not share is hexadecimal digits.
+const MIN_MATCH: u32 = 6;
 /// What an ordinary zstd frame begins with (RFC 8878, 3.1.1), as it lies in a file.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
@@ -58,6 +60,7 @@ pub(in crate::log) fn pack(lines: &[u8], level: i32) -> Result<Vec<u8>, LogError
         if slot.as_ref().is_none_or(|(of, _)| *of != level) {
             let mut compressor = zstd::bulk::Compressor::new(level).map_err(failed)?;
             compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
+            compressor.set_parameter(CParameter::MinMatch(MIN_MATCH)).map_err(failed)?;
             *slot = Some((level, compressor));
         }
         let (_, compressor) = slot.as_mut().ok_or_else(|| damaged("has no compressor"))?;
