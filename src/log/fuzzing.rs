@@ -27,9 +27,6 @@ pub fn lines(first: Sequence, lines: &[u8]) -> Result<Block, LogError> {
 pub fn segment(path: &Path) -> Result<Vec<Result<Block, LogError>>, LogError> {
     let segment = Segment::open(path)?;
     let frames = segment.frames();
-    for at in 0..frames.len() {
-        let _ = segment.subjects(at);
-    }
-    let _ = (segment.index(), segment.packed(frames), segment.first(), segment.last());
+    let _ = (segment.has_summaries(), segment.index(), segment.packed(frames), segment.first(), segment.last());
     Ok(frames.iter().map(|frame| segment.block(frame)).collect())
 }

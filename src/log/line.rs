@@ -10,6 +10,8 @@ use std::ops::Range;
 const BEFORE_CURSOR: &str = r#"{"id":""#;
 /// A cursor without its sequence: 8 hex digits and `-`.
 const LOG_BYTES: usize = 9;
+/// Where the sequence stands in the cursor with which a line begins.
+pub(super) const SEQUENCE_AT: usize = BEFORE_CURSOR.len() + LOG_BYTES;
 const BEFORE_SEQ: &str = r#"","seq":"#;
 const BEFORE_TIME: &str = r#","time":""#;
 const BEFORE_RECEIVED: &str = r#"","received":""#;

@@ -97,20 +97,20 @@ impl Merger {
         let writer = &mut unfinished.writer;
         for segment in row {
             let index = segment.index()?;
-            let mut subjects = None;
             if index.chain_before != writer.chain() {
                 return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
             }
-            for (at, frame) in index.frames.iter().enumerate() {
-                if at.is_multiple_of(segment::CHUNK_FRAMES) {
-                    subjects = segment.subjects(at);
-                }
-                if let Some(subjects) = subjects.as_ref().filter(|_| !segment.is_hasty() && writer.takes_frame(frame)) {
-                    writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
-                } else {
-                    let block = segment.block(frame)?;
-                    for seq in block.sequences() {
-                        writer.push(&block.line(seq, false))?;
+            for from in (0..index.frames.len()).step_by(segment::CHUNK_FRAMES) {
+                let summaries = segment.summaries(from).filter(|_| !segment.is_hasty());
+                let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
+                for (at, frame) in index.frames.iter().enumerate().skip(from).take(segment::CHUNK_FRAMES) {
+                    if let Some(subjects) = subjects.as_ref().filter(|_| writer.takes_frame(frame)) {
+                        writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
+                    } else {
+                        let block = segment.block(frame)?;
+                        for seq in block.sequences() {
+                            writer.push(&block.line(seq, false))?;
+                        }
                     }
                 }
             }

@@ -27,6 +27,7 @@ mod room;
 mod sealer;
 mod segment;
 mod shelf;
+mod sift;
 mod tip;
 mod unfinished;
 mod verify;
@@ -107,8 +108,8 @@ pub enum Piece {
 pub struct Chunk {
     /// In the direction of the read.
     pub pieces: Vec<Piece>,
-    /// The read has covered everything up to this sequence (down to it, when reading backwards); blocks on the way that
-    /// are not in `pieces` lay outside the time range, or hold nothing that passes the filter.
+    /// The read has covered everything up to this sequence (down to it, when reading backwards); records on the way
+    /// that are not in `pieces` lay outside the time range, or do not pass the filter.
     pub through: Sequence,
 }
 
@@ -124,9 +125,9 @@ pub struct Packed {
 /// Limits of one read.
 #[derive(Debug, Clone)]
 pub struct Scan {
-    /// Leave out blocks that hold nothing whose own time lies in this range.
+    /// Records whose own time lies elsewhere may be left out. Blocks may hold such as well.
     pub time: RangeInclusive<Timestamp>,
-    /// Blocks that are known to hold nothing that passes may be left out. The others hold what does not pass as well.
+    /// Records that do not pass may be left out. Blocks may hold such as well.
     pub filter: Arc<Filter>,
     /// Stop after the block with which this many bytes of wire form are reached. At least one block is always read.
     pub max_bytes: usize,

@@ -7,21 +7,62 @@ use super::tip::Tip;
 use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Index entries that one read looks at, at most.
 const MAX_LOOK: usize = 16_384;
 /// Packed bytes that are given at once, about.
 const MAX_PACKED_BYTES: usize = 512 * 1024;
-/// Bytes of lines that a filtered read unpacks at once, about.
+/// Bytes of lines that a filtered read unpacks at once, about, before it knows how much of them it keeps.
 const AHEAD_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of lines that a filtered read looks through, about, before it gives back what it has.
+const MAX_AHEAD_BYTES: usize = 32 * 1024 * 1024;
+/// A filtered read that keeps less than one byte in so many looks further ahead.
+const SPARSE: usize = 8;
+/// Records of a tip that a filtered read unpacks at once, about.
+const TIP_RECORDS: u64 = 4096;
 /// Blocks of a tip that one read plans for, at most, while it holds the index.
 const MAX_PLAN: usize = 512;
 
 enum Step {
     Block(Arc<Tip>, IndexEntry),
+    Gap(RangeInclusive<Sequence>, GapReason),
+}
+
+impl Step {
+    fn range(&self) -> RangeInclusive<Sequence> {
+        match self {
+            Self::Block(_, entry) => entry.first..=entry.last,
+            Self::Gap(range, _) => range.clone(),
+        }
+    }
+
+    /// Records that are to be unpacked for it.
+    fn records(&self) -> u64 {
+        match self {
+            Self::Block(_, entry) => entry.last - entry.first + 1,
+            Self::Gap(..) => 0,
+        }
+    }
+}
+
+impl Chunk {
+    /// Adds blocks that rise, in the direction of the read. Gives their bytes.
+    fn add(&mut self, mut blocks: Vec<Arc<Block>>, up: bool) -> usize {
+        if !up {
+            blocks.reverse();
+        }
+        let bytes = blocks.iter().map(|block| block.bytes()).sum();
+        self.pieces.extend(blocks.into_iter().map(Piece::Block));
+        bytes
+    }
+}
+
+/// What a read of segments comes upon.
+enum Part<'a> {
+    Frame(&'a Segment, &'a FrameMeta),
     Gap(RangeInclusive<Sequence>, GapReason),
 }
 
@@ -84,7 +125,7 @@ impl Shelf {
             }
         };
         match plan {
-            Plan::Tips(steps, through) => self.resolve(steps, through, scan, |entry| entry.last),
+            Plan::Tips(steps, through) => self.resolve(&steps, through, scan, true),
             Plan::Segments(segments) => {
                 let from = segments.partition_point(|segment| segment.last() <= after);
                 let rest = segments.get(from..).unwrap_or_default();
@@ -144,7 +185,7 @@ impl Shelf {
             if through == before { Plan::Segments(Arc::clone(&state.segments)) } else { Plan::Tips(steps, through) }
         };
         match plan {
-            Plan::Tips(steps, through) => self.resolve(steps, through, scan, |entry| entry.first),
+            Plan::Tips(steps, through) => self.resolve(&steps, through, scan, false),
             Plan::Segments(segments) => {
                 let to = segments.partition_point(|segment| segment.first() < before);
                 let rest = segments.get(..to).unwrap_or_default();
@@ -168,68 +209,102 @@ impl Shelf {
         let mut chunk = Chunk { pieces: Vec::new(), through: start };
         // A filtered read keeps little of a frame, so several are unpacked at once; one such read at a time, which bounds the memory.
         let ahead = (!scan.filter.is_empty()).then(|| self.ahead.try_lock()).flatten();
-        let max_bytes = if ahead.is_some() { scan.max_bytes.max(AHEAD_BYTES) } else { scan.max_bytes };
-        let (mut bytes, mut wanted) = (0, Vec::new());
-        for (segment, at) in frames.take(MAX_LOOK) {
+        let (most, mut stretch) = match (&ahead, scan.filter.is_empty()) {
+            (Some(_), _) => (MAX_AHEAD_BYTES, AHEAD_BYTES),
+            (None, false) => (AHEAD_BYTES, scan.max_bytes),
+            (None, true) => (scan.max_bytes, scan.max_bytes),
+        };
+        let mut frames = frames.take(MAX_LOOK);
+        let (mut kept, mut looked) = (0, 0);
+        loop {
+            let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
+            let blocks = together(&plan, |part| match part {
+                Part::Frame(segment, frame) => self.sifted(segment, frame, scan),
+                Part::Gap(..) => Ok(Vec::new()),
+            });
+            for (part, blocks) in plan.into_iter().zip(blocks) {
+                match (part, blocks) {
+                    (Part::Gap(range, reason), _) => chunk.pieces.push(Piece::Gap(range, reason)),
+                    (Part::Frame(..), Ok(blocks)) => kept += chunk.add(blocks, up),
+                    (Part::Frame(segment, frame), Err(LogError::Damaged(why))) => {
+                        tracing::error!(store.segment = %segment.path().display(), event.seq = frame.first, error = why, "a frame of the log cannot be read");
+                        chunk.pieces.push(Piece::Gap(frame.first..=frame.last(), GapReason::Damage));
+                    }
+                    (_, Err(e)) => return Err(e),
+                }
+            }
+            looked += bytes;
+            // Where little is kept, more at once costs no memory and wakes the other threads less often.
+            stretch = if ahead.is_some() && kept * SPARSE < looked { 2 * stretch } else { stretch }.min(most.saturating_sub(looked));
+            if bytes == 0 || kept >= scan.max_bytes || looked >= most {
+                return Ok(chunk);
+            }
+        }
+    }
+
+    /// The next frames that may hold something, up to a byte limit, with the gaps between them; and their bytes.
+    fn plan<'a>(
+        &self,
+        frames: &mut impl Iterator<Item = (&'a Arc<Segment>, usize)>,
+        through: &mut Sequence,
+        scan: &Scan,
+        up: bool,
+        max_bytes: usize,
+    ) -> (Vec<Part<'a>>, usize) {
+        let (mut plan, mut bytes) = (Vec::new(), 0);
+        for (segment, at) in frames {
             let Some(frame) = segment.frames().get(at) else { continue };
-            let (from, to) = if up { (chunk.through + 1, frame.first) } else { (frame.last() + 1, chunk.through) };
+            let (from, to) = if up { (*through + 1, frame.first) } else { (frame.last() + 1, *through) };
             if from < to {
-                self.state.read().gaps(from..=to - 1, |gap, reason| chunk.pieces.push(Piece::Gap(gap, reason)));
+                self.state.read().gaps(from..=to - 1, |gap, reason| plan.push(Part::Gap(gap, reason)));
             }
             if meets(frame, &scan.time) && self.may_hold(segment, at, &scan.filter) {
-                wanted.push((chunk.pieces.len(), segment, frame));
-                // Told as damaged until it has been read.
-                chunk.pieces.push(Piece::Gap(frame.first..=frame.last(), GapReason::Damage));
+                plan.push(Part::Frame(segment, frame));
                 bytes += frame.raw_bytes();
             }
-            chunk.through = if up { frame.last() } else { frame.first };
+            *through = if up { frame.last() } else { frame.first };
             if bytes >= max_bytes {
                 break;
             }
         }
-        let blocks: Vec<_> = match wanted.len() {
-            0 | 1 => wanted.iter().map(|(_, segment, frame)| self.frame_block(segment, frame)).collect(),
-            _ => wanted.par_iter().map(|(_, segment, frame)| self.frame_block(segment, frame)).collect(),
-        };
-        for ((at, segment, frame), block) in wanted.into_iter().zip(blocks) {
-            match (block, chunk.pieces.get_mut(at)) {
-                (Ok(block), Some(piece)) => *piece = Piece::Block(block),
-                (Err(LogError::Damaged(why)), _) => {
-                    tracing::error!(store.segment = %segment.path().display(), event.seq = frame.first, error = why, "a frame of the log cannot be read");
-                }
-                (Err(e), _) => return Err(e),
-                (Ok(_), None) => {}
-            }
-        }
-        Ok(chunk)
+        (plan, bytes)
     }
 
-    /// Reads the planned blocks until the byte limit is reached.
-    fn resolve(&self, steps: Vec<Step>, planned: Sequence, scan: &Scan, end: impl Fn(&IndexEntry) -> Sequence) -> Result<Chunk, LogError> {
+    /// Reads the planned blocks, which end at `planned`, until the byte limit is reached.
+    fn resolve(&self, steps: &[Step], planned: Sequence, scan: &Scan, up: bool) -> Result<Chunk, LogError> {
         let mut chunk = Chunk { pieces: Vec::with_capacity(steps.len()), through: planned };
-        let mut bytes = 0;
-        let mut steps = steps.into_iter().peekable();
-        while let Some(step) = steps.next() {
-            match step {
-                Step::Gap(range, reason) => chunk.pieces.push(Piece::Gap(range, reason)),
-                Step::Block(tip, entry) => {
-                    match self.tip_block(&tip, &entry) {
-                        Ok(block) => {
-                            bytes += block.bytes();
-                            chunk.pieces.push(Piece::Block(block));
-                        }
-                        Err(LogError::Damaged(why)) => {
-                            tracing::error!(event.seq = entry.first, error = why, "a block of the log cannot be read");
-                            chunk.pieces.push(Piece::Gap(entry.first..=entry.last, GapReason::Damage));
-                        }
-                        Err(e) => return Err(e),
+        let end = |range: &RangeInclusive<Sequence>| if up { *range.end() } else { *range.start() };
+        // As with frames: a filtered read keeps little, so several blocks are unpacked at once.
+        let ahead = (!scan.filter.is_empty()).then(|| self.ahead.try_lock()).flatten();
+        let (mut rest, mut bytes) = (steps, 0);
+        while let Some(first) = rest.first() {
+            let mut records = 0;
+            let more = |step: &&Step| {
+                records += step.records();
+                records <= TIP_RECORDS
+            };
+            let count = if ahead.is_some() { rest.iter().take_while(more).count().max(1) } else { 1 };
+            let (now, later) = rest.split_at(count);
+            let blocks = together(now, |step| match step {
+                Step::Block(tip, entry) => self.tip_sifted(tip, entry, scan),
+                Step::Gap(..) => Ok(Vec::new()),
+            });
+            for (step, blocks) in now.iter().zip(blocks) {
+                match (step, blocks) {
+                    (Step::Gap(range, reason), _) => chunk.pieces.push(Piece::Gap(range.clone(), *reason)),
+                    (Step::Block(..), Ok(blocks)) => bytes += chunk.add(blocks, up),
+                    (Step::Block(_, entry), Err(LogError::Damaged(why))) => {
+                        tracing::error!(event.seq = entry.first, error = why, "a block of the log cannot be read");
+                        chunk.pieces.push(Piece::Gap(entry.first..=entry.last, GapReason::Damage));
                     }
-                    if bytes >= scan.max_bytes && steps.peek().is_some() {
-                        chunk.through = end(&entry);
-                        break;
-                    }
+                    (_, Err(e)) => return Err(e),
                 }
             }
+            if bytes >= scan.max_bytes && !later.is_empty() {
+                chunk.through = end(&now.last().unwrap_or(first).range());
+                break;
+            }
+            rest = later;
         }
         Ok(chunk)
     }
@@ -276,6 +351,24 @@ impl Shelf {
             }
         }
     }
+}
+
+/// Does the same for each item, on all processors. The calling thread begins at once, since waking others takes as long as a part of the work.
+fn together<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if items.len() < 2 {
+        return items.iter().map(work).collect();
+    }
+    let (next, done): (_, Vec<_>) = (AtomicUsize::new(0), items.iter().map(|_| OnceLock::new()).collect());
+    let run = || {
+        while let Some((item, done)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| items.get(at).zip(done.get(at))) {
+            let _ = done.set(work(item));
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        (1..rayon::current_num_threads().min(items.len())).for_each(|_| scope.spawn(|_| run()));
+        run();
+    });
+    done.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// Whether a frame may hold a record whose own time is in `range`. Event times do not rise with the sequence, so nothing

@@ -4,9 +4,10 @@ use super::block::Block;
 use super::codec;
 use super::identity::Lineage;
 use super::index::{Index, IndexEntry};
-use super::segment::{CHUNK_FRAMES, Segment, Subjects};
+use super::segment::{CHUNK_FRAMES, FrameMeta, Segment, Summaries};
+use super::sift::Sifted;
 use super::tip::{Lock, Tip};
-use super::{Bounds, LogError, TrimStep};
+use super::{Bounds, LogError, Scan, TrimStep};
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use parking_lot::{Mutex, RwLock};
@@ -35,7 +36,7 @@ pub(super) struct Shelf {
     /// Held by the filtered read that unpacks several frames at once.
     pub(super) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
-    summaries: Cache<(Sequence, Sequence), Arc<Subjects>, Weights>,
+    summaries: Cache<(Sequence, Sequence), Arc<Summaries>, Weights>,
     /// Which frames of a chunk of summaries may hold something that passes a filter: a filtered read comes back to a chunk again and again.
     judged: Cache<(Sequence, Sequence, Arc<Filter>), Arc<[bool]>>,
     pub(super) lock: Lock,
@@ -71,9 +72,9 @@ impl<K> Weighter<K, Arc<Block>> for Weights {
     }
 }
 
-impl<K> Weighter<K, Arc<Subjects>> for Weights {
-    fn weight(&self, _: &K, subjects: &Arc<Subjects>) -> u64 {
-        subjects.bytes() as u64 + 128
+impl<K> Weighter<K, Arc<Summaries>> for Weights {
+    fn weight(&self, _: &K, summaries: &Arc<Summaries>) -> u64 {
+        summaries.bytes() as u64 + 128
     }
 }
 
@@ -209,6 +210,15 @@ impl Shelf {
         tip.log_id().unwrap_or_else(|| self.lineage.log_at(first))
     }
 
+    /// What is in a block of a tip for a scan, as blocks that rise.
+    pub(super) fn tip_sifted(&self, tip: &Tip, entry: &IndexEntry, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
+        if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&(entry.first, entry.last)) {
+            return self.tip_block(tip, entry).map(|block| vec![block]);
+        }
+        let value = tip.get(entry.first, entry.parts)?;
+        Ok(codec::sift(&value, self.log_of(tip, entry.first), scan)?.into_iter().map(Arc::new).collect())
+    }
+
     /// A block of a tip.
     pub(super) fn tip_block(&self, tip: &Tip, entry: &IndexEntry) -> Result<Arc<Block>, LogError> {
         self.cache.get_or_insert_with(&(entry.first, entry.last), || {
@@ -218,8 +228,25 @@ impl Shelf {
     }
 
     /// The block of a segment's frame.
-    pub(super) fn frame_block(&self, segment: &Segment, frame: &super::segment::FrameMeta) -> Result<Arc<Block>, LogError> {
+    pub(super) fn frame_block(&self, segment: &Segment, frame: &FrameMeta) -> Result<Arc<Block>, LogError> {
         self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
+    }
+
+    /// What is in a segment's frame for a scan, as blocks that rise.
+    pub(super) fn sifted(&self, segment: &Segment, frame: &FrameMeta, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
+        let key = (frame.first, frame.last());
+        if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&key) {
+            return self.frame_block(segment, frame).map(|block| vec![block]);
+        }
+        match segment.sift(frame, scan)? {
+            // Another filter keeps other lines: no use to anybody else.
+            Sifted::Few(blocks) => Ok(blocks.into_iter().map(Arc::new).collect()),
+            Sifted::All(block) => {
+                let block = Arc::new(block);
+                self.cache.insert(key, Arc::clone(&block));
+                Ok(vec![block])
+            }
+        }
     }
 
     /// Whether a frame may hold something that passes a filter. `true` where its summaries are lost.
@@ -234,8 +261,9 @@ impl Shelf {
         let first = frames.get(chunk * CHUNK_FRAMES)?.first;
         let last = frames.get(((chunk + 1) * CHUNK_FRAMES).min(frames.len()) - 1)?.last();
         let judge = || {
-            let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.subjects(frame).map(Arc::new).ok_or(()))?;
-            let candidates = summaries.candidates(filter);
+            let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.summaries(frame).map(Arc::new).ok_or(()))?;
+            let subjects = summaries.subjects().map_err(|_| ())?;
+            let candidates = subjects.candidates(filter);
             Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.may_match(frame)).collect())
         };
         self.judged.get_or_insert_with(&(first, last, Arc::clone(filter)), judge).ok()

@@ -206,7 +206,7 @@ impl Check {
         let index = segment.index();
         if !segment.has_index() {
             self.damage(format!("{name} has no whole index; its records are read without it"));
-        } else if (0..segment.frames().len()).step_by(super::segment::CHUNK_FRAMES).any(|frame| segment.subjects(frame).is_none()) {
+        } else if !segment.has_summaries() {
             self.damage(format!("{name} has damaged summaries; filtered reads unpack all of it"));
         }
         if let Ok(index) = &index {

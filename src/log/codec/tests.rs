@@ -1,4 +1,7 @@
 use super::*;
+use crate::cursor::LogId;
+use crate::event::Noise;
+use crate::log::Block;
 use proptest::prelude::*;
 
 fn noise(text: &str) -> Option<Noise> {

@@ -1,7 +1,8 @@
 //! One frame of a segment: a few hundred JSON lines as one zstd frame with a checksum of its own.
 
 use crate::cursor::Sequence;
-use crate::log::{Block, LogError};
+use crate::log::sift::{self, Sifted};
+use crate::log::{Block, LogError, Scan};
 use crate::time::Timestamp;
 use std::cell::RefCell;
 use zstd::zstd_safe::{self, CParameter, DCtx, DParameter};
@@ -12,6 +13,8 @@ pub(super) const LINES: u32 = 1024;
 pub(super) const RAW_BYTES: usize = 2 * 1024 * 1024;
 /// More than any frame holds; a larger figure is damage.
 pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
+/// Shorter matches are chance: the lines share long texts, and what they do not share is hexadecimal digits.
+const MIN_MATCH: u32 = 6;
 /// What an ordinary zstd frame begins with (RFC 8878, 3.1.1), as it lies in a file.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
@@ -57,6 +60,7 @@ pub(in crate::log) fn pack(lines: &[u8], level: i32) -> Result<Vec<u8>, LogError
         if slot.as_ref().is_none_or(|(of, _)| *of != level) {
             let mut compressor = zstd::bulk::Compressor::new(level).map_err(failed)?;
             compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
+            compressor.set_parameter(CParameter::MinMatch(MIN_MATCH)).map_err(failed)?;
             *slot = Some((level, compressor));
         }
         let (_, compressor) = slot.as_mut().ok_or_else(|| damaged("has no compressor"))?;
@@ -88,11 +92,19 @@ pub(super) fn unpack<T>(bytes: &[u8], checked: bool, read: impl FnOnce(&[u8], us
     })
 }
 
+fn check(packed: &[u8], meta: &FrameMeta) -> Result<(), LogError> {
+    if crc32fast::hash(packed) == meta.crc { Ok(()) } else { Err(damaged("has another checksum")) }
+}
+
+/// What is in a frame for a scan.
+pub(super) fn sift(packed: &[u8], meta: &FrameMeta, scan: &Scan) -> Result<Sifted, LogError> {
+    check(packed, meta)?;
+    unpack(packed, true, |lines, _| sift::sift(lines, meta.first, meta.last(), scan))
+}
+
 /// The block of a frame, checked against what is known of it.
 pub(super) fn block(packed: &[u8], meta: &FrameMeta) -> Result<Block, LogError> {
-    if crc32fast::hash(packed) != meta.crc {
-        return Err(damaged("has another checksum"));
-    }
+    check(packed, meta)?;
     let block = unpack(packed, true, |lines, _| Block::from_lines(meta.first, lines))?;
     if block.last() == meta.last() { Ok(block) } else { Err(damaged("has another number of lines")) }
 }

@@ -11,10 +11,11 @@ mod write;
 
 pub(super) use frame::FrameMeta;
 pub(super) use index::IndexData;
-pub(super) use subjects::{CHUNK_FRAMES, Subjects};
+pub(super) use subjects::{CHUNK_FRAMES, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
-use super::{Block, LogError};
+use super::sift::Sifted;
+use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use index::ChunkPlace;
@@ -131,6 +132,11 @@ impl Segment {
         frame::block(&self.read(frame.offset, frame.packed as usize)?, frame)
     }
 
+    /// What is in a frame for a scan.
+    pub(super) fn sift(&self, frame: &FrameMeta, scan: &Scan) -> Result<Sifted, LogError> {
+        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, scan)
+    }
+
     /// Frames as they lie in the file, each checked.
     pub(super) fn packed(&self, frames: &[FrameMeta]) -> Result<Vec<u8>, LogError> {
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(Vec::new()) };
@@ -146,12 +152,18 @@ impl Segment {
     }
 
     /// The summaries of the chunk in which `frame` lies; `None` when they are lost.
-    pub(super) fn subjects(&self, frame: usize) -> Option<Subjects> {
+    pub(super) fn summaries(&self, frame: usize) -> Option<Summaries> {
         let at = frame / CHUNK_FRAMES;
         let place = self.chunks.get(at)?;
         let packed = self.read(place.offset, place.bytes as usize).ok()?;
-        let subjects = (crc32fast::hash(&packed) == place.crc).then(|| Subjects::read(&packed).ok())??;
-        (subjects.frames() == CHUNK_FRAMES.min(self.frames.len() - at * CHUNK_FRAMES)).then_some(subjects)
+        let frames = CHUNK_FRAMES.min(self.frames.len() - at * CHUNK_FRAMES);
+        (crc32fast::hash(&packed) == place.crc).then(|| Summaries::unpack(&packed, frames).ok())?
+    }
+
+    /// Whether all its summaries are as they were written.
+    pub(super) fn has_summaries(&self) -> bool {
+        let mut chunks = (0..self.frames.len()).step_by(CHUNK_FRAMES);
+        chunks.all(|frame| self.summaries(frame).is_some_and(|summaries| summaries.subjects().is_ok()))
     }
 
     /// The whole index, read anew.

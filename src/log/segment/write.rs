@@ -164,7 +164,13 @@ impl<W: Write> SegmentWriter<W> {
     }
 
     /// Adds a frame of another segment as it is; `subjects` is its chunk of summaries.
-    pub(in crate::log) fn push_frame(&mut self, packed: &[u8], at: usize, from: &IndexData, subjects: &Subjects) -> Result<(), WriteError> {
+    pub(in crate::log) fn push_frame(
+        &mut self,
+        packed: &[u8],
+        at: usize,
+        from: &IndexData,
+        subjects: &Subjects<'_>,
+    ) -> Result<(), WriteError> {
         let (Some(frame), Some(chain)) = (from.frames.get(at), from.chain_after.get(at)) else { return Ok(()) };
         let meta = FrameMeta { offset: self.offset, ..*frame };
         self.subjects.copy_frame(subjects, at % CHUNK_FRAMES);

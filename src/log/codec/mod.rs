@@ -12,11 +12,13 @@
 //! `noise` in its records, and both have the chain value after where 3 has zeros. It is not known yet when a block is written: hashing goes
 //! on while the disk syncs. It stands in the block behind, or follows from the records.
 
+mod decode;
+
+pub(super) use decode::{decode, sift};
+
 use super::LogError;
-use super::block::{Block, BlockBuilder, BlockRecord};
 use super::chain::ChainValue;
-use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::Noise;
+use crate::cursor::{MAX_SEQUENCE, Sequence};
 use crate::time::Timestamp;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
@@ -262,38 +264,6 @@ pub(super) fn check(value: &[u8]) -> Result<(Header, &[u8]), LogError> {
         return Err(damaged("a block's checksum does not fit"));
     }
     Ok((header, packed))
-}
-
-/// Turns a whole value back into a block.
-pub(super) fn decode(value: &[u8], log: LogId) -> Result<Block, LogError> {
-    let (header, packed) = check(value)?;
-    let raw = zstd::bulk::decompress(packed, header.raw_bytes as usize)
-        .map_err(|e| LogError::Damaged(format!("a block does not decompress: {e}")))?;
-    let mut rest = raw.as_slice();
-    let mut builder = BlockBuilder::new(log, header.first, raw.len() + (header.count as usize * 192).min(4 * raw.len()));
-    for _ in 0..header.count {
-        let record: StoredRecord<'_> = match header.format {
-            BLOCK_FORMAT_WITHOUT_NOISE => read_record::<StoredRecord1<'_>>(&mut rest)?.into(),
-            _ => read_record(&mut rest)?,
-        };
-        builder.push(&BlockRecord {
-            time: Timestamp::from_nanos(record.time),
-            received: Timestamp::from_nanos(record.received),
-            source: record.source,
-            noise: Noise::from_code(record.noise).map_err(|_| damaged("a record with a mark that does not exist"))?,
-            json: record.json,
-        });
-    }
-    if rest.is_empty() { Ok(builder.finish()) } else { Err(damaged("a block holds more than its header says")) }
-}
-
-/// bincode borrows only from slices and does not say how much it read; its size does.
-fn read_record<'a, T: Serialize + Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, LogError> {
-    let decode = |e| LogError::Damaged(format!("a record does not decode: {e}"));
-    let record: T = bincode().deserialize(rest).map_err(decode)?;
-    let used = bincode().serialized_size(&record).map_err(decode)?;
-    *rest = usize::try_from(used).ok().and_then(|n| rest.get(n..)).ok_or_else(|| damaged("a record longer than its block"))?;
-    Ok(record)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are cut to a few bytes;
 //! a cut text stands for everything that begins with it.
 
-use super::super::LogError;
 use crate::event::EventView;
 use crate::filter::{Filter, Glimpse, Key};
+use crate::log::LogError;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const ZSTD_LEVEL: i32 = 9;
 
 /// What events happen to: a container, a network, … on one host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Subject {
     source: u32,
     kind: u32,
@@ -39,16 +39,43 @@ struct Subject {
     name: String,
 }
 
+impl Subject {
+    fn row(&self) -> Row<'_> {
+        Row { source: self.source, kind: self.kind, id: &self.id, name: &self.name }
+    }
+}
+
 /// Frames whose summaries are stored together, so that a read of a short time loads little.
 pub(in crate::log) const CHUNK_FRAMES: usize = 64;
 
-/// The summaries of up to [`CHUNK_FRAMES`] frames as they are stored (bincode, zstd).
+/// A [`Subject`] as it is stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Row<'a> {
+    source: u32,
+    kind: u32,
+    id: &'a str,
+    name: &'a str,
+}
+
+/// The summaries of up to [`CHUNK_FRAMES`] frames (bincode), unpacked. Most of it is texts, which stay where they are: several thousand
+/// containers, when they come and go quickly.
+#[derive(Debug)]
+pub(in crate::log) struct Summaries {
+    raw: Vec<u8>,
+    frames: usize,
+}
+
+/// What is written in [`Summaries`].
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(in crate::log) struct Subjects {
-    sources: Vec<String>,
-    kinds: Vec<String>,
-    actions: Vec<String>,
-    rows: Vec<Subject>,
+pub(in crate::log) struct Subjects<'a> {
+    #[serde(borrow)]
+    sources: Vec<&'a str>,
+    #[serde(borrow)]
+    kinds: Vec<&'a str>,
+    #[serde(borrow)]
+    actions: Vec<&'a str>,
+    #[serde(borrow)]
+    rows: Vec<Row<'a>>,
     /// Per frame: subject, as the distance to the one before it, and a bit for each action.
     frames: Vec<Vec<(u32, u64)>>,
 }
@@ -66,7 +93,7 @@ fn key(text: &str, limit: usize) -> Key<'_> {
 }
 
 /// A word of a table; one that is not there may be any.
-fn word(table: &[String], place: u32) -> Key<'_> {
+fn word<'a>(table: &[&'a str], place: u32) -> Key<'a> {
     table.get(place as usize).map_or(Key { text: "", whole: false }, |text| key(text, WORD_BYTES))
 }
 
@@ -119,6 +146,12 @@ impl<T: Hash + Eq + Clone> Table<T> {
     }
 }
 
+impl Table<String> {
+    fn texts(&self) -> Vec<&str> {
+        self.values.iter().map(String::as_str).collect()
+    }
+}
+
 /// Gathers summaries while a segment is written.
 #[derive(Debug, Default)]
 pub(in crate::log) struct SubjectsBuilder {
@@ -168,13 +201,13 @@ impl SubjectsBuilder {
     }
 
     /// Takes over a whole frame from the summaries of another segment.
-    pub(super) fn copy_frame(&mut self, from: &Subjects, frame: usize) {
+    pub(super) fn copy_frame(&mut self, from: &Subjects<'_>, frame: usize) {
         for (subject, actions) in from.frame(frame) {
-            let text = |table: &[String], place: u32| table.get(place as usize).cloned().unwrap_or_default();
             let row = Subject {
-                source: self.sources.place(text(&from.sources, subject.source).as_str()),
-                kind: self.kinds.place(text(&from.kinds, subject.kind).as_str()),
-                ..subject.clone()
+                source: self.sources.place(from.sources.get(subject.source as usize).copied().unwrap_or_default()),
+                kind: self.kinds.place(from.kinds.get(subject.kind as usize).copied().unwrap_or_default()),
+                id: subject.id.to_owned(),
+                name: subject.name.to_owned(),
             };
             let mut bits = actions & OTHER_ACTIONS;
             for (at, action) in from.actions.iter().enumerate().take(MAX_ACTIONS) {
@@ -194,10 +227,10 @@ impl SubjectsBuilder {
     /// The stored form.
     pub(super) fn finish(self) -> Result<Vec<u8>, LogError> {
         let subjects = Subjects {
-            sources: self.sources.values,
-            kinds: self.kinds.values,
-            actions: self.actions.values,
-            rows: self.subjects.values,
+            sources: self.sources.texts(),
+            kinds: self.kinds.texts(),
+            actions: self.actions.texts(),
+            rows: self.subjects.values.iter().map(Subject::row).collect(),
             frames: self.frames,
         };
         let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
@@ -213,32 +246,38 @@ fn bincode() -> impl Options {
 /// Which frames of a segment may hold something that passes a filter.
 #[derive(Debug)]
 pub(in crate::log) struct Candidates<'a> {
-    subjects: &'a Subjects,
+    subjects: &'a Subjects<'a>,
     /// Per subject: the actions that may pass.
     passing: Vec<u64>,
 }
 
-impl Subjects {
-    /// Reads the stored form, whose checksum has been looked at.
-    pub(super) fn read(packed: &[u8]) -> Result<Self, LogError> {
-        let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("the summaries of a segment do not decode: {e}"));
+fn undecodable(e: &dyn std::fmt::Display) -> LogError {
+    LogError::Damaged(format!("the summaries of a segment do not decode: {e}"))
+}
+
+impl Summaries {
+    /// Unpacks the stored form, whose checksum has been looked at and which is about so many frames.
+    pub(super) fn unpack(packed: &[u8], frames: usize) -> Result<Self, LogError> {
         let mut raw = Vec::new();
-        let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|e| failed(&e))?;
-        decoder.take(MAX_BYTES).read_to_end(&mut raw).map_err(|e| failed(&e))?;
-        bincode().deserialize(&raw).map_err(|e| failed(&e))
+        let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|e| undecodable(&e))?;
+        decoder.take(MAX_BYTES).read_to_end(&mut raw).map_err(|e| undecodable(&e))?;
+        Ok(Self { raw, frames })
     }
 
-    /// Memory taken, about.
+    /// What is written in them.
+    pub(in crate::log) fn subjects(&self) -> Result<Subjects<'_>, LogError> {
+        let subjects: Subjects<'_> = bincode().deserialize(&self.raw).map_err(|e| undecodable(&e))?;
+        if subjects.frames.len() == self.frames { Ok(subjects) } else { Err(undecodable(&"they are about other frames")) }
+    }
+
+    /// Memory taken.
     pub(in crate::log) fn bytes(&self) -> usize {
-        let subjects: usize = self.rows.iter().map(|s| 64 + s.id.len() + s.name.len()).sum();
-        subjects + self.frames.iter().map(|f| 24 + 16 * f.len()).sum::<usize>()
+        self.raw.capacity()
     }
+}
 
-    pub(super) fn frames(&self) -> usize {
-        self.frames.len()
-    }
-
-    fn frame(&self, frame: usize) -> impl Iterator<Item = (&Subject, u64)> {
+impl<'a> Subjects<'a> {
+    fn frame(&self, frame: usize) -> impl Iterator<Item = (&Row<'a>, u64)> {
         let mut place = 0u32;
         self.frames.get(frame).into_iter().flatten().filter_map(move |(distance, actions)| {
             place = place.wrapping_add(*distance);
@@ -261,8 +300,8 @@ impl Subjects {
             let glimpse = Glimpse {
                 source: word(&self.sources, subject.source),
                 kind: word(&self.kinds, subject.kind),
-                id: id_key(&subject.id),
-                name: key(&subject.name, NAME_BYTES),
+                id: id_key(subject.id),
+                name: key(subject.name, NAME_BYTES),
                 ..nothing_known
             };
             if filter.may_match(&glimpse) { actions } else { 0 }
@@ -284,97 +323,4 @@ impl Candidates<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{Event, Noise};
-    use crate::filter::Subject as Matched;
-    use proptest::prelude::*;
-
-    fn event(kind: &str, action: &str, id: &str, name: &str) -> Event {
-        let json = serde_json::json!({"Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": {"name": name}}});
-        Event::from_line(json.to_string().as_bytes()).unwrap()
-    }
-
-    fn word() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[ab]{0,3}",
-            "[ab]{6,10}",
-            "(exec_create|exec_start): [ab]{0,3}",
-            "(die|oom|start|health_status: healthy)",
-            "sha256:[ab]{7,9}",
-            "[aé]{28,50}",
-            ".{0,3}"
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn never_says_no_where_there_is_something(
-            events in prop::collection::vec((word(), word(), word(), word(), word()), 1..40),
-            keys in prop::collection::vec((prop::sample::select(&crate::filter::KEYS[..]), word(), any::<bool>(), any::<bool>()), 0..3),
-        ) {
-            let mut builder = SubjectsBuilder::default();
-            let frames: Vec<_> = events.chunks(3).collect();
-            for frame in &frames {
-                for (source, kind, action, id, name) in *frame {
-                    builder.add(source, &event(kind, action, id, name).view());
-                }
-                builder.end_frame();
-            }
-            let stored = Subjects::read(&builder.finish().unwrap()).unwrap();
-            // Through a merge as well.
-            let mut merged = SubjectsBuilder::default();
-            (0..stored.frames()).for_each(|frame| merged.copy_frame(&stored, frame));
-            let merged = Subjects::read(&merged.finish().unwrap()).unwrap();
-            let terms = |excluded: bool| -> Vec<String> {
-                keys.iter().filter(|k| k.2 == excluded).map(|(key, value, _, star)| format!("{key}={value}{}", if *star && excluded { "*" } else { "" })).collect()
-            };
-            let filter = Filter::from_terms(&terms(false), &terms(true)).unwrap();
-            for subjects in [&stored, &merged] {
-                let candidates = subjects.candidates(&filter);
-                for (at, frame) in frames.iter().enumerate() {
-                    let holds = frame.iter().any(|(source, kind, action, id, name)| {
-                        let noise = name.len().is_multiple_of(2).then_some(Noise::HealthCheck);
-                        filter.matches(&Matched { source, noise, event: &event(kind, action, id, name).view() })
-                    });
-                    prop_assert!(!holds || candidates.may_match(at), "{filter} in {frame:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn passes_over_what_cannot_match() {
-        let mut builder = SubjectsBuilder::default();
-        let add = |builder: &mut SubjectsBuilder, action: &str, id: &str, name: &str| {
-            builder.add("local", &event("container", action, id, name).view());
-        };
-        for n in 0..200 {
-            add(&mut builder, &format!("exec_start: {n}"), "0123456789abcdef", "api");
-        }
-        add(&mut builder, "die", "fedcba9876543210", "db");
-        builder.end_frame();
-        add(&mut builder, "die", "0123456789abcdef", "api");
-        builder.end_frame();
-        for n in 0..200 {
-            add(&mut builder, &format!("odd-{n}"), "fedcba9876543210", "db");
-        }
-        builder.end_frame();
-        let subjects = Subjects::read(&builder.finish().unwrap()).unwrap();
-        let frames = |terms: &[&str]| {
-            let terms: Vec<_> = terms.iter().map(|t| (*t).to_owned()).collect();
-            let filter = Filter::from_terms(&terms, &[]).unwrap();
-            let candidates = subjects.candidates(&filter);
-            [candidates.may_match(0), candidates.may_match(1), candidates.may_match(2), candidates.may_match(99)]
-        };
-        assert_eq!(frames(&["event=die", "container=api"]), [false, true, false, true], "an unknown frame may hold anything");
-        assert_eq!(frames(&["container=0123456789abcdef", "event=die"])[..2], [false, true]);
-        assert_eq!(frames(&["container=db"])[..3], [true, false, true]);
-        assert_eq!(frames(&["event=odd-199", "container=db"])[..3], [false, false, true], "beyond the actions that are told apart");
-        assert_eq!(frames(&["event=exec_start: 7"])[..2], [true, false]);
-        assert_eq!(frames(&["container=0123999"])[..2], [false, false]);
-        let quiet = Filter::from_terms(&[], &["event=exec_*".to_owned(), "container=db".to_owned()]).unwrap();
-        assert!(!subjects.candidates(&quiet).may_match(0), "all noise");
-        assert!(subjects.candidates(&quiet).may_match(1));
-    }
-}
+mod tests;

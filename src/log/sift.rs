@@ -1,0 +1,186 @@
+//! Sifting: the lines of a frame that may be wanted, found without laying out the others.
+
+use super::line::{self, Line};
+use super::{Block, LogError, Scan};
+use crate::cursor::Sequence;
+use std::ops::Range;
+
+/// One line in so many may be wanted, at most; of more, the whole frame is laid out at once.
+const SPARSE: usize = 4;
+
+/// What is in a frame for a scan.
+#[derive(Debug)]
+pub(super) enum Sifted {
+    /// The lines that may be wanted, as blocks of neighbours that rise.
+    Few(Vec<Block>),
+    /// The whole frame.
+    All(Block),
+}
+
+/// Sifts the lines of the records from `first` to `last`.
+pub(super) fn sift(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Sifted, LogError> {
+    match runs(lines, first, last, scan)? {
+        Some(runs) => {
+            let block = |run: Run| Block::from_lines(run.first, lines.get(run.bytes).unwrap_or_default());
+            runs.into_iter().map(block).collect::<Result<_, _>>().map(Sifted::Few)
+        }
+        None => {
+            let block = Block::from_lines(first, lines)?;
+            if block.last() == last { Ok(Sifted::All(block)) } else { Err(misplaced(first)) }
+        }
+    }
+}
+
+fn misplaced(first: Sequence) -> LogError {
+    LogError::Damaged(format!("a frame does not hold the record {first} and those behind it"))
+}
+
+/// Neighbouring lines.
+struct Run {
+    first: Sequence,
+    bytes: Range<usize>,
+}
+
+/// The lines that may be wanted. `None` when they are many, or when only parsing can tell.
+fn runs(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Option<Vec<Run>>, LogError> {
+    let Some(texts) = scan.filter.rarest_texts() else { return Ok(None) };
+    let whole = lines.strip_suffix(b"\n").ok_or_else(|| misplaced(first))?;
+    let end = memchr::memrchr(b'\n', whole).map_or(0, |at| at + 1);
+    // What lies between is what was written, by its checksum; whether it is what should lie here, its ends tell.
+    if sequence(lines) != Some(first) || lines.get(end..).and_then(sequence) != Some(last) {
+        return Err(misplaced(first));
+    }
+    let most = usize::try_from(last - first).unwrap_or(usize::MAX) / SPARSE + 1;
+    let mut found = Vec::new();
+    let mut look = |find: &dyn Fn(&[u8]) -> Option<usize>| {
+        let mut from = 0;
+        while let Some(hit) = lines.get(from..).and_then(find) {
+            let range = line_around(lines, from + hit);
+            from = range.end;
+            found.push(range.start..range.end);
+            if found.len() > most {
+                return false;
+            }
+        }
+        true
+    };
+    // JSON may write any character as an escape.
+    if !texts.iter().all(|text| look(&|bytes| text.find(bytes))) || !look(&|bytes| memchr::memchr(b'\\', bytes)) {
+        return Ok(None);
+    }
+    found.sort_unstable_by_key(|range| range.start);
+    found.dedup();
+    let mut runs: Vec<Run> = Vec::new();
+    for range in found {
+        let text = lines.get(range.start..range.end - 1).unwrap_or_default();
+        let seq = sequence(text).filter(|seq| (first..=last).contains(seq)).ok_or_else(|| misplaced(first))?;
+        let line = Line::of(text, seq);
+        if !scan.filter.may_match_text(text.get(line.json()).unwrap_or_default()) || !scan.time.contains(&line.time()) {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(run) if run.bytes.end == range.start => run.bytes.end = range.end,
+            _ => runs.push(Run { first: seq, bytes: range }),
+        }
+    }
+    Ok(Some(runs))
+}
+
+/// The line in which `at` lies, with its end. There is one: the lines end with it.
+fn line_around(lines: &[u8], at: usize) -> Range<usize> {
+    let start = lines.get(..at).and_then(|before| memchr::memrchr(b'\n', before)).map_or(0, |end| end + 1);
+    let end = lines.get(at..).and_then(|rest| memchr::memchr(b'\n', rest)).map_or(lines.len(), |end| at + end + 1);
+    start..end
+}
+
+/// The sequence in the cursor with which a line begins.
+fn sequence(line: &[u8]) -> Option<Sequence> {
+    let text = line.get(line::SEQUENCE_AT..)?;
+    let text = text.get(..memchr::memchr(b'"', text.get(..21)?)?)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Noise};
+    use crate::filter::Filter;
+    use crate::log::block::{BlockBuilder, BlockRecord};
+    use crate::time::Timestamp;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    const FIRST: Sequence = 97;
+
+    /// Lines of records with this name and action, one nanosecond apart.
+    fn lines(records: &[(String, String)]) -> String {
+        let mut builder = BlockBuilder::new("7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap(), FIRST, 0);
+        let mut lines = String::new();
+        for (n, (name, action)) in records.iter().enumerate() {
+            let json = serde_json::json!({"Type": "container", "Action": action, "Actor": {"ID": "ab", "Attributes": {"name": name}}});
+            let event = Event::from_line(json.to_string().as_bytes()).unwrap();
+            let time = Timestamp::from_nanos(i64::try_from(n).unwrap());
+            let noise = n.is_multiple_of(5).then_some(Noise::HealthCheck);
+            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "local", noise, json: event.as_json() }));
+            lines.push('\n');
+        }
+        lines
+    }
+
+    fn wanted<'a>(blocks: impl IntoIterator<Item = &'a Block>, scan: &Scan) -> Vec<(Sequence, String)> {
+        let passes = |block: &Block, seq: &Sequence| block.matches(*seq, &scan.filter) && scan.time.contains(&block.time(*seq));
+        let of = |block: &'a Block| {
+            block.sequences().filter(|seq| passes(block, seq)).map(|seq| (seq, block.json(seq).to_owned())).collect::<Vec<_>>()
+        };
+        blocks.into_iter().flat_map(of).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_looking_at_every_line_finds(
+            records in prop::collection::vec((prop_oneof![1 => "web-1", 1 => "a\\\\web-1", 9 => "[a-e]{3}"], "(die|oom|start|exec_die)"), 1..80),
+            actions in prop::collection::vec("(die|oom|start)", 0..3),
+            name in "(web|web-1|a)",
+            (from, to) in (-1i64..80, 0i64..90),
+        ) {
+            let lines = lines(&records);
+            let last = FIRST + records.len() as Sequence - 1;
+            let filter = serde_json::json!({"event": actions, "container": [name]}).to_string();
+            let filter = Arc::new(Filter::from_params(Some(&filter), None).unwrap());
+            let scan = Scan { filter, time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(to), ..Scan::default() };
+            let all = Block::from_lines(FIRST, lines.as_bytes()).unwrap();
+            let naive = wanted([&all], &scan);
+            match sift(lines.as_bytes(), FIRST, last, &scan).unwrap() {
+                Sifted::All(block) => prop_assert_eq!(wanted([&block], &scan), naive),
+                Sifted::Few(blocks) => {
+                    prop_assert!(blocks.is_sorted_by(|a, b| a.last() < b.first()));
+                    prop_assert_eq!(wanted(&blocks, &scan), naive);
+                }
+            }
+            // Nor other records than are asked for.
+            for (first, last) in [(FIRST + 1, last), (FIRST - 1, last), (FIRST, last + 1)] {
+                prop_assert!(sift(lines.as_bytes(), first, last, &scan).is_err());
+            }
+            prop_assert!(sift(&lines.as_bytes()[..lines.len() - 1], FIRST, last, &scan).is_err());
+        }
+    }
+
+    #[test]
+    fn lays_out_few_lines_only() {
+        let records: Vec<_> = (0..100).map(|n| (if n % 50 < 3 { "web-1" } else { "db-1" }.to_owned(), "die".to_owned())).collect();
+        let filter = |text| Arc::new(Filter::from_params(Some(text), None).unwrap());
+        let sifted = |text| sift(lines(&records).as_bytes(), FIRST, FIRST + 99, &Scan { filter: filter(text), ..Scan::default() }).unwrap();
+        let Sifted::Few(blocks) = sifted(r#"{"container":["web-1"]}"#) else { panic!("these are few") };
+        assert_eq!(blocks.iter().map(Block::sequences).collect::<Vec<_>>(), [97..=99, 147..=149]);
+        assert!(matches!(sifted(r#"{"container":["db-1"]}"#), Sifted::All(_)), "nearly all of them");
+        assert!(matches!(sifted(r#"{"noise":["healthcheck"]}"#), Sifted::All(_)), "no text tells");
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'"')], 0..200), first in 0..20u64) {
+            let filter = Arc::new(Filter::from_params(Some(r#"{"container":["a"]}"#), None).unwrap());
+            let _ = sift(&bytes, first, first + 3, &Scan { filter, ..Scan::default() });
+        }
+    }
+}
