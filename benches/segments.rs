@@ -64,6 +64,22 @@ async fn load(dir: &Path, count: u64) {
         rate(loaded),
         rate(began.elapsed())
     );
+    let (bytes, packed) = (|| files(dir, "0").iter().map(|path| path.metadata().map_or(0, |m| m.len())).sum::<u64>(), Instant::now());
+    let as_sealed = bytes();
+    let (mut before, mut since) = (as_sealed, Instant::now());
+    while since.elapsed() < Duration::from_secs(8) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = bytes();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+    }
+    let seconds = packed.elapsed().saturating_sub(since.elapsed()).as_secs_f64();
+    println!(
+        "segments: {:.0} MB as they were sealed, {:.0} MB when all had been packed well, {seconds:.0} s later",
+        as_sealed as f64 / 1e6,
+        before as f64 / 1e6
+    );
     println!("ready");
     std::future::pending::<()>().await;
 }

@@ -33,26 +33,26 @@ impl Merger {
         Self { shelf, dir, limits, unmergeable: HashSet::new(), again: None }
     }
 
-    /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in haste.
-    pub(super) fn merge(&mut self) {
+    /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in haste. Whether it did.
+    pub(super) fn merge(&mut self) -> bool {
         if self.again.is_some_and(|at| Instant::now() < at) {
-            return;
+            return false;
         }
         let segments = self.shelf.segments();
-        let Some(row) = self.mergeable(&segments) else { return };
+        let Some(row) = self.mergeable(&segments) else { return false };
         // A merge gives nothing back before its end, and must not take the room that recording needs.
         let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
             Err(e) => Err(WriteError::Log(e)),
             Ok(()) => self.merge_row(row),
         };
-        if let Err(e) = failed {
-            tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
-            if matches!(e, WriteError::Log(LogError::Damaged(_))) {
-                self.unmergeable.extend(row.iter().map(|segment| segment.first()));
-            } else {
-                self.again = Some(Instant::now() + RETRY);
-            }
+        let Err(e) = failed else { return true };
+        tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
+        if matches!(e, WriteError::Log(LogError::Damaged(_))) {
+            self.unmergeable.extend(row.iter().map(|segment| segment.first()));
+        } else {
+            self.again = Some(Instant::now() + RETRY);
         }
+        false
     }
 
     /// Whether a segment may be written anew.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -117,17 +117,25 @@ impl Thread {
     fn run(mut self) {
         // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed, it is only slower for them.
         let _ = rustix::process::setpriority_process(None, SEALER_NICE);
+        let mut quiet = self.merge_after;
         loop {
             let patience = match self.waiting.front() {
-                None => self.merge_after,
+                None => quiet,
                 Some(_) if self.failing.load(Ordering::Relaxed) => RETRY,
                 Some(_) => Duration::ZERO,
             };
             match self.inbox.recv_timeout(patience) {
-                Ok(job) => self.take(job),
+                Ok(job) => {
+                    self.take(job);
+                    quiet = self.merge_after;
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => match self.waiting.front().cloned() {
-                    None => self.merger.merge(),
+                    None => {
+                        let began = Instant::now();
+                        // Work that has piled up is done half of the time.
+                        quiet = if self.merger.merge() { began.elapsed() } else { self.merge_after };
+                    }
                     Some(tip) => {
                         let sealed = self.seal(&tip);
                         self.failing.store(sealed.is_err(), Ordering::Relaxed);
