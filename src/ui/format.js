@@ -116,8 +116,8 @@ function recorderParts(/** @type {Record<string, string>} */ a) {
   return parts;
 }
 
-/** @param {LogRecord} record @returns {Description} */
-export function describe(record) {
+/** @param {LogRecord} record @param {boolean} [ofSeveral] whether the Docker host has to be told @returns {Description} */
+export function describe(record, ofSeveral = false) {
   const event = record.event ?? {};
   const { word, command } = splitAction(event.Action ?? '');
   const attributes = event.Actor?.Attributes ?? {};
@@ -128,7 +128,7 @@ export function describe(record) {
     type: event.Type ?? '',
     action: word,
     name: attributes.name || shortId(event.Actor?.ID ?? ''),
-    details: detailParts(event, command).join(' · '),
+    details: [...(ofSeveral ? [`on ${record.source}`] : []), ...detailParts(event, command)].join(' · '),
     severity: severity(event),
   };
 }

@@ -13,7 +13,7 @@ export class ItemMaker {
    * @returns {Item[]}
    */
   make(line, record = JSON.parse(line)) {
-    const item = { id: record.id, seq: record.seq, noise: record.noise !== undefined, line };
+    const item = { id: record.id, seq: record.seq, source: record.source, noise: record.noise !== undefined, line };
     const today = day(record.time);
     // Event times are not monotonic: a straggler from before midnight does not turn the page back.
     if (today <= this.#day) return [item];

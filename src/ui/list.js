@@ -30,6 +30,8 @@ export class EventList {
   #folded = 0;
   #dropped = 0;
   #records = 0;
+  /** Docker hosts that records held are of. @type {Set<string>} */
+  #hosts = new Set();
   /** @type {Item|null} */
   #selected = null;
   #lastScrollTop = 0;
@@ -76,6 +78,7 @@ export class EventList {
     for (const item of items) {
       this.#items.push(item);
       if (!isMarker(item)) this.#records += 1;
+      if (!isMarker(item)) this.#meetHost(item.source);
       if (!isMarker(item) && item.noise) this.#folded += 1;
       if (this.#isFolded(item)) continue;
       this.#shown.push(item);
@@ -85,7 +88,15 @@ export class EventList {
     this.#schedule();
   }
 
+  /** From the second host on, rows tell which one. */
+  #meetHost(/** @type {string} */ host) {
+    if (this.#hosts.has(host)) return;
+    this.#hosts.add(host);
+    if (this.#hosts.size === 2) for (const row of this.#pool) /** @type {HTMLElement & {item?: Item|null}} */ (row).item = null;
+  }
+
   clear() {
+    this.#hosts.clear();
     this.#items = [];
     this.#shown = [];
     this.#selected = null;
@@ -246,7 +257,7 @@ export class EventList {
     }
     if (row.item !== item) {
       row.item = item;
-      fillRow(row, item);
+      fillRow(row, item, this.#hosts.size > 1);
     }
     row.style.transform = `translateY(${index * this.#rowHeight}px)`;
     row.setAttribute('aria-rowindex', String(index + 1));

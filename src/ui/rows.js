@@ -5,7 +5,7 @@ import { describe } from './format.js';
 /**
  * A record, kept as the text it came in: parsed again only while its row is on screen, which is what lets the
  * list hold 200,000 of them.
- * @typedef {{id: string, seq: number, noise: boolean, line: string}} RecordItem
+ * @typedef {{id: string, seq: number, source: string, noise: boolean, line: string}} RecordItem
  * @typedef {{marker: 'gap'|'reset'|'missed'|'day'|'note', text: string}} MarkerItem
  * @typedef {RecordItem|MarkerItem} Item
  */
@@ -30,8 +30,8 @@ export function createRow() {
   return row;
 }
 
-/** @param {HTMLElement} row @param {Item} item */
-export function fillRow(row, item) {
+/** @param {HTMLElement} row @param {Item} item @param {boolean} ofSeveral whether records of several Docker hosts are shown */
+export function fillRow(row, item, ofSeveral) {
   const mark = /** @type {HTMLElement} */ (row.lastElementChild);
   if (isMarker(item)) {
     row.className = `row marker ${item.marker}`;
@@ -39,7 +39,7 @@ export function fillRow(row, item) {
     mark.title = item.text;
     return;
   }
-  const description = describe(JSON.parse(item.line));
+  const description = describe(JSON.parse(item.line), ofSeveral);
   row.className = `row ${description.severity}`;
   mark.textContent = '';
   COLUMNS.forEach((column, index) => {

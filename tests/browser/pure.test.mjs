@@ -112,6 +112,13 @@ test('a record that lacks everything still has a row', () => {
   assert.equal(describeRecord({ ...record, event: { Type: 'x', Actor: { ID: 'y', Attributes: null } } }).name, 'y');
 });
 
+test('a row tells its Docker host once there are several', () => {
+  const event = { Type: 'container', Action: 'die', Actor: { ID: 'y', Attributes: { exitCode: '3' } } };
+  const record = { id: '7f3c9a1e-1', seq: 1, time: '2026-11-22T10:49:37Z', received: '', source: 'edge', event };
+  assert.equal(describeRecord(record).details, 'exit 3');
+  assert.equal(describeRecord(record, true).details, 'on edge · exit 3');
+});
+
 test('health in words', () => {
   const ok = { ready: true, sources: [{ name: 'a', state: 'connected', error: null, hint: null }], writer: { state: 'ok', error: null } };
   assert.deepEqual(problemsOf(ok), []);
