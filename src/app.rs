@@ -18,8 +18,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Inputs that may wait between the sockets and the writer: minutes of a busy host.
 const QUEUE_INPUTS: usize = 65_536;
@@ -79,6 +81,7 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = recovery.clean, "the log is open");
 
     let (stop_sender, shutdown) = watch::channel(false);
+    let runtime = RecordingThread::start()?;
     let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
     let mut statuses = Vec::new();
     for mut source in sources {
@@ -86,11 +89,11 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
         source.resume_after(known.get(&name).copied().flatten());
         let status = StatusHandle::new(&name, source.endpoint());
         statuses.push(status.clone());
-        tokio::spawn(source.run(feed.for_source(name), status, shutdown.clone()));
+        runtime.spawn(source.run(feed.for_source(name), status, shutdown.clone()));
     }
     // The recorder ends when the last source has let go of the queue.
     drop(feed);
-    let recording = tokio::spawn(recorder.run(inbox));
+    let recording = runtime.spawn(recorder.run(inbox));
 
     tokio::spawn(retention::run(Arc::clone(&log), config.retention, shutdown.clone()));
     let mut context = Context::new(Arc::clone(&log), shutdown);
@@ -110,6 +113,29 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
     let _ = serving.await;
     anyhow::ensure!(!failed, "the recorder has ended unexpectedly; what it said before is on stderr");
     log.close().await.context("the log could not be marked as cleanly stopped; it is whole even so")
+}
+
+/// Sources and recorder have a thread of their own: whatever the server is busy with, Docker's socket is read at once.
+struct RecordingThread(Option<tokio::runtime::Runtime>);
+
+impl RecordingThread {
+    fn start() -> std::io::Result<Self> {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("recording").enable_all().build().map(Some).map(Self)
+    }
+
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        // It is there until this is dropped.
+        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone()).spawn(task)
+    }
+}
+
+impl Drop for RecordingThread {
+    fn drop(&mut self) {
+        // Waiting for it is not allowed among tasks; the recorder has ended or been given up by then.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Serves a log or an export that is not ours, and records nothing.

@@ -24,8 +24,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// Links served before other tasks have a turn: a write to a local socket takes some 10 µs.
+/// Links served before the head is looked at again: a write to a local socket takes some 10 µs.
 const SLICE: usize = 128;
+/// Threads that write to clients, at most: each makes about a million writes in four seconds.
+const MAX_SHARDS: usize = 8;
 /// What a client is sent at once, about.
 const BATCH_BYTES: usize = 64 * 1024;
 /// Batches that are kept for the next client who stands there; with very many filters they are gathered anew rather than piled up.
@@ -33,7 +35,7 @@ const KNOWN_BYTES: usize = 8 * 1024 * 1024;
 /// How often silent clients are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The way to the task that serves some of the links.
+/// The way to the thread that serves some of the links.
 #[derive(Debug)]
 pub(in crate::server) struct Shard {
     /// Links that have just been lent.
@@ -61,16 +63,28 @@ pub(in crate::server) struct FanOut {
 }
 
 impl FanOut {
-    /// Starts one task for each worker of the runtime.
+    /// Starts a thread for each worker of the runtime. Not a task: hundreds that replay history would all have their turn before it, and those
+    /// who keep up would wait.
     pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &watch::Receiver<bool>) -> Self {
-        let workers = tokio::runtime::Handle::current().metrics().num_workers();
-        let shards = (0..workers).map(|_| {
+        let workers = tokio::runtime::Handle::current().metrics().num_workers().min(MAX_SHARDS);
+        let shards = (0..workers).filter_map(|_| {
             let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
             let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new(), bytes: 0 };
-            tokio::spawn(
-                Courier { shard: Arc::clone(&shard), links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown.clone()),
-            );
-            shard
+            let (served, shutdown) = (Arc::clone(&shard), shutdown.clone());
+            let work = move || -> std::io::Result<()> {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+                runtime.block_on(async {
+                    Courier { shard: served, links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown).await;
+                });
+                Ok(())
+            };
+            match std::thread::Builder::new().name("fan-out".to_owned()).spawn(work) {
+                Ok(_) => Some(shard),
+                Err(e) => {
+                    tracing::warn!(error = %e, "cannot start a thread for direct writes; the streams are served without");
+                    None
+                }
+            }
         });
         Self { shards: shards.collect(), next: AtomicUsize::new(0) }
     }

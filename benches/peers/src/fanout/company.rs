@@ -44,7 +44,9 @@ impl Company {
                 .chain(std::iter::repeat(b'x'));
             for byte in bytes {
                 for some in slow.chunks_mut(AT_A_TIME) {
-                    some.iter_mut().for_each(|stream| drop(stream.write_all(&[byte])));
+                    for stream in some.iter_mut() {
+                        let _ = stream.write_all(&[byte]);
+                    }
                     std::thread::sleep(Duration::from_millis(1));
                     if stopped.load(Ordering::Relaxed) {
                         return;

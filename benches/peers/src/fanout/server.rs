@@ -15,7 +15,8 @@ use tempfile::TempDir;
 const NCHAN_MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const MAX_CONNECTIONS: &str = "20000";
 /// Between looks at how far the recorder is.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);
+const HISTORY_STEP: usize = 500;
 
 /// How events get into it.
 enum Source {
@@ -179,19 +180,23 @@ impl Server {
         }
     }
 
-    /// Has so many events recorded before anyone comes.
+    /// Has so many events recorded before anyone comes. A few at a time: a recorder that comes to a burst late would connect anew.
     pub(super) fn record_history(&mut self, count: u64) {
-        (0..count).for_each(|n| self.publish(&event(n)));
-        let recorded = || {
-            let mut answer = String::new();
-            let mut stream = TcpStream::connect(self.address).unwrap();
-            stream.write_all(b"GET /api/v1/stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-            stream.read_to_string(&mut answer).unwrap();
-            answer.split("\"head\":").nth(1).is_some_and(|rest| number(rest.as_bytes()).0 >= count)
-        };
-        while !recorded() {
-            std::thread::sleep(PAUSE);
+        for from in (0..count).step_by(HISTORY_STEP) {
+            (from..count.min(from + HISTORY_STEP as u64)).for_each(|n| self.publish(&event(n)));
+            while self.head() < count.min(from + HISTORY_STEP as u64) {
+                std::thread::sleep(PAUSE);
+            }
         }
+    }
+
+    /// Records that shipslog holds.
+    fn head(&self) -> u64 {
+        let mut answer = String::new();
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(b"GET /api/v1/stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split("\"head\":").nth(1).map_or(0, |rest| number(rest.as_bytes()).0)
     }
 
     pub(super) fn take_answers(&mut self) {
