@@ -68,7 +68,7 @@ pub(super) struct StoredRecord<'a> {
     pub(super) action: &'a str,
     pub(super) actor_id: &'a str,
     pub(super) json: &'a str,
-    /// [`Noise::code`].
+    /// [`crate::event::Noise::code`].
     pub(super) noise: u8,
 }
 

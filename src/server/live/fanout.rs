@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -41,6 +41,8 @@ pub(in crate::server) struct Shard {
     /// Links that have just been lent.
     arrivals: Mutex<Vec<Arc<Link>>>,
     nudge: Notify,
+    /// Nothing is lent: nobody looks at the head or at the clock.
+    idle: AtomicBool,
     head: watch::Receiver<Sequence>,
 }
 
@@ -49,7 +51,7 @@ impl Shard {
     pub(super) fn add(&self, link: Arc<Link>, position: Sequence) {
         self.arrivals.lock().push(link);
         // The head may have moved while nobody watched for this link.
-        if *self.head.borrow() != position {
+        if self.idle.load(SeqCst) || *self.head.borrow() != position {
             self.nudge.notify_one();
         }
     }
@@ -68,7 +70,8 @@ impl FanOut {
     pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &watch::Receiver<bool>) -> Self {
         let workers = tokio::runtime::Handle::current().metrics().num_workers().min(MAX_SHARDS);
         let shards = (0..workers).filter_map(|_| {
-            let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
+            let shard =
+                Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), idle: AtomicBool::new(false), head: log.watch_head() });
             let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new(), bytes: 0 };
             let (served, shutdown) = (Arc::clone(&shard), shutdown.clone());
             let work = move || -> std::io::Result<()> {
@@ -140,11 +143,16 @@ impl Courier {
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut head = self.shard.head.clone();
         loop {
-            tokio::select! {
-                moved = head.changed() => if moved.is_err() { break },
-                () = self.shard.nudge.notified() => {}
-                () = tokio::time::sleep_until(self.next_tick) => {}
-                () = stopping(&mut shutdown) => break,
+            let watching = !self.links.is_empty();
+            // Before the look at the arrivals: who comes after that has seen it.
+            self.shard.idle.store(!watching, SeqCst);
+            if watching || self.shard.arrivals.lock().is_empty() {
+                tokio::select! {
+                    moved = head.changed(), if watching => if moved.is_err() { break },
+                    () = tokio::time::sleep_until(self.next_tick), if watching => {}
+                    () = self.shard.nudge.notified() => {}
+                    () = stopping(&mut shutdown) => break,
+                }
             }
             while !self.pass(&mut head).await && !*shutdown.borrow() {}
         }
@@ -337,7 +345,8 @@ mod tests {
         let record = NewRecord { received: Timestamp::now(), source: "local".into(), event };
         let head = *log.append(vec![record]).await.unwrap().end();
         let (ours, mut theirs) = tokio::net::UnixStream::pair().unwrap();
-        let shard = Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), head: log.watch_head() });
+        let shard =
+            Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), idle: AtomicBool::new(false), head: log.watch_head() });
         let link = Arc::new(Link::new(Arc::new(Socket::Unix(ours)), Arc::clone(&shard)));
         let filter = Arc::new(Filter::from_params(Some(r#"{"event":["oom"]}"#), None).unwrap());
         let now = Instant::now();
