@@ -7,7 +7,6 @@ use super::chain::{self, ChainValue};
 use super::pack::{Batch, Cut};
 use super::tip::Tip;
 use crate::cursor::{LogId, Sequence};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -30,30 +29,24 @@ pub(super) struct Beside {
 #[derive(Debug)]
 enum Job {
     LayOut(Work, SyncSender<(Block, ChainValue)>),
-    Keep(Arc<Tip>, Stored),
+    Keep(Arc<Tip>, Sequence, Vec<u8>),
 }
 
-/// Stored blocks and the sequences with which they begin.
-pub(super) type Stored = Vec<(Sequence, Vec<u8>)>;
-
-/// Blocks of a batch that are to be laid out.
+/// A block that is to be laid out.
 #[derive(Debug)]
 struct Work {
     log: LogId,
     batch: Arc<Batch>,
-    cuts: VecDeque<Cut>,
-    next: Sequence,
+    cut: Cut,
+    first: Sequence,
     chain: ChainValue,
 }
 
-impl Iterator for Work {
-    type Item = (Block, ChainValue);
-
-    /// The next block's wire form, and the chain's value behind it.
-    fn next(&mut self) -> Option<Self::Item> {
-        let cut = self.cuts.pop_front()?;
-        let mut builder = BlockBuilder::new(self.log, self.next, cut.bytes);
-        for (record, received) in self.batch.records(&cut) {
+impl Work {
+    /// The wire form, and the chain's value behind it.
+    fn done(self) -> (Block, ChainValue) {
+        let mut builder = BlockBuilder::new(self.log, self.first, self.cut.bytes);
+        let chain = self.batch.records(&self.cut).fold(self.chain, |chain, (record, received)| {
             let line = builder.push(&BlockRecord {
                 time: record.event.fields().time.unwrap_or(received),
                 received,
@@ -61,32 +54,26 @@ impl Iterator for Work {
                 noise: record.event.noise(),
                 json: record.event.as_json(),
             });
-            self.chain = chain::next(&self.chain, line.as_bytes());
-        }
-        let block = builder.finish();
-        self.next = block.last() + 1;
-        Some((block, self.chain))
+            chain::next(&chain, line.as_bytes())
+        });
+        (builder.finish(), chain)
     }
 }
 
-/// Blocks that are being laid out, in order.
+/// A block that is being laid out.
 #[derive(Debug)]
-pub(super) struct LaidOut(Place);
-
-#[derive(Debug)]
-enum Place {
-    Here(Work),
+pub(super) enum LaidOut {
+    Here(Block, ChainValue),
     There(Receiver<(Block, ChainValue)>),
 }
 
 impl LaidOut {
-    /// The next block and the chain's value behind it. Waits for it.
-    pub(super) fn next(&mut self) -> Result<(Block, ChainValue), LogError> {
-        match &mut self.0 {
-            Place::Here(work) => work.next(),
-            Place::There(blocks) => blocks.recv().ok(),
+    /// The block and the chain's value behind it. Waits for them.
+    pub(super) fn get(self) -> Result<(Block, ChainValue), LogError> {
+        match self {
+            Self::Here(block, chain) => Ok((block, chain)),
+            Self::There(block) => block.recv().map_err(|_| gone()),
         }
-        .ok_or_else(gone)
     }
 }
 
@@ -107,24 +94,25 @@ impl Beside {
         self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)
     }
 
-    /// Begins to lay blocks out, the first of which begins with `first` and has `chain` before it.
-    pub(super) fn lay_out(&self, batch: &Arc<Batch>, cuts: &[Cut], first: Sequence, chain: ChainValue) -> Result<LaidOut, LogError> {
-        let work = Work { log: self.log, batch: Arc::clone(batch), cuts: VecDeque::from(cuts.to_vec()), next: first, chain };
-        if cuts.iter().map(|cut| cut.bytes).sum::<usize>() < SMALL {
-            return Ok(LaidOut(Place::Here(work)));
+    /// Begins to lay out a block that begins with `first` and has `chain` before it.
+    pub(super) fn lay_out(&self, batch: &Arc<Batch>, cut: &Cut, first: Sequence, chain: ChainValue) -> Result<LaidOut, LogError> {
+        let work = Work { log: self.log, batch: Arc::clone(batch), cut: cut.clone(), first, chain };
+        if cut.bytes < SMALL {
+            let (block, chain) = work.done();
+            return Ok(LaidOut::Here(block, chain));
         }
-        let (blocks, laid_out) = sync_channel(work.cuts.len());
-        self.send(Job::LayOut(work, blocks))?;
-        Ok(LaidOut(Place::There(laid_out)))
+        let (block, laid_out) = sync_channel(1);
+        self.send(Job::LayOut(work, block))?;
+        Ok(LaidOut::There(laid_out))
     }
 
     /// Gives sled what is durable already. [`Beside::settle`] tells how that ended.
-    pub(super) fn keep(&mut self, tip: &Arc<Tip>, blocks: Stored) -> Result<(), LogError> {
+    pub(super) fn keep(&mut self, tip: &Arc<Tip>, first: Sequence, value: Vec<u8>) -> Result<(), LogError> {
         self.settle()?;
-        if blocks.iter().map(|(_, value)| value.len()).sum::<usize>() < SMALL {
-            return keep(tip, &blocks);
+        if value.len() < SMALL {
+            return tip.keep(first, &value);
         }
-        self.send(Job::Keep(Arc::clone(tip), blocks))?;
+        self.send(Job::Keep(Arc::clone(tip), first, value))?;
         self.keeping = true;
         Ok(())
     }
@@ -152,16 +140,12 @@ fn work(jobs: &Receiver<Job>, kept: &SyncSender<Result<(), LogError>>) {
     while let Ok(job) = jobs.recv() {
         match job {
             // Where nobody waits any more, the commit has failed.
-            Job::LayOut(mut work, blocks) => drop(work.try_for_each(|block| blocks.send(block))),
-            Job::Keep(tip, blocks) => {
-                let result = keep(&tip, &blocks);
+            Job::LayOut(work, block) => drop(block.send(work.done())),
+            Job::Keep(tip, first, value) => {
+                let result = tip.keep(first, &value);
                 drop(tip);
                 let _ = kept.send(result);
             }
         }
     }
-}
-
-fn keep(tip: &Tip, blocks: &Stored) -> Result<(), LogError> {
-    blocks.iter().try_for_each(|(first, value)| tip.keep(*first, value))
 }

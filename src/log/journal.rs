@@ -107,31 +107,22 @@ impl Journal {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// Adds blocks; they are durable when this returns.
-    pub(super) fn append<'a>(&self, values: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), LogError> {
+    /// Adds a block; it is durable when this returns.
+    pub(super) fn append(&self, value: &[u8]) -> Result<(), LogError> {
         let mut ends = self.ends.lock();
-        let lengths = values.clone().map(|value| value.len() as u64);
-        let end = ends.blocks + lengths.clone().sum::<u64>();
-        let (mut at, mut written) = (ends.blocks, Ok(()));
-        for value in values {
-            written = written.and_then(|()| self.file.write_all_at(value, at));
-            at += value.len() as u64;
-        }
-        if end > ends.file {
+        let end = ends.blocks + value.len() as u64;
+        if end <= ends.file {
+            self.file.write_all_at(value, ends.blocks)
+        } else {
             let file = end.next_multiple_of(AHEAD);
-            let zeros = vec![0; usize::try_from(file - end).unwrap_or_default()];
-            written = written.and_then(|()| self.file.write_all_at(&zeros, end)).map(|()| ends.file = file);
+            let mut longer = value.to_vec();
+            longer.resize(usize::try_from(file - ends.blocks).unwrap_or(value.len()), 0);
+            self.file.write_all_at(&longer, ends.blocks).map(|()| ends.file = file)
         }
-        let synced =
-            written.map_err(io("cannot write", &self.path)).and_then(|()| self.file.sync_data().map_err(io("cannot sync", &self.path)));
-        if synced.is_err() {
-            // What was not acknowledged is not to come back: its sequences are given to others.
-            lengths.fold(ends.blocks, |at, length| {
-                drop(self.file.write_all_at(&[0; HEADER_BYTES], at));
-                at + length
-            });
-        }
-        synced?;
+        .map_err(io("cannot write", &self.path))
+        .and_then(|()| self.file.sync_data().map_err(io("cannot sync", &self.path)))
+        // What was not acknowledged is not to come back: its sequences are given to others.
+        .inspect_err(|_| drop(self.file.write_all_at(&[0; HEADER_BYTES], ends.blocks)))?;
         self.size.store(ends.file, Ordering::Relaxed);
         ends.blocks = end;
         Ok(())
@@ -171,7 +162,9 @@ impl Journal {
             places.looked = at;
         }
         let Some(at) = places.known.get(&first).copied() else { return Ok(None) };
-        Ok(self.read(at, self.ends.lock().blocks)?.map(|entry| entry.value))
+        // Not held while the disk is read: commits need it.
+        let end = self.ends.lock().blocks;
+        Ok(self.read(at, end)?.map(|entry| entry.value))
     }
 
     /// The first whole block at or behind `at`, and whether it lies right there.
@@ -280,7 +273,7 @@ mod tests {
             let journal = Journal::open(dir.path()).unwrap().unwrap();
             assert_eq!(journal.log_id(), Some(id));
             assert!(journal.recover(|_| Ok(())).unwrap());
-            journal.append([&*block(first, 3)].into_iter()).unwrap();
+            journal.append(&block(first, 3)).unwrap();
             assert_eq!(journal.find(first).unwrap(), Some(block(first, 3)));
             assert_eq!(journal.find(2).unwrap(), None);
         }
@@ -294,11 +287,11 @@ mod tests {
         Journal::create(dir.path(), LogId::random()).unwrap();
         let journal = Journal::open(dir.path()).unwrap().unwrap();
         journal.ends.lock().file = BLOCKS + 5;
-        journal.append([&*block(1, 3)].into_iter()).unwrap();
+        journal.append(&block(1, 3)).unwrap();
         assert_eq!(journal.bytes(), AHEAD);
         journal.ends.lock().file = BLOCKS + 5;
-        journal.append([&*block(4, 3), &*block(7, 2)].into_iter()).unwrap();
-        assert_eq!(blocks(dir.path()), (vec![1, 4, 7], true));
+        journal.append(&block(4, 3)).unwrap();
+        assert_eq!(blocks(dir.path()), (vec![1, 4], true));
     }
 
     #[test]
@@ -308,7 +301,7 @@ mod tests {
         let journal = Journal::open(dir.path()).unwrap().unwrap();
         let mut ends = vec![BLOCKS];
         for n in 0..5 {
-            journal.append([&*block(n * 3 + 1, 3)].into_iter()).unwrap();
+            journal.append(&block(n * 3 + 1, 3)).unwrap();
             ends.push(journal.ends.lock().blocks);
         }
         let path = dir.path().join(NAME);

@@ -10,6 +10,7 @@ use crate::cursor::Sequence;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Wait after a merge that failed, for want of room for instance.
@@ -22,6 +23,8 @@ pub(super) struct Merger {
     shelf: Arc<Shelf>,
     dir: PathBuf,
     limits: Limits,
+    /// Jobs that wait for this thread.
+    waiting: Arc<AtomicUsize>,
     /// First sequences of segments that could not be merged for damage.
     unmergeable: HashSet<Sequence>,
     /// A merge that failed otherwise is tried again then.
@@ -29,8 +32,8 @@ pub(super) struct Merger {
 }
 
 impl Merger {
-    pub(super) fn new(shelf: Arc<Shelf>, dir: PathBuf, limits: Limits) -> Self {
-        Self { shelf, dir, limits, unmergeable: HashSet::new(), again: None }
+    pub(super) fn new(shelf: Arc<Shelf>, dir: PathBuf, limits: Limits, waiting: Arc<AtomicUsize>) -> Self {
+        Self { shelf, dir, limits, waiting, unmergeable: HashSet::new(), again: None }
     }
 
     /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in haste. Whether it did.
@@ -45,7 +48,10 @@ impl Merger {
             Err(e) => Err(WriteError::Log(e)),
             Ok(()) => self.merge_row(row),
         };
-        let Err(e) = failed else { return true };
+        let e = match failed {
+            Ok(done) => return done,
+            Err(e) => e,
+        };
         tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
         if matches!(e, WriteError::Log(LogError::Damaged(_))) {
             self.unmergeable.extend(row.iter().map(|segment| segment.first()));
@@ -88,9 +94,9 @@ impl Merger {
     }
 
     /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in between leaves segments that
-    /// the merged one covers; the next start removes them.
-    fn merge_row(&self, row: &[Arc<Segment>]) -> Result<(), WriteError> {
-        let Some(first) = row.first() else { return Ok(()) };
+    /// the merged one covers; the next start removes them. Whether that came to its end: packing frames anew gives way to other jobs.
+    fn merge_row(&self, row: &[Arc<Segment>]) -> Result<bool, WriteError> {
+        let Some(first) = row.first() else { return Ok(false) };
         let before = first.index()?.chain_before;
         let mut unfinished =
             Unfinished::create(&self.dir, first.first(), |out| SegmentWriter::new(out, self.shelf.log, first.first(), before, LEVEL))?;
@@ -107,6 +113,9 @@ impl Merger {
                     if let Some(subjects) = subjects.as_ref().filter(|_| writer.takes_frame(frame)) {
                         writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
                     } else {
+                        if segment.is_hasty() && self.waiting.load(Ordering::Relaxed) > 0 {
+                            return Ok(false);
+                        }
                         let block = segment.block(frame)?;
                         for seq in block.sequences() {
                             writer.push(&block.line(seq, false))?;
@@ -118,11 +127,11 @@ impl Merger {
                 return Err(LogError::Damaged(format!("the records of {} do not give its chain value", segment.path().display())).into());
             }
         }
-        let Some(written) = unfinished.finish()? else { return Ok(()) };
+        let Some(written) = unfinished.finish()? else { return Ok(false) };
         // A trim in between would remove the merged file under the name of the one that it meant.
         let _shape = self.shelf.shape.lock();
         if !self.shelf.holds(row) {
-            return Ok(());
+            return Ok(false);
         }
         let path = written.publish(&self.dir)?;
         let merged = Arc::new(Segment::open(&path)?);
@@ -132,6 +141,6 @@ impl Merger {
             remove_file(segment.path())?;
         }
         super::identity::sync_dir(&self.dir)?;
-        Ok(())
+        Ok(true)
     }
 }

@@ -94,7 +94,14 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let log = identity.log_id()?;
     // Nor is one that came back short: sled may stop at the same damage next time, and drop what was written behind it.
     let short = end < identity.clean_head.or(seen).unwrap_or(identity.reserved);
-    let usable = tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == newest.as_deref());
+    let lineage = identity.lineage()?;
+    let chain = match chain_behind(&tips, &lineage) {
+        Ok(chain) => Some(chain),
+        Err(None) => None,
+        Err(Some(e)) => return Err(e),
+    };
+    // In a new tip, so that what is sealed of this one is not joined to it.
+    let usable = chain.is_some() && tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == newest.as_deref());
     if copy || short && newest.is_some() || !usable {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
         tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock)?);
@@ -126,7 +133,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     identity.write(&dir)?;
 
     let (chain, last_received) = match (last, segments.last()) {
-        (Some(header), _) => (chain_behind(&tips, &identity.lineage()?), header.received.1),
+        (Some(header), _) => (chain.flatten().unwrap_or(CHAIN_START), header.received.1),
         (None, Some(segment)) => {
             let chain = segment.index().ok().and_then(|index| index.chain_after.last().copied()).unwrap_or(CHAIN_START);
             (chain, segment.received().1)
@@ -143,17 +150,22 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
 }
 
-/// The chain's value behind the newest record of the tips. The newest block does not tell it, but its records do.
-fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> ChainValue {
-    let Some((tip, header)) = tips.iter().rev().find_map(|opened| Some((&opened.tip, opened.headers.last()?))) else { return CHAIN_START };
+/// The chain's value behind the newest record of the tips, if there is one. The newest block does not tell it, but its records do; `Err(None)`
+/// when they are damaged.
+fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<Option<ChainValue>, Option<LogError>> {
+    let Some((tip, header)) = tips.iter().rev().find_map(|opened| Some((&opened.tip, opened.headers.last()?))) else { return Ok(None) };
+    if header.chain_after.is_some() {
+        return Ok(header.chain_after);
+    }
     let log = tip.log_id().unwrap_or_else(|| lineage.log_at(header.first));
-    header.chain_after.unwrap_or_else(|| match tip.get(header.first, header.parts).and_then(|value| codec::decode(&value, log)) {
-        Ok(block) => block.sequences().fold(header.chain_before, |chain, seq| chain::next(&chain, &block.line(seq, false))),
-        Err(e) => {
-            tracing::error!(store.tip = %tip.dir().display(), event.seq = header.first, error = %e, "the hash chain begins anew behind a block that cannot be read");
-            CHAIN_START
+    match tip.get(header.first, header.parts).and_then(|value| codec::decode(&value, log)) {
+        Ok(block) => Ok(Some(block.sequences().fold(header.chain_before, |chain, seq| chain::next(&chain, &block.line(seq, false))))),
+        Err(LogError::Damaged(why)) => {
+            tracing::error!(store.tip = %tip.dir().display(), event.seq = header.first, error = why, "the hash chain begins anew behind a block that cannot be read");
+            Err(None)
         }
-    })
+        Err(e) => Err(Some(e)),
+    }
 }
 
 /// A log that is only read: nothing of it is changed, not even what a kill left.

@@ -7,13 +7,10 @@ use crate::event::Noise;
 use crate::time::Timestamp;
 use std::ops::Range;
 
-/// Most records in a block. More would make it slower to get at one of them, and pack little better.
-pub(super) const MAX_BLOCK_RECORDS: usize = 128;
+/// Most records in a block, which is what one commit makes: of two blocks a crash might leave the second alone.
+pub(super) const MAX_BLOCK_RECORDS: usize = 512;
 /// A block ends with the record that takes it to this many bytes; one record is at most about 1 MiB.
-pub(super) const MAX_BLOCK_BYTES: usize = 256 * 1024;
-/// What one commit takes, at most but for its last block.
-pub(super) const MAX_COMMIT_RECORDS: usize = 512;
-const MAX_COMMIT_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
 
 /// What a record takes besides its message and the name of its host, about.
 const ENVELOPE: usize = 256;
@@ -56,16 +53,9 @@ impl Batch {
         batch
     }
 
-    /// The blocks from `from` on that one commit takes: at least one, unless there is none left.
-    pub(super) fn commit(&self, from: usize) -> &[Cut] {
-        let rest = self.blocks.get(from..).unwrap_or_default();
-        let (mut records, mut bytes) = (0, 0);
-        let full = rest.iter().position(|cut| {
-            records += cut.records.len();
-            bytes += cut.bytes;
-            records >= MAX_COMMIT_RECORDS || bytes >= MAX_COMMIT_BYTES
-        });
-        full.map_or(rest, |at| rest.get(..=at).unwrap_or(rest))
+    /// Where its blocks are.
+    pub(super) fn cuts(&self) -> &[Cut] {
+        &self.blocks
     }
 
     /// The records of a block, and when each was received.
@@ -73,11 +63,6 @@ impl Batch {
         let part = cut.records.clone();
         let records = self.records.get(part.clone()).unwrap_or_default();
         records.iter().zip(self.received.get(part).unwrap_or_default().iter().copied())
-    }
-
-    /// When the last record of a block was received.
-    pub(super) fn received(&self, cut: &Cut) -> Option<Timestamp> {
-        self.received.get(cut.records.end.checked_sub(1)?).copied()
     }
 
     /// The packed form of a block, which needs nothing of the chain.
@@ -108,13 +93,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_is_in_one_block_in_order(count in 0u64..1500, from in 0usize..20) {
+        fn every_record_is_in_one_block_in_order(count in 0u64..1500) {
             let batch = Batch::new(records(1..=count), Timestamp::MIN);
             let all: Vec<usize> = batch.blocks.iter().flat_map(|cut| cut.records.clone()).collect();
             prop_assert!(all.into_iter().eq(0..usize::try_from(count).unwrap()));
             prop_assert!(batch.blocks.iter().all(|cut| (1..=MAX_BLOCK_RECORDS).contains(&cut.records.len())));
-            let taken: usize = batch.commit(from).iter().map(|cut| cut.records.len()).sum();
-            prop_assert!(taken <= MAX_COMMIT_RECORDS && (taken > 0 || from >= batch.blocks.len()));
         }
     }
 

@@ -23,6 +23,8 @@ const MAX_AHEAD_BYTES: usize = 32 * 1024 * 1024;
 const SPARSE: usize = 8;
 /// Records of a tip that a filtered read unpacks at once, about.
 const TIP_RECORDS: u64 = 4096;
+/// And parts of blocks, of up to 24 KiB each, where messages are large.
+const TIP_PARTS: u32 = 64;
 /// Blocks of a tip that one read plans for, at most, while it holds the index.
 const MAX_PLAN: usize = 512;
 
@@ -39,11 +41,11 @@ impl Step {
         }
     }
 
-    /// Records that are to be unpacked for it.
-    fn records(&self) -> u64 {
+    /// Records that are to be unpacked for it, and the parts in which they are stored.
+    fn size(&self) -> (u64, u32) {
         match self {
-            Self::Block(_, entry) => entry.last - entry.first + 1,
-            Self::Gap(..) => 0,
+            Self::Block(_, entry) => (entry.last - entry.first + 1, entry.parts.into()),
+            Self::Gap(..) => (0, 0),
         }
     }
 }
@@ -208,7 +210,7 @@ impl Shelf {
     ) -> Result<Chunk, LogError> {
         let mut chunk = Chunk { pieces: Vec::new(), through: start };
         // A filtered read keeps little of a frame, so several are unpacked at once; one such read at a time, which bounds the memory.
-        let ahead = (!scan.filter.is_empty()).then(|| self.ahead.try_lock()).flatten();
+        let ahead = scan.filter.rarest_texts().and_then(|_| self.ahead.try_lock());
         let (most, mut stretch) = match (&ahead, scan.filter.is_empty()) {
             (Some(_), _) => (MAX_AHEAD_BYTES, AHEAD_BYTES),
             (None, false) => (AHEAD_BYTES, scan.max_bytes),
@@ -275,13 +277,14 @@ impl Shelf {
         let mut chunk = Chunk { pieces: Vec::with_capacity(steps.len()), through: planned };
         let end = |range: &RangeInclusive<Sequence>| if up { *range.end() } else { *range.start() };
         // As with frames: a filtered read keeps little, so several blocks are unpacked at once.
-        let ahead = (!scan.filter.is_empty()).then(|| self.ahead.try_lock()).flatten();
+        let ahead = scan.filter.rarest_texts().and_then(|_| self.ahead.try_lock());
         let (mut rest, mut bytes) = (steps, 0);
         while let Some(first) = rest.first() {
-            let mut records = 0;
+            let mut sum = (0, 0);
             let more = |step: &&Step| {
-                records += step.records();
-                records <= TIP_RECORDS
+                let (records, parts) = step.size();
+                sum = (sum.0 + records, sum.1 + parts);
+                sum.0 <= TIP_RECORDS && sum.1 <= TIP_PARTS
             };
             let count = if ahead.is_some() { rest.iter().take_while(more).count().max(1) } else { 1 };
             let (now, later) = rest.split_at(count);

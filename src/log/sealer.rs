@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ enum Next {
 #[derive(Debug)]
 pub(super) struct Sealer {
     jobs: mpsc::SyncSender<Job>,
+    /// How many of them wait.
+    waiting: Arc<AtomicUsize>,
     next: Arc<Mutex<Next>>,
     failing: Arc<AtomicBool>,
 }
@@ -55,26 +57,32 @@ impl Sealer {
         let (jobs, inbox) = mpsc::sync_channel(QUEUE);
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
+        let waiting = Arc::new(AtomicUsize::new(0));
         let thread = Thread {
-            merger: Merger::new(Arc::clone(&shelf), dir.to_owned(), limits),
+            merger: Merger::new(Arc::clone(&shelf), dir.to_owned(), limits, Arc::clone(&waiting)),
             merge_after: limits.merge_after,
             shelf,
             dir: dir.to_owned(),
             inbox,
+            jobs: Arc::clone(&waiting),
             waiting: VecDeque::new(),
             next: Arc::clone(&next),
             failing: Arc::clone(&failing),
         };
         let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
         thread.map_err(io("cannot start the sealer of", dir))?;
-        Ok(Self { jobs, next, failing })
+        Ok(Self { jobs, waiting, next, failing })
     }
 
     /// Asks for a tip that will take records from `from` on at the earliest, unless one is on its way.
     pub(super) fn prepare(&self, from: Sequence) {
         let mut next = self.next.lock();
-        if matches!(*next, Next::Unasked) && self.jobs.try_send(Job::Prepare(from)).is_ok() {
-            *next = Next::Asked;
+        if matches!(*next, Next::Unasked) {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            match self.jobs.try_send(Job::Prepare(from)) {
+                Ok(()) => *next = Next::Asked,
+                Err(_) => drop(self.waiting.fetch_sub(1, Ordering::Relaxed)),
+            }
         }
     }
 
@@ -92,6 +100,7 @@ impl Sealer {
 
     /// Seals a tip to which nothing is added any more, after those that were given before: a segment follows the one before it.
     pub(super) fn seal(&self, tip: Arc<Tip>) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = self.jobs.send(Job::Seal(tip));
     }
 
@@ -107,6 +116,8 @@ struct Thread {
     merger: Merger,
     merge_after: Duration,
     inbox: mpsc::Receiver<Job>,
+    /// How many jobs are in it.
+    jobs: Arc<AtomicUsize>,
     /// In order: a segment follows the one before it.
     waiting: VecDeque<Arc<Tip>>,
     next: Arc<Mutex<Next>>,
@@ -152,6 +163,7 @@ impl Thread {
     }
 
     fn take(&mut self, job: Job) {
+        self.jobs.fetch_sub(1, Ordering::Relaxed);
         match job {
             Job::Prepare(from) => self.prepare(from),
             Job::Seal(tip) => self.waiting.push_back(tip),

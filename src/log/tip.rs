@@ -144,11 +144,9 @@ impl Tip {
         self.journal.is_some()
     }
 
-    /// Makes blocks durable. [`Tip::keep`] is to follow.
-    pub(super) fn commit<'a>(&self, values: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), LogError> {
-        self.journal
-            .as_ref()
-            .map_or_else(|| Err(LogError::Damaged("a tip without a journal is only read".to_owned())), |j| j.append(values))
+    /// Makes a block durable. [`Tip::keep`] is to follow.
+    pub(super) fn commit(&self, value: &[u8]) -> Result<(), LogError> {
+        self.journal.as_ref().map_or_else(|| Err(LogError::Damaged("a tip without a journal is only read".to_owned())), |j| j.append(value))
     }
 
     /// Gives sled a block that is durable, for readers to find.

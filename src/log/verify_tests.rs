@@ -189,7 +189,7 @@ async fn an_altered_block_of_a_tip_is_found_by_the_block_behind_it() {
     let mut altered = records(11..=20);
     altered[4].event = records(99..=99).remove(0).event;
     let batch = Batch::new(altered, header.received.0);
-    let (_, value) = batch.compress(&batch.commit(0)[0]).unwrap().finish(11, header.chain_before, usize::MAX).unwrap();
+    let (_, value) = batch.compress(&batch.cuts()[0]).unwrap().finish(11, header.chain_before, usize::MAX).unwrap();
     kept.insert(11, &value).unwrap();
     drop(kept);
     let report = check(dir.path());

@@ -2,13 +2,13 @@
 
 mod turn;
 
-use super::beside::{Beside, Stored};
+use super::beside::Beside;
 use super::embedded::Limits;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::kept::MAX_VALUE_BYTES;
 use super::open::Tail;
-use super::pack::{Batch, MAX_COMMIT_RECORDS};
+use super::pack::{Batch, Cut, MAX_BLOCK_RECORDS};
 use super::requests::{Appended, Request, poll_briefly};
 use super::room;
 use super::sealer::Sealer;
@@ -37,8 +37,8 @@ pub(super) struct Writer {
     /// A write to the tip failed for want of space.
     tip_failed: bool,
     beside: Beside,
-    /// Blocks that are durable and visible, and that sled is still to get: whoever waits for their commit does not wait for that.
-    unsettled: Stored,
+    /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does not wait for that.
+    unsettled: Option<(Sequence, Vec<u8>)>,
     head: watch::Sender<Sequence>,
     state: watch::Sender<WriterState>,
 }
@@ -53,7 +53,7 @@ impl Writer {
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, beside, unsettled: Vec::new(), head, state }
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, beside, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -106,6 +106,7 @@ impl Writer {
 
     /// What is due while nothing is asked.
     fn idle(&mut self) {
+        self.settle();
         let state = self.state.borrow().clone();
         match state {
             WriterState::Ok => self.turn_over(),
@@ -138,7 +139,7 @@ impl Writer {
     ) -> Option<Request> {
         let mut waiting = vec![(records.len(), reply)];
         let mut other = None;
-        while records.len() < MAX_COMMIT_RECORDS {
+        while records.len() < MAX_BLOCK_RECORDS {
             match requests.try_recv() {
                 Ok(Request::Append(more, reply)) => {
                     waiting.push((more.len(), reply));
@@ -173,8 +174,8 @@ impl Writer {
 
     /// Lets sled get what is durable already. Should sled fail, readers find it in the journal.
     fn hand_over(&mut self) {
-        if !self.unsettled.is_empty() {
-            let kept = self.beside.keep(&self.tail.tip, std::mem::take(&mut self.unsettled));
+        if let Some((first, value)) = self.unsettled.take() {
+            let kept = self.beside.keep(&self.tail.tip, first, value);
             self.kept(kept);
         }
     }
@@ -197,16 +198,12 @@ impl Writer {
     /// Commits records in as few blocks as the limits allow.
     fn append(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
         let batch = Arc::new(Batch::new(records, self.tail.last_received));
-        let mut done = 0;
         let told = self.identity.holes == self.tail.holes;
-        while !batch.commit(done).is_empty() {
+        for cut in batch.cuts() {
             self.check_poison()?;
             self.check_room()?;
-            match self.commit(&batch, done) {
-                Ok(blocks) => {
-                    done += blocks;
-                    self.turn_over();
-                }
+            match self.commit(&batch, cut) {
+                Ok(()) => self.turn_over(),
                 Err(e) if e.is_full() => {
                     // Other writers took the room that was there. sled takes nothing more after that, so a new tip must.
                     self.tip_failed = true;
@@ -262,41 +259,24 @@ impl Writer {
         LogError::Full { why, stored: 0 }
     }
 
-    /// Commits blocks of a batch, from one of them on: durable, then visible. Returns how many it took.
-    fn commit(&mut self, batch: &Arc<Batch>, from: usize) -> Result<usize, LogError> {
-        let cuts = batch.commit(from);
-        let (mut next, mut chain) = (self.tail.next, self.tail.chain);
-        let mut laid_out = self.beside.lay_out(batch, cuts, next, chain)?;
-        let (mut headers, mut values, mut blocks) = (Vec::new(), Stored::new(), Vec::new());
-        for cut in cuts {
-            let packed = batch.compress(cut)?;
-            if !headers.is_empty() {
-                let (block, after) = laid_out.next()?;
-                blocks.push(block);
-                chain = after;
-            }
-            let (header, value) = packed.finish(next, chain, MAX_VALUE_BYTES)?;
-            next = header.last() + 1;
-            values.push((header.first, value));
-            headers.push(header);
-        }
-        self.reserve(next - 1)?;
+    /// Commits a block of a batch: durable, then visible.
+    fn commit(&mut self, batch: &Arc<Batch>, cut: &Cut) -> Result<(), LogError> {
+        let laid_out = self.beside.lay_out(batch, cut, self.tail.next, self.tail.chain)?;
+        let (header, value) = batch.compress(cut)?.finish(self.tail.next, self.tail.chain, MAX_VALUE_BYTES)?;
+        self.reserve(header.last())?;
         self.hand_over();
-        self.tail.tip.commit(values.iter().map(|(_, value)| value.as_slice()))?;
+        self.tail.tip.commit(&value)?;
         // While the disk synced, this has got ready.
-        let (block, after) = laid_out.next()?;
-        blocks.push(block);
-        self.watermark.write(next - 1)?;
-        self.unsettled = values;
-        self.tail.next = next;
-        self.tail.chain = after;
-        self.tail.last_received = cuts.last().and_then(|cut| batch.received(cut)).unwrap_or(self.tail.last_received);
-        for (header, block) in headers.iter().zip(blocks) {
-            self.tail.fill.add(header);
-            self.shelf.push(IndexEntry::from(header), Arc::new(block));
-        }
-        self.head.send_replace(next - 1);
-        Ok(cuts.len())
+        let (block, chain) = laid_out.get()?;
+        self.watermark.write(header.last())?;
+        self.unsettled = Some((header.first, value));
+        self.tail.next = header.last() + 1;
+        self.tail.chain = chain;
+        self.tail.last_received = header.received.1;
+        self.tail.fill.add(&header);
+        self.shelf.push(IndexEntry::from(&header), Arc::new(block));
+        self.head.send_replace(header.last());
+        Ok(())
     }
 
     /// Once records tell of what is missing, it is no longer news.

@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -61,6 +62,7 @@ impl Shard {
 #[derive(Debug)]
 pub(in crate::server) struct FanOut {
     shards: Vec<Arc<Shard>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
 }
 
@@ -69,27 +71,21 @@ impl FanOut {
     /// who keep up would wait.
     pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &watch::Receiver<bool>) -> Self {
         let workers = tokio::runtime::Handle::current().metrics().num_workers().min(MAX_SHARDS);
-        let shards = (0..workers).filter_map(|_| {
-            let shard =
-                Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), idle: AtomicBool::new(false), head: log.watch_head() });
-            let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new(), bytes: 0 };
-            let (served, shutdown) = (Arc::clone(&shard), shutdown.clone());
-            let work = move || -> std::io::Result<()> {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-                runtime.block_on(async {
-                    Courier { shard: served, links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown).await;
-                });
-                Ok(())
-            };
-            match std::thread::Builder::new().name("fan-out".to_owned()).spawn(work) {
-                Ok(_) => Some(shard),
-                Err(e) => {
-                    tracing::warn!(error = %e, "cannot start a thread for direct writes; the streams are served without");
-                    None
-                }
+        let started = (0..workers).map_while(|_| match Courier::start(log, shutdown.clone()) {
+            Ok(started) => Some(started),
+            Err(e) => {
+                tracing::warn!(error = %e, "cannot start a thread for direct writes");
+                None
             }
         });
-        Self { shards: shards.collect(), next: AtomicUsize::new(0) }
+        let (shards, threads) = started.unzip();
+        Self { shards, threads: Mutex::new(threads), next: AtomicUsize::new(0) }
+    }
+
+    /// Waits for the threads, which end when the server stops: they hold the log.
+    pub(in crate::server) async fn ended(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let _ = tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await;
     }
 
     /// A link for a new connection.
@@ -140,6 +136,21 @@ struct Pass {
 }
 
 impl Courier {
+    /// Starts a thread that serves a new shard.
+    fn start(log: &Arc<dyn EventLog>, shutdown: watch::Receiver<bool>) -> std::io::Result<(Arc<Shard>, JoinHandle<()>)> {
+        let shard =
+            Arc::new(Shard { arrivals: Mutex::default(), nudge: Notify::new(), idle: AtomicBool::new(false), head: log.watch_head() });
+        let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new(), bytes: 0 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let served = Arc::clone(&shard);
+        let work = move || {
+            runtime.block_on(async {
+                Self { shard: served, links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown).await;
+            });
+        };
+        Ok((shard, std::thread::Builder::new().name("fan-out".to_owned()).spawn(work)?))
+    }
+
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut head = self.shard.head.clone();
         loop {

@@ -87,4 +87,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
     if tokio::time::timeout(DRAIN, places.all_free()).await.is_err() {
         tracing::info!(server.connections = context.connections.get(), "connections were still open at shutdown; they are cut");
     }
+    if let Some(fan_out) = &connections.fan_out {
+        fan_out.ended().await;
+    }
 }
