@@ -39,9 +39,9 @@ fn a_power_cut_loses_nothing_that_was_seen() {
     while valid < wanted {
         assert!(void < wanted + 20, "the power is never really cut: {void} of {} rounds void", void + valid);
         let disk = mount(&image).unwrap();
-        // About 2,000 records a second.
+        // A few thousand records a second, in commits that are laid out on the spot and beside the sync.
         let plan = Plan {
-            batch: 20,
+            batch: 100,
             padding: 300,
             pause: Duration::from_micros(1200),
             ..Plan::new(&disk.path().join("data"), seen.next_number() + 10_000)
