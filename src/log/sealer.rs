@@ -227,7 +227,7 @@ impl Thread {
                 })?),
             };
             if header.chain_before != unfinished.writer.chain() {
-                return Err(altered(header.first - 1).into());
+                return Err(altered(header.first.saturating_sub(1)).into());
             }
             unfinished.writer.hurry(self.shelf.tips() >= MANY_TIPS);
             for seq in block.sequences() {
