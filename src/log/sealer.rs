@@ -24,7 +24,12 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Jobs that may wait; there are never more tips than a few.
 const QUEUE: usize = 16;
 /// With so many tips, records come faster than they can be packed well.
-const MANY_TIPS: usize = 3;
+const MANY_TIPS: usize = 6;
+/// Records that come faster than this, a second, come faster than they can be packed: with fewer than [`MANY_TIPS`] tips that waits until
+/// the burst is over, and leaves the processors to the commits.
+const BURST: u64 = 100_000;
+/// How often the sealer looks whether there is a burst.
+const LOOK: Duration = Duration::from_millis(10);
 /// How much the sealer stands back for other threads (nice).
 const SEALER_NICE: i32 = 10;
 
@@ -58,6 +63,7 @@ impl Sealer {
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
         let waiting = Arc::new(AtomicUsize::new(0));
+        let pace = Pace::new(shelf.bounds().head);
         let thread = Thread {
             merger: Merger::new(Arc::clone(&shelf), dir.to_owned(), limits, Arc::clone(&waiting)),
             merge_after: limits.merge_after,
@@ -68,6 +74,7 @@ impl Sealer {
             waiting: VecDeque::new(),
             next: Arc::clone(&next),
             failing: Arc::clone(&failing),
+            pace,
         };
         let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
         thread.map_err(io("cannot start the sealer of", dir))?;
@@ -122,6 +129,7 @@ struct Thread {
     waiting: VecDeque<Arc<Tip>>,
     next: Arc<Mutex<Next>>,
     failing: Arc<AtomicBool>,
+    pace: Pace,
 }
 
 impl Thread {
@@ -187,12 +195,24 @@ impl Thread {
         };
     }
 
+    /// Waits while records come in a burst and there is room for more tips.
+    fn sit_out_burst(&mut self) {
+        while self.pace.is_burst(self.shelf.bounds().head) && self.shelf.tips() < MANY_TIPS {
+            match self.inbox.recv_timeout(LOOK) {
+                Ok(job) => self.take(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
     /// Writes the tip's records as segments, durably, and only then removes the tip.
     fn seal(&mut self, tip: &Arc<Tip>) -> Result<(), WriteError> {
         let mut sealed = Vec::new();
         let mut writer: Option<Unfinished> = None;
         let mut whole = true;
         for entry in self.shelf.tip_entries(tip) {
+            self.sit_out_burst();
             // The tip that is to be written to next does not wait for a whole seal.
             while let Ok(job) = self.inbox.try_recv() {
                 self.take(job);
@@ -250,7 +270,47 @@ impl Thread {
     }
 }
 
+/// How fast records come.
+struct Pace {
+    since: Instant,
+    head: Sequence,
+    burst: bool,
+}
+
+impl Pace {
+    fn new(head: Sequence) -> Self {
+        Self { since: Instant::now(), head, burst: false }
+    }
+
+    /// Whether they came in a burst when last looked.
+    fn is_burst(&mut self, head: Sequence) -> bool {
+        let passed = self.since.elapsed();
+        if passed >= LOOK {
+            self.burst = u128::from(head - self.head) * 1_000_000_000 > u128::from(BURST) * passed.as_nanos();
+            (self.since, self.head) = (Instant::now(), head);
+        }
+        self.burst
+    }
+}
+
 /// The lines are not what was committed: the tip is the better witness and stays.
 fn altered(last: Sequence) -> LogError {
     LogError::Damaged(format!("the records up to {last} do not give the chain value that was stored"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_told_from_a_busy_log_by_the_records_since_it_was_last_looked() {
+        let ago = |head, millis| Pace { since: Instant::now().checked_sub(Duration::from_millis(millis)).unwrap(), head, burst: false };
+        assert!(ago(1_000, 1_000).is_burst(1_000 + 2 * BURST));
+        assert!(!ago(1_000, 1_000).is_burst(1_000 + BURST / 2));
+        // Between two looks the last one holds.
+        let mut pace = Pace { burst: true, ..ago(1_000, 0) };
+        assert!(pace.is_burst(1_000));
+        pace.since = Instant::now().checked_sub(LOOK).unwrap();
+        assert!(!pace.is_burst(1_000));
+    }
 }

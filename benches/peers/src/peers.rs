@@ -18,9 +18,10 @@ pub(crate) type Store = (&'static str, fn(&Path) -> Commit);
 pub(crate) const SHIPSLOG: usize = 1;
 
 /// In the order in which they take turns.
-pub(crate) const STORES: [Store; 8] = [
+pub(crate) const STORES: [Store; 9] = [
     ("raw file, fdatasync", raw),
     ("shipslog", shipslog),
+    ("shipslog, next queued", shipslog_queued),
     ("SQLite, WAL, FULL", |dir| sqlite(dir, false)),
     ("redb, Immediate", |dir| redb(dir, false)),
     ("fjall, SyncAll", |dir| fjall(dir, false)),
@@ -48,6 +49,21 @@ fn shipslog(dir: &Path) -> Commit {
     let (log, _) = EmbeddedLog::open(dir).unwrap();
     Box::new(move |records| {
         runtime.block_on(log.append(records)).unwrap();
+    })
+}
+
+/// As whoever has more to bring than one append: the next one waits while one is being committed.
+fn shipslog_queued(dir: &Path) -> Commit {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let (log, _) = EmbeddedLog::open(dir).unwrap();
+    let log = std::sync::Arc::new(log);
+    let mut under_way = std::collections::VecDeque::new();
+    Box::new(move |records| {
+        let log = std::sync::Arc::clone(&log);
+        under_way.push_back(runtime.spawn(async move { log.append(records).await.unwrap() }));
+        if under_way.len() > 2 {
+            runtime.block_on(under_way.pop_front().unwrap()).unwrap();
+        }
     })
 }
 
