@@ -2,9 +2,11 @@
 //!
 //! `SHIPSLOG_FAULTS` multiplies the places tried (1), `SHIPSLOG_SEED` repeats a run.
 
+use super::codec::HEADER_BYTES;
 use super::contract::{self, read_all, records};
 use super::embedded_tests::{CLEAN, copy_dir, drop_and_wait};
-use super::{EmbeddedLog, EventLog, NewRecord, Scan};
+use super::kept::Kept;
+use super::{EmbeddedLog, EventLog, NewRecord, Scan, open};
 use crate::event::Event;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -273,5 +275,47 @@ async fn each_half_of_a_tip_makes_good_what_the_other_one_lost() {
             log.close().await.unwrap();
             drop_and_wait(log, dir.path()).await;
         }
+    }
+}
+
+/// Makes a block unreadable in both halves of a tip. `fits`: its checksum is made to fit, so that nobody sees it before the block is read.
+fn spoil(tip: &Path, first: u64, fits: bool) {
+    let kept = Kept::open(tip).unwrap();
+    let good = kept.get(first, 1).unwrap();
+    let mut bad = good.clone();
+    bad[HEADER_BYTES] ^= 0xff;
+    if fits {
+        let crc = crc32fast::hash(&[&bad[..HEADER_BYTES - 4], &bad[HEADER_BYTES..]].concat());
+        bad[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
+    }
+    kept.insert(first, &bad).unwrap();
+    let journal = fs::read(tip.join("journal")).unwrap();
+    let at = memchr::memmem::find(&journal, &good).unwrap();
+    fs::write(tip.join("journal"), [&journal[..at], &bad, &journal[at + bad.len()..]].concat()).unwrap();
+}
+
+/// Only the records of the last block tell the chain's value behind them.
+#[tokio::test]
+async fn behind_a_last_block_that_cannot_be_read_goes_a_new_tip() {
+    // 1 to 3, 4 to 6, 7 | 8 to 10, 11 and 12.
+    let image = Image::new(12, 0).await;
+    let journal = fs::read(image.dir.path().join(TIP).join("journal")).unwrap();
+    let hurt = |turn, firsts: &[u64], fits| {
+        let hurt = image.with(Path::new("journal"), &journal, turn, false);
+        for first in firsts {
+            spoil(&hurt.path().join(TIP), *first, fits);
+        }
+        hurt
+    };
+    // The last block of all, and one that is the last since the one behind it is not there at all.
+    for (firsts, fits, lost) in [(&[11][..], true, 2), (&[8, 11], false, 5)] {
+        let dir = hurt(0, firsts, fits);
+        let found = open::open(dir.path()).unwrap();
+        assert!(found.tail.tip.name() > 12 && found.tail.fill.records == 0, "{}", found.tail.tip.dir().display());
+        let mut harm = Harm::default();
+        for turn in 0..4 {
+            harm.take(&image, &hurt(turn, firsts, fits), &format!("blocks {firsts:?}, way {turn}")).await;
+        }
+        assert_eq!((harm.cases, harm.told, harm.set_aside, harm.records), (4, 4, 0, 4 * lost));
     }
 }

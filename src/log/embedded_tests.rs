@@ -6,7 +6,7 @@ use super::segment::{self, Segment, SegmentWriter};
 use super::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Tips of a few records, so that most of a log is in segments, which are merged at once.
@@ -362,7 +362,9 @@ async fn what_was_packed_in_haste_is_packed_again_when_it_is_quiet() {
     let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
     log.append(records(1..=400)).await.unwrap();
     let path = dir.path().join("log/00000000000000000001.jsonl.zst");
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !path.exists() {
+        assert!(Instant::now() < deadline, "the tip is full and is not sealed");
         log.append(Vec::new()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -384,7 +386,9 @@ async fn what_was_packed_in_haste_is_packed_again_when_it_is_quiet() {
 
     let (log, recovery) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
     assert_eq!(recovery, CLEAN);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while Segment::open(&path).unwrap().is_hasty() {
+        assert!(Instant::now() < deadline, "it is quiet, and the segment is not packed again");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(path.metadata().unwrap().len(), well.bytes());

@@ -59,6 +59,13 @@ pub(super) struct Sealer {
 impl Sealer {
     /// Starts the thread. It ends when the handle is dropped, after what it is at.
     pub(super) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
+        let (sealer, thread) = Self::new(shelf, dir, limits);
+        let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
+        thread.map_err(io("cannot start the sealer of", dir))?;
+        Ok(sealer)
+    }
+
+    fn new(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> (Self, Thread) {
         let (jobs, inbox) = mpsc::sync_channel(QUEUE);
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
@@ -76,9 +83,7 @@ impl Sealer {
             failing: Arc::clone(&failing),
             pace,
         };
-        let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
-        thread.map_err(io("cannot start the sealer of", dir))?;
-        Ok(Self { jobs, waiting, next, failing })
+        (Self { jobs, waiting, next, failing }, thread)
     }
 
     /// Asks for a tip that will take records from `from` on at the earliest, unless one is on its way.
@@ -301,6 +306,45 @@ fn altered(last: Sequence) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::chain::CHAIN_START;
+    use crate::log::contract;
+    use crate::log::identity::{self, Identity};
+
+    /// A sealer whose thread does nothing by itself, and a segment that was packed in haste.
+    fn stopped(dir: &Path) -> (Sealer, Thread, PathBuf) {
+        let path = dir.join(crate::log::segment::file_name(1));
+        let mut writer = SegmentWriter::new(Vec::new(), contract::log_id(), 1, CHAIN_START, LEVEL);
+        writer.hurry(true);
+        (1..=1500).for_each(|n| writer.push(contract::line(n).trim_end().as_bytes()).unwrap());
+        fs::write(&path, writer.finish().unwrap().0).unwrap();
+        let lineage = Identity { log: contract::log_id().to_string(), ..Identity::create() }.lineage().unwrap();
+        let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(identity::lock(dir).unwrap()));
+        let shelf = Arc::new(Shelf::new(contract::log_id(), lineage, segments, Vec::new(), (0, 0), lock));
+        let (sealer, thread) = Sealer::new(shelf, dir, Limits::default());
+        (sealer, thread, path)
+    }
+
+    #[test]
+    fn packing_again_gives_way_to_every_job_that_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sealer, mut thread, path) = stopped(dir.path());
+        let gives_way = |thread: &mut Thread| {
+            let merged = thread.merger.merge();
+            let leftovers =
+                fs::read_dir(dir.path()).unwrap().filter(|e| e.as_ref().unwrap().path().to_string_lossy().ends_with(UNFINISHED));
+            !merged && Segment::open(&path).unwrap().is_hasty() && leftovers.count() == 0
+        };
+        sealer.prepare(1501);
+        assert!(gives_way(&mut thread), "the next tip is asked for");
+        let job = thread.inbox.try_recv().unwrap();
+        thread.take(job);
+        sealer.seal(sealer.prepared().unwrap());
+        assert!(gives_way(&mut thread), "a tip is to be sealed");
+        let job = thread.inbox.try_recv().unwrap();
+        thread.take(job);
+        // At once: it had given way, which is no failure.
+        assert!(thread.merger.merge() && !Segment::open(&path).unwrap().is_hasty(), "nothing waits any more");
+    }
 
     #[test]
     fn a_burst_is_told_from_a_busy_log_by_the_records_since_it_was_last_looked() {

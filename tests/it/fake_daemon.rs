@@ -7,6 +7,11 @@
 
 #[path = "documented.rs"]
 pub(crate) mod documented;
+// By path: a user that takes this file by path would look for them elsewhere.
+#[path = "fake_daemon/faults.rs"]
+mod faults;
+#[path = "fake_daemon/podman.rs"]
+mod podman;
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -139,46 +144,6 @@ impl FakeDaemon {
         });
     }
 
-    /// Drops all connections and refuses new ones.
-    pub(crate) fn refuse(&mut self) {
-        if let Some(task) = self.accepting.take() {
-            task.abort();
-        }
-        self.drop_connections();
-    }
-
-    /// As `refuse`, and there is no socket file any more.
-    pub(crate) fn remove_socket(&mut self) {
-        self.refuse();
-        if let Address::Unix(path) = &self.address {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
-    /// Breaks all connections off, in the middle of whatever they were doing.
-    pub(crate) fn drop_connections(&self) {
-        let mut state = self.state.lock();
-        state.subscribers.clear();
-        for connection in state.connections.drain(..) {
-            connection.abort();
-        }
-    }
-
-    /// Whether TCP connections that come from now on are reset when they are broken off.
-    pub(crate) fn set_reset(&self, reset: bool) {
-        self.state.lock().reset = reset;
-    }
-
-    /// From now on, each new subscriber gets the newest event of the ring once more: moby's replay and its live events overlap now and then.
-    pub(crate) fn set_twice(&self, twice: bool) {
-        self.state.lock().twice = twice;
-    }
-
-    /// Ends all event streams as HTTP ends them.
-    pub(crate) fn end_streams(&self) {
-        self.state.lock().subscribers.clear();
-    }
-
     /// A daemon that stopped and started: the streams end and the ring is empty.
     pub(crate) fn restart(&self) {
         let mut state = self.state.lock();
@@ -200,30 +165,9 @@ impl FakeDaemon {
         self.state.lock().docker_cli = true;
     }
 
-    /// Whether requests are left unanswered from now on, as by a process that is stopped: those that came meanwhile are answered when it goes
-    /// on. Open event streams stay open.
-    pub(crate) fn set_hang(&self, hang: bool) {
-        self.state.lock().hang.send_replace(hang);
-    }
-
-    /// What `GET /events` fails with from now on.
-    pub(crate) fn set_events_failure(&self, failure: Option<(u16, &str)>) {
-        self.state.lock().events_failure = failure.map(|(status, message)| (status, message.to_owned()));
-    }
-
     /// The containers that list and inspect show: ids, and what inspecting gives. Until they are set, listing is forbidden.
     pub(crate) fn set_containers(&self, containers: &[(&str, serde_json::Value)]) {
         self.state.lock().containers = Some(containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect());
-    }
-
-    /// From now on it is Podman, with such a history.
-    pub(crate) fn set_libpod(&self, history: Vec<String>) {
-        self.state.lock().libpod = Some(history);
-    }
-
-    /// After how many lines the answer with Podman's history breaks off.
-    pub(crate) fn set_cut_history(&self, lines: Option<usize>) {
-        self.state.lock().cut_history = lines;
     }
 
     /// An event: kept in the ring and sent to all subscribers, one chunk.
@@ -418,7 +362,7 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
         state.libpod.clone().map(|history| (history, state.cut_history))
     };
     if let Some((history, cut)) = history {
-        return podman_events(stream, query, history, cut, state).await;
+        return podman::events(stream, query, history, cut, state).await;
     }
     let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
     let ring: Vec<String> = {
@@ -434,40 +378,6 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
     };
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
     for line in ring {
-        write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
-    }
-    while let Some(piece) = pieces.recv().await {
-        write_chunk(&mut stream, &piece).await?;
-    }
-    stream.write_all(b"0\r\n\r\n").await
-}
-
-/// As Podman 4.3.1 answers: `since` gives history of any length, by the events' own times, and `stream=false` ends behind it.
-async fn podman_events(
-    mut stream: impl AsyncWrite + Unpin,
-    query: &str,
-    history: Vec<String>,
-    cut: Option<usize>,
-    state: &Mutex<State>,
-) -> std::io::Result<()> {
-    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).map(str::to_owned);
-    let seconds =
-        |line: &String| serde_json::from_str::<serde_json::Value>(line).ok()?["timeNano"].as_i64().map(|nanos| nanos / 1_000_000_000);
-    let since: Option<i64> = value("since=").map(|text| text.parse().unwrap());
-    let told = history.into_iter().filter(|line| since.is_some_and(|since| seconds(line) >= Some(since)));
-    let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
-    let goes_on = value("stream=").as_deref() != Some("false");
-    if goes_on {
-        state.lock().subscribers.push(sender);
-    } else {
-        drop(sender);
-    }
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: Libpod/4.3.1 (linux)\r\nTransfer-Encoding: chunked\r\n\r\n";
-    stream.write_all(head.as_bytes()).await?;
-    for (n, line) in told.enumerate() {
-        if cut.is_some_and(|cut| n >= cut && !goes_on) {
-            return Ok(());
-        }
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
     }
     while let Some(piece) = pieces.recv().await {

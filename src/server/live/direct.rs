@@ -155,6 +155,14 @@ impl Link {
         self.task.wake();
         Delivery::HandedBack
     }
+
+    /// Ends the connection of a link that is the fan-out's own. Its task is told as well, and finds that nothing can be written.
+    pub(super) fn cut(&self) {
+        if let State { mode: Mode::Direct(_), socket: Some(socket), .. } = &*self.state.lock() {
+            socket.end();
+        }
+        self.deliver(|_| None);
+    }
 }
 
 /// The stream ended while its socket was lent.

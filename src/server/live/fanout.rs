@@ -1,7 +1,7 @@
 //! The fan-out: writes new records straight to the sockets of clients that have everything before them.
 //!
 //! What clients with the same filter lack from the same position on is gathered once and shared. Links are spread over shards, one
-//! task each, which goes through its links a slice at a time. While a pass runs new records gather, so a busy log is sent in larger
+//! thread each, which goes through its links a slice at a time. While a pass runs new records gather, so a busy log is sent in larger
 //! pieces without a timer.
 
 use super::control::Control;
@@ -15,9 +15,11 @@ use crate::reader::{Selection, Want};
 use crate::server::context::stopping;
 use crate::server::net::Socket;
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::JoinHandle;
@@ -143,15 +145,25 @@ impl Courier {
         let batches = Batches { log: Arc::clone(log), id: log.bounds().log, known: HashMap::new(), bytes: 0 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let served = Arc::clone(&shard);
-        let work = move || {
-            runtime.block_on(async {
-                Self { shard: served, links: Vec::new(), batches, next_tick: Instant::now() + TICK }.run(shutdown).await;
-            });
-        };
+        let work =
+            move || runtime.block_on(Self { shard: served, links: Vec::new(), batches, next_tick: Instant::now() + TICK }.stay(shutdown));
         Ok((shard, std::thread::Builder::new().name("fan-out".to_owned()).spawn(work)?))
     }
 
-    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    /// Runs, and goes on after a panic: links that nobody serves would stay open and silent for ever.
+    async fn stay(mut self, mut shutdown: watch::Receiver<bool>) {
+        while AssertUnwindSafe(self.run(&mut shutdown)).catch_unwind().await.is_err() {
+            tracing::error!(
+                server.connections = self.links.len(),
+                "a thread for direct writes panicked; the connections that it served are closed"
+            );
+            // Nobody knows what each of them was sent; the client does. Those that have just been lent were not touched.
+            self.links.drain(..).for_each(|link| link.cut());
+            self.batches.forget();
+        }
+    }
+
+    async fn run(&mut self, shutdown: &mut watch::Receiver<bool>) {
         let mut head = self.shard.head.clone();
         loop {
             let watching = !self.links.is_empty();
@@ -162,7 +174,7 @@ impl Courier {
                     moved = head.changed(), if watching => if moved.is_err() { break },
                     () = tokio::time::sleep_until(self.next_tick), if watching => {}
                     () = self.shard.nudge.notified() => {}
-                    () = stopping(&mut shutdown) => break,
+                    () = stopping(shutdown) => break,
                 }
             }
             while !self.pass(&mut head).await && !*shutdown.borrow() {}

@@ -3,6 +3,8 @@
 mod control;
 pub(super) mod direct;
 pub(super) mod fanout;
+#[cfg(test)]
+mod fanout_tests;
 mod feed;
 pub(super) mod filters;
 mod paced;

@@ -2,7 +2,7 @@
 
 use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream};
@@ -53,8 +53,17 @@ impl Socket {
     }
 
     pub(super) fn end_writing(&self) {
+        self.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection both ways: the peer reads its end, and so does the task that serves it.
+    pub(in crate::server) fn end(&self) {
+        self.shutdown(Shutdown::Both);
+    }
+
+    fn shutdown(&self, how: Shutdown) {
         let socket = either!(self, socket => socket2::SockRef::from(socket));
-        let _ = socket.shutdown(std::net::Shutdown::Write);
+        let _ = socket.shutdown(how);
     }
 
     pub(super) fn is_unix(&self) -> bool {

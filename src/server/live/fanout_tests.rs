@@ -1,0 +1,144 @@
+//! The fan-out's threads outlive a panic, and nobody they served is left in silence.
+
+use super::direct::Standing;
+use super::fanout::FanOut;
+use crate::cursor::Sequence;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::log::{Bounds, Chunk, EmbeddedLog, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
+use crate::server::net::Socket;
+use crate::time::Timestamp;
+use async_trait::async_trait;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Panics once when it is asked for what is new.
+struct PanickingLog {
+    log: EmbeddedLog,
+    armed: AtomicBool,
+}
+
+#[async_trait]
+impl EventLog for PanickingLog {
+    async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError> {
+        self.log.append(records).await
+    }
+
+    async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+        self.log.read_after(after, scan).await
+    }
+
+    fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
+        assert!(!self.armed.swap(false, SeqCst), "this test's panic");
+        self.log.recent_after(after, scan)
+    }
+
+    async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+        self.log.read_before(before, scan).await
+    }
+
+    async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
+        self.log.seek_time(time).await
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.log.bounds()
+    }
+
+    fn watch_head(&self) -> watch::Receiver<Sequence> {
+        self.log.watch_head()
+    }
+
+    fn watch_writer(&self) -> watch::Receiver<WriterState> {
+        self.log.watch_writer()
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.log.disk_bytes()
+    }
+
+    async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
+        self.log.trim(before).await
+    }
+
+    fn next_trim(&self) -> Option<TrimStep> {
+        self.log.next_trim()
+    }
+
+    async fn close(&self) -> Result<(), LogError> {
+        self.log.close().await
+    }
+}
+
+fn record() -> NewRecord {
+    let event = Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap();
+    NewRecord { received: Timestamp::now(), source: "local".into(), event }
+}
+
+/// A client, as seen from both of its ends.
+struct Client {
+    end: UnixStream,
+    /// Waits until the socket is the task's again.
+    task: JoinHandle<Option<Standing>>,
+    /// As hyper holds it.
+    _socket: Arc<Socket>,
+}
+
+impl Client {
+    /// One that has everything up to `position`, with its socket lent.
+    async fn lent(fan_out: &FanOut, position: Sequence) -> Self {
+        let (ours, end) = UnixStream::pair().unwrap();
+        let socket = Arc::new(Socket::Unix(ours));
+        let link = fan_out.link(&socket).unwrap();
+        let standing = Standing { position, told: position, spoke: Instant::now(), filter: Arc::new(Filter::default()) };
+        let task = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move { link.lend(standing, std::future::pending()).await }
+        });
+        tokio::task::yield_now().await;
+        link.flushed();
+        Self { end, task, _socket: socket }
+    }
+
+    /// What comes next; empty at the end of the connection.
+    async fn hears(&mut self) -> String {
+        let mut bytes = [0; 4096];
+        let read = timeout(PATIENCE, self.end.read(&mut bytes)).await.expect("the client hears nothing, not even an end").unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_the_connections_that_it_hit_and_the_next_ones_are_served() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let log = Arc::new(PanickingLog { log: EmbeddedLog::open(dir.path()).unwrap().0, armed: AtomicBool::new(false) });
+    let (_stop, shutdown) = watch::channel(false);
+    // One worker, so one shard: all links are its.
+    let fan_out = FanOut::start(&(Arc::clone(&log) as Arc<dyn EventLog>), &shutdown);
+    let mut served = Client::lent(&fan_out, 0).await;
+    let head = *log.append(vec![record()]).await.unwrap().end();
+    assert!(served.hears().await.contains("data: {"));
+
+    let caught_up = Client::lent(&fan_out, head).await;
+    log.armed.store(true, SeqCst);
+    let head = *log.append(vec![record()]).await.unwrap().end();
+    for mut client in [served, caught_up] {
+        assert_eq!(client.hears().await, "", "nobody knows what it was sent");
+        let handed_back = timeout(PATIENCE, client.task).await.expect("its task waits for ever");
+        assert!(handed_back.unwrap().is_some());
+    }
+
+    let mut next = Client::lent(&fan_out, head).await;
+    log.append(vec![record()]).await.unwrap();
+    assert!(next.hears().await.contains(&format!("-{}\n", head + 1)));
+}

@@ -1,0 +1,52 @@
+//! The daemon as Podman: the same API but for its history.
+
+use super::{FakeDaemon, SUBSCRIBER_PIECES, State, write_chunk};
+use parking_lot::Mutex;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+
+impl FakeDaemon {
+    /// From now on it is Podman, with such a history.
+    pub(crate) fn set_libpod(&self, history: Vec<String>) {
+        self.state.lock().libpod = Some(history);
+    }
+
+    /// After how many lines the answer with Podman's history breaks off.
+    pub(crate) fn set_cut_history(&self, lines: Option<usize>) {
+        self.state.lock().cut_history = lines;
+    }
+}
+
+/// As Podman 4.3.1 answers: `since` gives history of any length, by the events' own times, and `stream=false` ends behind it.
+pub(super) async fn events(
+    mut stream: impl AsyncWrite + Unpin,
+    query: &str,
+    history: Vec<String>,
+    cut: Option<usize>,
+    state: &Mutex<State>,
+) -> std::io::Result<()> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).map(str::to_owned);
+    let seconds =
+        |line: &String| serde_json::from_str::<serde_json::Value>(line).ok()?["timeNano"].as_i64().map(|nanos| nanos / 1_000_000_000);
+    let since: Option<i64> = value("since=").map(|text| text.parse().unwrap());
+    let told = history.into_iter().filter(|line| since.is_some_and(|since| seconds(line) >= Some(since)));
+    let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
+    let goes_on = value("stream=").as_deref() != Some("false");
+    if goes_on {
+        state.lock().subscribers.push(sender);
+    } else {
+        drop(sender);
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: Libpod/4.3.1 (linux)\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    for (n, line) in told.enumerate() {
+        if cut.is_some_and(|cut| n >= cut && !goes_on) {
+            return Ok(());
+        }
+        write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
+    }
+    while let Some(piece) = pieces.recv().await {
+        write_chunk(&mut stream, &piece).await?;
+    }
+    stream.write_all(b"0\r\n\r\n").await
+}
