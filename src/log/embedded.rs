@@ -12,6 +12,7 @@ use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,8 +123,12 @@ impl EmbeddedLog {
     }
 
     async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, LogError>>) -> Result<T, LogError> {
-        self.requests.send(request).await.map_err(|_| LogError::Closed)?;
-        answer.await.map_err(|_| LogError::Closed)?
+        let gone = || match &*self.state.borrow() {
+            WriterState::Poisoned(why) => LogError::Poisoned(why.clone()),
+            _ => LogError::Closed,
+        };
+        self.requests.send(request).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 }
 
@@ -140,7 +145,15 @@ fn spawn_writer(writer: Writer, inbox: mpsc::Receiver<Request>) -> Result<(), Lo
         move |e| LogError::Io { doing, path, source: Arc::new(e) }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io("cannot start a runtime for"))?;
-    let writing = move || runtime.block_on(writer.run(inbox));
+    let (head, state) = writer.signals();
+    let writing = move || {
+        if catch_unwind(AssertUnwindSafe(|| runtime.block_on(writer.run(inbox)))).is_err() {
+            tracing::error!("the writer of the log has panicked; the log takes no more records until restart, reads go on");
+            state.send_replace(WriterState::Poisoned("its writer has panicked".to_owned()));
+            // Without a sender readers would take the log for closed.
+            std::mem::forget(head);
+        }
+    };
     std::thread::Builder::new().name("log-writer".to_owned()).spawn(writing).map(|_| ()).map_err(io("cannot start the writer of"))
 }
 
@@ -222,5 +235,30 @@ impl EmbeddedLog {
         // After a restart everybody reads at once. Few at a time find what the one before has read still in memory.
         let _turn = self.turns.acquire().await;
         tokio::task::spawn_blocking(move || read(&shelf)).await.map_err(|e| LogError::Damaged(format!("a read panicked: {e}")))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::contract::records;
+
+    #[tokio::test]
+    async fn a_writer_that_panics_poisons_the_log_and_leaves_it_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = EmbeddedLog::open(dir.path()).unwrap();
+        log.append(records(1..=3)).await.unwrap();
+        let (mut head, mut writer) = (log.watch_head(), log.watch_writer());
+        head.mark_unchanged();
+        log.requests.send(Request::Panic).await.unwrap();
+        writer.wait_for(|state| matches!(state, WriterState::Poisoned(_))).await.unwrap();
+        assert!(matches!(log.append(records(4..=4)).await, Err(LogError::Poisoned(_))));
+        assert!(matches!(log.close().await, Err(LogError::Poisoned(_))));
+        assert_eq!(log.read_after(0, &Scan::default()).await.unwrap().through, 3);
+        // Whoever follows it waits on.
+        assert!(tokio::time::timeout(Duration::from_millis(50), head.changed()).await.is_err());
+        drop(log);
+        let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
+        assert_eq!((log.bounds().head, recovery.lost.len()), (3, 0));
     }
 }

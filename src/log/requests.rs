@@ -20,6 +20,9 @@ pub(super) enum Request {
     Append(Vec<NewRecord>, oneshot::Sender<Appended>),
     Trim(Sequence, oneshot::Sender<Result<Sequence, LogError>>),
     Close(oneshot::Sender<Result<(), LogError>>),
+    /// To see what comes of it.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Whoever waits for a commit often brings the next one at once, sooner than a thread falls asleep and is woken.

@@ -56,6 +56,11 @@ impl Writer {
         Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, beside, unsettled: None, head, state }
     }
 
+    /// What it tells others, to go on telling when it cannot.
+    pub(super) fn signals(&self) -> (watch::Sender<Sequence>, watch::Sender<WriterState>) {
+        (self.head.clone(), self.state.clone())
+    }
+
     /// Where the log lies.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
@@ -122,6 +127,8 @@ impl Writer {
                 let _ = reply.send(self.trim(before));
                 None
             }
+            #[cfg(test)]
+            Some(Request::Panic) => panic!("as asked"),
             other => other,
         }
     }
