@@ -7,6 +7,10 @@ use shipslog::log::NewRecord;
 use shipslog::time::Timestamp;
 use std::time::Duration;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Runs of each candidate; they alternate, so that a drift of the machine meets both.
 pub(crate) const RUNS: usize = 5;
 

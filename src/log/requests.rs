@@ -3,6 +3,7 @@
 use super::{LogError, NewRecord};
 use crate::cursor::Sequence;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,8 +26,24 @@ pub(super) enum Request {
     Panic,
 }
 
+/// Whether there is only one processor: whoever has been woken by a commit runs when its writer stands back, and not before.
+fn alone() -> bool {
+    static ALONE: LazyLock<bool> = LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|n| n.get() == 1));
+    *ALONE
+}
+
+/// Lets those run who were told of a commit, if there is no other processor for them.
+pub(super) fn stand_back() {
+    if alone() {
+        std::thread::yield_now();
+    }
+}
+
 /// Whoever waits for a commit often brings the next one at once, sooner than a thread falls asleep and is woken.
 pub(super) fn poll_briefly(requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
+    if alone() {
+        return None;
+    }
     let began = Instant::now();
     while began.elapsed() < SPIN {
         if let Ok(request) = requests.try_recv() {

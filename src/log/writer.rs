@@ -9,7 +9,7 @@ use super::index::IndexEntry;
 use super::kept::MAX_VALUE_BYTES;
 use super::open::Tail;
 use super::pack::{Batch, Cut, MAX_BLOCK_RECORDS};
-use super::requests::{Appended, Request, poll_briefly};
+use super::requests::{Appended, Request, poll_briefly, stand_back};
 use super::room;
 use super::sealer::Sealer;
 use super::shelf::Shelf;
@@ -175,6 +175,7 @@ impl Writer {
             let _ = reply.send(answer);
             start = end;
         }
+        stand_back();
         self.hand_over();
         other
     }

@@ -26,10 +26,6 @@ mod support;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// As in the program that is measured; all stores have it.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 /// A directory for one measurement. Not the system's, which may lie in memory, where a sync costs nothing.
 fn scratch() -> TempDir {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
