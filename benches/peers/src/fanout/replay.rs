@@ -11,7 +11,7 @@ use memchr::memmem;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const RECORDS: u64 = 1_000_000;
 const READ_BYTES: usize = 256 * 1024;
@@ -78,6 +78,11 @@ fn fill(dir: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let log = runtime.block_on(store::filled(dir, RECORDS, &mut Fleet::new()));
     runtime.block_on(log.close()).unwrap();
+    drop(log);
+    // Its sealer ends after what it is at, and holds the directory until then.
+    while File::open(dir.join("log/lock")).unwrap().try_lock().is_err() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Writes what a client is sent to a file; its length.

@@ -128,7 +128,7 @@ pub(super) fn nchan(files: Option<&Path>) -> Server {
 
 /// Starts it; its first line ends with the address.
 fn listening(command: &mut Command) -> (Child, SocketAddr) {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().rsplit('/').next().and_then(|text| text.parse().ok());
