@@ -70,7 +70,7 @@ impl Keeper {
     /// One look: `now` by the wall clock, `uptime` by the steady one.
     async fn look(&mut self, log: &dyn EventLog, now: Timestamp, uptime: Duration) -> Result<(), LogError> {
         if let Some(limit) = self.retention.bytes {
-            while log.disk_bytes() > limit {
+            while log.settled_bytes() > limit {
                 let Some(step) = log.next_trim() else { break };
                 remove(log, step, "the log is larger than it is to be").await?;
             }

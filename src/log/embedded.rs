@@ -12,7 +12,6 @@ use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,15 +144,7 @@ fn spawn_writer(writer: Writer, inbox: mpsc::Receiver<Request>) -> Result<(), Lo
         move |e| LogError::Io { doing, path, source: Arc::new(e) }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io("cannot start a runtime for"))?;
-    let (head, state) = writer.signals();
-    let writing = move || {
-        if catch_unwind(AssertUnwindSafe(|| runtime.block_on(writer.run(inbox)))).is_err() {
-            tracing::error!("the writer of the log has panicked; the log takes no more records until restart, reads go on");
-            state.send_replace(WriterState::Poisoned("its writer has panicked".to_owned()));
-            // Without a sender readers would take the log for closed.
-            std::mem::forget(head);
-        }
-    };
+    let writing = move || runtime.block_on(writer.run(inbox));
     std::thread::Builder::new().name("log-writer".to_owned()).spawn(writing).map(|_| ()).map_err(io("cannot start the writer of"))
 }
 
@@ -213,6 +204,10 @@ impl EventLog for EmbeddedLog {
         self.shelf.disk_bytes()
     }
 
+    fn settled_bytes(&self) -> u64 {
+        self.shelf.settled_bytes()
+    }
+
     async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Trim(before, reply), answer).await
@@ -242,6 +237,7 @@ impl EmbeddedLog {
 mod tests {
     use super::*;
     use crate::log::contract::records;
+    use crate::log::embedded_tests::drop_and_wait;
 
     #[tokio::test]
     async fn a_writer_that_panics_poisons_the_log_and_leaves_it_readable() {
@@ -257,7 +253,7 @@ mod tests {
         assert_eq!(log.read_after(0, &Scan::default()).await.unwrap().through, 3);
         // Whoever follows it waits on.
         assert!(tokio::time::timeout(Duration::from_millis(50), head.changed()).await.is_err());
-        drop(log);
+        drop_and_wait(log, dir.path()).await;
         let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
         assert_eq!((log.bounds().head, recovery.lost.len()), (3, 0));
     }

@@ -301,18 +301,19 @@ async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
         // The records keep the names that they were shown under, also once they are sealed.
         let (twin, recovery) = EmbeddedLog::open_with(copy.path(), limits).unwrap();
         assert_eq!((recovery, twin.bounds().log), (CLEAN, new));
-        let chunk = twin.read_after(0, &Scan { max_bytes: usize::MAX, ..Scan::default() }).await.unwrap();
         let mut seen = 0;
-        for piece in &chunk.pieces {
-            let Piece::Block(block) = piece else { panic!("no gap here") };
-            for seq in block.sequences() {
-                let named = if seq <= 30 { id } else { new };
-                let line = String::from_utf8(block.line(seq, false).to_vec()).unwrap();
-                assert!(line.starts_with(&format!(r#"{{"id":"{}""#, named.cursor(seq))), "{line}");
-                seen += 1;
+        // One read gives segments or tips, and how far the sealer has got nobody knows.
+        while seen < 31 {
+            for piece in &twin.read_after(seen, &Scan::default()).await.unwrap().pieces {
+                let Piece::Block(block) = piece else { panic!("no gap here") };
+                for seq in block.sequences().filter(|seq| *seq > seen).collect::<Vec<_>>() {
+                    let named = if seq <= 30 { id } else { new };
+                    let line = String::from_utf8(block.line(seq, false).to_vec()).unwrap();
+                    assert!(line.starts_with(&format!(r#"{{"id":"{}""#, named.cursor(seq))), "{line}");
+                    seen = seq;
+                }
             }
         }
-        assert!(seen >= 30);
         twin.close().await.unwrap();
         drop_and_wait(twin, copy.path()).await;
         let report = super::verify(copy.path(), &mut |_, _| {}).unwrap();

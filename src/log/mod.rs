@@ -277,6 +277,10 @@ pub trait EventLog: Send + Sync + 'static {
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64;
 
+    /// What it will take, about, when all that waits to be sealed has been. Retention by size goes by it: in a burst sealing waits, and is no
+    /// reason to remove anything.
+    fn settled_bytes(&self) -> u64;
+
     /// Removes records before `before`, as far as that is possible without splitting what is stored together. Returns the oldest sequence
     /// that is left. The newest record always stays.
     ///

@@ -13,6 +13,7 @@ use crate::cursor::Sequence;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -158,10 +159,10 @@ impl Thread {
                     None => {
                         let began = Instant::now();
                         // Work that has piled up is done half of the time.
-                        quiet = if self.merger.merge() { began.elapsed() } else { self.merge_after };
+                        quiet = if guarded(|| self.merger.merge()) == Some(true) { began.elapsed() } else { self.merge_after };
                     }
                     Some(tip) => {
-                        let sealed = self.seal(&tip);
+                        let sealed = guarded(|| self.seal(&tip)).unwrap_or_else(|| Err(panicked().into()));
                         self.failing.store(sealed.is_err(), Ordering::Relaxed);
                         match sealed {
                             Ok(()) => drop(self.waiting.pop_front()),
@@ -298,6 +299,15 @@ impl Pace {
     }
 }
 
+/// A panic ends what it hit, not the sealer: without one a tip would grow for ever.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).inspect_err(|_| tracing::error!("the sealer of the log panicked, and goes on")).ok()
+}
+
+fn panicked() -> LogError {
+    LogError::Damaged("sealing it panicked".to_owned())
+}
+
 /// The lines are not what was committed: the tip is the better witness and stays.
 fn altered(last: Sequence) -> LogError {
     LogError::Damaged(format!("the records up to {last} do not give the chain value that was stored"))
@@ -344,6 +354,23 @@ mod tests {
         thread.take(job);
         // At once: it had given way, which is no failure.
         assert!(thread.merger.merge() && !Segment::open(&path).unwrap().is_hasty(), "nothing waits any more");
+    }
+
+    #[test]
+    fn tips_that_wait_count_for_what_they_will_take() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, thread, path) = stopped(dir.path());
+        let shelf = &thread.shelf;
+        let segment = fs::metadata(path).unwrap().len();
+        for first in [1501, 1502, 1503] {
+            thread.prepare(first);
+            let Next::Ready(tip) = std::mem::replace(&mut *thread.next.lock(), Next::Unasked) else { panic!("it could not be made") };
+            shelf.add_tip(tip);
+        }
+        let tips = shelf.disk_bytes() - segment;
+        assert!(tips > 3 << 20, "{tips}");
+        // The one in use, and a quarter of the two that wait.
+        assert!((shelf.settled_bytes() - segment).abs_diff(tips / 3 + tips / 6) < 4096);
     }
 
     #[test]

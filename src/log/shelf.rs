@@ -205,6 +205,15 @@ impl Shelf {
         segments + state.tips.iter().map(|part| part.tip.disk_bytes()).sum::<u64>()
     }
 
+    /// Bytes on disk when the tips that wait have been sealed, about: a tip holds everything twice, and less well packed.
+    pub(super) fn settled_bytes(&self) -> u64 {
+        const PACKED: u64 = 4;
+        let state = self.state.read();
+        let segments: u64 = state.segments.iter().map(|segment| segment.bytes()).sum();
+        let mut tips = state.tips.iter().rev().map(|part| part.tip.disk_bytes());
+        segments + tips.next().unwrap_or(0) + tips.sum::<u64>() / PACKED
+    }
+
     /// The log whose records a tip holds.
     pub(super) fn log_of(&self, tip: &Tip, first: Sequence) -> LogId {
         tip.log_id().unwrap_or_else(|| self.lineage.log_at(first))

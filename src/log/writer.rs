@@ -56,11 +56,6 @@ impl Writer {
         Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, beside, unsettled: None, head, state }
     }
 
-    /// What it tells others, to go on telling when it cannot.
-    pub(super) fn signals(&self) -> (watch::Sender<Sequence>, watch::Sender<WriterState>) {
-        (self.head.clone(), self.state.clone())
-    }
-
     /// Where the log lies.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
@@ -68,6 +63,7 @@ impl Writer {
 
     /// Works until it is told to close or nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let _last_words = LastWords(self.head.clone(), self.state.clone());
         let mut synced = (self.tail.next - 1, Instant::now());
         let mut busy = false;
         loop {
@@ -175,7 +171,9 @@ impl Writer {
             let _ = reply.send(answer);
             start = end;
         }
-        stand_back();
+        if requests.is_empty() {
+            stand_back();
+        }
         self.hand_over();
         other
     }
@@ -345,5 +343,19 @@ impl Writer {
         self.watermark.sync()?;
         self.identity.clean_head = Some(self.tail.next - 1);
         self.identity.write(&self.dir)
+    }
+}
+
+/// Told before anybody finds the writer gone, should it panic.
+struct LastWords(watch::Sender<Sequence>, watch::Sender<WriterState>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the writer of the log has panicked; the log takes no more records until restart, reads go on");
+            self.1.send_replace(WriterState::Poisoned("its writer has panicked".to_owned()));
+            // Without a sender readers would take the log for closed.
+            std::mem::forget(self.0.clone());
+        }
     }
 }

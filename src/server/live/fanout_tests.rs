@@ -67,6 +67,10 @@ impl EventLog for PanickingLog {
         self.log.disk_bytes()
     }
 
+    fn settled_bytes(&self) -> u64 {
+        self.log.settled_bytes()
+    }
+
     async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
         self.log.trim(before).await
     }
