@@ -179,7 +179,11 @@ impl Thread {
     fn take(&mut self, job: Job) {
         self.jobs.fetch_sub(1, Ordering::Relaxed);
         match job {
-            Job::Prepare(from) => self.prepare(from),
+            Job::Prepare(from) => {
+                if guarded(|| self.prepare(from)).is_none() {
+                    *self.next.lock() = Next::Unasked;
+                }
+            }
             Job::Seal(tip) => self.waiting.push_back(tip),
         }
     }
