@@ -181,7 +181,7 @@ mod tests {
         while log.next_trim().is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        for (after, until) in [(0, 6000), (1, 6000), (1024, 5999), (700, 900), (5990, 6000)] {
+        for (after, until) in [(0, 6000), (1, 6000), (768, 5999), (700, 900), (5990, 6000)] {
             let export = async |compression| {
                 let mut export =
                     Export::new(Reader::new(Arc::clone(&log), after, Want { until, ..Want::default() }), Format::Jsonl, compression);

@@ -1,7 +1,7 @@
 //! Reading from the shelf: from memory where possible, else from segments and tips on disk.
 
 use super::index::IndexEntry;
-use super::segment::{FrameMeta, Segment};
+use super::segment::{FrameMeta, Reach, Segment};
 use super::shelf::{Shelf, State};
 use super::tip::Tip;
 use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
@@ -64,7 +64,7 @@ impl Chunk {
 
 /// What a read of segments comes upon.
 enum Part<'a> {
-    Frame(&'a Segment, &'a FrameMeta),
+    Frame(&'a Segment, &'a FrameMeta, Reach),
     Gap(RangeInclusive<Sequence>, GapReason),
 }
 
@@ -221,14 +221,14 @@ impl Shelf {
         loop {
             let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
             let blocks = together(&plan, |part| match part {
-                Part::Frame(segment, frame) => self.sifted(segment, frame, scan),
+                Part::Frame(segment, frame, reach) => self.sifted(segment, frame, reach, scan),
                 Part::Gap(..) => Ok(Vec::new()),
             });
             for (part, blocks) in plan.into_iter().zip(blocks) {
                 match (part, blocks) {
                     (Part::Gap(range, reason), _) => chunk.pieces.push(Piece::Gap(range, reason)),
                     (Part::Frame(..), Ok(blocks)) => kept += chunk.add(blocks, up),
-                    (Part::Frame(segment, frame), Err(LogError::Damaged(why))) => {
+                    (Part::Frame(segment, frame, _), Err(LogError::Damaged(why))) => {
                         tracing::error!(store.segment = %segment.path().display(), event.seq = frame.first, error = why, "a frame of the log cannot be read");
                         chunk.pieces.push(Piece::Gap(frame.first..=frame.last(), GapReason::Damage));
                     }
@@ -260,9 +260,10 @@ impl Shelf {
             if from < to {
                 self.state.read().gaps(from..=to - 1, |gap, reason| plan.push(Part::Gap(gap, reason)));
             }
-            if meets(frame, &scan.time) && self.may_hold(segment, at, &scan.filter) {
-                plan.push(Part::Frame(segment, frame));
-                bytes += frame.raw_bytes();
+            let reach = if meets(frame, &scan.time) { self.reach(segment, at, &scan.filter) } else { Reach::Nowhere };
+            if reach != Reach::Nowhere {
+                bytes += frame.raw_bytes(&reach);
+                plan.push(Part::Frame(segment, frame, reach));
             }
             *through = if up { frame.last() } else { frame.first };
             if bytes >= max_bytes {

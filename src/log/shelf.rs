@@ -4,7 +4,7 @@ use super::block::Block;
 use super::codec;
 use super::identity::Lineage;
 use super::index::{Index, IndexEntry};
-use super::segment::{CHUNK_FRAMES, FrameMeta, Segment, Summaries};
+use super::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment, Summaries};
 use super::sift::Sifted;
 use super::tip::{Lock, Tip};
 use super::{Bounds, LogError, Scan, TrimStep};
@@ -38,7 +38,7 @@ pub(super) struct Shelf {
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<(Sequence, Sequence), Arc<Summaries>, Weights>,
     /// Which frames of a chunk of summaries may hold something that passes a filter: a filtered read comes back to a chunk again and again.
-    judged: Cache<(Sequence, Sequence, Arc<Filter>), Arc<[bool]>>,
+    judged: Cache<(Sequence, Sequence, Arc<Filter>), Arc<[Reach]>>,
     pub(super) lock: Lock,
 }
 
@@ -241,13 +241,13 @@ impl Shelf {
         self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
     }
 
-    /// What is in a segment's frame for a scan, as blocks that rise.
-    pub(super) fn sifted(&self, segment: &Segment, frame: &FrameMeta, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
+    /// What is in a segment's frame for a scan, where that may be, as blocks that rise.
+    pub(super) fn sifted(&self, segment: &Segment, frame: &FrameMeta, reach: &Reach, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
         let key = (frame.first, frame.last());
         if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&key) {
             return self.frame_block(segment, frame).map(|block| vec![block]);
         }
-        match segment.sift(frame, scan)? {
+        match segment.sift(frame, reach, scan)? {
             // Another filter keeps other lines: no use to anybody else.
             Sifted::Few(blocks) => Ok(blocks.into_iter().map(Arc::new).collect()),
             Sifted::All(block) => {
@@ -258,13 +258,14 @@ impl Shelf {
         }
     }
 
-    /// Whether a frame may hold something that passes a filter. `true` where its summaries are lost.
-    pub(super) fn may_hold(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> bool {
-        filter.is_empty() || self.judge(segment, frame, filter).and_then(|frames| frames.get(frame % CHUNK_FRAMES).copied()).unwrap_or(true)
+    /// Where in a frame something may be that passes a filter; anywhere, where its summaries are lost.
+    pub(super) fn reach(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Reach {
+        let judged = if filter.is_empty() { None } else { self.judge(segment, frame, filter) };
+        judged.and_then(|frames| frames.get(frame % CHUNK_FRAMES).cloned()).unwrap_or(Reach::Anywhere)
     }
 
-    /// For each frame of the chunk in which `frame` lies, whether it may hold something.
-    fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[bool]>> {
+    /// The same for each frame of the chunk in which `frame` lies.
+    fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[Reach]>> {
         let chunk = frame / CHUNK_FRAMES;
         let frames = segment.frames();
         let first = frames.get(chunk * CHUNK_FRAMES)?.first;
@@ -273,7 +274,7 @@ impl Shelf {
             let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.summaries(frame).map(Arc::new).ok_or(()))?;
             let subjects = summaries.subjects().map_err(|_| ())?;
             let candidates = subjects.candidates(filter);
-            Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.may_match(frame)).collect())
+            Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.reach(frame)).collect())
         };
         self.judged.get_or_insert_with(&(first, last, Arc::clone(filter)), judge).ok()
     }

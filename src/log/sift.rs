@@ -6,7 +6,7 @@ use crate::cursor::Sequence;
 use std::ops::Range;
 
 /// One line in so many may be wanted, at most; of more, the whole frame is laid out at once.
-const SPARSE: usize = 4;
+pub(super) const SPARSE: usize = 4;
 
 /// What is in a frame for a scan.
 #[derive(Debug)]
@@ -29,6 +29,38 @@ pub(super) fn sift(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -
             if block.last() == last { Ok(Sifted::All(block)) } else { Err(misplaced(first)) }
         }
     }
+}
+
+/// What is in these lines, which rise and have their ends with them, as blocks of neighbours that rise.
+pub(super) fn pick<'a>(lines: impl Iterator<Item = (Sequence, &'a [u8])>, scan: &Scan) -> Result<Vec<Block>, LogError> {
+    let mut blocks = Vec::new();
+    let (mut first, mut next, mut run) = (0, 0, Vec::new());
+    for (seq, bytes) in lines {
+        let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        if sequence(text) != Some(seq) {
+            return Err(misplaced(seq));
+        }
+        if !wanted(Line::of(text, seq), scan) {
+            continue;
+        }
+        if seq != next && !run.is_empty() {
+            blocks.push(Block::from_lines(first, &std::mem::take(&mut run))?);
+        }
+        if run.is_empty() {
+            first = seq;
+        }
+        run.extend_from_slice(bytes);
+        next = seq + 1;
+    }
+    if !run.is_empty() {
+        blocks.push(Block::from_lines(first, &run)?);
+    }
+    Ok(blocks)
+}
+
+/// Whether a line may pass.
+fn wanted(line: Line<'_>, scan: &Scan) -> bool {
+    scan.filter.may_match_text(line.bytes.get(line.json()).unwrap_or_default()) && scan.time.contains(&line.time())
 }
 
 fn misplaced(first: Sequence) -> LogError {
@@ -74,8 +106,7 @@ fn runs(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Op
     for range in found {
         let text = lines.get(range.start..range.end - 1).unwrap_or_default();
         let seq = sequence(text).filter(|seq| (first..=last).contains(seq)).ok_or_else(|| misplaced(first))?;
-        let line = Line::of(text, seq);
-        if !scan.filter.may_match_text(text.get(line.json()).unwrap_or_default()) || !scan.time.contains(&line.time()) {
+        if !wanted(Line::of(text, seq), scan) {
             continue;
         }
         match runs.last_mut() {

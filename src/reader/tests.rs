@@ -155,7 +155,7 @@ proptest! {
 #[tokio::test]
 async fn filtered_reads_of_sealed_history_skip_nothing() {
     const COUNT: u64 = 8192;
-    const FRAME: u64 = 1024;
+    const FRAME: u64 = 768;
     let dir = TempDir::new().unwrap();
     let limits = Limits { tip_records: COUNT, ..Limits::default() };
     let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();

@@ -1,20 +1,23 @@
 //! One frame of a segment: a few hundred JSON lines as one zstd frame with a checksum of its own.
 
+use super::subjects::Reach;
 use crate::cursor::Sequence;
-use crate::log::sift::{self, Sifted};
+use crate::log::sift::{self, SPARSE, Sifted};
 use crate::log::{Block, LogError, Scan};
 use crate::time::Timestamp;
 use std::cell::RefCell;
-use zstd::zstd_safe::{self, CParameter, DCtx, DParameter};
+use zstd::zstd_safe::{self, CParameter, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
 /// Lines of a full frame. More compress better and make a single record dearer to read (README, "Measured").
-pub(super) const LINES: u32 = 1024;
+pub(super) const LINES: u32 = 768;
 /// A frame ends with the line that takes it to this many bytes; a line is at most about 1 MiB.
 pub(super) const RAW_BYTES: usize = 2 * 1024 * 1024;
 /// More than any frame holds; a larger figure is damage.
 pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
 /// Shorter matches are chance: the lines share long texts, and what they do not share is hexadecimal digits.
 const MIN_MATCH: u32 = 6;
+/// Packed bytes that are given to zstd at a time where a frame is not unpacked as a whole: about half a block of it.
+const PACKED_STEP: usize = 2048;
 /// What an ordinary zstd frame begins with (RFC 8878, 3.1.1), as it lies in a file.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
@@ -37,9 +40,15 @@ impl FrameMeta {
         self.packed
     }
 
-    /// Bytes of its lines.
-    pub(in crate::log) fn raw_bytes(&self) -> usize {
-        self.raw as usize
+    /// Bytes of its lines as far as something reaches, about.
+    pub(in crate::log) fn raw_bytes(&self, reach: &Reach) -> usize {
+        let lines = match reach {
+            Reach::Nowhere => 0,
+            Reach::Anywhere => self.count,
+            Reach::At(places) => places.end().min(self.count),
+        };
+        let bytes = u64::from(self.raw) * u64::from(lines) / u64::from(self.count.max(1));
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     /// Sequence of the last record.
@@ -96,10 +105,75 @@ fn check(packed: &[u8], meta: &FrameMeta) -> Result<(), LogError> {
     if crc32fast::hash(packed) == meta.crc { Ok(()) } else { Err(damaged("has another checksum")) }
 }
 
-/// What is in a frame for a scan.
-pub(super) fn sift(packed: &[u8], meta: &FrameMeta, scan: &Scan) -> Result<Sifted, LogError> {
+/// What is in a frame for a scan, where its summary says that this may be.
+pub(super) fn sift(packed: &[u8], meta: &FrameMeta, reach: &Reach, scan: &Scan) -> Result<Sifted, LogError> {
     check(packed, meta)?;
-    unpack(packed, true, |lines, _| sift::sift(lines, meta.first, meta.last(), scan))
+    match reach {
+        Reach::At(places) if places.lines().count() * SPARSE < meta.count as usize => {
+            unpack_lines(packed, meta, places.end().min(meta.count), |lines, ends| {
+                let lines = places
+                    .lines()
+                    .map_while(|line| line_at(lines, ends, line))
+                    .map(|(line, bytes)| (meta.first + Sequence::from(line), bytes));
+                sift::pick(lines, scan).map(Sifted::Few)
+            })
+        }
+        _ => unpack(packed, true, |lines, _| sift::sift(lines, meta.first, meta.last(), scan)),
+    }
+}
+
+/// A line with its end; `ends` tells where lines end.
+fn line_at<'a>(lines: &'a [u8], ends: &[usize], line: u32) -> Option<(u32, &'a [u8])> {
+    let at = line as usize;
+    let start = at.checked_sub(1).map_or(Some(0), |before| ends.get(before).copied())?;
+    lines.get(start..*ends.get(at)?).map(|bytes| (line, bytes))
+}
+
+/// Unpacks a frame, known to be what was written, as far as it takes for its first `lines` lines, and hands these to `read` with where each ends.
+fn unpack_lines<T>(
+    packed: &[u8],
+    meta: &FrameMeta,
+    lines: u32,
+    read: impl FnOnce(&[u8], &[usize]) -> Result<T, LogError>,
+) -> Result<T, LogError> {
+    thread_local!(static SCRATCH: RefCell<Option<(DCtx<'static>, Vec<u8>)>> = const { RefCell::new(None) });
+    let failed = |code| damaged(zstd_safe::get_error_name(code));
+    SCRATCH.with_borrow_mut(|slot| {
+        let (context, scratch) = slot.get_or_insert_with(|| (DCtx::create(), Vec::new()));
+        context.reset(ResetDirective::SessionAndParameters).map_err(failed)?;
+        context.set_parameter(DParameter::ForceIgnoreChecksum(true)).map_err(failed)?;
+        // Unpacked to where it is read, in which there is room for the whole frame; else zstd has a buffer of its own and copies.
+        context.set_parameter(DParameter::StableOutBuffer(true)).map_err(failed)?;
+        scratch.clear();
+        scratch.reserve(meta.raw as usize);
+        let mut out = OutBuffer::around(scratch);
+        // Lines are much alike, so that they end about here.
+        let share = u64::from(meta.packed) * u64::from(lines) / u64::from(meta.count.max(1));
+        let (mut given, mut taken) = (usize::try_from(share).map_or(packed.len(), |share| share.min(packed.len())), 0);
+        let mut ends = Vec::with_capacity(lines as usize);
+        let mut looked = 0;
+        'unpacked: loop {
+            let mut input = InBuffer::around(packed.get(taken..given).unwrap_or_default());
+            let more = context.decompress_stream(&mut out, &mut input).map_err(failed)?;
+            taken += input.pos();
+            for end in memchr::memchr_iter(b'\n', out.as_slice().get(looked..).unwrap_or_default()) {
+                ends.push(looked + end + 1);
+                if ends.len() == lines as usize {
+                    break 'unpacked;
+                }
+            }
+            if more == 0 || taken == packed.len() {
+                return Err(damaged("has another number of lines"));
+            }
+            looked = out.pos();
+            given = (given + PACKED_STEP).min(packed.len());
+        }
+        let result = read(out.as_slice(), &ends);
+        if scratch.capacity() > 4 * RAW_BYTES {
+            *scratch = Vec::new();
+        }
+        result
+    })
 }
 
 /// The block of a frame, checked against what is known of it.

@@ -2,14 +2,14 @@
 //! skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
 //!
 //! ```text
-//! index   offset  0 "shipslog" · format u8 · packed in haste u8 · 2 zero bytes · frames u32 · log id (16 bytes)
+//! index   offset  0 "shipslog" · form u8 · packed in haste u8 · 2 zero bytes · frames u32 · log id (16 bytes)
 //!         offset 32 first sequence u64 · min, max received time i64
 //!         offset 56 chain value before the first line · frames a chunk of summaries u32 · chunks u32
 //!         offset 96 each frame: first sequence u64 · lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
 //!                   chain value after its last line
 //!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (subjects.rs)
 //! ```
-//! These integers are big-endian; those that zstd defines are little-endian.
+//! In form 1 the chunks tell no places (subjects/places.rs). These integers are big-endian; those that zstd defines are little-endian.
 
 use super::frame::FrameMeta;
 use super::subjects::CHUNK_FRAMES;
@@ -19,7 +19,9 @@ use crate::log::chain::ChainValue;
 use crate::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"shipslog";
-const FORMAT: u8 = 1;
+/// The form that is written, and the one before it.
+const FORM: u8 = 2;
+const FORM_WITHOUT_PLACES: u8 = 1;
 /// Skippable frames with these magic numbers: ours, and that of the seekable format.
 const INDEX_FRAME: u32 = 0x184D_2A51;
 const SEEK_FRAME: u32 = 0x184D_2A5E;
@@ -39,6 +41,8 @@ pub(super) struct ChunkPlace {
     pub(super) offset: u64,
     pub(super) bytes: u32,
     pub(super) crc: u32,
+    /// Whether they tell places.
+    pub(super) placed: bool,
 }
 
 /// The index of a segment, as it is stored.
@@ -99,7 +103,7 @@ impl IndexData {
     pub(super) fn write(&self, chunks: &[Vec<u8>]) -> Result<Vec<u8>, LogError> {
         let mut body = Vec::with_capacity(128 + 64 * self.frames.len() + chunks.iter().map(|c| c.len() + 8).sum::<usize>());
         body.extend_from_slice(MAGIC);
-        body.extend_from_slice(&[FORMAT, u8::from(self.hasty), 0, 0]);
+        body.extend_from_slice(&[FORM, u8::from(self.hasty), 0, 0]);
         body.extend_from_slice(&length(self.frames.len())?.to_be_bytes());
         body.extend_from_slice(&self.log.to_bytes());
         body.extend_from_slice(&self.first().to_be_bytes());
@@ -149,7 +153,7 @@ impl IndexData {
         if take::<8>(&mut rest)? != *MAGIC {
             return Err(damaged("has an unknown form"));
         }
-        let [FORMAT, hasty, _, _] = take::<4>(&mut rest)? else { return Err(damaged("has an unknown form")) };
+        let [form @ (FORM | FORM_WITHOUT_PLACES), hasty, _, _] = take::<4>(&mut rest)? else { return Err(damaged("has an unknown form")) };
         let count = take_u32(&mut rest)?;
         if count == 0 || count > MAX_FRAMES {
             return Err(damaged("makes no sense"));
@@ -182,7 +186,7 @@ impl IndexData {
         }
         let mut at = (body.len() - rest.len()) as u64;
         let place = |(bytes, crc): (u32, u32)| {
-            let place = ChunkPlace { offset: at, bytes, crc };
+            let place = ChunkPlace { offset: at, bytes, crc, placed: form != FORM_WITHOUT_PLACES };
             at += u64::from(bytes);
             place
         };

@@ -11,7 +11,7 @@ mod write;
 
 pub(super) use frame::FrameMeta;
 pub(super) use index::IndexData;
-pub(super) use subjects::{CHUNK_FRAMES, Summaries};
+pub(super) use subjects::{CHUNK_FRAMES, Reach, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
 use super::sift::Sifted;
@@ -132,9 +132,9 @@ impl Segment {
         frame::block(&self.read(frame.offset, frame.packed as usize)?, frame)
     }
 
-    /// What is in a frame for a scan.
-    pub(super) fn sift(&self, frame: &FrameMeta, scan: &Scan) -> Result<Sifted, LogError> {
-        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, scan)
+    /// What is in a frame for a scan, where its summary says that this may be.
+    pub(super) fn sift(&self, frame: &FrameMeta, reach: &Reach, scan: &Scan) -> Result<Sifted, LogError> {
+        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, reach, scan)
     }
 
     /// Frames as they lie in the file, each checked.
@@ -157,7 +157,7 @@ impl Segment {
         let place = self.chunks.get(at)?;
         let packed = self.read(place.offset, place.bytes as usize).ok()?;
         let frames = CHUNK_FRAMES.min(self.frames.len() - at * CHUNK_FRAMES);
-        (crc32fast::hash(&packed) == place.crc).then(|| Summaries::unpack(&packed, frames).ok())?
+        (crc32fast::hash(&packed) == place.crc).then(|| Summaries::unpack(&packed, frames, place.placed).ok())?
     }
 
     /// Whether all its summaries are as they were written.

@@ -1,6 +1,10 @@
 use super::*;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::log::block::{BlockBuilder, BlockRecord};
 use crate::log::chain::CHAIN_START;
 use crate::log::contract;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 /// A segment of the records `range`, a few frames of them.
@@ -29,7 +33,7 @@ fn is_what_zstd_tools_read() {
     let dir = TempDir::new().unwrap();
     let path = write(dir.path(), 5..=1600);
     let segment = Segment::open(&path).unwrap();
-    assert_eq!((segment.first(), segment.last(), segment.frames().len(), segment.has_index()), (5, 1600, 2, true));
+    assert_eq!((segment.first(), segment.last(), segment.frames().len(), segment.has_index()), (5, 1600, 3, true));
     let expected: String = (5..=1600).map(contract::line).collect();
     assert_eq!(zstd::decode_all(&*std::fs::read(&path).unwrap()).unwrap(), expected.as_bytes());
     assert_eq!(lines(&segment), (5..=1600).map(|n| (n, contract::line(n))).collect::<Vec<_>>());
@@ -39,7 +43,7 @@ fn is_what_zstd_tools_read() {
     assert!(time.0 <= contract::own_time(5) && time.1 >= contract::own_time(1600));
     assert_eq!(
         zstd::decode_all(&*segment.packed(&segment.frames()[1..]).unwrap()).unwrap(),
-        expected.lines().skip(1024).flat_map(|l| format!("{l}\n").into_bytes()).collect::<Vec<_>>()
+        expected.lines().skip(frame::LINES as usize).flat_map(|l| format!("{l}\n").into_bytes()).collect::<Vec<_>>()
     );
 }
 
@@ -58,7 +62,8 @@ fn any_flipped_bit_costs_at_most_the_frame_it_hits() {
         std::fs::write(&path, bad).unwrap();
         let found = lines(&Segment::open(&path).unwrap_or_else(|e| panic!("flip at {at}: {e}")));
         let hit = ends.iter().position(|end| at < *end);
-        let expected: Vec<_> = whole.iter().filter(|(seq, _)| Some(usize::try_from((seq - 1) / 1024).unwrap()) != hit).cloned().collect();
+        let expected: Vec<_> =
+            whole.iter().filter(|(seq, _)| Some(usize::try_from((seq - 1) / u64::from(frame::LINES)).unwrap()) != hit).cloned().collect();
         assert_eq!(found, expected, "flip at {at}, in frame {hit:?}");
     }
 }
@@ -78,7 +83,8 @@ fn flips_without_an_index_cost_at_most_the_frame_as_well() {
         std::fs::write(&path, bad).unwrap();
         let hit = frames.iter().position(|f| (at as u64) < f.offset + u64::from(f.packed)).unwrap() as u64;
         let segment = Segment::open(&path).unwrap();
-        let expected: Vec<_> = (1..=2800).filter(|seq| (seq - 1) / 1024 != hit).map(|n| (n, contract::line(n))).collect();
+        let expected: Vec<_> =
+            (1..=2800).filter(|seq| (seq - 1) / u64::from(frame::LINES) != hit).map(|n| (n, contract::line(n))).collect();
         let found = lines(&segment);
         // Some bits of a frame's head change nothing.
         assert!(found == expected || found.len() == 2800, "flip at {at}");
@@ -104,4 +110,86 @@ fn truncations_leave_a_prefix() {
             Err(e) => panic!("cut at {at}: {e}"),
         }
     }
+}
+
+/// A segment of a record for each name and action, one nanosecond apart, in frames that are full but for the last one.
+fn busy(dir: &Path, records: &[(&str, &str)]) -> Segment {
+    let path = dir.join(file_name(1));
+    let mut writer = SegmentWriter::new(Vec::new(), contract::log_id(), 1, CHAIN_START, 1);
+    let mut builder = BlockBuilder::new(contract::log_id(), 1, 0);
+    for (n, (name, action)) in (0..).zip(records) {
+        let json = serde_json::json!({"Type": "container", "Action": action, "Actor": {"ID": "ab", "Attributes": {"name": name}}});
+        let event = Event::from_line(json.to_string().as_bytes()).unwrap();
+        let time = Timestamp::from_nanos(n);
+        let record = BlockRecord { time, received: time, source: "local", noise: None, json: event.as_json() };
+        writer.push(builder.push(&record).as_bytes()).unwrap();
+    }
+    std::fs::write(&path, writer.finish().unwrap().0).unwrap();
+    Segment::open(&path).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn unpacking_ends_where_the_last_hit_is_and_finds_the_same(
+        few in prop::collection::vec((0usize..2000, "(web|db|a\\\\b)", "(die|oom|start)"), 0..60),
+        actions in prop::sample::select(vec![vec!["die"], vec!["die", "oom"], vec!["start"], vec!["die", "start"]]),
+        name in "(web|db|a)",
+        (from, to) in (-1i64..2000, 0i64..2500),
+        more in any::<bool>(),
+    ) {
+        let mut records = vec![(if more { "web" } else { "rest" }, if more { "start" } else { "exec_die" }); 2000];
+        for (at, name, action) in &few {
+            records[*at] = (name, action);
+        }
+        let dir = TempDir::new().unwrap();
+        let segment = busy(dir.path(), &records);
+        let filter = serde_json::json!({"event": actions, "container": [name]}).to_string();
+        let filter = Arc::new(Filter::from_params(Some(&filter), None).unwrap());
+        let scan = Scan { filter: Arc::clone(&filter), time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(to), ..Scan::default() };
+        let passes = |block: &Block, seq: &Sequence| block.matches(*seq, &filter) && scan.time.contains(&block.time(*seq));
+        let found = |block: &Block| block.sequences().filter(|seq| passes(block, seq)).map(|seq| block.frames(seq, seq)).collect::<Vec<_>>();
+        let summaries = segment.summaries(0).unwrap();
+        let subjects = summaries.subjects().unwrap();
+        for (at, frame) in segment.frames().iter().enumerate() {
+            let reach = subjects.candidates(&filter).reach(at);
+            let naive = found(&segment.block(frame).unwrap());
+            if reach == Reach::Nowhere {
+                prop_assert!(naive.is_empty());
+                continue;
+            }
+            let blocks = match segment.sift(frame, &reach, &scan).unwrap() {
+                Sifted::Few(blocks) => blocks,
+                Sifted::All(block) => vec![block],
+            };
+            prop_assert!(blocks.is_sorted_by(|a, b| a.last() < b.first()));
+            prop_assert_eq!(blocks.iter().flat_map(found).collect::<Vec<_>>(), naive);
+        }
+    }
+}
+
+#[test]
+fn places_that_a_frame_does_not_have_are_damage() {
+    let dir = TempDir::new().unwrap();
+    let mut records = vec![("rest", "start"); 100];
+    records[90] = ("web", "die");
+    let segment = busy(dir.path(), &records);
+    let summaries = segment.summaries(0).unwrap();
+    let filter = Filter::from_params(Some(r#"{"event":["die"],"container":["web"]}"#), None).unwrap();
+    let scan = Scan { filter: Arc::new(filter), ..Scan::default() };
+    let reach = summaries.subjects().unwrap().candidates(&scan.filter).reach(0);
+    let frame = segment.frames()[0];
+    let Sifted::Few(blocks) = segment.sift(&frame, &reach, &scan).unwrap() else { panic!("one line") };
+    assert_eq!(blocks.iter().map(Block::sequences).collect::<Vec<_>>(), [91..=91]);
+    // As an index would tell that was made up.
+    assert!(
+        segment
+            .sift(&FrameMeta { count: 300, first: 2, ..frame }, &reach, &scan)
+            .unwrap_err()
+            .to_string()
+            .contains("does not hold the record")
+    );
+    let beyond = busy(TempDir::new().unwrap().path(), &[vec![("rest", "start"); 250], vec![("web", "die")]].concat());
+    let far = beyond.summaries(0).unwrap().subjects().unwrap().candidates(&scan.filter).reach(0);
+    assert!(segment.sift(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
 }

@@ -3,15 +3,19 @@
 //!
 //! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are cut to a few bytes;
 //! a cut text stands for everything that begins with it.
+//!
+//! Of what incidents are searched for, a summary also tells where in the frame it is (places.rs): unpacking ends there.
 
-use crate::event::EventView;
+mod build;
+mod places;
+
 use crate::filter::{Filter, Glimpse, Key};
 use crate::log::LogError;
 use bincode::Options;
+pub(in crate::log) use build::SubjectsBuilder;
+pub(in crate::log) use places::{Places, Reach};
+use places::{UNKNOWN, is_telling};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::io::Read as _;
 
 /// Kept of an id. 8 hex digits tell a few thousand subjects apart.
@@ -29,21 +33,6 @@ const OTHER_ACTIONS: u64 = 1 << MAX_ACTIONS;
 /// Bytes of summaries that are read at most; more is damage.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const ZSTD_LEVEL: i32 = 9;
-
-/// What events happen to: a container, a network, … on one host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Subject {
-    source: u32,
-    kind: u32,
-    id: String,
-    name: String,
-}
-
-impl Subject {
-    fn row(&self) -> Row<'_> {
-        Row { source: self.source, kind: self.kind, id: &self.id, name: &self.name }
-    }
-}
 
 /// Frames whose summaries are stored together, so that a read of a short time loads little.
 pub(in crate::log) const CHUNK_FRAMES: usize = 64;
@@ -63,6 +52,7 @@ struct Row<'a> {
 pub(in crate::log) struct Summaries {
     raw: Vec<u8>,
     frames: usize,
+    placed: bool,
 }
 
 /// What is written in [`Summaries`].
@@ -76,8 +66,54 @@ pub(in crate::log) struct Subjects<'a> {
     actions: Vec<&'a str>,
     #[serde(borrow)]
     rows: Vec<Row<'a>>,
-    /// Per frame: subject, as the distance to the one before it, and a bit for each action.
+    #[serde(borrow)]
+    frames: Vec<Vec<Seen<'a>>>,
+}
+
+/// What happened to a subject in a frame.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Seen<'a> {
+    /// The subject, as the distance to the one before it.
+    distance: u32,
+    /// A bit for each action.
+    actions: u64,
+    /// Of the telling ones.
+    places: &'a [u8],
+}
+
+impl<'a> From<&'a (u32, u64, Places)> for Seen<'a> {
+    fn from((distance, actions, places): &'a (u32, u64, Places)) -> Self {
+        Self { distance: *distance, actions: *actions, places: places.stored() }
+    }
+}
+
+/// [`Subjects`] without places, as they were written first.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+struct Unplaced<'a> {
+    #[serde(borrow)]
+    sources: Vec<&'a str>,
+    #[serde(borrow)]
+    kinds: Vec<&'a str>,
+    #[serde(borrow)]
+    actions: Vec<&'a str>,
+    #[serde(borrow)]
+    rows: Vec<Row<'a>>,
     frames: Vec<Vec<(u32, u64)>>,
+}
+
+impl<'a> From<Unplaced<'a>> for Subjects<'a> {
+    fn from(Unplaced { sources, kinds, actions, rows, frames }: Unplaced<'a>) -> Self {
+        let telling = telling(&actions);
+        let seen = |(distance, actions)| Seen { distance, actions, places: if actions & telling == 0 { &[] } else { UNKNOWN } };
+        let frames = frames.into_iter().map(|frame| frame.into_iter().map(seen).collect()).collect();
+        Self { sources, kinds, actions, rows, frames }
+    }
+}
+
+/// The bits of the actions whose places are told.
+fn telling(actions: &[&str]) -> u64 {
+    (0..MAX_ACTIONS).zip(actions).filter(|(_, action)| is_telling(action)).map(|(at, _)| 1 << at).sum()
 }
 
 /// The first `limit` bytes of `text`, or a few less so that no character is split.
@@ -118,127 +154,6 @@ fn id_key(id: &str) -> Key<'_> {
     Key { text: id, whole: false }
 }
 
-/// A table of distinct values.
-#[derive(Debug)]
-struct Table<T> {
-    values: Vec<T>,
-    places: HashMap<T, u32>,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), places: HashMap::new() }
-    }
-}
-
-impl<T: Hash + Eq + Clone> Table<T> {
-    fn place<Q: ?Sized + Hash + Eq + ToOwned<Owned = T>>(&mut self, value: &Q) -> u32
-    where
-        T: std::borrow::Borrow<Q>,
-    {
-        if let Some(place) = self.places.get(value) {
-            return *place;
-        }
-        let place = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.values.push(value.to_owned());
-        self.places.insert(value.to_owned(), place);
-        place
-    }
-}
-
-impl Table<String> {
-    fn texts(&self) -> Vec<&str> {
-        self.values.iter().map(String::as_str).collect()
-    }
-}
-
-/// Gathers summaries while a segment is written.
-#[derive(Debug, Default)]
-pub(in crate::log) struct SubjectsBuilder {
-    sources: Table<String>,
-    kinds: Table<String>,
-    actions: Table<String>,
-    subjects: Table<Subject>,
-    frame: BTreeMap<u32, u64>,
-    frames: Vec<Vec<(u32, u64)>>,
-}
-
-impl SubjectsBuilder {
-    /// Adds a record to the frame under way.
-    pub(super) fn add(&mut self, source: &str, event: &EventView<'_>) {
-        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("").to_owned();
-        let action = text(&event.action);
-        self.add_cut(source, &text(&event.kind), cut_action(&action), &text(&event.actor_id), event.attribute("name").unwrap_or(""));
-    }
-
-    fn add_cut(&mut self, source: &str, kind: &str, action: &str, id: &str, name: &str) {
-        let subject = Subject {
-            source: self.sources.place(cut(source, WORD_BYTES)),
-            kind: self.kinds.place(cut(kind, WORD_BYTES)),
-            id: cut_id(id).to_owned(),
-            name: cut(name, NAME_BYTES).to_owned(),
-        };
-        let bit = self.action_bit(action);
-        *self.frame.entry(self.subjects.place(&subject)).or_default() |= bit;
-    }
-
-    fn action_bit(&mut self, action: &str) -> u64 {
-        if self.actions.values.len() >= MAX_ACTIONS && !self.actions.places.contains_key(action) {
-            return OTHER_ACTIONS;
-        }
-        1 << self.actions.place(action)
-    }
-
-    /// Ends the frame under way.
-    pub(super) fn end_frame(&mut self) {
-        let mut before = 0;
-        let delta = |(subject, actions): (u32, u64)| {
-            let distance = subject - before;
-            before = subject;
-            (distance, actions)
-        };
-        self.frames.push(std::mem::take(&mut self.frame).into_iter().map(delta).collect());
-    }
-
-    /// Takes over a whole frame from the summaries of another segment.
-    pub(super) fn copy_frame(&mut self, from: &Subjects<'_>, frame: usize) {
-        for (subject, actions) in from.frame(frame) {
-            let row = Subject {
-                source: self.sources.place(from.sources.get(subject.source as usize).copied().unwrap_or_default()),
-                kind: self.kinds.place(from.kinds.get(subject.kind as usize).copied().unwrap_or_default()),
-                id: subject.id.to_owned(),
-                name: subject.name.to_owned(),
-            };
-            let mut bits = actions & OTHER_ACTIONS;
-            for (at, action) in from.actions.iter().enumerate().take(MAX_ACTIONS) {
-                if actions & (1 << at) != 0 {
-                    bits |= self.action_bit(action);
-                }
-            }
-            *self.frame.entry(self.subjects.place(&row)).or_default() |= bits;
-        }
-        self.end_frame();
-    }
-
-    pub(super) fn frames(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// The stored form.
-    pub(super) fn finish(self) -> Result<Vec<u8>, LogError> {
-        let subjects = Subjects {
-            sources: self.sources.texts(),
-            kinds: self.kinds.texts(),
-            actions: self.actions.texts(),
-            rows: self.subjects.values.iter().map(Subject::row).collect(),
-            frames: self.frames,
-        };
-        let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
-        let raw = bincode().serialize(&subjects).map_err(|e| failed(&e))?;
-        zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
-    }
-}
-
 fn bincode() -> impl Options {
     bincode::DefaultOptions::new().with_limit(MAX_BYTES)
 }
@@ -249,6 +164,8 @@ pub(in crate::log) struct Candidates<'a> {
     subjects: &'a Subjects<'a>,
     /// Per subject: the actions that may pass.
     passing: Vec<u64>,
+    /// The actions whose places are told.
+    telling: u64,
 }
 
 fn undecodable(e: &dyn std::fmt::Display) -> LogError {
@@ -256,17 +173,22 @@ fn undecodable(e: &dyn std::fmt::Display) -> LogError {
 }
 
 impl Summaries {
-    /// Unpacks the stored form, whose checksum has been looked at and which is about so many frames.
-    pub(super) fn unpack(packed: &[u8], frames: usize) -> Result<Self, LogError> {
+    /// Unpacks the stored form, whose checksum has been looked at and which is about so many frames. `placed`: it tells places.
+    pub(super) fn unpack(packed: &[u8], frames: usize, placed: bool) -> Result<Self, LogError> {
         let mut raw = Vec::new();
         let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|e| undecodable(&e))?;
         decoder.take(MAX_BYTES).read_to_end(&mut raw).map_err(|e| undecodable(&e))?;
-        Ok(Self { raw, frames })
+        Ok(Self { raw, frames, placed })
     }
 
     /// What is written in them.
     pub(in crate::log) fn subjects(&self) -> Result<Subjects<'_>, LogError> {
-        let subjects: Subjects<'_> = bincode().deserialize(&self.raw).map_err(|e| undecodable(&e))?;
+        let subjects = if self.placed {
+            bincode().deserialize(&self.raw)
+        } else {
+            bincode().deserialize(&self.raw).map(|unplaced: Unplaced<'_>| unplaced.into())
+        };
+        let subjects: Subjects<'_> = subjects.map_err(|e| undecodable(&e))?;
         if subjects.frames.len() == self.frames { Ok(subjects) } else { Err(undecodable(&"they are about other frames")) }
     }
 
@@ -277,11 +199,11 @@ impl Summaries {
 }
 
 impl<'a> Subjects<'a> {
-    fn frame(&self, frame: usize) -> impl Iterator<Item = (&Row<'a>, u64)> {
+    fn frame(&self, frame: usize) -> impl Iterator<Item = (&Row<'a>, u64, &'a [u8])> {
         let mut place = 0u32;
-        self.frames.get(frame).into_iter().flatten().filter_map(move |(distance, actions)| {
+        self.frames.get(frame).into_iter().flatten().filter_map(move |Seen { distance, actions, places }| {
             place = place.wrapping_add(*distance);
-            Some((self.rows.get(place as usize)?, *actions))
+            Some((self.rows.get(place as usize)?, *actions, *places))
         })
     }
 
@@ -306,18 +228,22 @@ impl<'a> Subjects<'a> {
             };
             if filter.may_match(&glimpse) { actions } else { 0 }
         });
-        Candidates { subjects: self, passing: passing.collect() }
+        Candidates { subjects: self, passing: passing.collect(), telling: telling(&self.actions) }
     }
 }
 
 impl Candidates<'_> {
-    /// Whether the frame may hold something that passes.
-    pub(in crate::log) fn may_match(&self, frame: usize) -> bool {
-        let Some(rows) = self.subjects.frames.get(frame) else { return true };
-        let mut place = 0u32;
-        rows.iter().any(|(distance, actions)| {
-            place = place.wrapping_add(*distance);
-            self.passing.get(place as usize).is_none_or(|passing| passing & actions != 0)
+    /// Where in a frame something may be that passes.
+    pub(in crate::log) fn reach(&self, frame: usize) -> Reach {
+        let Some(seen) = self.subjects.frames.get(frame) else { return Reach::Anywhere };
+        let mut subject = 0u32;
+        seen.iter().fold(Reach::Nowhere, |reach, Seen { distance, actions, places }| {
+            subject = subject.wrapping_add(*distance);
+            match self.passing.get(subject as usize).map(|passing| passing & actions) {
+                Some(0) => reach,
+                Some(found) if found & !self.telling == 0 => reach.and(places),
+                _ => Reach::Anywhere,
+            }
         })
     }
 }

@@ -13,46 +13,68 @@ fn word() -> impl Strategy<Value = String> {
         "[ab]{0,3}",
         "[ab]{6,10}",
         "(exec_create|exec_start): [ab]{0,3}",
-        "(die|oom|start|health_status: healthy)",
+        "(die|oom|start|health_status: (un)?healthy)",
         "sha256:[ab]{7,9}",
         "[aé]{28,50}",
         ".{0,3}"
     ]
 }
 
+/// As it was stored before there were places.
+fn without_places(subjects: &Subjects<'_>) -> Vec<u8> {
+    let Subjects { sources, kinds, actions, rows, frames } = subjects;
+    let frames = frames.iter().map(|frame| frame.iter().map(|seen| (seen.distance, seen.actions)).collect()).collect();
+    let old = Unplaced { sources: sources.clone(), kinds: kinds.clone(), actions: actions.clone(), rows: rows.clone(), frames };
+    zstd::bulk::compress(&bincode().serialize(&old).unwrap(), ZSTD_LEVEL).unwrap()
+}
+
+fn may_be_at(reach: &Reach, line: u32) -> bool {
+    match reach {
+        Reach::Nowhere => false,
+        Reach::Anywhere => true,
+        Reach::At(places) => line < places.end() && places.lines().any(|at| at == line),
+    }
+}
+
 proptest! {
     #[test]
     fn never_says_no_where_there_is_something(
         events in prop::collection::vec((word(), word(), word(), word(), word()), 1..40),
+        frame_lines in prop_oneof![1usize..4, 9usize..15],
         keys in prop::collection::vec((prop::sample::select(&crate::filter::KEYS[..]), word(), any::<bool>(), any::<bool>()), 0..3),
     ) {
         let mut builder = SubjectsBuilder::default();
-        let frames: Vec<_> = events.chunks(3).collect();
+        let frames: Vec<_> = events.chunks(frame_lines).collect();
         for frame in &frames {
             for (source, kind, action, id, name) in *frame {
                 builder.add(source, &event(kind, action, id, name).view());
             }
             builder.end_frame();
         }
-        let stored = Summaries::unpack(&builder.finish().unwrap(), frames.len()).unwrap();
+        let stored = Summaries::unpack(&builder.finish().unwrap(), frames.len(), true).unwrap();
         let stored = stored.subjects().unwrap();
+        let old = Summaries::unpack(&without_places(&stored), frames.len(), false).unwrap();
+        let old = old.subjects().unwrap();
         // Through a merge as well.
-        let mut merged = SubjectsBuilder::default();
-        (0..frames.len()).for_each(|frame| merged.copy_frame(&stored, frame));
-        let merged = Summaries::unpack(&merged.finish().unwrap(), frames.len()).unwrap();
-        let merged = merged.subjects().unwrap();
+        let merged = [&stored, &old].map(|from| {
+            let mut merged = SubjectsBuilder::default();
+            (0..frames.len()).for_each(|frame| merged.copy_frame(from, frame));
+            Summaries::unpack(&merged.finish().unwrap(), frames.len(), true).unwrap()
+        });
+        let [merged, merged_old] = merged.each_ref().map(|merged| merged.subjects().unwrap());
         let terms = |excluded: bool| -> Vec<String> {
             keys.iter().filter(|k| k.2 == excluded).map(|(key, value, _, star)| format!("{key}={value}{}", if *star && excluded { "*" } else { "" })).collect()
         };
         let filter = Filter::from_terms(&terms(false), &terms(true)).unwrap();
-        for subjects in [&stored, &merged] {
+        for subjects in [&stored, &old, &merged, &merged_old] {
             let candidates = subjects.candidates(&filter);
             for (at, frame) in frames.iter().enumerate() {
-                let holds = frame.iter().any(|(source, kind, action, id, name)| {
+                let reach = candidates.reach(at);
+                for (line, (source, kind, action, id, name)) in (0..).zip(*frame) {
                     let noise = name.len().is_multiple_of(2).then_some(Noise::HealthCheck);
-                    filter.matches(&Matched { source, noise, event: &event(kind, action, id, name).view() })
-                });
-                prop_assert!(!holds || candidates.may_match(at), "{filter} in {frame:?}");
+                    let holds = filter.matches(&Matched { source, noise, event: &event(kind, action, id, name).view() });
+                    prop_assert!(!holds || may_be_at(&reach, line), "{filter} in line {line} of {frame:?}: {reach:?}");
+                }
             }
         }
     }
@@ -76,14 +98,14 @@ fn passes_over_what_cannot_match() {
     }
     builder.end_frame();
     let packed = builder.finish().unwrap();
-    assert!(Summaries::unpack(&packed, 4).unwrap().subjects().is_err(), "about other frames");
-    let summaries = Summaries::unpack(&packed, 3).unwrap();
+    assert!(Summaries::unpack(&packed, 4, true).unwrap().subjects().is_err(), "about other frames");
+    let summaries = Summaries::unpack(&packed, 3, true).unwrap();
     let subjects = summaries.subjects().unwrap();
     let frames = |terms: &[&str]| {
         let terms: Vec<_> = terms.iter().map(|t| (*t).to_owned()).collect();
         let filter = Filter::from_terms(&terms, &[]).unwrap();
         let candidates = subjects.candidates(&filter);
-        [candidates.may_match(0), candidates.may_match(1), candidates.may_match(2), candidates.may_match(99)]
+        [0, 1, 2, 99].map(|frame| candidates.reach(frame) != Reach::Nowhere)
     };
     assert_eq!(frames(&["event=die", "container=api"]), [false, true, false, true], "an unknown frame may hold anything");
     assert_eq!(frames(&["container=0123456789abcdef", "event=die"])[..2], [false, true]);
@@ -92,6 +114,32 @@ fn passes_over_what_cannot_match() {
     assert_eq!(frames(&["event=exec_start: 7"])[..2], [true, false]);
     assert_eq!(frames(&["container=0123999"])[..2], [false, false]);
     let quiet = Filter::from_terms(&[], &["event=exec_*".to_owned(), "container=db".to_owned()]).unwrap();
-    assert!(!subjects.candidates(&quiet).may_match(0), "all noise");
-    assert!(subjects.candidates(&quiet).may_match(1));
+    assert_eq!(subjects.candidates(&quiet).reach(0), Reach::Nowhere, "all noise");
+    assert_ne!(subjects.candidates(&quiet).reach(1), Reach::Nowhere);
+}
+
+#[test]
+fn tells_where_what_incidents_are_searched_for_is() {
+    let mut builder = SubjectsBuilder::default();
+    for n in 0..2000 {
+        let (action, name) = match n {
+            3 | 1500 => ("oom", "db"),
+            300 => ("die", "api"),
+            900 => ("destroy", "api"),
+            _ => ("start", "web"),
+        };
+        builder.add("local", &event("container", action, &format!("{n:08}"), name).view());
+    }
+    builder.end_frame();
+    let summaries = Summaries::unpack(&builder.finish().unwrap(), 1, true).unwrap();
+    let subjects = summaries.subjects().unwrap();
+    let reach = |terms: &[&str]| {
+        let terms: Vec<_> = terms.iter().map(|t| (*t).to_owned()).collect();
+        subjects.candidates(&Filter::from_terms(&terms, &[]).unwrap()).reach(0)
+    };
+    let Reach::At(places) = reach(&["event=die", "container=api"]) else { panic!("known to be in one place") };
+    assert_eq!((places.lines().collect::<Vec<_>>(), places.end()), (vec![300, 301, 302, 303], 304));
+    assert_eq!(reach(&["event=oom"]), Reach::Anywhere, "behind the last place");
+    assert_eq!(reach(&["event=destroy", "container=api"]), Reach::Anywhere, "not one whose places are told");
+    assert_eq!(reach(&["event=oom", "container=api"]), Reach::Nowhere);
 }

@@ -1,0 +1,156 @@
+//! Gathering summaries while a segment is written.
+
+use super::places::{Places, is_telling};
+use super::{MAX_ACTIONS, NAME_BYTES, OTHER_ACTIONS, Row, Seen, Subjects, WORD_BYTES, ZSTD_LEVEL, bincode, cut, cut_action, cut_id};
+use crate::event::EventView;
+use crate::log::LogError;
+use bincode::Options;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// What events happen to: a container, a network, … on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Subject {
+    source: u32,
+    kind: u32,
+    id: String,
+    name: String,
+}
+
+impl Subject {
+    fn row(&self) -> Row<'_> {
+        Row { source: self.source, kind: self.kind, id: &self.id, name: &self.name }
+    }
+}
+
+/// A table of distinct values.
+#[derive(Debug)]
+struct Table<T> {
+    values: Vec<T>,
+    places: HashMap<T, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T: Hash + Eq + Clone> Table<T> {
+    fn place<Q: ?Sized + Hash + Eq + ToOwned<Owned = T>>(&mut self, value: &Q) -> u32
+    where
+        T: std::borrow::Borrow<Q>,
+    {
+        if let Some(place) = self.places.get(value) {
+            return *place;
+        }
+        let place = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.values.push(value.to_owned());
+        self.places.insert(value.to_owned(), place);
+        place
+    }
+}
+
+impl Table<String> {
+    fn texts(&self) -> Vec<&str> {
+        self.values.iter().map(String::as_str).collect()
+    }
+}
+
+/// Gathers summaries while a segment is written.
+#[derive(Debug, Default)]
+pub(in crate::log) struct SubjectsBuilder {
+    sources: Table<String>,
+    kinds: Table<String>,
+    actions: Table<String>,
+    subjects: Table<Subject>,
+    /// The frame under way: its lines so far, and what is in them by subject.
+    lines: u32,
+    frame: BTreeMap<u32, (u64, Places)>,
+    frames: Vec<Vec<(u32, u64, Places)>>,
+}
+
+impl SubjectsBuilder {
+    /// Adds a record to the frame under way.
+    pub(in crate::log::segment) fn add(&mut self, source: &str, event: &EventView<'_>) {
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("").to_owned();
+        let action = text(&event.action);
+        self.add_cut(source, &text(&event.kind), cut_action(&action), &text(&event.actor_id), event.attribute("name").unwrap_or(""));
+    }
+
+    fn add_cut(&mut self, source: &str, kind: &str, action: &str, id: &str, name: &str) {
+        let subject = Subject {
+            source: self.sources.place(cut(source, WORD_BYTES)),
+            kind: self.kinds.place(cut(kind, WORD_BYTES)),
+            id: cut_id(id).to_owned(),
+            name: cut(name, NAME_BYTES).to_owned(),
+        };
+        let bit = self.action_bit(action);
+        let (actions, places) = self.frame.entry(self.subjects.place(&subject)).or_default();
+        *actions |= bit;
+        if is_telling(action) {
+            places.add(self.lines);
+        }
+        self.lines += 1;
+    }
+
+    fn action_bit(&mut self, action: &str) -> u64 {
+        if self.actions.values.len() >= MAX_ACTIONS && !self.actions.places.contains_key(action) {
+            return OTHER_ACTIONS;
+        }
+        1 << self.actions.place(action)
+    }
+
+    /// Ends the frame under way.
+    pub(in crate::log::segment) fn end_frame(&mut self) {
+        let mut before = 0;
+        let delta = |(subject, (actions, places)): (u32, (u64, Places))| {
+            let distance = subject - before;
+            before = subject;
+            (distance, actions, places)
+        };
+        self.lines = 0;
+        self.frames.push(std::mem::take(&mut self.frame).into_iter().map(delta).collect());
+    }
+
+    /// Takes over a whole frame from the summaries of another segment.
+    pub(in crate::log::segment) fn copy_frame(&mut self, from: &Subjects<'_>, frame: usize) {
+        for (subject, actions, places) in from.frame(frame) {
+            let row = Subject {
+                source: self.sources.place(from.sources.get(subject.source as usize).copied().unwrap_or_default()),
+                kind: self.kinds.place(from.kinds.get(subject.kind as usize).copied().unwrap_or_default()),
+                id: subject.id.to_owned(),
+                name: subject.name.to_owned(),
+            };
+            let mut bits = actions & OTHER_ACTIONS;
+            for (at, action) in from.actions.iter().enumerate().take(MAX_ACTIONS) {
+                if actions & (1 << at) != 0 {
+                    bits |= self.action_bit(action);
+                }
+            }
+            let (actions, all) = self.frame.entry(self.subjects.place(&row)).or_default();
+            *actions |= bits;
+            all.extend(places);
+        }
+        self.end_frame();
+    }
+
+    pub(in crate::log::segment) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The stored form.
+    pub(in crate::log::segment) fn finish(self) -> Result<Vec<u8>, LogError> {
+        let subjects = Subjects {
+            sources: self.sources.texts(),
+            kinds: self.kinds.texts(),
+            actions: self.actions.texts(),
+            rows: self.subjects.values.iter().map(Subject::row).collect(),
+            frames: self.frames.iter().map(|frame| frame.iter().map(Seen::from).collect()).collect(),
+        };
+        let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
+        let raw = bincode().serialize(&subjects).map_err(|e| failed(&e))?;
+        zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
+    }
+}

@@ -1,0 +1,73 @@
+//! Where in a frame something is, in a byte each.
+
+/// What incidents are searched for, as `Action` has it. Places of all actions would take more room than the rest of the summaries.
+const TELLING: [&str; 3] = ["die", "oom", "health_status: unhealthy"];
+/// Lines that share a place.
+const STEP: u32 = 4;
+/// The last place: from there on, or somewhere.
+const REST: u8 = u8::MAX;
+/// Places that are not known.
+pub(super) const UNKNOWN: &[u8] = &[REST];
+
+/// Where in a frame may be what passes a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::log) enum Reach {
+    /// It holds nothing.
+    Nowhere,
+    Anywhere,
+    At(Places),
+}
+
+impl Reach {
+    /// With what is at places as they are stored. Without a place, it may be anywhere.
+    pub(super) fn and(self, stored: &[u8]) -> Self {
+        if stored.is_empty() || stored.contains(&REST) {
+            return Self::Anywhere;
+        }
+        let mut places = match self {
+            Self::Anywhere => return Self::Anywhere,
+            Self::Nowhere => Places::default(),
+            Self::At(places) => places,
+        };
+        places.extend(stored);
+        Self::At(places)
+    }
+}
+
+/// Whether places of an action are told.
+pub(super) fn is_telling(action: &str) -> bool {
+    TELLING.contains(&action)
+}
+
+/// Places in a frame, rising, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::log) struct Places(Vec<u8>);
+
+impl Places {
+    /// Adds that of a line, the first of which is 0.
+    pub(super) fn add(&mut self, line: u32) {
+        self.extend(&[u8::try_from(line / STEP).unwrap_or(REST)]);
+    }
+
+    /// Adds places as they are stored.
+    pub(super) fn extend(&mut self, places: &[u8]) {
+        self.0.extend_from_slice(places);
+        self.0.sort_unstable();
+        self.0.dedup();
+    }
+
+    /// As they are stored.
+    pub(super) fn stored(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The lines, of which the first is 0, that stand there.
+    pub(in crate::log::segment) fn lines(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().flat_map(|place| (0..STEP).map(|line| u32::from(*place) * STEP + line))
+    }
+
+    /// How many lines from the first one on these are among.
+    pub(in crate::log) fn end(&self) -> u32 {
+        self.0.last().map_or(0, |last| (u32::from(*last) + 1) * STEP)
+    }
+}
