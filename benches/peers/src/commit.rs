@@ -1,6 +1,6 @@
 //! Durable commits, by store.
 
-use crate::peers::{Commit, SHIPSLOG, STORES};
+use crate::peers::{Commit, OURS, STORES, Store};
 use crate::scratch;
 use crate::support::{RUNS, cpu, median, messages, ms, quantile, records};
 use shipslog::event::Event;
@@ -16,15 +16,18 @@ pub(crate) fn run() {
     let events = messages(20_480);
     let bytes: usize = events.iter().map(|e| e.as_json().len()).sum();
     println!("durable commits: {} messages of {} B on average; medians of {RUNS} alternating runs", events.len(), bytes / events.len());
+    let wanted: Vec<String> = std::env::args().skip(2).collect();
+    let stores: Vec<_> =
+        STORES.iter().filter(|(name, _)| *name == OURS || wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()))).collect();
     for size in [64, 1] {
-        table(&events, size);
+        table(&stores, &events, size);
     }
 }
 
-fn table(events: &[Event], size: usize) {
-    let mut results = STORES.map(|_| (Vec::new(), Vec::new()));
+fn table(stores: &[&Store], events: &[Event], size: usize) {
+    let mut results: Vec<_> = stores.iter().map(|_| (Vec::new(), Vec::new())).collect();
     for _ in 0..RUNS {
-        for ((_, open), (rates, p50s)) in STORES.iter().zip(&mut results) {
+        for ((_, open), (rates, p50s)) in stores.iter().zip(&mut results) {
             let dir = scratch();
             let (rate, p50) = measure(events, size, open(dir.path()));
             rates.push(rate);
@@ -32,10 +35,11 @@ fn table(events: &[Event], size: usize) {
             settle();
         }
     }
-    let medians = results.map(|(rates, p50s)| (median(rates), median(p50s)));
+    let medians: Vec<_> = results.into_iter().map(|(rates, p50s)| (median(rates), median(p50s))).collect();
+    let ours = stores.iter().zip(&medians).find(|((name, _), _)| *name == OURS).map_or(f64::NAN, |(_, (rate, _))| *rate);
     println!("\n{:>20} | events/s | p50 ms | shipslog / it", format!("{size} a commit"));
-    for ((name, _), (rate, p50)) in STORES.iter().zip(medians) {
-        println!("{name:>20} | {rate:>8.0} | {p50:>6.3} | {:.2}", medians[SHIPSLOG].0 / rate);
+    for ((name, _), (rate, p50)) in stores.iter().zip(medians) {
+        println!("{name:>20} | {rate:>8.0} | {p50:>6.3} | {:.2}", ours / rate);
     }
 }
 

@@ -14,13 +14,13 @@ pub(crate) type Commit = Box<dyn FnMut(Vec<NewRecord>)>;
 /// A store's name and how to open it in an empty directory.
 pub(crate) type Store = (&'static str, fn(&Path) -> Commit);
 
-/// shipslog, against which the others are set.
-pub(crate) const SHIPSLOG: usize = 1;
+/// The one against which the others are set.
+pub(crate) const OURS: &str = "shipslog";
 
 /// In the order in which they take turns.
 pub(crate) const STORES: [Store; 9] = [
     ("raw file, fdatasync", raw),
-    ("shipslog", shipslog),
+    (OURS, shipslog),
     ("shipslog, next queued", shipslog_queued),
     ("SQLite, WAL, FULL", |dir| sqlite(dir, false)),
     ("redb, Immediate", |dir| redb(dir, false)),
