@@ -80,20 +80,32 @@ pub(in crate::log) fn pack(lines: &[u8], level: i32) -> Result<Vec<u8>, LogError
 /// Unpacks a frame that lies at the start of `bytes` and hands its lines to `read`, with the bytes that the frame takes. `checked`: the
 /// packed bytes are known to be what was written, so that zstd's own checksum, a seventh of the time, need not be looked at.
 pub(super) fn unpack<T>(bytes: &[u8], checked: bool, read: impl FnOnce(&[u8], usize) -> Result<T, LogError>) -> Result<T, LogError> {
-    // Frames come one after the other on a thread that scans: one buffer serves them all.
-    thread_local!(static SCRATCH: RefCell<(DCtx<'static>, Vec<u8>)> = RefCell::new((DCtx::create(), Vec::new())));
     let packed = zstd_safe::find_frame_compressed_size(bytes).map_err(|_| damaged("is cut off"))?;
     let raw = match zstd_safe::get_frame_content_size(bytes) {
         Ok(Some(raw)) if raw <= MAX_RAW_BYTES as u64 => usize::try_from(raw).map_err(|_| damaged("is too large"))?,
         _ => return Err(damaged("does not tell a sensible size")),
     };
     let frame = bytes.get(..packed).ok_or_else(|| damaged("is cut off"))?;
+    with_scratch(raw, |context, scratch| {
+        context.set_parameter(DParameter::ForceIgnoreChecksum(checked)).map_err(failed)?;
+        let unpacked = context.decompress(scratch, frame).map_err(failed)?;
+        if unpacked == raw { read(scratch, packed) } else { Err(damaged("is of another size than it tells")) }
+    })
+}
+
+fn failed(code: usize) -> LogError {
+    damaged(zstd_safe::get_error_name(code))
+}
+
+/// Hands a decompressor and an empty buffer with room for `raw` bytes to `work`.
+fn with_scratch<T>(raw: usize, work: impl FnOnce(&mut DCtx<'static>, &mut Vec<u8>) -> Result<T, LogError>) -> Result<T, LogError> {
+    // Frames come one after the other on a thread that scans: one buffer serves them all.
+    thread_local!(static SCRATCH: RefCell<(DCtx<'static>, Vec<u8>)> = RefCell::new((DCtx::create(), Vec::new())));
     SCRATCH.with_borrow_mut(|(context, scratch)| {
-        context.set_parameter(DParameter::ForceIgnoreChecksum(checked)).map_err(|_| damaged("has no decompressor"))?;
+        context.reset(ResetDirective::SessionAndParameters).map_err(failed)?;
         scratch.clear();
         scratch.reserve(raw);
-        let unpacked = context.decompress(scratch, frame).map_err(|code| damaged(zstd_safe::get_error_name(code)))?;
-        let result = if unpacked == raw { read(scratch, packed) } else { Err(damaged("is of another size than it tells")) };
+        let result = work(context, scratch);
         if scratch.capacity() > 4 * RAW_BYTES {
             *scratch = Vec::new();
         }
@@ -136,16 +148,10 @@ fn unpack_lines<T>(
     lines: u32,
     read: impl FnOnce(&[u8], &[usize]) -> Result<T, LogError>,
 ) -> Result<T, LogError> {
-    thread_local!(static SCRATCH: RefCell<Option<(DCtx<'static>, Vec<u8>)>> = const { RefCell::new(None) });
-    let failed = |code| damaged(zstd_safe::get_error_name(code));
-    SCRATCH.with_borrow_mut(|slot| {
-        let (context, scratch) = slot.get_or_insert_with(|| (DCtx::create(), Vec::new()));
-        context.reset(ResetDirective::SessionAndParameters).map_err(failed)?;
+    with_scratch(meta.raw as usize, |context, scratch| {
         context.set_parameter(DParameter::ForceIgnoreChecksum(true)).map_err(failed)?;
         // Unpacked to where it is read, in which there is room for the whole frame; else zstd has a buffer of its own and copies.
         context.set_parameter(DParameter::StableOutBuffer(true)).map_err(failed)?;
-        scratch.clear();
-        scratch.reserve(meta.raw as usize);
         let mut out = OutBuffer::around(scratch);
         // Lines are much alike, so that they end about here.
         let share = u64::from(meta.packed) * u64::from(lines) / u64::from(meta.count.max(1));
@@ -168,11 +174,7 @@ fn unpack_lines<T>(
             looked = out.pos();
             given = (given + PACKED_STEP).min(packed.len());
         }
-        let result = read(out.as_slice(), &ends);
-        if scratch.capacity() > 4 * RAW_BYTES {
-            *scratch = Vec::new();
-        }
-        result
+        read(out.as_slice(), &ends)
     })
 }
 

@@ -1,5 +1,6 @@
 //! Live delivery: what a client is sent, and how it gets there.
 
+mod batches;
 mod control;
 pub(super) mod direct;
 pub(super) mod fanout;
