@@ -37,7 +37,7 @@ const ZSTD_LEVEL: i32 = 9;
 /// Frames whose summaries are stored together, so that a read of a short time loads little.
 pub(in crate::log) const CHUNK_FRAMES: usize = 64;
 
-/// A [`Subject`] as it is stored.
+/// What events happen to, as it is stored: a container, a network, … on one host.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Row<'a> {
     source: u32,
