@@ -1,8 +1,11 @@
 //! Stored forms as bytes of unknown origin, for the fuzz targets in `fuzz/`. Not part of any other build.
 
-use super::{Block, LogError, codec, segment::Segment};
+use super::segment::{CHUNK_FRAMES, Reach, Segment};
+use super::{Block, LogError, Scan, codec};
 use crate::cursor::{LogId, Sequence};
+use crate::filter::Filter;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A block in its stored form.
 ///
@@ -28,5 +31,13 @@ pub fn segment(path: &Path) -> Result<Vec<Result<Block, LogError>>, LogError> {
     let segment = Segment::open(path)?;
     let frames = segment.frames();
     let _ = (segment.has_summaries(), segment.index(), segment.packed(frames), segment.first(), segment.last());
+    let filter = Filter::from_terms(&["event=die".to_owned(), "container=web".to_owned()], &[]).unwrap_or_default();
+    let scan = Scan { filter: Arc::new(filter), ..Scan::default() };
+    for (at, frame) in frames.iter().enumerate() {
+        let summaries = segment.summaries(at);
+        let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
+        let reach = subjects.map_or(Reach::Anywhere, |subjects| subjects.candidates(&scan.filter).reach(at % CHUNK_FRAMES));
+        let _ = segment.sift(frame, &reach, &scan);
+    }
     Ok(frames.iter().map(|frame| segment.block(frame)).collect())
 }

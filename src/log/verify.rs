@@ -5,7 +5,7 @@ use super::codec::{self, Header};
 use super::identity::{Identity, Lineage, Watermark};
 use super::line::Line;
 use super::listing::{Listing, ScratchCopy, io};
-use super::segment::Segment;
+use super::segment::{CHUNK_FRAMES, Segment};
 use super::tip::Tip;
 use super::{Block, LogError};
 use crate::cursor::{LogId, Sequence};
@@ -215,7 +215,11 @@ impl Check {
         } else {
             self.chain = None;
         }
+        let mut summaries = None;
         for (at, frame) in segment.frames().iter().enumerate() {
+            if at.is_multiple_of(CHUNK_FRAMES) {
+                summaries = segment.summaries(at);
+            }
             self.begin(frame.first, &format!("the frame at {} of {name}", frame.first));
             match segment.block(frame) {
                 Ok(block) => {
@@ -223,6 +227,15 @@ impl Check {
                     let times = block.sequences().all(|seq| (frame.time.0..=frame.time.1).contains(&block.time(seq)));
                     if !times {
                         self.damage(format!("the index of {name} gives wrong times for the records {} to {}", frame.first, frame.last()));
+                    }
+                    // Where there are none, that has been told.
+                    let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
+                    if subjects.is_some_and(|subjects| !subjects.covers(at % CHUNK_FRAMES, &block)) {
+                        self.damage(format!(
+                            "the summary of the records {} to {} in {name} leaves out some of them: filtered reads miss these",
+                            frame.first,
+                            frame.last()
+                        ));
                     }
                     let stored = index.as_ref().ok().and_then(|index| index.chain_after.get(at).copied());
                     if self.chain.is_some() && stored != Some(after) {

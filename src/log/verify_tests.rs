@@ -4,6 +4,7 @@ use super::codec;
 use super::contract::records;
 use super::kept::Kept;
 use super::pack::Batch;
+use super::segment::tests::leave_out;
 use super::segment::{Segment, SegmentWriter};
 use super::{EmbeddedLog, EventLog, Limits, Report, verify};
 use std::fs;
@@ -101,9 +102,10 @@ async fn one_altered_byte_is_found_even_behind_a_right_checksum() {
 #[tokio::test]
 async fn every_kind_of_damage_is_named() {
     type Hurt = fn(&Path);
-    let cases: [(Hurt, &str); 9] = [
+    let cases: [(Hurt, &str); 10] = [
         (|dir| flip(&segments(dir)[0], 3000), "cannot be read"),
         (|dir| cut(&segments(dir)[0], 40), "no whole index"),
+        (|dir| leave_out(&segments(dir)[0]), "leaves out some of them"),
         (|dir| fs::remove_file(&segments(dir)[0]).unwrap(), "are missing"),
         (|dir| fs::write(dir.join("log/LOG"), "x").unwrap(), "LOG cannot be read"),
         (|dir| fs::remove_file(dir.join("log/LOG")).unwrap(), "LOG is missing"),

@@ -148,6 +148,9 @@ fn unpack_lines<T>(
     lines: u32,
     read: impl FnOnce(&[u8], &[usize]) -> Result<T, LogError>,
 ) -> Result<T, LogError> {
+    if meta.raw as usize > MAX_RAW_BYTES {
+        return Err(damaged("does not have a sensible size"));
+    }
     with_scratch(meta.raw as usize, |context, scratch| {
         context.set_parameter(DParameter::ForceIgnoreChecksum(true)).map_err(failed)?;
         // Unpacked to where it is read, in which there is room for the whole frame; else zstd has a buffer of its own and copies.

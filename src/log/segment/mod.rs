@@ -216,4 +216,4 @@ fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<Ch
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -189,7 +189,50 @@ fn places_that_a_frame_does_not_have_are_damage() {
             .to_string()
             .contains("does not hold the record")
     );
+    assert!(segment.sift(&FrameMeta { count: 300, raw: u32::MAX, ..frame }, &reach, &scan).unwrap_err().to_string().contains("sensible"));
     let beyond = busy(TempDir::new().unwrap().path(), &[vec![("rest", "start"); 250], vec![("web", "die")]].concat());
     let far = beyond.summaries(0).unwrap().subjects().unwrap().candidates(&scan.filter).reach(0);
     assert!(segment.sift(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
+}
+
+/// Puts summaries that tell of next to nothing in the place of a segment's own, with checksums that are right.
+pub(in crate::log) fn leave_out(path: &Path) {
+    let segment = Segment::open(path).unwrap();
+    let index = segment.index().unwrap();
+    let mut builder = subjects::SubjectsBuilder::default();
+    for _ in segment.frames() {
+        builder.add("local", &Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap().view());
+        builder.end_frame();
+    }
+    let end = segment.frames().last().map_or(0, |frame| frame.offset + u64::from(frame.packed));
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes.truncate(usize::try_from(end).unwrap());
+    bytes.extend(index.write(&[builder.finish().unwrap()]).unwrap());
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_a_summary_leaves_out_is_found() {
+    let dir = TempDir::new().unwrap();
+    let records = [vec![("rest", "start"); 900], vec![("web", "die")], vec![("a\\b", "oom"); 9]].concat();
+    let segment = busy(dir.path(), &records);
+    let whole: Vec<_> = segment.frames().iter().map(|frame| segment.block(frame).unwrap()).collect();
+    let covers = |segment: &Segment| {
+        let summaries = segment.summaries(0).unwrap();
+        let subjects = summaries.subjects().unwrap();
+        [0, 1].map(|at| subjects.covers(at, &whole[at]))
+    };
+    assert_eq!(covers(&segment), [true, true]);
+    // In another place of the frame.
+    let moved = [vec![("rest", "start"); 890], vec![("web", "die")], vec![("rest", "start"); 10], vec![("a\\b", "oom"); 9]].concat();
+    assert_eq!(covers(&busy(TempDir::new().unwrap().path(), &moved)), [true, false]);
+    // Another action of the same container.
+    let other = [vec![("rest", "start"); 900], vec![("web", "oom")], vec![("a\\b", "oom"); 9]].concat();
+    assert_eq!(covers(&busy(TempDir::new().unwrap().path(), &other)), [true, false]);
+    // More than there is misleads nobody.
+    let more = [vec![("rest", "start"); 900], vec![("web", "die")], vec![("a\\b", "oom"); 9], vec![("web", "oom")]].concat();
+    assert_eq!(covers(&busy(TempDir::new().unwrap().path(), &more)), [true, true]);
+    let path = segment.path().to_owned();
+    leave_out(&path);
+    assert_eq!(covers(&Segment::open(&path).unwrap()), [false, false]);
 }

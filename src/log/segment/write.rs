@@ -4,7 +4,6 @@ use super::frame::{self, FrameMeta, LINES, RAW_BYTES};
 use super::index::IndexData;
 use super::subjects::{CHUNK_FRAMES, Subjects, SubjectsBuilder};
 use crate::cursor::{LogId, Sequence};
-use crate::event::EventView;
 use crate::log::LogError;
 use crate::log::chain::{self, ChainValue};
 use crate::log::line::Line;
@@ -91,8 +90,7 @@ impl<W: Write> SegmentWriter<W> {
     /// Adds the next record: its line without the line end.
     pub(in crate::log) fn push(&mut self, line: &[u8]) -> Result<(), WriteError> {
         let parts = Line::of(line, self.next);
-        let json = line.get(parts.json()).and_then(|json| std::str::from_utf8(json).ok()).unwrap_or_default();
-        self.subjects.add(&parts.source(), &EventView::parse(json).unwrap_or_default());
+        self.subjects.add_line(line, parts);
         widen(&mut self.time, (parts.time(), parts.time()));
         widen(&mut self.received, (parts.received(), parts.received()));
         self.chain = chain::next(&self.chain, line);

@@ -4,6 +4,7 @@ use super::places::{Places, is_telling};
 use super::{MAX_ACTIONS, NAME_BYTES, OTHER_ACTIONS, Row, Seen, Subjects, WORD_BYTES, ZSTD_LEVEL, bincode, cut, cut_action, cut_id};
 use crate::event::EventView;
 use crate::log::LogError;
+use crate::log::line::Line;
 use bincode::Options;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -72,6 +73,12 @@ pub(in crate::log) struct SubjectsBuilder {
 }
 
 impl SubjectsBuilder {
+    /// Adds a record's line to the frame under way.
+    pub(in crate::log::segment) fn add_line(&mut self, line: &[u8], parts: Line<'_>) {
+        let json = line.get(parts.json()).and_then(|json| std::str::from_utf8(json).ok()).unwrap_or_default();
+        self.add(&parts.source(), &EventView::parse(json).unwrap_or_default());
+    }
+
     /// Adds a record to the frame under way.
     pub(in crate::log::segment) fn add(&mut self, source: &str, event: &EventView<'_>) {
         let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("").to_owned();
@@ -140,17 +147,21 @@ impl SubjectsBuilder {
         self.frames.len()
     }
 
-    /// The stored form.
-    pub(in crate::log::segment) fn finish(self) -> Result<Vec<u8>, LogError> {
-        let subjects = Subjects {
+    /// What has been gathered of frames that have ended.
+    pub(super) fn subjects(&self) -> Subjects<'_> {
+        Subjects {
             sources: self.sources.texts(),
             kinds: self.kinds.texts(),
             actions: self.actions.texts(),
             rows: self.subjects.values.iter().map(Subject::row).collect(),
             frames: self.frames.iter().map(|frame| frame.iter().map(Seen::from).collect()).collect(),
-        };
+        }
+    }
+
+    /// The stored form.
+    pub(in crate::log::segment) fn finish(self) -> Result<Vec<u8>, LogError> {
         let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
-        let raw = bincode().serialize(&subjects).map_err(|e| failed(&e))?;
+        let raw = bincode().serialize(&self.subjects()).map_err(|e| failed(&e))?;
         zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
     }
 }

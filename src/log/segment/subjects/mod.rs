@@ -7,6 +7,7 @@
 //! Of what incidents are searched for, a summary also tells where in the frame it is (places.rs): unpacking ends there.
 
 mod build;
+mod check;
 mod places;
 
 use crate::filter::{Filter, Glimpse, Key};

@@ -34,6 +34,11 @@ impl Reach {
     }
 }
 
+/// Whether whoever looks at the places `told` comes by those that were `found`.
+pub(super) fn cover(told: &[u8], found: &[u8]) -> bool {
+    told.is_empty() || told.contains(&REST) || found.iter().all(|place| told.contains(place))
+}
+
 /// Whether places of an action are told.
 pub(super) fn is_telling(action: &str) -> bool {
     TELLING.contains(&action)
