@@ -29,6 +29,7 @@ mod segment;
 mod shelf;
 mod sift;
 mod tip;
+mod together;
 mod unfinished;
 mod verify;
 mod writer;

@@ -1,15 +1,15 @@
 //! Reading from the shelf: from memory where possible, else from segments and tips on disk.
 
 use super::index::IndexEntry;
-use super::segment::{FrameMeta, Reach, Segment};
+use super::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment};
 use super::shelf::{Shelf, State};
 use super::tip::Tip;
+use super::together::together;
 use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Index entries that one read looks at, at most.
 const MAX_LOOK: usize = 16_384;
@@ -203,7 +203,7 @@ impl Shelf {
     /// Reads frames of segments in the order given until the byte limit is reached.
     fn read_frames<'a>(
         &self,
-        frames: impl Iterator<Item = (&'a Arc<Segment>, usize)>,
+        frames: impl Iterator<Item = (&'a Arc<Segment>, usize)> + Clone,
         start: Sequence,
         scan: &Scan,
         up: bool,
@@ -217,6 +217,9 @@ impl Shelf {
             (None, true) => (scan.max_bytes, scan.max_bytes),
         };
         let mut frames = frames.take(MAX_LOOK);
+        if ahead.is_some() {
+            self.judge_together(frames.clone(), scan);
+        }
         let (mut kept, mut looked) = (0, 0);
         loop {
             let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
@@ -241,6 +244,17 @@ impl Shelf {
             if bytes == 0 || kept >= scan.max_bytes || looked >= most {
                 return Ok(chunk);
             }
+        }
+    }
+
+    /// Looks into the first summaries that a read needs on all processors; that takes as long as a part of the unpacking.
+    fn judge_together<'a>(&self, frames: impl Iterator<Item = (&'a Arc<Segment>, usize)>, scan: &Scan) {
+        let meet = |(segment, at): &(&'a Arc<Segment>, usize)| segment.frames().get(*at).is_some_and(|frame| meets(frame, &scan.time));
+        let first = frames.skip_while(|frame| !meet(frame)).take(CHUNK_FRAMES).filter(meet);
+        let mut chunks: Vec<_> = first.map(|(segment, at)| (segment, at / CHUNK_FRAMES)).collect();
+        chunks.dedup_by(|(a, at), (b, before)| Arc::ptr_eq(a, b) && at == before);
+        if chunks.len() > 1 {
+            together(&chunks, |(segment, chunk)| self.reach(segment, chunk * CHUNK_FRAMES, &scan.filter));
         }
     }
 
@@ -355,24 +369,6 @@ impl Shelf {
             }
         }
     }
-}
-
-/// Does the same for each item, on all processors. The calling thread begins at once, since waking others takes as long as a part of the work.
-fn together<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    if items.len() < 2 {
-        return items.iter().map(work).collect();
-    }
-    let (next, done): (_, Vec<_>) = (AtomicUsize::new(0), items.iter().map(|_| OnceLock::new()).collect());
-    let run = || {
-        while let Some((item, done)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| items.get(at).zip(done.get(at))) {
-            let _ = done.set(work(item));
-        }
-    };
-    rayon::in_place_scope(|scope| {
-        (1..rayon::current_num_threads().min(items.len())).for_each(|_| scope.spawn(|_| run()));
-        run();
-    });
-    done.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// Whether a frame may hold a record whose own time is in `range`. Event times do not rise with the sequence, so nothing
