@@ -1,12 +1,10 @@
 //! What the embedded log adds to the contract: it comes back.
 
-use super::chain::CHAIN_START;
 use super::contract::{self, read_all, records};
-use super::segment::{self, Segment, SegmentWriter};
 use super::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Tips of a few records, so that most of a log is in segments, which are merged at once.
@@ -353,45 +351,4 @@ async fn a_kill_in_the_first_start_leaves_a_log_that_opens() {
     let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
     assert_eq!((recovery, log.bounds().log), (CLEAN, id));
     assert_eq!(log.append(records(1..=1)).await.unwrap(), 1..=1);
-}
-
-/// Records came faster than they could be packed well.
-#[tokio::test]
-async fn what_was_packed_in_haste_is_packed_again_when_it_is_quiet() {
-    let dir = TempDir::new().unwrap();
-    let limits = Limits { tip_records: 400, merge_after: Duration::from_millis(1), ..Limits::default() };
-    let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
-    log.append(records(1..=400)).await.unwrap();
-    let path = dir.path().join("log/00000000000000000001.jsonl.zst");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !path.exists() {
-        assert!(Instant::now() < deadline, "the tip is full and is not sealed");
-        log.append(Vec::new()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    log.append(records(401..=401)).await.unwrap();
-    let before = read_all(&log, 0, &Scan::default()).await;
-    log.close().await.unwrap();
-    drop_and_wait(log, dir.path()).await;
-
-    let well = Segment::open(&path).unwrap();
-    let mut writer = SegmentWriter::new(Vec::new(), well.log(), 1, CHAIN_START, segment::LEVEL);
-    writer.hurry(true);
-    let block = well.block(&well.frames()[0]).unwrap();
-    for seq in block.sequences() {
-        writer.push(&block.line(seq, false)).unwrap();
-    }
-    fs::write(&path, writer.finish().unwrap().0).unwrap();
-    let hasty = Segment::open(&path).unwrap();
-    assert!(hasty.is_hasty() && !well.is_hasty() && hasty.bytes() > well.bytes());
-
-    let (log, recovery) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
-    assert_eq!(recovery, CLEAN);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Segment::open(&path).unwrap().is_hasty() {
-        assert!(Instant::now() < deadline, "it is quiet, and the segment is not packed again");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    assert_eq!(path.metadata().unwrap().len(), well.bytes());
-    assert_eq!(read_all(&log, 0, &Scan::default()).await, before);
 }

@@ -43,6 +43,8 @@ mod embedded_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod repack_tests;
+#[cfg(test)]
 mod verify_tests;
 
 pub use block::Block;

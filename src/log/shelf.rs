@@ -22,8 +22,11 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Memory for summaries of segments that filtered reads have looked at.
 const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Chunks of summaries whose verdict for a filter is kept; 64 bytes each.
+/// Chunks of summaries whose verdict for a filter is kept; about 2 KB each, 8 at most.
 const JUDGED_CHUNKS: usize = 512;
+
+/// A segment, and the place of a chunk of summaries in it.
+type Chunked = (u64, usize);
 
 /// The readers' side of an embedded log.
 #[derive(Debug)]
@@ -36,9 +39,9 @@ pub(super) struct Shelf {
     /// Held by the filtered read that unpacks several frames at once.
     pub(super) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
-    summaries: Cache<(Sequence, Sequence), Arc<Summaries>, Weights>,
-    /// Which frames of a chunk of summaries may hold something that passes a filter: a filtered read comes back to a chunk again and again.
-    judged: Cache<(Sequence, Sequence, Arc<Filter>), Arc<[Reach]>>,
+    summaries: Cache<Chunked, Arc<Summaries>, Weights>,
+    /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read comes back to a chunk again and again.
+    judged: Cache<(Chunked, Arc<Filter>), Arc<[Reach]>>,
     pub(super) lock: Lock,
 }
 
@@ -266,16 +269,13 @@ impl Shelf {
 
     /// The same for each frame of the chunk in which `frame` lies.
     fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[Reach]>> {
-        let chunk = frame / CHUNK_FRAMES;
-        let frames = segment.frames();
-        let first = frames.get(chunk * CHUNK_FRAMES)?.first;
-        let last = frames.get(((chunk + 1) * CHUNK_FRAMES).min(frames.len()) - 1)?.last();
+        let chunk = (segment.id(), frame / CHUNK_FRAMES);
         let judge = || {
-            let summaries = self.summaries.get_or_insert_with(&(first, last), || segment.summaries(frame).map(Arc::new).ok_or(()))?;
+            let summaries = self.summaries.get_or_insert_with(&chunk, || segment.summaries(frame).map(Arc::new).ok_or(()))?;
             let subjects = summaries.subjects().map_err(|_| ())?;
             let candidates = subjects.candidates(filter);
             Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.reach(frame)).collect())
         };
-        self.judged.get_or_insert_with(&(first, last, Arc::clone(filter)), judge).ok()
+        self.judged.get_or_insert_with(&(chunk, Arc::clone(filter)), judge).ok()
     }
 }

@@ -40,15 +40,16 @@ impl FrameMeta {
         self.packed
     }
 
-    /// Bytes of its lines as far as something reaches, about.
+    /// Bytes that are read and unpacked for what is in reach, about.
     pub(in crate::log) fn raw_bytes(&self, reach: &Reach) -> usize {
         let lines = match reach {
-            Reach::Nowhere => 0,
+            Reach::Nowhere => return 0,
             Reach::Anywhere => self.count,
             Reach::At(places) => places.end().min(self.count),
         };
         let bytes = u64::from(self.raw) * u64::from(lines) / u64::from(self.count.max(1));
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+        // All that is packed is read and checked.
+        usize::try_from(bytes + u64::from(self.packed)).unwrap_or(usize::MAX)
     }
 
     /// Sequence of the last record.

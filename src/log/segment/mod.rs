@@ -23,13 +23,17 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Segments opened so far.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 /// How a segment's file ends.
 pub(super) const SUFFIX: &str = ".jsonl.zst";
 
 /// An open segment. The file stays readable through this handle when it is removed or replaced.
 #[derive(Debug)]
 pub(super) struct Segment {
+    id: u64,
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -70,7 +74,13 @@ impl Segment {
         };
         let time = index.frames.iter().map(|f| f.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
         let IndexData { log, received, hasty, frames, .. } = index;
-        Ok(Self { path: path.to_owned(), file, bytes, log, received, time, hasty, frames, chunks })
+        let id = OPENED.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, path: path.to_owned(), file, bytes, log, received, time, hasty, frames, chunks })
+    }
+
+    /// Tells it from all that this process has opened: one with the same records may have other frames.
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
     /// Where it lies.

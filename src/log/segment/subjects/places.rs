@@ -4,6 +4,8 @@
 const TELLING: [&str; 3] = ["die", "oom", "health_status: unhealthy"];
 /// Lines that share a place.
 const STEP: u32 = 4;
+/// Where a filter's places in a frame are more, they are most of it.
+const MANY: usize = 48;
 /// The last place: from there on, or somewhere.
 const REST: u8 = u8::MAX;
 /// Places that are not known.
@@ -30,7 +32,7 @@ impl Reach {
             Self::At(places) => places,
         };
         places.extend(stored);
-        Self::At(places)
+        if places.0.len() > MANY { Self::Anywhere } else { Self::At(places) }
     }
 }
 
