@@ -5,6 +5,7 @@ mod v2_segments;
 mod v3_journal;
 mod v4_noise;
 mod v5_chain;
+mod v6_marks;
 
 use crate::log::LogError;
 use std::path::Path;
@@ -13,12 +14,13 @@ use std::path::Path;
 type Step = fn(&Path) -> Result<(), LogError>;
 
 /// All steps in order. The first one made format 1.
-const STEPS: [(u32, Step); 5] = [
+const STEPS: [(u32, Step); 6] = [
     (v1_initial::FORMAT, v1_initial::up),
     (v2_segments::FORMAT, v2_segments::up),
     (v3_journal::FORMAT, v3_journal::up),
     (v4_noise::FORMAT, v4_noise::up),
     (v5_chain::FORMAT, v5_chain::up),
+    (v6_marks::FORMAT, v6_marks::up),
 ];
 
 /// Brings the directory `dir` from `format` to the newest one, step by step.

@@ -8,23 +8,29 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 mod edit;
 mod fields;
+mod marks;
 mod noise;
+mod own;
 mod wire;
 
 pub use fields::Fields;
 use fields::PlainFields;
+pub use marks::Marks;
 pub use noise::{Noise, UnknownNoise};
+pub use own::shortened;
 pub(crate) use wire::LineWriter;
 pub use wire::{Record, write_line};
 
 /// `Type` of the records that the recorder writes about itself.
 pub const RECORDER_TYPE: &str = "recorder";
+/// Longest message that is kept whole, in bytes; of a longer one the head is kept, marked as cut. Also the bound of the recorder's own.
+pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
 /// One Docker message, exactly as the daemon sent it: one JSON object on one line.
 ///
@@ -36,7 +42,7 @@ pub struct Event {
     json: Arc<str>,
     /// Where the fields lie that are needed for storing, found when it was first parsed. `None`: not plainly in the text.
     plain: Option<PlainFields>,
-    noise: Option<Noise>,
+    marks: Marks,
 }
 
 /// Why a line is not an event.
@@ -61,22 +67,7 @@ impl Event {
         let view = EventView::parse(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
         let plain = PlainFields::of(&view, text);
         let json = if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], " ").into() } else { text.into() };
-        Ok(Self { json, plain, noise: None })
-    }
-
-    /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that reads
-    /// events reads it. Attribute order is kept.
-    pub fn recorder(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timestamp) -> Self {
-        let mut json = String::with_capacity(256);
-        let _ = write!(json, r#"{{"Type":"{RECORDER_TYPE}","Action":{},"Actor":{{"ID":{},"Attributes":{{"#, quote(action), quote(actor_id));
-        for (i, (key, value)) in attributes.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            let _ = write!(json, "{comma}{}:{}", quote(key), quote(value));
-        }
-        let seconds = time.nanos().div_euclid(1_000_000_000);
-        let _ = write!(json, r#"}}}},"scope":"local","time":{seconds},"timeNano":{}}}"#, time.nanos());
-        let plain = EventView::parse(&json).ok().and_then(|view| PlainFields::of(&view, &json));
-        Self { json: json.into(), plain, noise: None }
+        Ok(Self { json, plain, marks: Marks::default() })
     }
 
     /// The verbatim JSON.

@@ -16,6 +16,6 @@ impl Event {
         }
         json.push_str(self.json.get(from..).unwrap_or_default());
         let plain = EventView::parse(&json).ok().and_then(|view| PlainFields::of(&view, &json));
-        Self { json: json.into(), plain, noise: self.noise }
+        Self { json: json.into(), plain, marks: self.marks }
     }
 }

@@ -1,6 +1,5 @@
 //! Records that say nothing by themselves, marked so that readers can fold them.
 
-use super::Event;
 use std::fmt;
 use std::str::FromStr;
 
@@ -55,19 +54,6 @@ impl FromStr for Noise {
 
     fn from_str(text: &str) -> Result<Self, UnknownNoise> {
         Self::ALL.into_iter().find(|noise| noise.name() == text).ok_or(UnknownNoise)
-    }
-}
-
-impl Event {
-    /// What kind of noise it is; goes with the event up to the record that holds it.
-    pub fn noise(&self) -> Option<Noise> {
-        self.noise
-    }
-
-    /// The same message with another mark.
-    #[must_use]
-    pub fn marked(self, noise: Option<Noise>) -> Self {
-        Self { noise, ..self }
     }
 }
 

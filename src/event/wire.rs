@@ -1,6 +1,6 @@
 //! The wire form of a record (API.md 2): one line of JSON around the message.
 
-use super::{Event, Noise, quote};
+use super::{Event, Marks, quote};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
 use std::fmt::Write as _;
@@ -25,15 +25,15 @@ impl Record {
     /// The record as every route shows it (API.md 2): one line of JSON, without the line end.
     pub fn to_line(&self, log: LogId) -> String {
         let mut line = String::with_capacity(self.event.as_json().len() + 192);
-        let (cursor, from) = (log.cursor(self.seq).to_string(), (&*self.source, self.event.noise()));
+        let (cursor, from) = (log.cursor(self.seq).to_string(), (&*self.source, self.event.marks()));
         LineWriter::default().write(&mut line, &cursor, self.seq, (self.time, self.received), from, self.event.as_json());
         line
     }
 }
 
-/// Appends the wire form of a record that is no noise to `out`, from its parts.
+/// Appends the wire form of a record without marks to `out`, from its parts.
 pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
-    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, (time, received), (source, None), event_json);
+    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, (time, received), (source, Marks::default()), event_json);
 }
 
 /// Writes the wire form of record after record. What neighbours have in common is made into text once.
@@ -59,7 +59,7 @@ impl LineWriter {
         cursor: &str,
         seq: Sequence,
         (time, received): (Timestamp, Timestamp),
-        (source, noise): (&str, Option<Noise>),
+        (source, marks): (&str, Marks),
         event_json: &str,
     ) {
         if self.source != source {
@@ -74,9 +74,7 @@ impl LineWriter {
         self.write_time(out, 1, received);
         out.push_str(r#"","source":"#);
         out.push_str(&self.quoted);
-        if let Some(noise) = noise {
-            let _ = write!(out, r#","noise":"{noise}""#);
-        }
+        marks.write(out);
         out.push_str(r#","event":"#);
         out.push_str(event_json);
         out.push('}');
@@ -100,6 +98,7 @@ const NANOS: i64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::Noise;
     use super::*;
 
     #[test]
@@ -108,15 +107,16 @@ mod tests {
         let mut writer = LineWriter::default();
         for (seq, nanos) in (9..).zip([0, -1, 1, 1_795_344_577_148_160_810, 1_795_344_577_000_000_000, i64::MAX, i64::MIN, -1_000_000_000])
         {
-            for (source, noise) in [("a", None), ("b\"c", None), ("b\"c", Some(Noise::HealthCheck)), ("a", None)] {
+            let marked = Marks { noise: Some(Noise::HealthCheck), cut: Some(2_000_000), foreign: true };
+            for (source, marks) in [("a", Marks::default()), ("b\"c", Marks::default()), ("b\"c", marked), ("a", Marks::default())] {
                 let (time, received) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 0x55));
                 let mut line = String::new();
-                writer.write(&mut line, &log.cursor(seq).to_string(), seq, (time, received), (source, noise), "{}");
-                let noise = noise.map_or("", |_| r#","noise":"healthcheck""#);
+                writer.write(&mut line, &log.cursor(seq).to_string(), seq, (time, received), (source, marks), "{}");
+                let marks = if marks == marked { r#","noise":"healthcheck","cut":{"bytes":2000000},"foreign":true"# } else { "" };
                 let source = quote(source);
                 let cursor = log.cursor(seq);
                 let plain = format!(
-                    r#"{{"id":"{cursor}","seq":{seq},"time":"{time}","received":"{received}","source":{source}{noise},"event":{{}}}}"#
+                    r#"{{"id":"{cursor}","seq":{seq},"time":"{time}","received":"{received}","source":{source}{marks},"event":{{}}}}"#
                 );
                 assert_eq!(line, plain);
             }

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 /// Longer lines are skipped to their end and reported as [`Line::TooLong`].
-pub const MAX_LINE_BYTES: usize = 1 << 20;
+pub const MAX_LINE_BYTES: usize = crate::event::MAX_EVENT_BYTES;
 /// A sample shows at most this many characters.
 pub const SAMPLE_CHARS: usize = 200;
 /// Enough bytes for [`SAMPLE_CHARS`] characters of UTF-8.

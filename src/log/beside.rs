@@ -51,7 +51,7 @@ impl Work {
                 time: record.event.fields().time.unwrap_or(received),
                 received,
                 source: &record.source,
-                noise: record.event.noise(),
+                marks: record.event.marks(),
                 json: record.event.as_json(),
             });
             chain::next(&chain, line.as_bytes())

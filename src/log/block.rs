@@ -3,7 +3,7 @@
 use super::LogError;
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, EventView, LineWriter, Noise, Record};
+use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ pub(super) struct BlockRecord<'a> {
     pub(super) time: Timestamp,
     pub(super) received: Timestamp,
     pub(super) source: &'a str,
-    pub(super) noise: Option<Noise>,
+    pub(super) marks: Marks,
     pub(super) json: &'a str,
 }
 
@@ -74,7 +74,7 @@ impl BlockBuilder {
         self.frames.push_str(&self.cursor);
         self.frames.push_str(BEFORE_LINE);
         let line = self.frames.len();
-        self.lines.write(&mut self.frames, &self.cursor, seq, (record.time, record.received), (record.source, record.noise), record.json);
+        self.lines.write(&mut self.frames, &self.cursor, seq, (record.time, record.received), (record.source, record.marks), record.json);
         let end = self.frames.len();
         self.frames.push_str(FRAME_END);
         self.starts.push(offset(self.frames.len()));
@@ -200,7 +200,7 @@ impl Block {
     /// The record, on its own.
     pub fn record(&self, seq: Sequence) -> Option<Record> {
         let line = self.parts(seq)?;
-        let event = Event::from_line(self.json(seq).as_bytes()).ok()?.marked(line.noise());
+        let event = Event::from_line(self.json(seq).as_bytes()).ok()?.with_marks(line.marks());
         Some(Record { seq, time: line.time(), received: line.received(), source: line.source().into(), event })
     }
 
@@ -221,7 +221,12 @@ impl Block {
 
     /// What kind of noise the record is.
     pub fn noise(&self, seq: Sequence) -> Option<Noise> {
-        self.parts(seq).and_then(Line::noise)
+        self.parts(seq).map(Line::marks).and_then(|marks| marks.noise)
+    }
+
+    /// The record's marks.
+    pub fn marks(&self, seq: Sequence) -> Marks {
+        self.parts(seq).map(Line::marks).unwrap_or_default()
     }
 
     /// The fields of the message.
@@ -322,7 +327,7 @@ mod tests {
         let mut lines = String::new();
         for n in 95..=1005 {
             let (json, time) = (format!(r#"{{"n":{n}}}"#), Timestamp::from_nanos(n));
-            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "a\"b", noise: None, json: &json }));
+            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "a\"b", marks: Marks::default(), json: &json }));
             lines.push('\n');
         }
         let (built, read) = (builder.finish(), Block::from_lines(95, lines.as_bytes()).unwrap());

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
-pub(super) const LOG_FORMAT: u32 = 5;
+pub(super) const LOG_FORMAT: u32 = 6;
 /// How many sequences are reserved at a time.
 pub(super) const RESERVE: u64 = 65_536;
 

@@ -7,12 +7,13 @@ use super::line::Line;
 use super::listing::{create_private_dir, io};
 use super::segment::{self, LEVEL, SegmentWriter, WriteError};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, Record, UnknownNoise};
+use crate::event::{Event, Marks, Record, UnknownNoise};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fs::{self, File};
 use std::io::{BufRead, BufWriter, Read as _};
+use std::num::NonZeroU64;
 use std::path::Path;
 
 /// What came in.
@@ -41,8 +42,17 @@ struct AnyRecord<'a> {
     received: String,
     source: String,
     noise: Option<String>,
+    cut: Option<CutMark>,
+    #[serde(default)]
+    foreign: bool,
     #[serde(borrow)]
     event: &'a RawValue,
+}
+
+/// The mark of a message of which a part was kept.
+#[derive(Deserialize)]
+struct CutMark {
+    bytes: NonZeroU64,
 }
 
 /// Makes a log in `data_dir` from lines of JSON. `progress` is told the number of records so far.
@@ -222,8 +232,14 @@ fn canonical(text: &[u8]) -> Result<(Cursor, Vec<u8>), LogError> {
     // Another tool has written it anew: the envelope is put in order, the message stays as it is.
     let time = |text: &str| Timestamp::parse(text, Timestamp::MIN).map_err(|e| refuse(&e));
     let noise = record.noise.as_deref().map(str::parse).transpose().map_err(|e: UnknownNoise| refuse(&e))?;
-    let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?.marked(noise);
-    let record =
-        Record { seq: cursor.seq, time: time(&record.time)?, received: time(&record.received)?, source: record.source.into(), event };
+    let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?;
+    let marks = Marks { noise, cut: record.cut.map(|cut| cut.bytes.get()), foreign: record.foreign };
+    let record = Record {
+        seq: cursor.seq,
+        time: time(&record.time)?,
+        received: time(&record.received)?,
+        source: record.source.into(),
+        event: event.with_marks(marks),
+    };
     Ok((cursor, record.to_line(LogId::with_prefix(cursor.log)).into_bytes()))
 }

@@ -177,9 +177,9 @@ impl Journal {
         let mut rest = vec![0; usize::try_from(end.saturating_sub(at)).unwrap_or_default()];
         let read = read_up_to(&self.file, &mut rest, at).map_err(io("cannot read", &self.path))?;
         rest.truncate(read);
-        let [a, b, c] = codec::BLOCK_FORMATS;
-        let formats = memchr::memchr3_iter(a, b, c, &rest);
-        for offset in formats.filter(|offset| rest.get(offset + 1) == Some(&0)) {
+        let is_start = |bytes: &[u8]| matches!(bytes, [format, 0] if codec::BLOCK_FORMATS.contains(format));
+        let starts = rest.windows(2).enumerate().filter(|(_, bytes)| is_start(bytes));
+        for (offset, _) in starts {
             let plausible = rest.get(offset..).and_then(|rest| Header::read(rest.get(..HEADER_BYTES)?).ok());
             if plausible.is_some_and(|header| header.first > last)
                 && let Some(entry) = self.read(at + offset as u64, end)?.filter(fits)
@@ -246,7 +246,18 @@ mod tests {
         let mut encoder = Encoder::default();
         for n in 0..count {
             let json = format!("{{\"n\":{}}}", first + n);
-            let record = StoredRecord { time: 1, received: 1, source: "", kind: "", action: "", actor_id: "", json: &json, noise: 0 };
+            let record = StoredRecord {
+                time: 1,
+                received: 1,
+                source: "",
+                kind: "",
+                action: "",
+                actor_id: "",
+                json: &json,
+                noise: 0,
+                cut: 0,
+                foreign: false,
+            };
             encoder.push(&record).unwrap();
         }
         encoder.compress().unwrap().finish(first, CHAIN_START, usize::MAX).unwrap().1

@@ -2,7 +2,7 @@
 
 use super::LogError;
 use crate::cursor::Sequence;
-use crate::event::Noise;
+use crate::event::Marks;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,7 +16,6 @@ const BEFORE_SEQ: &str = r#"","seq":"#;
 const BEFORE_TIME: &str = r#","time":""#;
 const BEFORE_RECEIVED: &str = r#"","received":""#;
 const BEFORE_SOURCE: &str = r#"","source":"#;
-const BEFORE_NOISE: &str = r#","noise":""#;
 const BEFORE_EVENT: &str = r#","event":"#;
 
 /// Where the time stands in a line whose sequence has `digits` digits.
@@ -95,25 +94,21 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The mark that may stand behind the source, and where it ends.
-    fn mark(self) -> (Option<Noise>, usize) {
+    /// The marks that may stand after the source, and where they end.
+    fn marks_and_end(self) -> (Marks, usize) {
         let end = self.source_text().end;
-        let mark = self.bytes.get(end..).and_then(|rest| rest.strip_prefix(BEFORE_NOISE.as_bytes()));
-        let text = mark.and_then(|mark| mark.get(..memchr::memchr(b'"', mark)?));
-        match text.and_then(|text| std::str::from_utf8(text).ok()?.parse::<Noise>().ok()) {
-            Some(noise) => (Some(noise), end + BEFORE_NOISE.len() + noise.name().len() + 1),
-            None => (None, end),
-        }
+        let (marks, bytes) = self.bytes.get(end..).map(Marks::read).unwrap_or_default();
+        (marks, end + bytes)
     }
 
-    /// What kind of noise the record is.
-    pub(super) fn noise(self) -> Option<Noise> {
-        self.mark().0
+    /// The record's marks.
+    pub(super) fn marks(self) -> Marks {
+        self.marks_and_end().0
     }
 
     /// Where the message stands.
     pub(super) fn json(self) -> Range<usize> {
-        self.mark().1 + BEFORE_EVENT.len()..self.bytes.len().saturating_sub(1)
+        self.marks_and_end().1 + BEFORE_EVENT.len()..self.bytes.len().saturating_sub(1)
     }
 
     /// Looks at everything that the other methods rely on. For lines that come from outside this log.
@@ -135,7 +130,7 @@ impl<'a> Line<'a> {
                 .is_some()
             && is(source.start - BEFORE_SOURCE.len(), BEFORE_SOURCE)
             && !source.is_empty()
-            && is(self.mark().1, BEFORE_EVENT)
+            && is(self.marks_and_end().1, BEFORE_EVENT)
             && self.bytes.last() == Some(&b'}')
             && self.bytes.get(json).is_some_and(|json| crate::event::Event::from_line(json).is_ok_and(|e| e.as_json().as_bytes() == json));
         if fits {
@@ -150,18 +145,19 @@ impl<'a> Line<'a> {
 mod tests {
     use super::*;
     use crate::cursor::LogId;
-    use crate::event::{Event, Record, write_line};
+    use crate::event::{Event, Noise, Record, write_line};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn finds_what_was_written(seq in any::<u64>(), time in any::<i64>(), received in any::<i64>(), source in ".{0,8}", text in ".{0,8}", marked in any::<bool>()) {
+        fn finds_what_was_written(seq in any::<u64>(), time in any::<i64>(), received in any::<i64>(), source in ".{0,8}", text in ".{0,8}", marked in any::<bool>(), cut in 0u64..3, foreign in any::<bool>()) {
             let json = serde_json::json!({ "x": text }).to_string();
             let mut out = String::new();
             let (time, received) = (Timestamp::from_nanos(time), Timestamp::from_nanos(received));
             let log = LogId::random();
-            if marked {
-                let event = Event::from_line(json.as_bytes()).unwrap().marked(Some(Noise::HealthCheck));
+            let marks = Marks { noise: marked.then_some(Noise::HealthCheck), cut: Some(cut << 20).filter(|_| cut > 0), foreign };
+            if marks != Marks::default() {
+                let event = Event::from_line(json.as_bytes()).unwrap().with_marks(marks);
                 out = Record { seq, time, received, source: source.as_str().into(), event }.to_line(log);
             } else {
                 write_line(&mut out, log, seq, time, received, &source, &json);
@@ -170,7 +166,7 @@ mod tests {
             prop_assert_eq!(line.cursor().to_vec(), log.cursor(seq).to_string().into_bytes());
             prop_assert_eq!((line.time(), line.received()), (time, received));
             prop_assert_eq!(line.source(), source);
-            prop_assert_eq!(line.noise(), marked.then_some(Noise::HealthCheck));
+            prop_assert_eq!(line.marks(), marks);
             prop_assert_eq!(&out[line.json()], json);
             prop_assert!(line.check(seq).is_ok());
             prop_assert!(line.check(seq ^ 1).is_err());

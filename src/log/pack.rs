@@ -69,7 +69,7 @@ impl Batch {
     pub(super) fn compress(&self, cut: &Cut) -> Result<Compressed, LogError> {
         let mut encoder = Encoder::with_capacity(cut.bytes);
         for (record, received) in self.records(cut) {
-            let fields = record.event.fields();
+            let (fields, marks) = (record.event.fields(), record.event.marks());
             encoder.push(&StoredRecord {
                 time: fields.time.unwrap_or(received).nanos(),
                 received: received.nanos(),
@@ -78,7 +78,9 @@ impl Batch {
                 action: &fields.action,
                 actor_id: &fields.actor_id,
                 json: record.event.as_json(),
-                noise: Noise::code(record.event.noise()),
+                noise: Noise::code(marks.noise),
+                cut: marks.cut.unwrap_or(0),
+                foreign: marks.foreign,
             })?;
         }
         encoder.compress()

@@ -134,7 +134,7 @@ fn sequence(line: &[u8]) -> Option<Sequence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, Noise};
+    use crate::event::{Event, Marks, Noise};
     use crate::filter::Filter;
     use crate::log::block::{BlockBuilder, BlockRecord};
     use crate::time::Timestamp;
@@ -152,7 +152,13 @@ mod tests {
             let event = Event::from_line(json.to_string().as_bytes()).unwrap();
             let time = Timestamp::from_nanos(i64::try_from(n).unwrap());
             let noise = n.is_multiple_of(5).then_some(Noise::HealthCheck);
-            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "local", noise, json: event.as_json() }));
+            lines.push_str(builder.push(&BlockRecord {
+                time,
+                received: time,
+                source: "local",
+                marks: Marks { noise, ..Marks::default() },
+                json: event.as_json(),
+            }));
             lines.push('\n');
         }
         lines

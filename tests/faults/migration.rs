@@ -12,6 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// What the program of this tree writes.
+const LOG_FORMAT: u64 = 6;
+
 /// A log as a released program of an older format left it.
 fn unpack(fixture: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
@@ -84,7 +87,7 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
                     *left.entry(format(dir.path())).or_default() += 1;
                 }
                 let found = lines(dir.path(), &about);
-                assert_eq!(format(dir.path()), 5, "{about}");
+                assert_eq!(format(dir.path()), LOG_FORMAT, "{about}");
                 for (seq, line) in &records {
                     assert_eq!(found.get(seq), Some(line), "{about}: record {seq}");
                 }
@@ -100,6 +103,6 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
             reached.insert(call, (opening, kills, nth));
         }
         eprintln!("{fixture}: kills while it opens, all, and the call they got to: {reached:?}; formats that those left: {left:?}");
-        assert!(left.contains_key(&from) && left.contains_key(&5), "kills before the migration and behind it: {left:?}");
+        assert!(left.contains_key(&from) && left.contains_key(&LOG_FORMAT), "kills before the migration and behind it: {left:?}");
     }
 }

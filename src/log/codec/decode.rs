@@ -1,8 +1,7 @@
 //! Out of the stored form.
 
-use super::{BLOCK_FORMAT_WITHOUT_NOISE, Header, StoredRecord, StoredRecord1, bincode, check, damaged};
+use super::{BLOCK_FORMAT, BLOCK_FORMAT_WITHOUT_NOISE, Header, StoredRecord, StoredRecord1, StoredRecord3, bincode, check, damaged};
 use crate::cursor::{LogId, Sequence};
-use crate::event::Noise;
 use crate::log::block::{Block, BlockBuilder, BlockRecord};
 use crate::log::{LogError, Scan};
 use crate::time::Timestamp;
@@ -47,14 +46,15 @@ fn read(value: &[u8], mut give: impl FnMut(&Header, Sequence, &BlockRecord<'_>))
     let mut rest = raw.as_slice();
     for seq in header.first..=header.last() {
         let record: StoredRecord<'_> = match header.format {
+            BLOCK_FORMAT => read_record(&mut rest)?,
             BLOCK_FORMAT_WITHOUT_NOISE => read_record::<StoredRecord1<'_>>(&mut rest)?.into(),
-            _ => read_record(&mut rest)?,
+            _ => read_record::<StoredRecord3<'_>>(&mut rest)?.into(),
         };
         let record = BlockRecord {
             time: Timestamp::from_nanos(record.time),
             received: Timestamp::from_nanos(record.received),
             source: record.source,
-            noise: Noise::from_code(record.noise).map_err(|_| damaged("a record with a mark that does not exist"))?,
+            marks: record.marks()?,
             json: record.json,
         };
         give(&header, seq, &record);
@@ -90,7 +90,7 @@ mod tests {
             let mut encoder = Encoder::default();
             for (time, name) in (0..).zip(&names) {
                 let json = serde_json::json!({"Type": "container", "Action": "die", "Actor": {"Attributes": {"name": name}}}).to_string();
-                let record = StoredRecord { time, received: 1, source: "local", kind: "", action: "", actor_id: "", json: &json, noise: 0 };
+                let record = StoredRecord { time, received: 1, source: "local", kind: "", action: "", actor_id: "", json: &json, noise: 0, cut: 0, foreign: false };
                 encoder.push(&record).unwrap();
             }
             let (header, value) = encoder.compress().unwrap().finish(7, CHAIN_START, 24 * 1024).unwrap();

@@ -1,4 +1,4 @@
-//! The stored form of a block, format 3: a fixed header, then zstd of bincode records.
+//! The stored form of a block, format 4: a fixed header, then zstd of bincode records.
 //!
 //! ```text
 //! offset  0 format u8 · flags u8 · parts u16 · count u32 · first sequence u64
@@ -8,9 +8,9 @@
 //! offset 120 crc32 u32 over everything before it and the packed bytes behind it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still read: 1 has no
-//! `noise` in its records, and both have the chain value after where 3 has zeros. It is not known yet when a block is written: hashing goes
-//! on while the disk syncs. It stands in the block behind, or follows from the records.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still read: 3 and 2 know
+//! no mark but `noise`, 1 knows none, and 2 and 1 have the chain value after the block where 4 and 3 have zeros. That value is not known yet
+//! when a block is written, since hashing goes on while the disk syncs. The next block has it, or it follows from the records.
 
 mod decode;
 
@@ -19,19 +19,22 @@ pub(super) use decode::{decode, sift};
 use super::LogError;
 use super::chain::ChainValue;
 use crate::cursor::{MAX_SEQUENCE, Sequence};
+use crate::event::{Marks, Noise};
 use crate::time::Timestamp;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
 /// Format number in the first byte of each block that is written.
-pub(super) const BLOCK_FORMAT: u8 = 3;
+pub(super) const BLOCK_FORMAT: u8 = 4;
+/// Of blocks that a log of format 5 wrote.
+const BLOCK_FORMAT_NOISE_ONLY: u8 = 3;
 /// Of blocks that a log of format 4 wrote.
 const BLOCK_FORMAT_WITH_CHAIN: u8 = 2;
 /// Of blocks that a log of format 3 or older wrote.
 const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
 /// All of them.
-pub(super) const BLOCK_FORMATS: [u8; 3] = [BLOCK_FORMAT, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
+pub(super) const BLOCK_FORMATS: [u8; 4] = [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
 /// Bytes before the packed records.
 pub(super) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES` and one
@@ -57,7 +60,7 @@ pub(super) struct Header {
     pub(super) crc: u32,
 }
 
-/// One record as formats 2 and 3 store it. `action` and `actor_id` stand beside the message so that later filters need not
+/// One record as format 4 stores it. `action` and `actor_id` stand beside the message so that later filters need not
 /// parse it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredRecord<'a> {
@@ -70,6 +73,36 @@ pub(super) struct StoredRecord<'a> {
     pub(super) json: &'a str,
     /// [`crate::event::Noise::code`].
     pub(super) noise: u8,
+    /// Bytes of a message of which a part was kept; 0 for one that was kept whole.
+    pub(super) cut: u64,
+    pub(super) foreign: bool,
+}
+
+impl StoredRecord<'_> {
+    fn marks(&self) -> Result<Marks, LogError> {
+        let noise = Noise::from_code(self.noise).map_err(|_| damaged("a record with a mark that does not exist"))?;
+        Ok(Marks { noise, cut: Some(self.cut).filter(|bytes| *bytes != 0), foreign: self.foreign })
+    }
+}
+
+/// One record as formats 2 and 3 stored it.
+#[derive(Serialize, Deserialize)]
+struct StoredRecord3<'a> {
+    time: i64,
+    received: i64,
+    source: &'a str,
+    kind: &'a str,
+    action: &'a str,
+    actor_id: &'a str,
+    json: &'a str,
+    noise: u8,
+}
+
+impl<'a> From<StoredRecord3<'a>> for StoredRecord<'a> {
+    fn from(old: StoredRecord3<'a>) -> Self {
+        let StoredRecord3 { time, received, source, kind, action, actor_id, json, noise } = old;
+        Self { time, received, source, kind, action, actor_id, json, noise, cut: 0, foreign: false }
+    }
 }
 
 /// One record as format 1 stored it.
@@ -87,7 +120,7 @@ struct StoredRecord1<'a> {
 impl<'a> From<StoredRecord1<'a>> for StoredRecord<'a> {
     fn from(old: StoredRecord1<'a>) -> Self {
         let StoredRecord1 { time, received, source, kind, action, actor_id, json } = old;
-        Self { time, received, source, kind, action, actor_id, json, noise: 0 }
+        Self { time, received, source, kind, action, actor_id, json, noise: 0, cut: 0, foreign: false }
     }
 }
 
@@ -228,7 +261,7 @@ impl Header {
             raw_bytes: u32::from_be_bytes(take(&mut rest)?),
             packed_bytes: u32::from_be_bytes(take(&mut rest)?),
             chain_before: take(&mut rest)?,
-            chain_after: Some(take(&mut rest)?).filter(|_| format != BLOCK_FORMAT),
+            chain_after: Some(take(&mut rest)?).filter(|_| [BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE].contains(&format)),
             crc: u32::from_be_bytes(take(&mut rest)?),
         };
         // A record takes more than a byte.

@@ -1,11 +1,15 @@
 use super::*;
 use crate::cursor::LogId;
-use crate::event::Noise;
+use crate::event::{Marks, Noise};
 use crate::log::Block;
 use proptest::prelude::*;
 
 fn noise(text: &str) -> Option<Noise> {
     text.len().is_multiple_of(2).then_some(Noise::HealthCheck)
+}
+
+fn cut(text: &str) -> u64 {
+    text.len() as u64 % 3 * (1 << 20)
 }
 
 fn encode(records: &[(i64, i64, String)], first: Sequence) -> (Header, Vec<u8>) {
@@ -21,6 +25,8 @@ fn encode(records: &[(i64, i64, String)], first: Sequence) -> (Header, Vec<u8>) 
             actor_id: "i",
             json: &json,
             noise: Noise::code(noise(text)),
+            cut: cut(text),
+            foreign: text.len().is_multiple_of(5),
         };
         encoder.push(&record).unwrap();
     }
@@ -42,7 +48,8 @@ proptest! {
             prop_assert_eq!(block.time(seq).nanos(), *time);
             prop_assert_eq!(block.received(seq).nanos(), *received);
             prop_assert_eq!(block.source(seq), "local");
-            prop_assert_eq!(block.noise(seq), noise(text));
+            let marks = Marks { noise: noise(text), cut: Some(cut(text)).filter(|bytes| *bytes > 0), foreign: text.len().is_multiple_of(5) };
+            prop_assert_eq!(block.marks(seq), marks);
             let line = block.record(seq).unwrap().to_line(log);
             prop_assert_eq!(block.line(seq, false), line.clone());
             prop_assert_eq!(block.frames(seq, seq), format!("id: {}\ndata: {line}\n\n", log.cursor(seq)));
