@@ -71,7 +71,7 @@ pub fn shortened(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
     if text.len() <= max {
         return text.into();
     }
-    let start = text.get(..text.floor_char_boundary(max)).unwrap_or_default();
+    let start = (0..=max).rev().find_map(|end| text.get(..end)).unwrap_or_default();
     format!("{start}…[cut, {} bytes]", text.len()).into()
 }
 

@@ -156,11 +156,11 @@ mod tests {
             let (time, received) = (Timestamp::from_nanos(time), Timestamp::from_nanos(received));
             let log = LogId::random();
             let marks = Marks { noise: marked.then_some(Noise::HealthCheck), cut: Some(cut << 20).filter(|_| cut > 0), foreign };
-            if marks != Marks::default() {
+            if marks == Marks::default() {
+                write_line(&mut out, log, seq, time, received, &source, &json);
+            } else {
                 let event = Event::from_line(json.as_bytes()).unwrap().with_marks(marks);
                 out = Record { seq, time, received, source: source.as_str().into(), event }.to_line(log);
-            } else {
-                write_line(&mut out, log, seq, time, received, &source, &json);
             }
             let line = Line::of(out.as_bytes(), seq);
             prop_assert_eq!(line.cursor().to_vec(), log.cursor(seq).to_string().into_bytes());
