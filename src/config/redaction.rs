@@ -5,7 +5,7 @@ use crate::redact::{MAX_GLOBS, Rule, Rules};
 
 /// `--redact` that redacts nothing.
 const NONE: &str = "none";
-const ACCEPTED: &str = "exec-command, secret-name, url-password, private-key, or none alone";
+const ACCEPTED: &str = "exec-command, secret-name, url-password, private-key, secret-value, or none alone";
 const ACCEPTED_GLOBS: &str = "names of attributes, at most 100, in which * stands for anything";
 
 /// What is taken out of events.

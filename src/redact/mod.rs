@@ -1,15 +1,19 @@
 //! Redaction: secrets are taken out of a message before anything keeps it, and it shows that they were.
 //!
-//! Only the values that a rule names are replaced, by `[redacted]` and the rule's name; every other byte of the message stays as Docker sent it.
+//! Only the values that a rule names, or the secret parts of them, are replaced, by `[redacted]` and the rule's name; every other byte of the
+//! message stays as Docker sent it. docs/redaction.md shows for each form what is taken and what is not; a test reads it.
 //!
 //! | rule | what is replaced |
 //! |---|---|
 //! | `exec-command` | the command behind `exec_create: `, `exec_start: `, `exec_detach: `, `exec_die: ` in `Action` and in its older name, `status` |
 //! | `secret-name` | attributes whose name says so (`names.rs`) |
-//! | `url-password` | the password in `scheme://user:password@host`, wherever in an attribute (`url.rs`) |
-//! | `private-key` | attributes with a private key in PEM |
+//! | `url-password` | the password in `scheme://user:password@host`, or the token in its place, wherever in an attribute (`url.rs`) |
+//! | `private-key` | a private key in PEM, as text or in base64 (`known.rs`) |
+//! | `secret-value` | what a text gives to a secret's name (`assigned.rs`), and tokens, addresses and hashes of a known form (`known.rs`) |
 //! | `attribute:GLOB` | attributes that the user has named |
 
+mod assigned;
+mod known;
 mod names;
 mod rules;
 mod url;
@@ -30,27 +34,41 @@ const MALFORMED_SAMPLE: &str = "malformed-sample";
 /// What every replacement begins with.
 pub const REDACTED: &str = "[redacted]";
 
-/// Without one of these, in any case, a message has nothing for the default rules. A letter behind `\u` may be part of any of them.
-const TRIGGERS: [&str; 16] = [
+/// Without one of these, or the beginning of a known form, in any case, a message has nothing for the default rules. A letter after `\u` may be
+/// part of any of them.
+const TRIGGERS: [&str; 28] = [
     r"\u",
     "exec_create: ",
     "exec_start: ",
     "exec_detach: ",
     "exec_die: ",
-    "password",
-    "passwd",
+    "pass",
     "phrase",
     "pwd",
+    "pw",
     "secret",
     "token",
-    "credential",
+    "cred",
     "basic",
+    "auth",
+    "jwt",
+    "bearer",
+    "dsn",
+    "webhook",
+    "conn",
     "key",
+    "-u ",
+    "-user ",
+    "cookie",
+    "@tcp",
+    "@unix",
+    PEM,
     ":/",
     r":\/",
 ];
 /// From this one on they mean nothing in a message without an `@`.
-const FIRST_URL_TRIGGER: usize = 14;
+const FIRST_URL_TRIGGER: usize = 26;
+const PEM: &str = "-----BEGIN ";
 
 /// Takes secrets out of messages.
 #[derive(Debug)]
@@ -79,7 +97,7 @@ impl Redactor {
         // The longest piece of a glob that looks the same in JSON; a glob without one could mean any name.
         let pieces: Option<Vec<&str>> = attributes.iter().map(|(glob, _)| glob.plain_piece()).collect();
         let triggers = pieces.and_then(|pieces| {
-            let patterns = TRIGGERS.into_iter().chain(pieces);
+            let patterns = TRIGGERS.iter().copied().chain(known::triggers()).chain(pieces);
             AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok()
         });
         Self { rules, attributes, except, triggers }
@@ -130,5 +148,17 @@ fn replacement(rule: &str) -> String {
     format!("{REDACTED} ({rule})")
 }
 
+/// How `text` begins: at most so many bytes.
+fn head(text: &str, max: usize) -> &str {
+    (0..=max.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// How `text` ends: at most so many bytes.
+fn tail(text: &str, max: usize) -> &str {
+    (text.len().saturating_sub(max)..=text.len()).find_map(|from| text.get(from..)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod documented_tests;
 #[cfg(test)]
 mod tests;

@@ -15,13 +15,15 @@ pub enum Rule {
     SecretName,
     /// Passwords in URLs.
     UrlPassword,
-    /// Private keys in PEM.
+    /// Private keys in PEM, as text or in base64.
     PrivateKey,
+    /// Secrets in the middle of a value: given to a secret's name, or of a known form.
+    SecretValue,
 }
 
 impl Rule {
     /// All of them: the default.
-    pub const ALL: [Self; 4] = [Self::ExecCommand, Self::SecretName, Self::UrlPassword, Self::PrivateKey];
+    pub const ALL: [Self; 5] = [Self::ExecCommand, Self::SecretName, Self::UrlPassword, Self::PrivateKey, Self::SecretValue];
 
     /// As it is written in settings and in replacements.
     pub fn name(self) -> &'static str {
@@ -30,13 +32,14 @@ impl Rule {
             Self::SecretName => "secret-name",
             Self::UrlPassword => "url-password",
             Self::PrivateKey => "private-key",
+            Self::SecretValue => "secret-value",
         }
     }
 }
 
 /// No rule has this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no such rule; use exec-command, secret-name, url-password or private-key")]
+#[error("no such rule; use exec-command, secret-name, url-password, private-key or secret-value")]
 pub struct UnknownRule;
 
 impl FromStr for Rule {
@@ -54,7 +57,7 @@ pub struct Rules {
     pub rules: BTreeSet<Rule>,
     /// More names of attributes; `*` stands for anything.
     pub attributes: Vec<String>,
-    /// Names that `secret-name` and `url-password` leave alone.
+    /// Names that all rules but `private-key` leave alone.
     pub except: Vec<String>,
 }
 

@@ -1,7 +1,8 @@
 //! Where in a message the secrets lie. Values are slices of the message, so that their places are known.
 
+use super::names::Says;
 use super::rules::Rule;
-use super::{KEPT_ATTRIBUTES, REDACTED, Redactor, names, replacement, url};
+use super::{KEPT_ATTRIBUTES, Redactor, assigned, known, names, replacement, url};
 use crate::event::quote;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -15,8 +16,8 @@ const EXEC: [&str; 4] = ["exec_create", "exec_start", "exec_detach", "exec_die"]
 const MAX_DEPTH: usize = 8;
 /// Stands for the name of a rule where a value was too deep to be looked at.
 const TOO_DEEP: &str = "too-deep";
-const BEGIN: &str = "-----BEGIN ";
-const PRIVATE_KEY: &str = "PRIVATE KEY";
+/// Fewer characters than this are no secret address, nor a secret without structure.
+const OPAQUE_CHARS: usize = 12;
 
 /// A value's place in the message, and the JSON to put there.
 pub(super) type Edit = (Range<usize>, String);
@@ -79,10 +80,50 @@ impl<'a> Walk<'a> {
             return self.replace(value, &replacement(rule));
         }
         let excepted = excepted || redactor.except.iter().any(|glob| glob.matches(&lower));
-        if !excepted && redactor.rules.has(Rule::SecretName) && names::look_secret(&name) {
-            return self.replace(value, &replacement(Rule::SecretName.name()));
+        if !excepted
+            && redactor.rules.has(Rule::SecretName)
+            && let Some(says) = names::says(&name)
+            && self.named(says, value)
+        {
+            return;
         }
         self.value(value, excepted, depth);
+    }
+
+    /// Replaces what a name says is a secret; `false`: only parts of it may be one.
+    fn named(&mut self, says: Says, value: &'a RawValue) -> bool {
+        let shown = text(value);
+        let is_switch = matches!(value.get(), "true" | "false") || (says == Says::Perhaps && assigned::is_switch(&shown));
+        if is_switch || assigned::is_reference(&shown) {
+            return true;
+        }
+        if says == Says::Leads {
+            return value.get().starts_with('"') && self.leads(value, &shown);
+        }
+        self.replace(value, &replacement(Rule::SecretName.name()));
+        true
+    }
+
+    /// Of an address that leads to something the host stays.
+    fn leads(&mut self, value: &RawValue, shown: &str) -> bool {
+        if !found(self.redactor, shown, true).is_empty() {
+            return false;
+        }
+        let Some((scheme, rest)) = shown.split_once("://") else {
+            // `host=db user=x` has its own names.
+            let is_opaque = !shown.contains(['=', '@', ' ', '/']) && shown.len() >= OPAQUE_CHARS;
+            if is_opaque {
+                self.replace(value, &replacement(Rule::SecretName.name()));
+            }
+            return is_opaque;
+        };
+        let host = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (host, path) = rest.split_at_checked(host).unwrap_or((rest, ""));
+        let is_secret = path.len() >= OPAQUE_CHARS && path.bytes().any(|b| b.is_ascii_digit()) && !scheme.contains("sql");
+        if is_secret {
+            self.replace(value, &format!("{scheme}://{host}/{}", replacement(Rule::SecretName.name())));
+        }
+        is_secret
     }
 
     fn value(&mut self, value: &'a RawValue, excepted: bool, depth: usize) {
@@ -106,37 +147,47 @@ impl<'a> Walk<'a> {
     }
 
     fn string(&mut self, value: &RawValue, excepted: bool) {
-        let rules = &self.redactor.rules;
         let text = text(value);
-        if rules.has(Rule::PrivateKey) && holds_private_key(&text) {
-            return self.replace(value, &replacement(Rule::PrivateKey.name()));
-        }
-        if excepted || !rules.has(Rule::UrlPassword) {
-            return;
-        }
-        let passwords = url::passwords(&text);
-        if passwords.is_empty() {
+        let secrets = found(self.redactor, &text, !excepted);
+        if secrets.is_empty() {
             return;
         }
         let mut redacted = String::with_capacity(text.len());
         let mut from = 0;
-        for password in passwords {
-            redacted.push_str(text.get(from..password.start).unwrap_or_default());
-            redacted.push_str(&replacement(Rule::UrlPassword.name()));
-            from = password.end;
+        for (secret, rule) in secrets {
+            redacted.push_str(text.get(from..secret.start).unwrap_or_default());
+            redacted.push_str(&replacement(rule.name()));
+            from = secret.end;
         }
-        redacted.push_str(text.get(from..).unwrap_or(REDACTED));
+        redacted.push_str(text.get(from..).unwrap_or_default());
         self.replace(value, &redacted);
     }
 }
 
-/// `-----BEGIN EC PRIVATE KEY-----` and its relatives.
-fn holds_private_key(text: &str) -> bool {
-    text.match_indices(BEGIN).any(|(at, _)| {
-        let label = text.get(at + BEGIN.len()..).unwrap_or_default();
-        let end = label.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ')).unwrap_or(label.len());
-        label.get(..end).is_some_and(|label| label.contains(PRIVATE_KEY))
-    })
+/// Where in a text the secrets lie, in order and apart, and by which rule; `all`: not only private keys.
+fn found(redactor: &Redactor, text: &str, all: bool) -> Vec<(Range<usize>, Rule)> {
+    let has = |rule| redactor.rules.has(rule) && (all || rule == Rule::PrivateKey);
+    let mut found: Vec<(Range<usize>, Rule)> = Vec::new();
+    if has(Rule::PrivateKey) {
+        found.extend(known::private_keys(text).map(|range| (range, Rule::PrivateKey)));
+        found.extend(known::private_keys_in_base64(text).into_iter().map(|range| (range, Rule::PrivateKey)));
+    }
+    if has(Rule::UrlPassword) {
+        found.extend(url::passwords(text).into_iter().map(|range| (range, Rule::UrlPassword)));
+    }
+    if has(Rule::SecretValue) {
+        found.extend(assigned::values(text).into_iter().chain(known::secrets(text)).map(|range| (range, Rule::SecretValue)));
+    }
+    // Of those that overlap the first one counts, and takes what the others reach beyond it.
+    found.sort_by_key(|(range, _)| range.start);
+    let mut apart: Vec<(Range<usize>, Rule)> = Vec::with_capacity(found.len());
+    for (range, rule) in found {
+        match apart.last_mut() {
+            Some((last, _)) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => apart.push((range, rule)),
+        }
+    }
+    apart
 }
 
 /// The text of a JSON string. Halves of surrogate pairs, which serde takes for an error and Docker never sends, become replacement characters; what is
