@@ -1,6 +1,6 @@
 //! shipslog: the black box for Docker hosts.
 //!
-//! Floors, imports point down only (ARCHITECTURE.md; `tests/tidy.rs` enforces it):
+//! Floors, imports point down only (ARCHITECTURE.md; `tests/tidy` enforces it):
 //!
 //! | floor | modules |
 //! |---|---|
