@@ -13,6 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// No child is at work for so long, under strace either.
+const LONGEST_LIFE: Duration = Duration::from_secs(180);
+
 /// What a child is to do; passed on in the environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -111,6 +114,12 @@ fn say(text: &str) {
 #[test]
 fn child() {
     let Some(plan) = Plan::from_env() else { return };
+    // Whoever waits for what it says then sees it end.
+    std::thread::spawn(|| {
+        std::thread::sleep(LONGEST_LIFE);
+        say(&format!("\nstuck: not at its end after {LONGEST_LIFE:?}\n"));
+        std::process::abort();
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(work(plan));
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 fn shipslog(args: &[&str]) -> Output {
-    Command::new(BIN).args(args).env_remove("SHIPSLOG_DATA_DIR").output().unwrap()
+    crate::dockerd::Background::start(Command::new(BIN).args(args).env_remove("SHIPSLOG_DATA_DIR")).wait()
 }
 
 fn text(output: &Output) -> String {

@@ -1,6 +1,7 @@
 //! Garbage on every route and flag: the answer says what was wrong, and nothing else is disturbed.
 
-use crate::support::{BIN, Ship, Sse};
+use crate::dockerd::Background;
+use crate::support::{BIN, Ship, Sse, within};
 use std::process::Command;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +52,7 @@ async fn every_route_says_what_was_wrong() {
     }
     for path in ["/api/v1/stream", "/api/v1/events", "/api/v1/export", "/api/v1/stats", "/metrics", "/readyz", "/healthz", "/", "/compare"]
     {
-        let response = reqwest::Client::new().post(format!("{}{path}", ship.url)).send().await.unwrap();
+        let response = crate::support::client().post(format!("{}{path}", ship.url)).send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD"), "{path}");
     }
 }
@@ -62,7 +63,7 @@ async fn raw(ship: &Ship, request: &[u8]) -> String {
     // The server may answer and close before it has read everything.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    let _ = within("an answer and its end", stream.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -167,7 +168,7 @@ fn every_flag_says_what_was_wrong() {
         (vec!["healthcheck", "--url", "http://127.0.0.1:1"], "cannot reach shipslog"),
         (vec!["query", "--url", "not a url"], "not a url"),
     ] {
-        let output = Command::new(BIN).args(&args).env_remove("SHIPSLOG_URL").output().unwrap();
+        let output = Background::start(Command::new(BIN).args(&args).env_remove("SHIPSLOG_URL")).wait();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && stderr.contains(message), "{args:?}: {} {stderr}", output.status);
         assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
@@ -178,7 +179,7 @@ fn every_flag_says_what_was_wrong() {
 #[test]
 fn a_second_recorder_on_the_same_data_is_refused() {
     let (dir, _ship) = without_docker();
-    let output = Command::new(BIN).args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path()).output().unwrap();
+    let output = Background::start(Command::new(BIN).args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path())).wait();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another shipslog"));
 }

@@ -5,8 +5,7 @@ mod replay;
 
 use crate::dockerd::Background;
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{BIN, Ship, docker_line, sequence, wait_for};
-use std::io::{BufRead, BufReader};
+use crate::support::{BIN, Ship, docker_line, first_line, sequence, wait_for};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -294,8 +293,7 @@ async fn a_reader_that_has_seen_enough_is_no_failure() {
         ["query -o json", "query", "query -o docker", "tail --since oldest -o json", "tail --since oldest --follow -o json", "export"]
     {
         let mut child = shipslog(&ship.url, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let first = first_line(child.stdout.take().unwrap(), child.id(), line);
         assert!(first.ends_with('\n') && first.len() > 10, "{line}: {first}");
         let mut child = Background::adopt(child);
         // Nothing but the next event tells a follower that nobody listens any more.

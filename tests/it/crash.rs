@@ -3,7 +3,7 @@
 //! `SHIPSLOG_KILLS` sets the number of rounds (200), `SHIPSLOG_SEED` repeats a run.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{Ship, assert_dense, assert_holes_are_told, docker_line, environment, sequence};
+use crate::support::{Ship, assert_dense, assert_holes_are_told, docker_line, environment, sequence, within};
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
@@ -31,7 +31,7 @@ impl Seen {
 
 /// Reads a stream until the server dies, from where any reader got to before.
 async fn read_sse(url: String, seen: Arc<Seen>, cursor: Option<String>) {
-    let Ok(mut response) = reqwest::Client::new().get(format!("{url}/api/v1/stream?since=oldest")).headers(header(cursor)).send().await
+    let Ok(mut response) = crate::support::client().get(format!("{url}/api/v1/stream?since=oldest")).headers(header(cursor)).send().await
     else {
         return;
     };
@@ -95,12 +95,13 @@ async fn nothing_that_was_seen_is_ever_lost() {
         tokio::time::sleep(Duration::from_millis(random.random_range(0..120))).await;
         ship.kill();
         for reader in readers {
-            reader.await.unwrap_or_else(|e| panic!("round {round}, SHIPSLOG_SEED={seed}: {e}"));
+            let ended = within("a reader to see the end of a program that was killed", reader).await;
+            ended.unwrap_or_else(|e| panic!("round {round}, SHIPSLOG_SEED={seed}: {e}"));
         }
         ship.restart();
     }
     emitting.abort();
-    let _ = emitting.await;
+    let _ = within("the emitting task to end", emitting).await;
     let all = emitted.load(Ordering::Relaxed);
     let last = format!("job-{}\"", all - 1);
     let stored = crate::support::wait_for("the last event", async || {

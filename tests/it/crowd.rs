@@ -133,7 +133,8 @@ async fn story(launcher: &[&str]) {
     assert!(sent >= SLOW / 2, "they did dawdle: {sent} bytes");
     drop(stalled);
     wait_for("a new client to be served", async || {
-        let asked = tokio::time::timeout(Duration::from_secs(5), reqwest::get(format!("{}/healthz", ship.url))).await;
+        let asked =
+            tokio::time::timeout(Duration::from_secs(5), crate::support::client().get(format!("{}/healthz", ship.url)).send()).await;
         matches!(asked, Ok(Ok(response)) if response.status() == 200).then_some(())
     })
     .await;

@@ -154,7 +154,7 @@ async fn check(url: &str, from: Ipv4Addr, log: &dyn EventLog, fault: &(Vec<u8>, 
         }
     }
     let get = async |path: String| {
-        let response = reqwest::get(format!("{url}{path}")).await.unwrap();
+        let response = crate::support::client().get(format!("{url}{path}")).send().await.unwrap();
         let status = response.status().as_u16();
         let problem = response.headers()["content-type"] == "application/problem+json";
         assert_eq!(problem, status != 200, "{path:.100}");

@@ -1,7 +1,7 @@
 //! TLS, HTTP/2, unix sockets, tokens, origins and caps: who gets in, and how.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{BIN, PATIENCE, Ship, Sse, docker_line, is_record, sequence, wait_for};
+use crate::support::{BIN, PATIENCE, Ship, Sse, docker_line, is_record, sequence, wait_for, within};
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn certify(dir: &Path) -> reqwest::Certificate {
 
 fn trusting(certificate: reqwest::Certificate) -> reqwest::ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().tls_certs_only([certificate])
+    reqwest::Client::builder().read_timeout(PATIENCE).tls_certs_only([certificate])
 }
 
 /// A program that records a fake daemon behind TLS, and the daemon.
@@ -38,7 +38,7 @@ async fn secured(dir: &TempDir, extra: &[&str]) -> (FakeDaemon, Ship, reqwest::C
 }
 
 fn shipslog(args: &[&str]) -> Output {
-    Command::new(BIN).args(args).env_remove("SHIPSLOG_URL").output().unwrap()
+    crate::dockerd::Background::start(Command::new(BIN).args(args).env_remove("SHIPSLOG_URL")).wait()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn twenty_streams_share_one_http2_connection() {
     for stream in &mut streams {
         let mut last = 0;
         while last < 103 {
-            let event = stream.next().await.unwrap().unwrap();
+            let event = within("an event", stream.next()).await.unwrap().unwrap();
             if event.event == "message" {
                 assert_eq!(sequence(&event.data), last + 1);
                 last += 1;
@@ -131,7 +131,7 @@ async fn a_unix_socket_serves_streams_and_the_cli() {
 
 /// A client without patience for redirects, which the tests look at.
 fn plain() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    reqwest::Client::builder().read_timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,7 +181,7 @@ async fn only_who_has_a_token_gets_in() {
     let stream = get("/api/v1/stream?since=oldest").header("Cookie", session).send().await.unwrap();
     assert_eq!(stream.status(), 200);
     let mut events = Box::pin(stream.bytes_stream().eventsource());
-    assert_eq!(events.next().await.unwrap().unwrap().event, "hello");
+    assert_eq!(within("an event", events.next()).await.unwrap().unwrap().event, "hello");
 
     // The CLI.
     let query = |token: &Path| shipslog(&["query", "--url", &ship.url, "--token-file", token.to_str().unwrap(), "-o", "json"]);
@@ -195,7 +195,7 @@ async fn only_who_has_a_token_gets_in() {
     wait_for("the old token to end", gone).await;
     assert_eq!(get("/api/v1/events").header("Cookie", session).send().await.unwrap().status(), 401);
     assert!(query(&file).status.success());
-    while events.next().await.is_some_and(|event| event.is_ok()) {}
+    while within("the end of a stream whose token is gone", events.next()).await.is_some_and(|event| event.is_ok()) {}
     let mut again = Sse::of(get("/api/v1/stream").bearer_auth("a-completely-different-token").send().await.unwrap());
     daemon.emit(&docker_line("container", "start", 1));
     again.read_until(|event| event.data.contains("job-1")).await;

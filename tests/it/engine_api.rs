@@ -57,7 +57,7 @@ struct Lines {
 
 impl Lines {
     async fn open(url: &str, path: &str) -> Self {
-        let response = reqwest::get(format!("{url}{path}")).await.unwrap();
+        let response = crate::support::client().get(format!("{url}{path}")).send().await.unwrap();
         assert_eq!((response.status().as_u16(), kind(&response)), (200, "application/json".to_owned()), "{path}");
         Self { response, buffer: Vec::new() }
     }
@@ -102,7 +102,7 @@ fn kind(response: &Response) -> String {
 }
 
 async fn ask(ship: &Ship, method: Method, path: &str) -> Response {
-    reqwest::Client::new().request(method, format!("{}{path}", ship.url)).send().await.unwrap()
+    crate::support::client().request(method, format!("{}{path}", ship.url)).send().await.unwrap()
 }
 
 /// Status and message of an error, as Docker's clients read it.

@@ -215,7 +215,8 @@ async fn nasty_events_pass_through_http() {
     let head = ship.wait_for_head(|head| head >= before + lines.len() as u64).await;
 
     let log = ship.log().await;
-    let mut response = reqwest::Client::new().get(format!("{}/api/v1/stream", ship.url)).header("Last-Event-ID", format!("{log}-{before}"));
+    let mut response =
+        crate::support::client().get(format!("{}/api/v1/stream", ship.url)).header("Last-Event-ID", format!("{log}-{before}"));
     response = response.header("Accept", "text/event-stream");
     let mut response = response.send().await.unwrap();
     let mut stream = Vec::new();

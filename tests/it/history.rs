@@ -68,7 +68,7 @@ async fn polling_by_cursor_tag_and_wait() {
     let (_dir, daemon, ship) = ship_with(4).await;
     let head = ship.wait_for_head(|_| true).await;
     let log = ship.log().await;
-    let client = reqwest::Client::new();
+    let client = crate::support::client();
     let poll = format!("{}/api/v1/events?after={log}-{head}", ship.url);
 
     let empty = client.get(&poll).send().await.unwrap();
@@ -166,7 +166,7 @@ async fn sealed_ship() -> (TempDir, Ship, Vec<u8>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn exports_are_zstd_on_the_way_to_clients_that_take_it() {
     let (_dir, ship, segment) = sealed_ship().await;
-    let client = reqwest::Client::new();
+    let client = crate::support::client();
     let get = async |query: &str, accepted: Option<&str>| {
         let mut request = client.get(format!("{}/api/v1/export?format=jsonl{query}", ship.url));
         if let Some(accepted) = accepted {

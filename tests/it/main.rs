@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod crowd;
 mod cursor_faults;
+mod deadline;
 mod docker;
 mod dockerd;
 mod doors;

@@ -79,7 +79,7 @@ async fn a_replay_that_is_cut_joins_to_the_incident_and_ends() {
         assert_eq!(end.data, format!(r#"{{"seq":{at}}}"#));
         assert!(at >= EVENTS);
         for id in [end.id.clone(), format!("{log}-{}", sequence(seen.last().unwrap()))] {
-            let request = reqwest::Client::new().get(format!("{}{path}", ship.url)).header("Last-Event-ID", &id);
+            let request = crate::support::client().get(format!("{}{path}", ship.url)).header("Last-Event-ID", &id);
             let response = request.send().await.unwrap();
             assert_eq!((response.status().as_u16(), response.bytes().await.unwrap().len()), (204, 0), "{id}");
         }

@@ -1,6 +1,6 @@
 //! Live streams: every start position and control frame of API.md 3 and 5.
 
-use crate::support::{PATIENCE, Sse, docker_line, is_record, sequence, ship_with};
+use crate::support::{PATIENCE, Sse, docker_line, is_record, sequence, ship_with, within};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
@@ -94,17 +94,18 @@ async fn websocket_gives_the_same_records() {
 
     let (mut live, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
     live.send(Message::text("start")).await.unwrap();
-    let hello: serde_json::Value = serde_json::from_str(live.next().await.unwrap().unwrap().to_text().unwrap()).unwrap();
+    let hello: serde_json::Value =
+        serde_json::from_str(within("a message", live.next()).await.unwrap().unwrap().to_text().unwrap()).unwrap();
     assert_eq!((hello["control"].as_str(), hello["id"].as_str()), (Some("hello"), Some(format!("{log}-{head}").as_str())));
-    assert!(live.next().await.unwrap().unwrap().to_text().unwrap().contains("caught-up"));
+    assert!(within("a message", live.next()).await.unwrap().unwrap().to_text().unwrap().contains("caught-up"));
     daemon.emit(&docker_line("container", "die", 77));
-    assert!(live.next().await.unwrap().unwrap().to_text().unwrap().contains("job-77"));
+    assert!(within("a message", live.next()).await.unwrap().unwrap().to_text().unwrap().contains("job-77"));
 
     let (mut replay, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
     replay.send(Message::text(format!(r#"{{"subscribe":{{"after":"{log}-1","filters":{{"type":["network"]}}}}}}"#))).await.unwrap();
     let mut lines = Vec::new();
     loop {
-        let text = replay.next().await.unwrap().unwrap().to_text().unwrap().to_owned();
+        let text = within("a message", replay.next()).await.unwrap().unwrap().to_text().unwrap().to_owned();
         if text.contains(r#""control":"caught-up""#) {
             break;
         }
@@ -159,7 +160,7 @@ async fn a_quiet_stream_shows_life_and_a_stop_ends_it() {
     let (status, took) = ship.stop();
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
     let mut end = String::new();
-    while let Some(chunk) = response.chunk().await.unwrap() {
+    while let Some(chunk) = within("the end of the stream", response.chunk()).await.unwrap() {
         end.push_str(std::str::from_utf8(&chunk).unwrap());
     }
     assert!(

@@ -4,7 +4,6 @@ use crate::fake_daemon::FakeDaemon;
 use eventsource_stream::{Event, Eventsource};
 use futures_util::{Stream, StreamExt};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,8 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_shipslog");
-/// Nothing in these stories takes this long unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use crate::deadline::{PATIENCE, client, end_of, first_line, wait_for, within};
 
 /// A running `shipslog serve`. Killed when dropped.
 pub(crate) struct Ship {
@@ -58,7 +56,7 @@ impl Ship {
     /// SIGKILL, as the out-of-memory killer would.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
-        self.child.wait().unwrap();
+        end_of(&mut self.child, "a program that was killed");
     }
 
     /// SIGTERM; the exit status and how long it took.
@@ -66,7 +64,7 @@ impl Ship {
         let began = Instant::now();
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        (self.child.wait().unwrap(), began.elapsed())
+        (end_of(&mut self.child, "a program that was told to stop"), began.elapsed())
     }
 
     /// Starts again on the same address and data.
@@ -82,7 +80,7 @@ impl Ship {
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
-        reqwest::get(format!("{}{path}", self.url)).await.unwrap()
+        client().get(format!("{}{path}", self.url)).send().await.unwrap_or_else(|e| panic!("{path}: {e:?}"))
     }
 
     pub(crate) async fn json(&self, path: &str) -> serde_json::Value {
@@ -154,8 +152,7 @@ fn spawn(launch: &Launch, data: &Path, args: &[String]) -> (Child, String) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let line = first_line(child.stdout.take().unwrap(), child.id(), "the program to say where it listens");
     let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("no address: {line:?}"));
     (child, url.to_owned())
 }
@@ -177,18 +174,6 @@ pub(crate) async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship) {
 /// A number that scales or repeats a run.
 pub(crate) fn environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
-}
-
-/// Polls until there is an answer.
-pub(crate) async fn wait_for<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = probe().await {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// Sequence of a record line.
@@ -230,7 +215,7 @@ pub(crate) struct Sse(Pin<Box<dyn Stream<Item = Option<Event>> + Send>>);
 
 impl Sse {
     pub(crate) async fn open(url: &str, path: &str, last_id: Option<&str>) -> Option<Self> {
-        let mut request = reqwest::Client::new().get(format!("{url}{path}"));
+        let mut request = crate::support::client().get(format!("{url}{path}"));
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", id);
         }

@@ -81,7 +81,7 @@ pub(super) fn page(body: &str) -> (Vec<String>, Option<String>) {
 }
 
 pub(super) async fn follow_polling(url: String, lines: Lines) {
-    let client = reqwest::Client::new();
+    let client = crate::support::client();
     let mut after = String::new();
     loop {
         let request = client.get(format!("{url}/api/v1/events?limit=7{after}")).header("Prefer", "wait=2");

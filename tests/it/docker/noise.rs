@@ -1,7 +1,7 @@
 //! Health checks are noise that can be left out; what people run is not.
 
 use super::{ENGINE, ask, parsed, wait_for_connection};
-use crate::dockerd::Engine;
+use crate::dockerd::{Background, Engine};
 use crate::support::{BIN, Ship, Sse, assert_dense, by_sequence, is_record, wait_for};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -123,7 +123,8 @@ async fn an_export_keeps_the_marks(ship: &Ship) {
         std::fs::write(&file, lines.join("\n")).unwrap();
         let data = to.path().join("data");
         let run = |args: &[&str]| {
-            let output = Command::new(BIN).args(args).arg("--data-dir").arg(&data).env_remove("SHIPSLOG_DATA_DIR").output().unwrap();
+            let output =
+                Background::start(Command::new(BIN).args(args).arg("--data-dir").arg(&data).env_remove("SHIPSLOG_DATA_DIR")).wait();
             assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         };
         run(&["import", file.to_str().unwrap()]);

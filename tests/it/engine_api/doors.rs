@@ -3,7 +3,7 @@
 use super::{Lines, SECOND, event, kind, now, recorded, refusal};
 use crate::dockerd::{Background, Engine};
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{Ship, wait_for};
+use crate::support::{Ship, wait_for, within};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,7 +22,7 @@ async fn over_a_unix_socket_any_name_will_do() {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
         stream.write_all(format!("GET /v1.50/_ping HTTP/1.1\r\n{host}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        within("an answer and its end", stream.read_to_string(&mut answer)).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nOK"), "{host}: {answer}");
     }
 }
@@ -30,7 +30,7 @@ async fn over_a_unix_socket_any_name_will_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tcp_only_our_names_will_do_and_that_is_told() {
     let (_dir, _daemon, ship) = recorded(&[]).await;
-    let as_host = |path: &str| reqwest::Client::new().get(format!("{}{path}", ship.url)).header("Host", "evil.example").send();
+    let as_host = |path: &str| crate::support::client().get(format!("{}{path}", ship.url)).header("Host", "evil.example").send();
     let (status, message) = refusal(as_host("/v1.50/events").await.unwrap()).await;
     assert!(status == 421 && message.contains("--allow-host"), "{status} {message}");
     let own = as_host("/api/v1/events").await.unwrap();
@@ -51,7 +51,7 @@ async fn tokens_are_asked_for_and_end_streams() {
         let (status, message) = refusal(response).await;
         assert!(status == 401 && message.contains("Authorization: Bearer"), "{path}: {status} {message}");
     }
-    let send = |path: &str| reqwest::Client::new().get(format!("{}{path}", ship.url)).bearer_auth(TOKEN).send();
+    let send = |path: &str| crate::support::client().get(format!("{}{path}", ship.url)).bearer_auth(TOKEN).send();
     let mut stream = Lines { response: send("/events").await.unwrap(), buffer: Vec::new() };
     let message = event(1, now() - 60 * SECOND);
     daemon.emit(&message);

@@ -173,7 +173,7 @@ impl Pair<'_> {
         let file = dir.join("queries.json");
         std::fs::write(&file, Value::from(queries).to_string()).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/docker-py/run.sh");
-        let python = Command::new(script).args([self.engine, self.ship]).arg(&file).output().unwrap();
+        let python = Background::start(Command::new(script).args([self.engine, self.ship]).arg(&file)).wait();
         assert!(python.status.success(), "docker-py: {}", String::from_utf8_lossy(&python.stderr));
         String::from_utf8(python.stdout).unwrap().trim().to_owned()
     }

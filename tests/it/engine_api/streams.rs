@@ -1,7 +1,7 @@
 //! Where history ends and live begins, and where both end.
 
 use super::{Lines, SECOND, event, now, recorded, unix};
-use crate::support::{environment, wait_for};
+use crate::support::{environment, wait_for, within};
 use tokio::sync::watch;
 
 /// Readers join while events are emitted: everything once, and in order.
@@ -105,7 +105,7 @@ async fn a_stop_ends_live_streams_and_breaks_off_history() {
     assert!(live.rest().await.is_empty());
     let mut bytes = 0;
     let broken = loop {
-        match history.response.chunk().await {
+        match within("the end of the history", history.response.chunk()).await {
             Ok(Some(chunk)) => bytes += chunk.len(),
             Ok(None) => break false,
             Err(_) => break true,
