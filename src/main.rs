@@ -29,10 +29,6 @@ fn log_to_stderr() {
     if let Ok(quiet) = "bollard=info".parse() {
         filter = filter.add_directive(quiet);
     }
-    tracing_subscriber::fmt()
-        .compact()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color)
-        .init();
+    let colours = std::io::stderr().is_terminal() && !no_color;
+    tracing_subscriber::fmt().compact().with_env_filter(filter).with_writer(move || cli::LogLines { colours }).with_ansi(colours).init();
 }

@@ -5,7 +5,11 @@ use std::io::Write as _;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let settings = Settings::resolve(args, &|name| std::env::var_os(name))?;
-    let rows: Vec<_> = settings.rows().into_iter().map(|(key, value, origin)| (format!("{key} = {value}"), origin)).collect();
+    let rows: Vec<_> = settings
+        .rows()
+        .into_iter()
+        .map(|(key, value, origin)| (super::escape::escape_json(&format!("{key} = {value}")).into_owned(), origin))
+        .collect();
     let width = rows.iter().map(|(setting, _)| setting.chars().count()).max().unwrap_or(0);
     let mut out = std::io::stdout().lock();
     for (setting, origin) in rows {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 /// `text` with every character spelled out that a terminal would act on or that would disguise the rest: control
 /// characters (also C1, which some terminals obey), marks that turn the direction, line separators, invisible ones.
@@ -41,6 +42,85 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Passes text on to a terminal with what is hostile spelled out, but for the ends of lines, which are meant.
+pub(super) struct Safe<W> {
+    out: W,
+    /// Inside strings of JSON, whose meaning is to stay.
+    json: bool,
+    /// The beginning of a character whose end has not come yet: three bytes at most.
+    rest: Vec<u8>,
+}
+
+impl<W: Write> Safe<W> {
+    pub(super) fn new(out: W, json: bool) -> Self {
+        Self { out, json, rest: Vec::new() }
+    }
+
+    fn pass(&mut self, text: &str) -> io::Result<()> {
+        for line in text.split_inclusive('\n') {
+            let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+            let line = if self.json { escape_json(line) } else { escape(line) };
+            self.out.write_all(line.as_bytes())?;
+            self.out.write_all(end.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Safe<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = std::mem::take(&mut self.rest);
+        all.extend_from_slice(bytes);
+        let chunks: Vec<_> = all.utf8_chunks().collect();
+        let count = chunks.len();
+        for (number, chunk) in chunks.into_iter().enumerate() {
+            self.pass(chunk.valid())?;
+            let invalid = chunk.invalid();
+            if number + 1 == count && is_a_beginning(invalid) {
+                self.rest = invalid.to_vec();
+            } else if !invalid.is_empty() {
+                self.pass("\u{fffd}")?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Whether more bytes can still make a character of these.
+fn is_a_beginning(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|e| e.error_len().is_none())
+}
+
+/// stderr for the program's own log: one write is one line with its end, in which a daemon's and a client's words stand.
+#[derive(Debug, Clone, Copy)]
+pub struct LogLines {
+    /// Its colours are sequences that a terminal is to obey. What others wrote has had its own taken out by then.
+    pub colours: bool,
+}
+
+impl LogLines {
+    fn safe(self, line: &str) -> String {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        let parts = line.split('\u{1b}').map(escape);
+        if self.colours { parts.collect::<Vec<_>>().join("\u{1b}") + end } else { escape(line).into_owned() + end }
+    }
+}
+
+impl Write for LogLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stderr().lock().write_all(self.safe(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +139,30 @@ mod tests {
         assert_eq!(safe, r#"{"a":"\u009b31m\u007f\udb40\udc41ä"}"#);
         let values: [serde_json::Value; 2] = [serde_json::from_str(line).unwrap(), serde_json::from_str(&safe).unwrap()];
         assert_eq!(values[0], values[1]);
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_that_are_safe_however_they_are_cut() {
+        let text = "{\"a\":\"\u{202e}ä日\u{9b}\"}\n{\"b\":\"\u{1f6a2}\"}\n";
+        for json in [true, false] {
+            let whole = text.lines().map(|line| if json { escape_json(line) } else { escape(line) }).collect::<Vec<_>>().join("\n") + "\n";
+            for size in 1..text.len() {
+                let mut safe = Safe::new(Vec::new(), json);
+                text.as_bytes().chunks(size).for_each(|piece| safe.write_all(piece).unwrap());
+                assert_eq!(String::from_utf8(safe.out).unwrap(), whole, "{size}");
+            }
+        }
+        let mut safe = Safe::new(Vec::new(), false);
+        safe.write_all(b"a\xff\x9bb\xe2\x28\n").unwrap();
+        assert_eq!(String::from_utf8(safe.out).unwrap(), "a\u{fffd}\u{fffd}b\u{fffd}(\n");
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_one_line() {
+        let line = "WARN said=no\nINFO all is well\u{202e}\r\u{9b}2J\n";
+        assert_eq!(LogLines { colours: false }.safe(line), "WARN said=no\\nINFO all is well\\u{202e}\\r\\u{9b}2J\n");
+        let coloured = "\u{1b}[33mWARN\u{1b}[0m a\u{7f}\n";
+        assert_eq!(LogLines { colours: true }.safe(coloured), "\u{1b}[33mWARN\u{1b}[0m a\\u{7f}\n");
+        assert_eq!(LogLines { colours: false }.safe(coloured), "\\u{1b}[33mWARN\\u{1b}[0m a\\u{7f}\n");
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Docker gives a health check 30 s by default and kills it without a word.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Characters that are shown of a server's reasons. Docker keeps 4096 bytes of what a health check says.
+const MAX_WHY_CHARS: usize = 4000;
 
 pub(super) async fn run(remote: Remote) -> anyhow::Result<()> {
     let client = remote.client()?;
@@ -29,7 +31,7 @@ pub(super) fn why(ready: bool, body: &Value) -> String {
     }
     let verdict = if ready { "ready" } else { "not ready" };
     let why = if parts.is_empty() { verdict.to_owned() } else { format!("{verdict}: {}", parts.join("; ")) };
-    escape(&why).into_owned()
+    escape(&why).chars().take(MAX_WHY_CHARS).collect()
 }
 
 /// A Docker host in words: `local connected`, `prod disconnected: connection refused (is Docker running?)`.

@@ -15,6 +15,7 @@ mod stats;
 mod tail;
 mod verify;
 
+pub use escape::LogLines;
 pub use report::report;
 
 use crate::config::{ServeArgs, ServeConfig};

@@ -25,12 +25,19 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let (code, quiet) = judge(&error);
     if !quiet {
-        // Each line by itself: a TOML error points at its place with several, and none may reach the terminal raw.
-        let text = format!("{error:#}");
-        let text: Vec<_> = text.trim_end().lines().map(escape).collect();
-        eprintln!("shipslog: {}", text.join("\n"));
+        eprintln!("shipslog: {}", told(&error));
     }
     ExitCode::from(code)
+}
+
+/// Nothing of it reaches the terminal raw. A TOML error points at its place in the user's own file with several lines; in any other, a
+/// line's end comes from a server or a file, and could feign another message.
+fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    if error.is::<ConfigError>() {
+        return text.trim_end().lines().map(escape).collect::<Vec<_>>().join("\n");
+    }
+    escape(text.trim_end()).into_owned()
 }
 
 fn judge(error: &anyhow::Error) -> (u8, bool) {
@@ -50,6 +57,13 @@ fn judge(error: &anyhow::Error) -> (u8, bool) {
 mod tests {
     use super::*;
     use anyhow::{Context as _, anyhow};
+
+    #[test]
+    fn what_others_wrote_is_told_in_one_line_that_a_terminal_does_not_obey() {
+        let refused =
+            crate::client::ClientError::Refused { status: 400, detail: "no\nshipslog: all is well\u{1b}[2J\u{202e}\r".to_owned() };
+        assert_eq!(told(&refused.into()), r"the server refused: no\nshipslog: all is well\u{1b}[2J\u{202e}\r (HTTP 400)");
+    }
 
     #[test]
     fn exit_codes_are_the_documented_ones() {

@@ -38,12 +38,18 @@ pub(super) async fn run(args: StatsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Characters that are shown of one of the server's values.
+const MAX_VALUE_CHARS: usize = 2000;
+/// Hosts that are shown; a table of more helps nobody.
+const MAX_SOURCES: usize = 1000;
+
 /// Leaves out what the server does not tell, so that newer and older servers can be asked.
 fn table(stats: &Value) -> String {
     let mut out = String::new();
     let mut row = |key: &str, value: String| {
         if !value.is_empty() {
-            let _ = writeln!(out, "{key:<8}  {}", escape(&value));
+            let shown: String = escape(&value).chars().take(MAX_VALUE_CHARS).collect();
+            let _ = writeln!(out, "{key:<8}  {shown}");
         }
     };
     let number = |part: &str, key: &str| stats.get(part).and_then(|p| p.get(key)).and_then(Value::as_u64);
@@ -62,7 +68,7 @@ fn table(stats: &Value) -> String {
     row("holds", held.into_iter().flatten().collect::<Vec<_>>().join(", "));
     row("ingest", counts("ingest", &["received", "stored", "duplicates", "lost", "malformed", "redacted"]));
     row("server", counts("server", &["connections", "streams"]));
-    for host in stats.get("sources").and_then(Value::as_array).into_iter().flatten() {
+    for host in stats.get("sources").and_then(Value::as_array).into_iter().flatten().take(MAX_SOURCES) {
         row("source", source(host));
     }
     out

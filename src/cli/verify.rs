@@ -1,5 +1,6 @@
 //! `verify`: whether a log is whole.
 
+use super::escape::escape;
 use super::report::AnsweredNo;
 use crate::log;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
@@ -38,10 +39,10 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
         HumanBytes(report.bytes)
     )?;
     for note in &report.notes {
-        writeln!(out, "note: {note}")?;
+        writeln!(out, "note: {}", escape(note))?;
     }
     for damage in &report.damage {
-        writeln!(out, "DAMAGE: {damage}")?;
+        writeln!(out, "DAMAGE: {}", escape(damage))?;
     }
     if report.damage.is_empty() {
         writeln!(out, "whole: every checksum, the hash chain, density and order hold; chain {}", report.chain)?;

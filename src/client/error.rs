@@ -13,6 +13,15 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
+    /// There is nothing to check the server's certificate with.
+    #[error(
+        "cannot check the certificate of {url:?}: no CA certificates are installed here; install them (Debian: ca-certificates), or name the \
+         server's own with --ca-cert"
+    )]
+    NoRoots {
+        /// The text given.
+        url: String,
+    },
     /// No answer at all.
     #[error("cannot reach shipslog at {url}: {why}; is `shipslog serve` running? set --url or SHIPSLOG_URL")]
     Unreachable {

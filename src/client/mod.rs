@@ -29,6 +29,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// Most that is read of an answer that says what went wrong.
 const MAX_PROBLEM_BYTES: usize = 64 << 10;
 
+/// Characters of it that are passed on.
+const MAX_DETAIL_CHARS: usize = 1000;
+
 /// Where a live stream starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -108,7 +111,8 @@ async fn refusal(response: Response) -> ClientError {
     let body = read_at_most(response, MAX_PROBLEM_BYTES).await.unwrap_or_default();
     let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let said = ["detail", "message", "title"].into_iter().find_map(|key| problem.get(key)?.as_str());
-    let mut detail = said.map_or_else(|| String::from_utf8_lossy(&body).trim().chars().take(300).collect(), str::to_owned);
+    let said = said.map_or_else(|| String::from_utf8_lossy(&body), Into::into);
+    let mut detail: String = said.trim().chars().take(MAX_DETAIL_CHARS).collect();
     if detail.is_empty() {
         let _ = write!(detail, "{}", StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("no reason given"));
     }

@@ -23,6 +23,7 @@ mod least_rights;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;
+mod proxies;
 mod reconnects;
 mod redaction;
 mod replay;

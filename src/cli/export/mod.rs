@@ -3,6 +3,7 @@
 mod partial;
 
 use super::args::{Remote, Since, Terms, Until, selection};
+use super::escape::Safe;
 use super::interrupted;
 use super::report::Interrupted;
 use crate::client::{Compression, Export};
@@ -66,6 +67,10 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
         let export = client.export(&selection, args.format.name(), compression).await?;
         match &mut partial {
             Some(partial) => copy(export, partial, compression, &progress()).await,
+            None if io::stdout().is_terminal() => {
+                let mut out = Safe::new(io::stdout().lock(), args.format == Format::Jsonl);
+                copy(export, &mut out, compression, &ProgressBar::hidden()).await
+            }
             None => copy(export, &mut io::stdout().lock(), compression, &ProgressBar::hidden()).await,
         }
     };
