@@ -46,8 +46,8 @@ impl FromStr for Compression {
 /// Read from an export at a time.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Bytes of lines in a frame of an export.
-const FRAME_BYTES: usize = 1024 * 1024;
+/// Bytes of lines in a frame of an export. Each client that takes a compressed export holds so many.
+const FRAME_BYTES: usize = 256 * 1024;
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
 

@@ -124,6 +124,7 @@ impl Export {
             }
         }
         let bytes = compressor.take();
+        self.reader.let_go();
         self.compressor = Some(compressor);
         Ok(Some(bytes))
     }

@@ -178,6 +178,25 @@ impl Block {
         self.frame(seq).map_or(0, |frame| frame.len())
     }
 
+    /// The last record up to which the frames from `from` on take no more than `bytes`; `from` itself where its own takes more.
+    pub fn last_within(&self, from: Sequence, bytes: usize) -> Sequence {
+        let at = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let end = self.starts.get(at).map_or(usize::MAX, |start| *start as usize + bytes);
+        let fit = self.starts.partition_point(|start| *start as usize <= end).saturating_sub(1);
+        (self.first + fit as Sequence).saturating_sub(1).max(from)
+    }
+
+    /// The records `from..=to`, as far as they are in this block, as a block of its own: it keeps nothing else in memory.
+    #[must_use]
+    pub fn part(&self, from: Sequence, to: Sequence) -> Self {
+        let (from, to) = (from.max(self.first), to.min(self.last()));
+        let place = |seq: Sequence| usize::try_from(seq.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let starts = self.starts.get(place(from)..place(to).saturating_add(2)).unwrap_or(&[0]);
+        let begin = starts.first().copied().unwrap_or(0);
+        let starts = starts.iter().map(|start| start - begin).collect();
+        Self { first: from, frames: Bytes::copy_from_slice(&self.frames(from, to)), starts }
+    }
+
     /// The record as one line of JSON, without and with its line end.
     pub fn line(&self, seq: Sequence, with_end: bool) -> Bytes {
         self.line_range(seq).map_or_else(Bytes::new, |line| self.frames.slice(line.start..line.end + usize::from(with_end)))

@@ -7,7 +7,7 @@ use super::requests::{QUEUE, Request};
 use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::writer::Writer;
-use super::{Bounds, Chunk, EventLog, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
+use super::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -178,6 +178,15 @@ impl EventLog for EmbeddedLog {
     async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
         let scan = scan.clone();
         self.on_disk(move |shelf| shelf.read_before(before, &scan)).await
+    }
+
+    fn hold(&self, range: &RangeInclusive<Sequence>) -> Held {
+        self.shelf.hold(range)
+    }
+
+    async fn read_held(&self, held: &Held, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+        let (held, scan) = (held.clone(), scan.clone());
+        self.on_disk(move |shelf| shelf.read_held(&held, after, &scan)).await
     }
 
     async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {

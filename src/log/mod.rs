@@ -11,6 +11,7 @@ mod embedded;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod held;
 mod identity;
 mod import;
 mod index;
@@ -49,6 +50,7 @@ mod verify_tests;
 
 pub use block::Block;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
+pub use held::Held;
 pub use import::{Imported, import};
 pub use verify::{Report, verify};
 
@@ -256,6 +258,21 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// As [`EventLog::read_after`].
     async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
+
+    /// Keeps what is stored of `range` readable with [`EventLog::read_held`], also when retention removes it meanwhile.
+    fn hold(&self, range: &RangeInclusive<Sequence>) -> Held {
+        let _ = range;
+        Held::default()
+    }
+
+    /// As [`EventLog::read_after`], also of what has been removed since it was held.
+    ///
+    /// # Errors
+    /// As [`EventLog::read_after`].
+    async fn read_held(&self, held: &Held, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+        let _ = held;
+        self.read_after(after, scan).await
+    }
 
     /// The lowest sequence whose record's own time is `time` or later; head + 1 when there is none.
     ///

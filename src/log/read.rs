@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// Index entries that one read looks at, at most.
 const MAX_LOOK: usize = 16_384;
-/// Packed bytes that are given at once, about.
-const MAX_PACKED_BYTES: usize = 512 * 1024;
+/// Packed bytes that are given at once, about: a client that takes an export slowly holds them.
+const MAX_PACKED_BYTES: usize = 64 * 1024;
 /// Bytes of lines that a filtered read unpacks at once, about, before it knows how much of them it keeps.
 const AHEAD_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of lines that a filtered read looks through, about, before it gives back what it has.
@@ -130,12 +130,7 @@ impl Shelf {
             Plan::Tips(steps, through) => self.resolve(&steps, through, scan, true),
             Plan::Segments(segments) => {
                 let from = segments.partition_point(|segment| segment.last() <= after);
-                let rest = segments.get(from..).unwrap_or_default();
-                let frames = rest.iter().flat_map(|segment| {
-                    let from = segment.frames().partition_point(|frame| frame.last() <= after);
-                    (from..segment.frames().len()).map(move |at| (segment, at))
-                });
-                self.read_frames(frames, after, scan, true)
+                self.read_segments(segments.get(from..).unwrap_or_default(), after, scan)
             }
         }
     }
@@ -201,7 +196,7 @@ impl Shelf {
     }
 
     /// Reads frames of segments in the order given until the byte limit is reached.
-    fn read_frames<'a>(
+    pub(super) fn read_frames<'a>(
         &self,
         frames: impl Iterator<Item = (&'a Arc<Segment>, usize)> + Clone,
         start: Sequence,

@@ -9,13 +9,16 @@ pub use start::{Reset, ResetReason, Start, StartAt, check_cursor};
 
 use crate::cursor::Sequence;
 use crate::filter::Filter;
-use crate::log::{Block, EventLog, GapReason, LogError, Piece, Scan};
+use crate::log::{Block, Chunk, EventLog, GapReason, LogError, Piece, Scan};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::watch;
+
+/// Bytes of frames that a reader gives at once, about, or one record: whoever takes them slowly holds no more of the log's memory.
+pub const PART_BYTES: usize = 64 * 1024;
 
 /// Which records a reader wants.
 #[derive(Debug, Clone)]
@@ -93,6 +96,16 @@ impl Selection {
         (!runs.is_empty()).then_some(Self { block, runs })
     }
 
+    /// The same without the rest of its block, if that is large.
+    fn apart(self) -> Self {
+        match self.first() {
+            Some(first) if self.block.bytes() > PART_BYTES => {
+                Self { block: Arc::new(self.block.part(first, self.last())), runs: self.runs }
+            }
+            _ => self,
+        }
+    }
+
     /// All sequences, rising.
     pub fn sequences(&self) -> impl DoubleEndedIterator<Item = Sequence> + '_ {
         self.runs.iter().flat_map(Clone::clone)
@@ -145,6 +158,8 @@ pub struct Reader {
     scan: Scan,
     position: Sequence,
     pieces: VecDeque<Piece>,
+    /// The block that was [let go of](Reader::let_go) half-way.
+    begun: Weak<Block>,
     through: Sequence,
 }
 
@@ -159,7 +174,7 @@ impl Reader {
     pub fn new(log: Arc<dyn EventLog>, after: Sequence, want: Want) -> Self {
         let head = log.watch_head();
         let scan = want.scan();
-        Self { log, head, want, scan, position: after, pieces: VecDeque::new(), through: after }
+        Self { log, head, want, scan, position: after, pieces: VecDeque::new(), begun: Weak::new(), through: after }
     }
 
     /// Everything up to here has been given or was not wanted.
@@ -176,6 +191,40 @@ impl Reader {
     pub fn go_on_after(&mut self, position: Sequence) {
         self.pieces.clear();
         (self.position, self.through) = (position, position);
+    }
+
+    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it: for as long as a client takes its time, the log's memory is
+    /// not its own. What is let go of is read again.
+    pub fn let_go(&mut self) {
+        let (mut bytes, mut kept, mut through) = (0, 0, self.position);
+        for piece in &self.pieces {
+            if let Piece::Block(block) = piece {
+                bytes += block.bytes();
+                if bytes > PART_BYTES {
+                    break;
+                }
+            }
+            through = match piece {
+                Piece::Block(block) => block.last(),
+                Piece::Gap(range, _) => *range.end(),
+            };
+            kept += 1;
+        }
+        if kept < self.pieces.len() {
+            if let (0, Some(Piece::Block(block))) = (kept, self.pieces.front()) {
+                self.begun = Arc::downgrade(block);
+            }
+            self.pieces.truncate(kept);
+            self.through = through;
+        }
+        // Room for many small pieces is as good as one large one.
+        self.pieces.shrink_to(kept);
+    }
+
+    /// The block that was let go of, while somebody else still has it.
+    fn take_begun(&mut self) -> Option<Arc<Block>> {
+        let next = self.position + 1;
+        std::mem::take(&mut self.begun).upgrade().filter(|block| self.through == self.position && block.sequences().contains(&next))
     }
 
     /// The next records as packed frames, where the log has them so and nothing is to be left out. [`Reader::next`] gives the others.
@@ -205,9 +254,12 @@ impl Reader {
             // Blocks outside the time range may have ended the chunk.
             self.position = self.position.max(self.through);
             self.head.mark_unchanged();
-            let chunk = match self.log.recent_after(self.position, &self.scan) {
-                Some(chunk) => chunk,
-                None => self.log.read_after(self.position, &self.scan).await?,
+            let chunk = match self.take_begun() {
+                Some(block) => Chunk { through: block.last(), pieces: vec![Piece::Block(block)] },
+                None => match self.log.recent_after(self.position, &self.scan) {
+                    Some(chunk) => chunk,
+                    None => self.log.read_after(self.position, &self.scan).await?,
+                },
             };
             if chunk.through <= self.position {
                 return Ok(None);
@@ -224,10 +276,14 @@ impl Reader {
                     return Ok(Some(Step::Gap(range, reason)));
                 }
                 Piece::Block(block) => {
-                    let range = self.position + 1..=block.last();
-                    self.position = block.last();
-                    if let Some(selection) = Selection::select(block, range, &self.want) {
-                        return Ok(Some(Step::Records(selection)));
+                    let first = (self.position + 1).max(block.first());
+                    let last = block.last_within(first, PART_BYTES).min(block.last());
+                    if last < block.last() {
+                        self.pieces.push_front(Piece::Block(Arc::clone(&block)));
+                    }
+                    self.position = last;
+                    if let Some(selection) = Selection::select(block, first..=last, &self.want) {
+                        return Ok(Some(Step::Records(selection.apart())));
                     }
                 }
             }

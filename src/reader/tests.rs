@@ -228,3 +228,47 @@ async fn filtered_reads_of_sealed_history_skip_nothing() {
         std::fs::write(&segment, whole).unwrap();
     }
 }
+
+/// Blocks of up to 100 records of 5,000 bytes.
+#[tokio::test]
+async fn large_blocks_come_in_parts_and_are_let_go_of() {
+    let dir = TempDir::new().unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+    let large = |n: u64| {
+        let json = format!(r#"{{"Type":"{}","pad":"{}"}}"#, if n.is_multiple_of(3) { "network" } else { "container" }, "x".repeat(5000));
+        NewRecord { event: Event::from_line(json.as_bytes()).unwrap(), ..record(n) }
+    };
+    for block in 0..4 {
+        log.append((block * 100 + 1..=block * 100 + 100).map(large).collect()).await.unwrap();
+    }
+    for (want, expected) in [
+        (Want::default(), (1..=400).collect::<Vec<_>>()),
+        (Want::filtered(networks()), (1..=400).filter(|n| n % 3 == 0).collect()),
+        (Want { until: 250, ..Want::default() }, (1..=250).collect()),
+    ] {
+        for let_go in [false, true] {
+            let (mut reader, mut seen) = (Reader::new(Arc::clone(&log), 0, want.clone()), Vec::new());
+            while let Some(step) = reader.next().await.unwrap() {
+                if let Step::Records(selection) = step {
+                    assert!(selection.block.bytes() <= PART_BYTES, "{}", selection.block.bytes());
+                    for seq in selection.sequences() {
+                        assert!(
+                            selection
+                                .block
+                                .line(seq, false)
+                                .starts_with(format!(r#"{{"id":"{}""#, log.bounds().log.cursor(seq)).as_bytes())
+                        );
+                    }
+                    seen.extend(selection.sequences());
+                }
+                if let_go {
+                    reader.let_go();
+                    let held: usize =
+                        reader.pieces.iter().map(|piece| if let Piece::Block(block) = piece { block.bytes() } else { 0 }).sum();
+                    assert!(held <= PART_BYTES, "{held}");
+                }
+            }
+            assert_eq!(seen, expected);
+        }
+    }
+}

@@ -1,11 +1,14 @@
 //! Who may ask: bearer tokens from a file, and for browsers, which cannot send one with an `EventSource`, a session cookie.
 
 use super::context::stopping;
+use super::failures::Failures;
 use super::reload::Watched;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +22,10 @@ const COOKIE: &str = "shipslog_session";
 const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Session cookies that are looked at: a browser sends one for each path and domain at most.
 const MAX_SESSIONS: usize = 4;
+/// Largest token file, in bytes: thousands of tokens.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Permission of those who are neither the file's owner nor in its group.
+const READ_BY_OTHERS: u32 = 0o004;
 /// A shorter token can be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
 
@@ -65,6 +72,8 @@ pub struct Access {
     path: PathBuf,
     tokens: RwLock<Vec<Digest32>>,
     changes: watch::Sender<()>,
+    /// Wrong ones.
+    pub(super) failures: Arc<Failures>,
 }
 
 /// Somebody who was let in, by a token that may be taken away.
@@ -75,6 +84,11 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
+    /// Tells tokens apart where they must not be known.
+    pub(super) fn mark(&self) -> u64 {
+        self.token.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
+    }
+
     /// Comes back when the token is no longer one of ours.
     pub(super) async fn revoked(&self) {
         let mut changes = self.access.changes.subscribe();
@@ -100,7 +114,7 @@ impl Access {
     /// # Errors
     /// [`AccessError`], without the tokens' text.
     pub fn load(path: &Path) -> Result<Self, AccessError> {
-        Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?), changes: watch::Sender::new(()) })
+        Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?), changes: watch::Sender::new(()), failures: Arc::default() })
     }
 
     /// Takes a new file as it comes. One with a line that cannot be used is told, and the old tokens kept.
@@ -132,11 +146,13 @@ impl Access {
         Some(Admitted { access: Arc::clone(self), token })
     }
 
+    /// Whether a request comes with a bearer token at all: one that is not let in has sent a wrong one.
+    pub(super) fn has_bearer(headers: &HeaderMap) -> bool {
+        bearer(headers).is_some()
+    }
+
     fn bearer(&self, headers: &HeaderMap) -> Option<Digest32> {
-        let given = headers.get(header::AUTHORIZATION).map(warp::http::HeaderValue::as_bytes);
-        // The scheme in any case (RFC 9110, 11.1).
-        let token = given.filter(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")));
-        token.and_then(|value| value.get(7..)).and_then(|token| self.knows(token.trim_ascii()))
+        bearer(headers).and_then(|token| self.knows(token.trim_ascii()))
     }
 
     /// The token's digest, if it is one of ours. Takes as long for any other.
@@ -178,6 +194,12 @@ impl Access {
     }
 }
 
+/// What stands in the header for a bearer token. The scheme is in any case (RFC 9110, 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let given = headers.get(header::AUTHORIZATION).map(warp::http::HeaderValue::as_bytes);
+    given.filter(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))).and_then(|value| value.get(7..))
+}
+
 fn cookie(value: String, age: Duration, secure: bool) -> String {
     let age = cookie::time::Duration::try_from(age).unwrap_or_default();
     let cookie = Cookie::build((COOKIE, value)).path("/").http_only(true).same_site(SameSite::Strict).secure(secure).max_age(age);
@@ -195,7 +217,7 @@ fn signer(token: &Digest32, until: u64) -> Hmac<Sha256> {
 }
 
 fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
-    let text = std::fs::read_to_string(path).map_err(|why| AccessError::Unreadable { path: path.to_owned(), why })?;
+    let text = read_text(path).map_err(|why| AccessError::Unreadable { path: path.to_owned(), why })?;
     let mut tokens = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -208,6 +230,21 @@ fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
         tokens.push(Sha256::digest(line).into());
     }
     if tokens.is_empty() { Err(AccessError::Empty(path.to_owned())) } else { Ok(tokens) }
+}
+
+/// The file's text. A file that everybody on this machine can read is told of: whoever has its tokens is let in.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let mut file = std::fs::File::open(path)?;
+    if (&mut file).take(MAX_FILE_BYTES + 1).read_to_string(&mut text)? as u64 > MAX_FILE_BYTES {
+        return Err(std::io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
+    }
+    let mode = file.metadata()?.permissions().mode();
+    if mode & READ_BY_OTHERS != 0 {
+        let mode = format!("{:o}", mode & 0o777);
+        tracing::warn!(token.file = %path.display(), token.mode = mode, "everybody on this machine can read the tokens; use chmod o-r");
+    }
+    Ok(text)
 }
 
 /// A wait that makes guessing slow, cut short when the server stops.

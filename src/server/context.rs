@@ -1,15 +1,18 @@
 //! What every route can reach.
 
 use super::access::Access;
+use super::asker::Asker;
 use super::live::filters::Filters;
 use super::problem::ApiError;
+use super::turn_log::TurnLog;
+use super::turns::Turns;
 use crate::ingest::StatusHandle;
 use crate::log::EventLog;
 use crate::recorder::RecorderStats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use warp::http::{StatusCode, header};
 
 /// Shared state of the server.
@@ -40,12 +43,9 @@ pub struct Context {
     pub(super) connections: Gauge,
     /// Requests answered since start.
     pub(super) requests: AtomicU64,
-    /// Places for requests that gather a page; the others wait their turn.
-    pub(super) heavy: Semaphore,
+    /// Whose turn it is to read the log's files.
+    turns: Arc<Turns>,
 }
-
-/// Pages gathered at a time.
-const MAX_HEAVY: usize = 8;
 
 impl Context {
     /// A server of `log`, until `shutdown` turns true, that answers to IP addresses and `localhost`.
@@ -64,7 +64,7 @@ impl Context {
             streams: Gauge::default(),
             connections: Gauge::default(),
             requests: AtomicU64::new(0),
-            heavy: Semaphore::new(MAX_HEAVY),
+            turns: Arc::default(),
         }
     }
 }
@@ -102,6 +102,11 @@ impl Drop for StreamGuard {
 }
 
 impl Context {
+    /// The log, for one request: its reads take turns with those of others.
+    pub(super) fn log_for(&self, asker: &Asker) -> Arc<dyn EventLog> {
+        Arc::new(TurnLog::new(Arc::clone(&self.log), Arc::clone(&self.turns), asker.party()))
+    }
+
     /// A place among the live streams, if there is one.
     pub(super) fn enter_stream(&self) -> Result<StreamGuard, ApiError> {
         let place = self.streams.enter();

@@ -1,12 +1,16 @@
 //! `GET /api/v1/events`: history by time range, pages, and polling. `GET /api/v1/events/{id}`: one record.
 
+use super::asker::Asker;
 use super::context::{Context, stopping};
+use super::lines::{CHUNK_BYTES, Lines};
 use super::page::{At, Direction, Loaded, Order, Page, PageRequest, Token};
 use super::params::Params;
+use super::positions::Positions;
 use super::problem::ApiError;
 use crate::cursor::{Cursor, Sequence};
-use crate::log::{Bounds, LogError, Piece, Scan};
+use crate::log::{Bounds, EventLog, LogError, Piece, Scan};
 use crate::reader::{Reader, ResetReason, Step, Want, check_cursor};
+use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -23,31 +27,39 @@ const MAX_LIMIT: usize = 10_000;
 const MAX_WAIT_SECONDS: u64 = 60;
 
 /// One page of history, or what is new since a cursor.
-pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
     let query = Query::parse(&params, &context)?;
+    let log = context.log_for(&asker);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let polling = query.after.is_some() || known.is_some();
     let wait = prefer_wait(&headers).filter(|_| polling);
     let deadline = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
     let mut shutdown = context.shutdown.clone();
+    let revoked = || ApiError::new(StatusCode::UNAUTHORIZED, "the token is no longer one of ours");
     loop {
-        let (answer, head) = {
-            let _place = context.heavy.acquire().await;
-            query.answer(&context).await?
+        let (mut answer, head) = tokio::select! {
+            biased;
+            () = asker.revoked() => return Err(revoked()),
+            answer = query.answer(&log) => answer?,
         };
         let unchanged = known.as_ref().is_some_and(|known| known.split(',').any(|tag| tag.trim() == answer.etag));
-        let nothing_new = unchanged || (known.is_none() && query.after.is_some() && answer.empty);
+        if unchanged {
+            answer.page = Page::default();
+        }
+        let nothing_new = unchanged || (known.is_none() && query.after.is_some() && answer.page.records.is_empty());
         if wait.is_some() && nothing_new {
             let news = tokio::select! {
-                news = timeout_at(deadline, query.news(&context, head)) => matches!(news, Ok(Ok(true))),
+                biased;
+                () = asker.revoked() => return Err(revoked()),
+                news = timeout_at(deadline, query.news(&log, head)) => matches!(news, Ok(Ok(true))),
                 () = stopping(&mut shutdown) => false,
             };
             if news {
                 continue;
             }
         }
-        return Ok(answer.into_response(&params, unchanged, wait));
+        return Ok(answer.into_response(&log, &asker, &params, unchanged, wait));
     }
 }
 
@@ -94,8 +106,8 @@ impl Query {
     }
 
     /// Waits until a record after `head` is wanted. Only what is new is looked at, so that a wait costs nothing but that.
-    async fn news(&self, context: &Context, head: Sequence) -> Result<bool, LogError> {
-        let mut reader = Reader::new(Arc::clone(&context.log), head, self.want.clone());
+    async fn news(&self, log: &Arc<dyn EventLog>, head: Sequence) -> Result<bool, LogError> {
+        let mut reader = Reader::new(Arc::clone(log), head, self.want.clone());
         loop {
             match reader.next().await? {
                 Some(Step::Records(_)) => return Ok(true),
@@ -107,8 +119,8 @@ impl Query {
     }
 
     /// The answer, and the head up to which it looked.
-    async fn answer(&self, context: &Context) -> Result<(Answer, Sequence), ApiError> {
-        let bounds = context.log.bounds();
+    async fn answer(&self, log: &Arc<dyn EventLog>) -> Result<(Answer, Sequence), ApiError> {
+        let bounds = log.bounds();
         let at = match (&self.token, self.after) {
             (Some(token), _) => At::Behind(token.at.seq),
             (None, Some(after)) => At::Behind(after),
@@ -117,7 +129,7 @@ impl Query {
         let direction = self.token.as_ref().map_or(Direction::Next, |token| token.direction);
         let want = Want { until: bounds.head, ..self.want.clone() };
         let request = PageRequest { order: self.order, direction, at, want, limit: self.limit };
-        let Loaded { page, next, mut prev } = Page::load(&context.log, request).await?;
+        let Loaded { page, next, mut prev } = Page::load(log, request).await?;
         if self.after.is_some() {
             if let Some((range, _)) = page.gaps.first().filter(|(range, _)| self.after.is_some_and(|after| *range.start() == after + 1)) {
                 let detail = format!(
@@ -130,7 +142,7 @@ impl Query {
             }
             prev = None;
         }
-        Ok((Answer::build(&page, next, prev.as_ref(), bounds), bounds.head))
+        Ok((Answer::build(page, next, prev.as_ref(), bounds), bounds.head))
     }
 }
 
@@ -161,38 +173,48 @@ fn cursor_problem(reason: ResetReason, bounds: Bounds) -> ApiError {
 }
 
 struct Answer {
-    body: String,
+    page: Page,
     etag: String,
-    empty: bool,
     next: Option<Token>,
+    /// What follows upon the records.
+    tail: String,
 }
 
+/// What stands before the records.
+const BEFORE: &str = r#"{"records":["#;
+
 impl Answer {
-    /// Records go into the body as the lines they are, not re-encoded. The tag leaves out the head: nothing new *for this
-    /// query* is nothing new.
-    fn build(page: &Page, next: Option<Token>, prev: Option<&Token>, bounds: Bounds) -> Self {
-        let mut body = String::with_capacity(page.records.iter().map(|(_, line)| line.len() + 1).sum::<usize>() + 512);
-        body.push_str(r#"{"records":["#);
-        for (i, (_, line)) in page.records.iter().enumerate() {
-            if i > 0 {
-                body.push(',');
-            }
-            body.push_str(&String::from_utf8_lossy(line));
-        }
+    /// Records go out as the lines they are, not re-encoded. The tag is of where they lie, since what lies there never changes; it leaves out
+    /// the head: nothing new *for this query* is nothing new.
+    fn build(page: Page, next: Option<Token>, prev: Option<&Token>, bounds: Bounds) -> Self {
         let gaps: Vec<_> =
             page.gaps.iter().map(|(range, reason)| json!({ "from": range.start(), "to": range.end(), "reason": reason })).collect();
         let token = |token: Option<&Token>| token.map(ToString::to_string);
         let page_tokens = json!({ "next": token(next.as_ref()), "prev": token(prev) });
-        let _ = write!(body, r#"],"page":{page_tokens},"gaps":{}"#, serde_json::Value::from(gaps));
-        let digest = Sha256::digest(format!("{}{}{body}", bounds.log, bounds.oldest).as_bytes());
+        let mut tail = format!(r#"],"page":{page_tokens},"gaps":{}"#, serde_json::Value::from(gaps));
+        let mut digest = Sha256::new();
+        digest.update(format!("{} {} {tail}", bounds.log, bounds.oldest));
+        digest.update(page.records.packed());
+        let digest = digest.finalize();
         let etag = format!("W/\"{}\"", hex::encode(digest.get(..12).unwrap_or_default()));
         let log = json!({ "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head });
-        let _ = write!(body, r#","log":{log}}}"#);
-        Self { body, etag, empty: page.records.is_empty(), next }
+        let _ = write!(tail, r#","log":{log}}}"#);
+        Self { page, etag, next, tail }
     }
 
-    fn into_response(self, params: &Params, unchanged: bool, waited: Option<u64>) -> Response {
-        let mut response = if unchanged { String::new().into_response() } else { self.body.into_response() };
+    /// The body: at once if it is small, else while it is sent.
+    fn body(page: Page, tail: &str, log: &Arc<dyn EventLog>, asker: &Asker) -> Response {
+        match page.lines {
+            Some(lines) => [BEFORE.as_bytes(), &lines.join(&b","[..]), tail.as_bytes()].concat().into_response(),
+            None => {
+                let (before, after) = (Bytes::from_static(BEFORE.as_bytes()), Bytes::copy_from_slice(tail.as_bytes()));
+                Lines { before, records: page.records, bytes: page.bytes, after }.into_response(log, asker)
+            }
+        }
+    }
+
+    fn into_response(self, log: &Arc<dyn EventLog>, asker: &Asker, params: &Params, unchanged: bool, waited: Option<u64>) -> Response {
+        let mut response = if unchanged { String::new().into_response() } else { Self::body(self.page, &self.tail, log, asker) };
         if unchanged {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
@@ -217,17 +239,26 @@ impl Answer {
 }
 
 /// One record.
-pub(super) async fn one(context: Arc<Context>, id: String) -> Result<Response, ApiError> {
-    let bounds = context.log.bounds();
+pub(super) async fn one(context: Arc<Context>, id: String, asker: Asker) -> Result<Response, ApiError> {
+    let log = context.log_for(&asker);
+    let bounds = log.bounds();
     let not_found = || ApiError::new(StatusCode::NOT_FOUND, "there is no such record in this log");
     let cursor: Cursor = id.parse().map_err(ApiError::bad_request)?;
-    if !context.log.owns(cursor) || cursor.seq > bounds.head || cursor.seq == 0 {
+    if !log.owns(cursor) || cursor.seq > bounds.head || cursor.seq == 0 {
         return Err(not_found());
     }
-    let chunk = context.log.read_after(cursor.seq - 1, &Scan { max_bytes: 1, ..Scan::default() }).await?;
-    match chunk.pieces.first() {
+    let chunk = log.read_after(cursor.seq - 1, &Scan { max_bytes: 1, ..Scan::default() }).await?;
+    match chunk.pieces.into_iter().next() {
         Some(Piece::Block(block)) if block.sequences().contains(&cursor.seq) => {
-            let mut response = block.line(cursor.seq, true).to_vec().into_response();
+            let line = block.line(cursor.seq, true);
+            let mut response = if line.len() <= CHUNK_BYTES {
+                line.to_vec().into_response()
+            } else {
+                let mut records = Positions::default();
+                records.push(cursor.seq);
+                let after = Bytes::from_static(b"\n");
+                Lines { before: Bytes::new(), records, bytes: line.len() - after.len(), after }.into_response(&log, &asker)
+            };
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

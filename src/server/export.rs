@@ -1,34 +1,33 @@
 //! `GET /api/v1/export`: a range of the log as a file.
 
+use super::asker::Asker;
 use super::context::Context;
+use super::lines::guarded;
 use super::params::Params;
 use super::problem::ApiError;
 use crate::export::{Compression, Export, Format};
 use crate::reader::{Reader, Want};
 use std::sync::Arc;
-use sync_wrapper::SyncStream;
 use warp::http::{HeaderMap, HeaderValue, header};
-use warp::reply::{Reply, Response};
+use warp::reply::Response;
 
 const PARAMS: [&str; 6] = ["format", "compression", "since", "until", "filters", "exclude"];
 
 /// Streams everything up to the head as it is now. A read that fails ends the body without its end mark, so that no client
 /// takes a part for the whole.
-pub(super) async fn export(context: Arc<Context>, query: String, request: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn export(context: Arc<Context>, query: String, request: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
     let format: Format = params.get("format").unwrap_or("jsonl").parse().map_err(ApiError::bad_request)?;
     let compression: Compression = params.get("compression").unwrap_or("none").parse().map_err(ApiError::bad_request)?;
     let bounds = context.log.bounds();
     let want = Want { time: params.time_range()?, until: bounds.head, ..Want::filtered(params.filter()?) };
-    let reader = Reader::new(Arc::clone(&context.log), bounds.oldest - 1, want);
+    let reader = Reader::new(context.log_for(&asker), bounds.oldest - 1, want);
     // Who takes zstd on the way is sent the log's own frames.
     let on_the_way = compression == Compression::None && format == Format::Jsonl && accepts_zstd(&request);
     let sent = if on_the_way { Compression::Zstd } else { compression };
     let export = Export::new(reader, format, sent);
-    let chunks = futures_util::stream::try_unfold(export, |mut export| async move {
-        Ok::<_, crate::log::LogError>(export.next().await?.map(|c| (c, export)))
-    });
-    let mut response = warp::reply::stream(SyncStream::new(Box::pin(chunks))).into_response();
+    let chunks = futures_util::stream::try_unfold(export, |mut export| async move { Ok(export.next().await?.map(|c| (c, export))) });
+    let mut response = guarded(&asker, chunks);
     let name = format!("shipslog-{:08x}-{}.{}{}", bounds.log.prefix(), bounds.head, format.suffix(), compression.suffix());
     let content_type = match compression {
         Compression::None => format.content_type(),

@@ -1,6 +1,7 @@
 //! `/login`: a form that turns a token into a session cookie, since an `EventSource` can send no header.
 
 use super::access::{Access, slow_down};
+use super::asker::Asker;
 use super::context::Context;
 use super::pages;
 use super::problem::ApiError;
@@ -35,6 +36,13 @@ pub(super) fn refuse<B>(request: &Request<B>) -> Response {
     ApiError::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"shipslog\"").into_response()
 }
 
+/// The answer to an address that has sent too many wrong tokens.
+pub(super) fn too_many(wait: Duration) -> Response {
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens came from this address; a right one is let in")
+        .wait(wait)
+        .into_response()
+}
+
 /// The form.
 pub(super) fn form(headers: &HeaderMap) -> Result<Response, ApiError> {
     pages::page("/login", headers)
@@ -44,6 +52,7 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Response, ApiError> {
 pub(super) async fn submit<B: Buf>(
     context: Arc<Context>,
     secure: bool,
+    asker: Asker,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Response {
     let Ok(body) = tokio::time::timeout(FORM_TIMEOUT, read(body)).await else {
@@ -53,6 +62,9 @@ pub(super) async fn submit<B: Buf>(
     let next = field("next").filter(|next| is_ours(next)).unwrap_or_else(|| "/".to_owned());
     let Some(access) = &context.access else { return see_other(&next) };
     let Some(cookie) = access.log_in(&field("token").unwrap_or_default(), secure) else {
+        if let Some(wait) = access.failures.failed(asker.address) {
+            return too_many(wait);
+        }
         slow_down(context.shutdown.clone()).await;
         let target = login_with(&[("wrong", "1"), ("next", &next)]);
         return see_other(&target);

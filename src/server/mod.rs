@@ -1,20 +1,26 @@
 //! The HTTP side: one file a group of routes, `routes.rs` lists them all.
 
 mod access;
+mod asker;
 mod context;
 mod docker;
 mod events;
 mod export;
+mod failures;
+mod lines;
 mod live;
 mod login;
 mod net;
 mod page;
 mod pages;
 mod params;
+mod positions;
 mod problem;
 mod reload;
 mod routes;
 mod status;
+mod turn_log;
+mod turns;
 
 pub use access::{Access, AccessError};
 pub use context::Context;

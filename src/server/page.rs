@@ -1,5 +1,7 @@
 //! Pages of history: gathering one, and the opaque tokens that lead from one to the next.
 
+use super::lines::CHUNK_BYTES;
+use super::positions::Positions;
 use crate::cursor::{Cursor, LogId, Sequence};
 use crate::log::{EventLog, GapReason, LogError};
 use crate::reader::{Reader, ReverseReader, Selection, Step, Want};
@@ -11,6 +13,8 @@ use std::sync::Arc;
 
 /// A page ends when it holds this many bytes, even if more records were asked for.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// A page ends before it tells of more gaps than this.
+const MAX_PAGE_GAPS: usize = 256;
 
 /// Order of the records in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +74,21 @@ impl FromStr for Token {
     }
 }
 
-/// One page.
+/// One page: where its records lie, and, if they are few, the records.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    /// Sequence and line of each record, in the order asked for.
-    pub(super) records: Vec<(Sequence, Bytes)>,
+    /// Of each record, in the order asked for.
+    pub(super) records: Positions,
+    /// The lines of all records, if they are small.
+    pub(super) lines: Option<Vec<Bytes>>,
+    /// Bytes of all lines.
+    pub(super) bytes: usize,
     /// Missing sequences that the page came across.
     pub(super) gaps: Vec<(RangeInclusive<Sequence>, GapReason)>,
     /// There are more records beyond the last one, in the direction of gathering.
     pub(super) more: bool,
-    bytes: usize,
+    /// The last sequence that was looked at, in the direction of gathering.
+    reached: Option<Sequence>,
 }
 
 impl Page {
@@ -90,10 +99,16 @@ impl Page {
                 self.more = true;
                 return true;
             }
-            // Copied, since a slice would keep its whole block in memory for as long as the page lives.
-            let line = Bytes::copy_from_slice(&selection.block.line(seq, false));
+            let line = selection.block.line(seq, false);
             self.bytes += line.len();
-            self.records.push((seq, line));
+            self.records.push(seq);
+            self.reached = Some(seq);
+            if self.bytes > CHUNK_BYTES {
+                self.lines = None;
+            } else if let Some(lines) = &mut self.lines {
+                // Copied, since a slice would keep its whole block in memory for as long as the page lives.
+                lines.push(Bytes::copy_from_slice(&line));
+            }
             false
         };
         if descending { selection.sequences().rev().any(&mut add) } else { selection.sequences().any(&mut add) }
@@ -101,7 +116,7 @@ impl Page {
 
     /// Gathers upwards from `after`, or downwards from before `at`.
     pub(super) async fn gather(log: &Arc<dyn EventLog>, at: Sequence, order: Order, want: Want, limit: usize) -> Result<Self, LogError> {
-        let mut page = Self::default();
+        let mut page = Self { lines: Some(Vec::new()), ..Self::default() };
         match order {
             Order::Asc => {
                 let mut reader = Reader::new(Arc::clone(log), at, want);
@@ -126,12 +141,26 @@ impl Page {
     fn step(&mut self, step: Step, limit: usize, descending: bool) -> bool {
         match step {
             Step::Records(selection) => self.take(&selection, limit, descending),
-            Step::Gap(range, reason) => {
-                self.gaps.push((range, reason));
-                false
-            }
+            Step::Gap(range, reason) => self.gap(range, reason, descending),
             Step::Nothing => false,
         }
+    }
+
+    /// Notes a gap, as one with its neighbour if that is of the same kind; `true` when the page is full.
+    fn gap(&mut self, range: RangeInclusive<Sequence>, reason: GapReason, descending: bool) -> bool {
+        let (from, to) = range.into_inner();
+        let touches = |known: &RangeInclusive<Sequence>| if descending { to + 1 == *known.start() } else { *known.end() + 1 == from };
+        let full = self.gaps.len() >= MAX_PAGE_GAPS;
+        match self.gaps.last_mut() {
+            Some((known, why)) if *why == reason && touches(known) => *known = from.min(*known.start())..=to.max(*known.end()),
+            _ if full => {
+                self.more = true;
+                return true;
+            }
+            _ => self.gaps.push((from..=to, reason)),
+        }
+        self.reached = Some(if descending { from } else { to });
+        false
     }
 
     /// The page that a request asks for, with the tokens of its neighbours.
@@ -140,12 +169,21 @@ impl Page {
         let (id, time) = (log.bounds().log, want.time.clone());
         let gathering = if direction == Direction::Next { order } else { order.reversed() };
         let mut page = Self::gather(log, at.seq(gathering, &want), gathering, want, limit).await?;
-        if direction == Direction::Prev {
-            page.records.reverse();
-            page.gaps.reverse();
+        // A page that gaps have filled leads on from the last of them.
+        let reached = page.reached.filter(|_| page.more);
+        let (mut first, mut last) = (page.records.first(), page.records.last());
+        match direction {
+            Direction::Next => last = reached.or(last),
+            Direction::Prev => {
+                page.records = std::mem::take(&mut page.records).reversed();
+                if let Some(lines) = &mut page.lines {
+                    lines.reverse();
+                }
+                page.gaps.reverse();
+                (first, last) = (reached.or(last), first);
+            }
         }
         let token = |direction, seq| Token { direction, time: time.clone(), at: LogId::cursor(id, seq) };
-        let (first, last) = (page.records.first().map(|r| r.0), page.records.last().map(|r| r.0));
         let (beyond, back) = match direction {
             Direction::Next => (page.more, matches!(at, At::Behind(_))),
             Direction::Prev => (true, page.more),

@@ -1,6 +1,7 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457), one mapping for all routes.
 
 use crate::log::LogError;
+use std::time::Duration;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
@@ -18,7 +19,7 @@ pub(super) fn for_docker(response: &mut Response) {
 pub(super) struct ApiError {
     status: StatusCode,
     detail: String,
-    headers: Vec<(header::HeaderName, &'static str)>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
 }
 
 impl ApiError {
@@ -31,7 +32,13 @@ impl ApiError {
     }
 
     pub(super) fn with_header(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.headers.push((name, value));
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// Told to come back after this time.
+    pub(super) fn wait(mut self, wait: Duration) -> Self {
+        self.headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
         self
     }
 }
@@ -59,7 +66,7 @@ impl Reply for ApiError {
         headers.insert(header::CONTENT_TYPE, PROBLEM);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.insert(name, value);
         }
         response
     }

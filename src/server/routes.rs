@@ -2,7 +2,7 @@
 //!
 //! Each is boxed: warp's filters nest their types, and unboxed a list of this length takes rustc minutes.
 
-use super::access::Admitted;
+use super::asker::Asker;
 use super::context::Context;
 use super::docker::{self, Target};
 use super::live::direct::Link;
@@ -27,6 +27,7 @@ pub(super) fn routes(
     };
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let headers = warp::header::headers_cloned();
+    let asker = warp::ext::get::<Asker>();
 
     let stream = path!("api" / "v1" / "stream")
         .and(get())
@@ -34,20 +35,35 @@ pub(super) fn routes(
         .and(query)
         .and(headers)
         .and(warp::ext::optional::<Arc<Link>>())
-        .and(warp::ext::optional::<Admitted>())
+        .and(asker)
         .then(stream::stream)
         .map(answer)
         .boxed();
-    let list = path!("api" / "v1" / "events").and(get()).and(with.clone()).and(query).and(headers).then(events::list).map(answer).boxed();
+    let list = path!("api" / "v1" / "events")
+        .and(get())
+        .and(with.clone())
+        .and(query)
+        .and(headers)
+        .and(asker)
+        .then(events::list)
+        .map(answer)
+        .boxed();
     let one = path!("api" / "v1" / "events" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
-    let one = one.then(events::one).map(answer).boxed();
-    let export =
-        path!("api" / "v1" / "export").and(get()).and(with.clone()).and(query).and(headers).then(export::export).map(answer).boxed();
+    let one = one.and(asker).then(events::one).map(answer).boxed();
+    let export = path!("api" / "v1" / "export")
+        .and(get())
+        .and(with.clone())
+        .and(query)
+        .and(headers)
+        .and(asker)
+        .then(export::export)
+        .map(answer)
+        .boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())
         .and(warp::ext::get::<Place>())
-        .and(warp::ext::optional::<Admitted>())
+        .and(asker)
         .and(websocket())
         .map(open_websocket)
         .boxed();
@@ -64,15 +80,19 @@ pub(super) fn routes(
         path!("demo" / "websocket").and(get()).and(headers).map(|headers| answer(pages::page("/demo/websocket", &headers))).boxed();
     let form = path!("login").and(get()).and(headers).map(|headers| answer(login::form(&headers))).boxed();
     let secure = warp::ext::get::<Secure>().map(|Secure(secure)| secure);
-    let submit =
-        path!("login").and(warp::post()).and(with.clone()).and(secure).and(warp::body::content_length_limit(login::MAX_FORM_BYTES));
+    let submit = path!("login")
+        .and(warp::post())
+        .and(with.clone())
+        .and(secure)
+        .and(asker)
+        .and(warp::body::content_length_limit(login::MAX_FORM_BYTES));
     let submit = submit.and(warp::body::stream()).then(login::submit).boxed();
     let end = path!("logout").and(warp::post()).and(secure).map(login::end).boxed();
     let part = path!("assets" / String / String).and(get()).and(headers);
     let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers))).boxed();
 
     let engine = path::full().and_then(|path: path::FullPath| async move { Target::of(path.as_str()).ok_or_else(warp::reject::not_found) });
-    let engine = engine.and(warp::method()).and(with.clone()).and(query).and(warp::ext::optional::<Admitted>());
+    let engine = engine.and(warp::method()).and(with.clone()).and(query).and(asker);
     let engine = engine.and(warp::body::stream()).then(docker::answer).boxed();
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
@@ -96,13 +116,13 @@ fn websocket() -> BoxedFilter<(Option<warp::ws::Ws>,)> {
     warp::ws().map(Some).or(warp::any().map(|| None)).unify().boxed()
 }
 
-fn open_websocket(context: Arc<Context>, place: Place, admitted: Option<Admitted>, ws: Option<warp::ws::Ws>) -> Response {
+fn open_websocket(context: Arc<Context>, place: Place, asker: Asker, ws: Option<warp::ws::Ws>) -> Response {
     let Some(ws) = ws else {
         let error =
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
         return error.with_header(header::UPGRADE, "websocket").into_response();
     };
-    ws::upgrade(context, place, admitted, ws)
+    ws::upgrade(context, place, asker, ws)
 }
 
 /// What no route took.

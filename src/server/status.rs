@@ -4,11 +4,15 @@ use super::context::Context;
 use crate::ingest::{SourceState, SourceStatus};
 use crate::log::WriterState;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
+
+/// Characters of a daemon's text that are shown.
+const MAX_TEXT_CHARS: usize = 1000;
 
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let mut response = body.into_response();
@@ -20,7 +24,30 @@ fn respond(status: StatusCode, content_type: &'static str, body: String) -> Resp
 }
 
 fn sources(context: &Context) -> Vec<SourceStatus> {
-    context.sources.iter().map(crate::ingest::StatusHandle::get).collect()
+    let shown = |status: SourceStatus| SourceStatus {
+        name: shown(&status.name),
+        endpoint: shown(&status.endpoint),
+        error: status.error.as_deref().map(shown),
+        hint: status.hint.as_deref().map(shown),
+        engine: status.engine.as_deref().map(shown),
+        ..status
+    };
+    context.sources.iter().map(|source| shown(source.get())).collect()
+}
+
+/// A text as it is shown: what a daemon calls itself or answers may be of any length, and hold what a terminal would act on.
+fn shown(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars.by_ref().take(MAX_TEXT_CHARS).map(|c| if acts(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if chars.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Whether a terminal acts on a character, or lets it disguise others: control characters (C1 as well) and those that turn the direction.
+fn acts(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The process answers.
@@ -111,6 +138,11 @@ pub(super) fn metrics(context: &Arc<Context>) -> Response {
     metric("http_connections", "gauge", "Open connections.", context.connections.get());
     metric("streams", "gauge", "Open live streams.", context.streams.get());
     metric("http_requests_total", "counter", "Requests.", context.requests.load(Relaxed));
+    if let Some(access) = &context.access {
+        let (wrong, slowed) = (access.failures.wrong.load(Relaxed), access.failures.slowed.load(Relaxed));
+        metric("auth_failures_total", "counter", "Requests and logins with a wrong token.", wrong);
+        metric("auth_slowed_total", "counter", "Those of them that were answered with 429.", slowed);
+    }
     metric("uptime_seconds", "gauge", "Seconds since start.", context.started.elapsed().as_secs());
     let _ = writeln!(out, "# HELP shipslog_source_connected 1 while the Docker host is connected.\n# TYPE shipslog_source_connected gauge");
     for source in sources(context) {
@@ -122,13 +154,32 @@ pub(super) fn metrics(context: &Arc<Context>) -> Response {
         );
     }
     let _ = writeln!(out, "# HELP docker_events_total Docker events stored, by type and action.\n# TYPE docker_events_total counter");
+    // What is cut or replaced may be the same for several, and a label may stand once.
+    let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
     for ((kind, action), count) in recorder.by_action() {
-        let _ = writeln!(out, "docker_events_total{{type=\"{}\",action=\"{}\"}} {count}", label(&kind), label(&action));
+        *counts.entry((label(&kind), label(&action))).or_default() += count;
+    }
+    for ((kind, action), count) in counts {
+        let _ = writeln!(out, "docker_events_total{{type=\"{kind}\",action=\"{action}\"}} {count}");
     }
     respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out)
 }
 
-/// A label value; backslash, quote and line feed are escaped, as the format wants.
+/// A label value; backslash and quote are escaped, as the format wants, and line feeds are not shown.
 fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    shown(text).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_s_text_is_short_and_plain() {
+        assert_eq!(shown("Docker 28.5 (ä)"), "Docker 28.5 (ä)");
+        assert_eq!(shown("\u{1b}[2J\u{9b}31m\u{202e}x\n"), "\u{fffd}[2J\u{fffd}31m\u{fffd}x\u{fffd}");
+        let long = shown(&"x".repeat(70_000_000));
+        assert!(long.ends_with("x…") && long.chars().count() == MAX_TEXT_CHARS + 1);
+        assert_eq!(label("a\"b\\c\u{1b}"), "a\\\"b\\\\c\u{fffd}");
+    }
 }

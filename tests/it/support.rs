@@ -61,10 +61,20 @@ impl Ship {
 
     /// SIGTERM; the exit status and how long it took.
     pub(crate) fn stop(&mut self) -> (ExitStatus, Duration) {
+        self.stop_by("-TERM")
+    }
+
+    /// As [`Ship::stop`], by another signal.
+    pub(crate) fn stop_by(&mut self, signal: &str) -> (ExitStatus, Duration) {
         let began = Instant::now();
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         (end_of(&mut self.child, "a program that was told to stop"), began.elapsed())
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Starts again on the same address and data.

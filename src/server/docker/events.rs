@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::filter::{Filter, Subject};
 use crate::log::{EventLog, GapReason, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
-use crate::server::access::{Admitted, revoked};
+use crate::server::asker::Asker;
 use crate::server::context::{Context, StreamGuard, stopping};
 use crate::server::problem::ApiError;
 use crate::time::Timestamp;
@@ -28,14 +28,14 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Answers with a stream of lines. No signs of life are sent: docker-py takes an empty line for an error, and bollard holds an event back until
 /// more bytes come. TCP keeps the connection alive.
-pub(super) async fn events(context: Arc<Context>, query: &str, method: &Method, admitted: Option<Admitted>) -> Result<Response, ApiError> {
+pub(super) async fn events(context: Arc<Context>, query: &str, method: &Method, asker: Asker) -> Result<Response, ApiError> {
     let query = EventsQuery::parse(query)?;
     let mut response = if method == Method::HEAD {
         "".into_response()
     } else {
         let place = context.enter_stream()?;
-        let source = Source::open(&context, query).await?;
-        let state = Stream { source, admitted, shutdown: context.shutdown.clone(), left: None, ended: false, _place: place };
+        let source = Source::open(&context, &asker, query).await?;
+        let state = Stream { source, asker, shutdown: context.shutdown.clone(), left: None, ended: false, _place: place };
         let lines = futures_util::stream::unfold(state, |mut state| async move {
             let chunk = state.next().await?;
             Some((chunk, state))
@@ -78,8 +78,8 @@ enum Given {
 }
 
 impl Source {
-    async fn open(context: &Context, query: EventsQuery) -> Result<Self, LogError> {
-        let (log, now) = (Arc::clone(&context.log), Timestamp::now());
+    async fn open(context: &Context, asker: &Asker, query: EventsQuery) -> Result<Self, LogError> {
+        let (log, now) = (context.log_for(asker), Timestamp::now());
         let head = log.bounds().head;
         let time = query.past();
         let EventsQuery { since, until, filter, recorder } = query;
@@ -129,6 +129,17 @@ impl Source {
     /// Whether history has been given, and the present is.
     fn is_live(&self) -> bool {
         self.past.is_none() && !matches!(self.live, Live::Nothing)
+    }
+
+    /// What was read ahead is read again when it is wanted.
+    fn let_go(&mut self) {
+        if let Some(past) = &mut self.past {
+            past.let_go();
+        }
+        match &mut self.live {
+            Live::Ever(reader) | Live::Until(reader, _) | Live::Rest(reader, _) => reader.let_go(),
+            Live::Nothing => {}
+        }
     }
 
     /// Waits for more, or for the end. Nothing is lost when the wait is dropped.
@@ -187,7 +198,7 @@ enum Broken {
 
 struct Stream {
     source: Source,
-    admitted: Option<Admitted>,
+    asker: Asker,
     shutdown: watch::Receiver<bool>,
     /// Records that did not fit the last chunk.
     left: Option<Selection>,
@@ -201,13 +212,14 @@ impl Stream {
         if self.ended {
             return None;
         }
-        let admitted = self.admitted.clone();
+        let asker = self.asker.clone();
         let mut shutdown = self.shutdown.clone();
         let stopped = tokio::select! {
             biased;
-            () = revoked(admitted.as_ref()) => Broken::Revoked,
+            () = asker.revoked() => Broken::Revoked,
             () = stopping(&mut shutdown) => Broken::Stopping,
             chunk = self.chunk() => {
+                self.source.let_go();
                 self.ended = !matches!(chunk, Some(Ok(_)));
                 return chunk.map(|chunk| chunk.map_err(Broken::from));
             }

@@ -9,7 +9,7 @@ mod version;
 
 pub(super) use target::Target;
 
-use super::access::Admitted;
+use super::asker::Asker;
 use super::context::Context;
 use super::problem::ApiError;
 use bytes::Buf;
@@ -50,7 +50,7 @@ pub(super) async fn answer<B: Buf>(
     method: Method,
     context: Arc<Context>,
     query: String,
-    admitted: Option<Admitted>,
+    asker: Asker,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Response {
     let reads = method == Method::GET || method == Method::HEAD;
@@ -64,7 +64,7 @@ pub(super) async fn answer<B: Buf>(
         }
         Route::Ping => Ok(version::ping(&method)),
         Route::Version => Ok(version::version()),
-        Route::Events => events::events(context, &query, &method, admitted).await,
+        Route::Events => events::events(context, &query, &method, asker).await,
     };
     let mut response = answer.unwrap_or_else(Reply::into_response);
     let headers = response.headers_mut();

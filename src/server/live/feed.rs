@@ -148,6 +148,7 @@ impl Feed {
             Ok(Some(Step::Records(selection))) => match &mut self.pacer {
                 Some(pacer) => {
                     pacer.hold(selection);
+                    self.reader.let_go();
                     self.held().unwrap_or(Ready::Nothing)
                 }
                 None => Ready::Item(self.give(selection)),
@@ -171,6 +172,11 @@ impl Feed {
                 Ready::End
             }
         }
+    }
+
+    /// What was read ahead is read again when it is wanted; to be called before a client is left to take what it has been given.
+    pub(super) fn let_go(&mut self) {
+        self.reader.let_go();
     }
 
     /// Where the client stands, for somebody else to go on from.

@@ -5,7 +5,7 @@ use super::feed::{Feed, Item, Ready};
 use super::query::StreamQuery;
 use crate::cursor::LogId;
 use crate::reader::Selection;
-use crate::server::access::{Admitted, revoked};
+use crate::server::asker::Asker;
 use crate::server::context::{Context, StreamGuard};
 use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
@@ -35,18 +35,19 @@ pub(in crate::server) async fn stream(
     query: String,
     headers: HeaderMap,
     link: Option<Arc<Link>>,
-    admitted: Option<Admitted>,
+    asker: Asker,
 ) -> Result<Response, ApiError> {
     let query = StreamQuery::parse(&query, &headers, &context.filters)?;
-    if query.is_done(&context.log).await? {
+    let log = context.log_for(&asker);
+    if query.is_done(&log).await? {
         return Ok(done());
     }
     // The fan-out knows neither a pace nor an end.
     let link = link.filter(|_| query.is_live());
     let StreamQuery { start, want, until, speed } = query;
     let place = context.enter_stream()?;
-    let feed = Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await?.paced(speed).until(until);
-    let state = Stream { feed, link, admitted, started: false, ended: false, _place: place };
+    let feed = Feed::open(log, start, want, context.shutdown.clone()).await?.paced(speed).until(until);
+    let state = Stream { feed, link, asker, started: false, ended: false, _place: place };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
         Some((Ok::<_, Infallible>(chunk), state))
@@ -68,7 +69,7 @@ fn done() -> Response {
 struct Stream {
     feed: Feed,
     link: Option<Arc<Link>>,
-    admitted: Option<Admitted>,
+    asker: Asker,
     started: bool,
     ended: bool,
     _place: StreamGuard,
@@ -107,11 +108,11 @@ impl Stream {
             chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n")));
         }
         let log = self.feed.log;
-        let admitted = self.admitted.clone();
+        let asker = self.asker.clone();
         let mut item = tokio::select! {
             biased;
             // Whoever may no longer ask is told nothing more; the next request is refused.
-            () = revoked(admitted.as_ref()) => {
+            () = asker.revoked() => {
                 self.ended = true;
                 return None;
             }
@@ -142,6 +143,7 @@ impl Stream {
                 Ready::Nothing | Ready::AtHead | Ready::Later(_) => break,
             };
         }
+        self.feed.let_go();
         (!chunk.pieces.is_empty()).then(|| chunk.finish())
     }
 }

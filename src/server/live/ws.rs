@@ -3,7 +3,7 @@
 use super::feed::{Feed, Item, KEEP_ALIVE};
 use crate::filter::Filter;
 use crate::reader::{StartAt, Want};
-use crate::server::access::{Admitted, revoked};
+use crate::server::asker::Asker;
 use crate::server::context::Context;
 use crate::server::net::Place;
 use crate::time::Timestamp;
@@ -33,13 +33,13 @@ const GOING_AWAY: u16 = 1001;
 const MAX_REASON_BYTES: usize = 120;
 
 /// Upgrades, and serves in a task of its own.
-pub(in crate::server) fn upgrade(context: Arc<Context>, place: Place, admitted: Option<Admitted>, ws: Ws) -> warp::reply::Response {
+pub(in crate::server) fn upgrade(context: Arc<Context>, place: Place, asker: Asker, ws: Ws) -> warp::reply::Response {
     let ws = ws.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     warp::reply::Reply::into_response(ws.on_upgrade(move |socket| async move {
         let _held = place;
         tokio::select! {
-            () = serve(&context, socket) => {}
-            () = revoked(admitted.as_ref()) => {}
+            () = serve(&context, &asker, socket) => {}
+            () = asker.revoked() => {}
         }
     }))
 }
@@ -80,7 +80,7 @@ fn parse(text: &str) -> Result<(StartAt, Filter), String> {
     Ok((start, filter))
 }
 
-async fn serve(context: &Context, mut socket: WebSocket) {
+async fn serve(context: &Context, asker: &Asker, mut socket: WebSocket) {
     let first = match timeout(FIRST_MESSAGE, first_text(&mut socket)).await {
         Ok(Some(text)) => parse(&text),
         Ok(None) => return,
@@ -94,7 +94,7 @@ async fn serve(context: &Context, mut socket: WebSocket) {
     let Ok(_stream) = context.enter_stream() else {
         return close(&mut socket, TRY_AGAIN_LATER, "too many live streams (see --max-connections)").await;
     };
-    match Feed::open(Arc::clone(&context.log), start, want, context.shutdown.clone()).await {
+    match Feed::open(context.log_for(asker), start, want, context.shutdown.clone()).await {
         Ok(feed) => run(socket, feed).await,
         Err(e) => close(&mut socket, 1011, &e.to_string()).await,
     }
@@ -119,23 +119,26 @@ async fn run(mut socket: WebSocket, mut feed: Feed) {
     let mut heard = Instant::now();
     loop {
         // The wait for the next item outlives the client's messages: a read of the log that was begun is not begun again.
-        let next = feed.next();
-        tokio::pin!(next);
-        let item = loop {
-            tokio::select! {
-                item = next.as_mut() => break item,
-                message = socket.next() => match message {
-                    Some(Ok(message)) if !message.is_close() => heard = Instant::now(),
-                    _ => return,
-                },
-                _ = pings.tick() => {
-                    let ping = timeout(WRITE_TIMEOUT, socket.send(Message::ping(Vec::new())));
-                    if heard.elapsed() > DEAD_AFTER || !matches!(ping.await, Ok(Ok(()))) {
-                        return;
+        let item = {
+            let next = feed.next();
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    item = next.as_mut() => break item,
+                    message = socket.next() => match message {
+                        Some(Ok(message)) if !message.is_close() => heard = Instant::now(),
+                        _ => return,
+                    },
+                    _ = pings.tick() => {
+                        let ping = timeout(WRITE_TIMEOUT, socket.send(Message::ping(Vec::new())));
+                        if heard.elapsed() > DEAD_AFTER || !matches!(ping.await, Ok(Ok(()))) {
+                            return;
+                        }
                     }
                 }
             }
         };
+        feed.let_go();
         let Some(item) = item else {
             return close(&mut socket, GOING_AWAY, "the stream ends here; resume with your last id").await;
         };

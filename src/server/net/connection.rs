@@ -26,6 +26,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// Most bytes of a request's header over HTTP/2, as it counts them (RFC 9113, 6.5.2).
 const MAX_H2_HEADER_BYTES: u32 = 16 * 1024;
+/// Bytes of bodies that an HTTP/2 client may send before they are read: a login form is the largest.
+const MAX_H2_UPLOAD_BYTES: u32 = 64 * 1024;
 /// Requests at a time on one HTTP/2 connection: the tabs of a browser, with their streams, and some to spare.
 const MAX_H2_STREAMS: u32 = 128;
 /// Streams that a client may open and reset at once before its connection is ended (CVE-2023-44487).
@@ -48,7 +50,7 @@ where
 {
     /// Serves a connection in a task of its own.
     pub(super) fn start(&self, socket: Socket, place: Place) {
-        let unix = socket.is_unix();
+        let (unix, address) = (socket.is_unix(), socket.address());
         let socket = Arc::new(socket);
         let link = self.fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
         let io = Io::new(socket, link.clone());
@@ -56,6 +58,7 @@ where
             routes: self.routes.clone(),
             context: Arc::clone(&self.context),
             place,
+            address,
             link,
             secure: self.tls.is_some(),
             unix,
@@ -115,6 +118,8 @@ where
         .max_pending_accept_reset_streams(MAX_H2_RESETS)
         .max_header_list_size(MAX_H2_HEADER_BYTES)
         .max_send_buf_size(MAX_BUFFER_BYTES)
+        .initial_connection_window_size(MAX_H2_UPLOAD_BYTES)
+        .initial_stream_window_size(MAX_H2_UPLOAD_BYTES)
         .keep_alive_interval(H2_PING)
         .keep_alive_timeout(H2_PING)
         .serve_connection(TokioIo::new(stream), service);
@@ -143,5 +148,56 @@ where
 fn ended_with(ended: hyper::Result<()>) {
     if let Err(e) = ended {
         tracing::debug!(error = %e, "a connection ended with an error");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::EmbeddedLog;
+    use crate::server::asker::Address;
+    use crate::server::context::Gauge;
+    use crate::server::net::places::Places;
+    use futures_util::StreamExt;
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use warp::reply::Reply;
+
+    /// A panic of the routes, as each path says where.
+    async fn faulty(request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+        let body = match request.uri().path() {
+            "/answer" => panic!("in the answer"),
+            "/body" => futures_util::stream::iter(0..2).map(|n| if n == 0 { Ok::<_, Infallible>("begun") } else { panic!("in the body") }),
+            _ => return Ok("fine".into_response()),
+        };
+        Ok(warp::reply::stream(body).into_response())
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_answer() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (_stop, shutdown) = watch::channel(false);
+        let context = Arc::new(Context::new(Arc::new(EmbeddedLog::open(dir.path()).unwrap().0), shutdown.clone()));
+        let (mut ours, theirs) = tokio::io::duplex(4096);
+        let guarded = Guarded {
+            routes: service_fn(faulty),
+            context,
+            place: Places::new(1, None, Gauge::default()).take(None).unwrap(),
+            address: Address::Unknown,
+            link: None,
+            secure: false,
+            unix: false,
+            asked: Arc::default(),
+        };
+        let served = tokio::spawn(http1(theirs, guarded, shutdown));
+        let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        ours.write_all([ask("/answer"), ask("/"), ask("/body")].concat().as_bytes()).await.unwrap();
+        let mut said = String::new();
+        ours.read_to_string(&mut said).await.unwrap();
+        let statuses: Vec<_> = said.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).take(2).collect();
+        assert_eq!(statuses, ["500", "200"], "{said}");
+        // Whatever of the third had been sent, the chunk that would end it was not.
+        assert!(said.contains("\r\n\r\nfine") && !said.ends_with("0\r\n\r\n"), "{said}");
+        served.await.unwrap();
     }
 }

@@ -1,12 +1,21 @@
 //! What is checked before any route sees a request: sizes, and the names under which the server may be addressed.
 
 use crate::server::problem::ApiError;
-use warp::http::{HeaderMap, Request, StatusCode, header};
+use warp::http::{HeaderMap, Method, Request, StatusCode, header};
 
 /// Longest request target.
 const MAX_URI_BYTES: usize = 8 * 1024;
 /// Most bytes of header names and values.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Refuses a request for something else than a path of ours: a tunnel to `HOST:PORT`, which is for proxies, or the server as a whole (`*`).
+pub(super) fn check_target<B>(request: &Request<B>) -> Result<(), ApiError> {
+    let path = request.uri().path_and_query().is_some_and(|target| target.as_str().starts_with('/'));
+    if request.method() == Method::CONNECT || !path {
+        return Err(ApiError::bad_request("this server is no proxy: the request target must be a path"));
+    }
+    Ok(())
+}
 
 /// Refuses a request that is too large.
 pub(super) fn check_sizes<B>(request: &Request<B>) -> Result<(), ApiError> {
@@ -63,6 +72,24 @@ fn host_name(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_paths_are_asked_for() {
+        let request = |method: &str, target: &str| Request::builder().method(method).uri(target).body(()).unwrap();
+        for (method, target, fine) in [
+            ("GET", "/", true),
+            ("GET", "/api/v1/events?limit=1", true),
+            ("GET", "http://127.0.0.1", true),
+            ("OPTIONS", "http://127.0.0.1/x", true),
+            ("CONNECT", "127.0.0.1:80", false),
+            ("CONNECT", "/", false),
+            ("GET", "127.0.0.1:80", false),
+            ("POST", "example", false),
+            ("OPTIONS", "*", false),
+        ] {
+            assert_eq!(check_target(&request(method, target)).is_ok(), fine, "{method} {target}");
+        }
+    }
 
     #[test]
     fn knows_its_names() {

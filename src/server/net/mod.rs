@@ -2,6 +2,7 @@
 //!
 //! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or TLS.
 
+mod caught;
 mod connection;
 mod guard;
 mod io;
@@ -56,6 +57,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
     }
     if let Some(access) = &context.access {
         tokio::spawn(Arc::clone(access).follow_file(shutdown.clone()));
+        tokio::spawn(Arc::clone(&access.failures).follow(shutdown.clone()));
     }
     let connections = Connections {
         routes: TowerToHyperService::new(warp::service(routes::routes(&context))),

@@ -1,9 +1,10 @@
 //! Places for connections: a cap in all, and one for each address, so that nobody takes them all.
 
+use crate::server::asker::household;
 use crate::server::context::{Gauge, StreamGuard};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -92,17 +93,6 @@ impl Drop for Held {
             if *count == 0 {
                 taken.remove(&address);
             }
-        }
-    }
-}
-
-/// Who holds one IPv6 address mostly holds the 64 bits behind the prefix as well (RFC 4291, 2.5.1).
-fn household(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What stands between a connection and the routes: sizes, names, origins, tokens, and the headers that every answer carries.
 
+use super::caught::{self, Caught, HasBody};
 use super::guard;
 use super::origin::{self, From, Origins};
 use super::places::Place;
-use crate::server::access::Admitted;
+use crate::server::access::{Access, Admitted};
+use crate::server::asker::{Address, Asker};
 use crate::server::context::Context;
 use crate::server::docker::Target;
 use crate::server::live::direct::Link;
@@ -24,6 +26,7 @@ pub(super) struct Guarded<S> {
     pub(super) routes: S,
     pub(super) context: Arc<Context>,
     pub(super) place: Place,
+    pub(super) address: Address,
     /// The connection, if it can be written to [directly](crate::server::live::direct).
     pub(super) link: Option<Arc<Link>>,
     /// Whether the connection is encrypted.
@@ -43,6 +46,7 @@ impl<S> Guarded<S> {
     fn check<B>(&self, request: &hyper::Request<B>) -> Result<(From, Option<Admitted>), Box<Response>> {
         let context = &self.context;
         let refuse = |error: crate::server::problem::ApiError| Box::new(error.into_response());
+        guard::check_target(request).map_err(refuse)?;
         guard::check_sizes(request).map_err(refuse)?;
         // No web page reaches a unix socket by whatever name, and Docker's clients make one up.
         if !self.unix {
@@ -63,35 +67,29 @@ impl<S> Guarded<S> {
         // Pages of other origins bring their own token: a cookie may be there only because they share a host name with us.
         let sessions = from == From::Here;
         let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers(), sessions));
-        if context.access.is_some() && admitted.is_none() {
+        if let (Some(access), None) = (&context.access, &admitted) {
+            let wrong = Access::has_bearer(request.headers());
+            if let Some(wait) = wrong.then(|| access.failures.failed(self.address)).flatten() {
+                return Err(finish(login::too_many(wait)));
+            }
             return Err(finish(login::refuse(request)));
         }
         Ok((from, admitted))
     }
 }
 
-impl<S> Service<hyper::Request<Incoming>> for Guarded<S>
+impl<S> Guarded<S>
 where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
-        self.context.requests.fetch_add(1, Ordering::Relaxed);
-        self.asked.store(true, Ordering::Relaxed);
-        let docker = Target::of(request.uri().path()).is_some();
-        let from = match self.check(&request) {
-            Ok((from, admitted)) => {
-                if let Some(admitted) = admitted {
-                    request.extensions_mut().insert(admitted);
-                }
-                from
-            }
-            Err(response) => return Box::pin(async move { Ok(finish(*response, docker)) }),
+    /// What the routes answer, or what is answered in their place.
+    fn begin(&self, mut request: hyper::Request<Incoming>) -> Answer {
+        let (from, admitted) = match self.check(&request) {
+            Ok(checked) => checked,
+            Err(response) => return Box::pin(async move { Ok(*response) }),
         };
+        request.extensions_mut().insert(Asker { address: self.address, admitted });
         request.extensions_mut().insert(self.place.clone());
         // Also behind a proxy that does the encrypting.
         let encrypted = request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
@@ -105,8 +103,28 @@ where
         Box::pin(async move {
             let mut response = answer.await?;
             origin::allow(response.headers_mut(), &from);
-            Ok(finish(response, docker))
+            Ok(response)
         })
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl<S> Service<hyper::Request<Incoming>> for Guarded<S>
+where
+    S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = warp::http::Response<Caught<<Response as HasBody>::Body>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        self.context.requests.fetch_add(1, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
+        let docker = Target::of(request.uri().path()).is_some();
+        let begun = caught::begin(|| self.begin(request));
+        Box::pin(async move { Ok(finish(caught::answer(begun).await, docker).map(|body| Caught(Some(body)))) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A connection's socket, shared by the task that serves its HTTP and the [fan-out](super::super::live::fanout) that may write to it directly.
 
+use crate::server::asker::Address;
 use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -75,6 +76,14 @@ impl Socket {
         match self {
             Self::Tcp(socket) => socket.peer_addr().ok().map(|address: SocketAddr| address.ip().to_canonical()),
             Self::Unix(_) => None,
+        }
+    }
+
+    /// Where the peer is, for what is shared out by address.
+    pub(super) fn address(&self) -> Address {
+        match self {
+            Self::Tcp(_) => self.peer().map_or(Address::Unknown, Address::of),
+            Self::Unix(socket) => socket.peer_cred().map_or(Address::Unknown, |peer| Address::User(peer.uid())),
         }
     }
 }

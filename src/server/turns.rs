@@ -1,0 +1,256 @@
+//! Whose turn it is to read the log's files: fair by address, cheap before dear, a slice at a time.
+//!
+//! A read of the log is bounded, and each takes a turn of its own: a request that has to look through millions of records queues
+//! again after every slice, behind those that have had less.
+
+use super::asker::Party;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Turns at a time, for each processor: one may wait for the disk while another unpacks.
+const PER_PROCESSOR: usize = 2;
+/// A request that has read for longer than this is a dear one. Dear ones leave a turn free for the others.
+const CHEAP: Duration = Duration::from_millis(50);
+/// Of so many turns, one goes to the request that has waited longest, so that dear ones come to an end as well.
+const OLDEST_EVERY: usize = 8;
+
+/// The turns of a server.
+#[derive(Debug)]
+pub(super) struct Turns {
+    state: Mutex<State>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: usize,
+    /// Those of dear requests.
+    dear: usize,
+    granted: usize,
+    tickets: u64,
+    /// Those who wait or have a turn; nobody else is known.
+    accounts: HashMap<Party, Account>,
+    /// One for each request that waits, so there are no more than requests (the connections and streams have their bounds).
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Account {
+    /// Time that its turns have taken, counted from where the least served one stood when it came.
+    served: Duration,
+    /// Requests that wait or have a turn.
+    present: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    party: Party,
+    used: Duration,
+    ticket: u64,
+    call: oneshot::Sender<Turn>,
+}
+
+/// A turn, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    turns: Arc<Turns>,
+    party: Party,
+    dear: bool,
+    began: Instant,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self::new(PER_PROCESSOR * std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Turns {
+    fn new(most: usize) -> Self {
+        Self { state: Mutex::default(), most }
+    }
+
+    /// Waits for a turn of a request that has `used` so much time before.
+    pub(super) async fn take(self: &Arc<Self>, party: Party, used: Duration) -> Turn {
+        loop {
+            let (call, called) = oneshot::channel();
+            let ticket = self.state.lock().queue(party, used, call);
+            let _leave = Leave { turns: self, ticket };
+            self.call_next();
+            if let Ok(turn) = called.await {
+                return turn;
+            }
+        }
+    }
+
+    /// Gives the free turns to those whose they are.
+    fn call_next(self: &Arc<Self>) {
+        loop {
+            // The lock ends with the statement: a turn that nobody takes comes back at once.
+            let Some(waiting) = self.state.lock().next(self.most) else { return };
+            let turn = Turn { turns: Arc::clone(self), party: waiting.party, dear: waiting.used >= CHEAP, began: Instant::now() };
+            let _ = waiting.call.send(turn);
+        }
+    }
+}
+
+impl State {
+    fn queue(&mut self, party: Party, used: Duration, call: oneshot::Sender<Turn>) -> u64 {
+        self.tickets += 1;
+        let least = self.accounts.values().map(|account| account.served).min().unwrap_or_default();
+        self.accounts.entry(party).or_insert(Account { served: least, present: 0 }).present += 1;
+        self.waiting.push(Waiting { party, used, ticket: self.tickets, call });
+        self.tickets
+    }
+
+    /// Who is next, if there is a turn for it.
+    fn next(&mut self, most: usize) -> Option<Waiting> {
+        if self.running >= most {
+            return None;
+        }
+        let dear_too = self.dear + 1 < most.max(2);
+        let may = self.waiting.iter().enumerate().filter(|(_, waiting)| dear_too || waiting.used < CHEAP);
+        let served = |party: &Party| self.accounts.get(party).map(|account| account.served);
+        let next = if (self.granted + 1).is_multiple_of(OLDEST_EVERY) {
+            may.min_by_key(|(_, waiting)| waiting.ticket)
+        } else {
+            may.min_by_key(|(_, waiting)| (served(&waiting.party), waiting.used, waiting.ticket))
+        };
+        let waiting = self.waiting.swap_remove(next?.0);
+        self.running += 1;
+        self.dear += usize::from(waiting.used >= CHEAP);
+        self.granted += 1;
+        Some(waiting)
+    }
+
+    fn leave(&mut self, party: Party, took: Duration) {
+        if let Some(account) = self.accounts.get_mut(&party) {
+            account.served += took;
+            account.present -= 1;
+            if account.present == 0 {
+                self.accounts.remove(&party);
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// For how long it has been held.
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        {
+            let mut state = self.turns.state.lock();
+            state.running -= 1;
+            state.dear -= usize::from(self.dear);
+            state.leave(self.party, self.began.elapsed());
+        }
+        self.turns.call_next();
+    }
+}
+
+/// A request that is given up does not stay in the queue.
+struct Leave<'a> {
+    turns: &'a Turns,
+    ticket: u64,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let mut state = self.turns.state.lock();
+        if let Some(at) = state.waiting.iter().position(|waiting| waiting.ticket == self.ticket) {
+            let waiting = state.waiting.swap_remove(at);
+            state.leave(waiting.party, Duration::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::asker::Address;
+    use std::task::Poll;
+
+    const DEAR: Duration = Duration::from_secs(1);
+
+    fn party(user: u32) -> Party {
+        Party { address: Address::User(user), token: None }
+    }
+
+    /// Lets each of `waiting` (who, how dear) queue in this order, and gives the order in which they are called, one at a time.
+    async fn order(waiting: &[(u32, Duration)], most: usize) -> Vec<usize> {
+        let turns = Arc::new(Turns::new(most));
+        let held = turns.take(party(0), Duration::ZERO).await;
+        let mut all: Vec<_> = waiting.iter().map(|(user, used)| Some(Box::pin(turns.take(party(*user), *used)))).collect();
+        for wait in all.iter_mut().flatten() {
+            assert!(futures_util::poll!(wait).is_pending());
+        }
+        drop(held);
+        let mut called = Vec::new();
+        while called.len() < all.len() {
+            for (at, slot) in all.iter_mut().enumerate() {
+                let Some(wait) = slot else { continue };
+                if let Poll::Ready(turn) = futures_util::poll!(wait) {
+                    called.push(at);
+                    *slot = None;
+                    // So that the one who had it has been served for longer than those who have not.
+                    while turn.took().is_zero() {}
+                    drop(turn);
+                    break;
+                }
+            }
+        }
+        let state = turns.state.lock();
+        assert!(state.accounts.is_empty() && state.waiting.is_empty() && (state.running, state.dear) == (0, 0));
+        called
+    }
+
+    #[tokio::test]
+    async fn cheap_ones_come_before_dear_ones_of_the_same_address() {
+        let dear = [(1, DEAR), (1, 2 * DEAR), (1, DEAR)];
+        assert_eq!(order(&[&dear[..], &[(1, Duration::ZERO)]].concat(), 1).await, [3, 0, 2, 1]);
+    }
+
+    #[tokio::test]
+    async fn an_address_waits_for_none_of_another_s_crowd() {
+        // After one of each, the crowd has been served and the single one has not.
+        let crowd = [(1, Duration::ZERO); 5];
+        let called = order(&[&crowd[..], &[(2, Duration::ZERO)]].concat(), 1).await;
+        assert!(called.iter().position(|at| *at == 5).unwrap() <= 1, "{called:?}");
+    }
+
+    #[tokio::test]
+    async fn dear_ones_are_not_starved_and_leave_a_turn_free() {
+        let mut all = vec![(1, DEAR)];
+        all.extend([(1, Duration::ZERO); 2 * OLDEST_EVERY]);
+        let called = order(&all, 1).await;
+        assert!(called.iter().position(|at| *at == 0).unwrap() < OLDEST_EVERY, "{called:?}");
+
+        let turns = Arc::new(Turns::new(3));
+        let _held = (turns.take(party(1), DEAR).await, turns.take(party(2), DEAR).await);
+        let mut third = Box::pin(turns.take(party(3), DEAR));
+        assert!(futures_util::poll!(&mut third).is_pending());
+        let _cheap = turns.take(party(1), Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_nothing_behind() {
+        let turns = Arc::new(Turns::new(1));
+        let held = turns.take(party(1), Duration::ZERO).await;
+        let (mut waits, mut called) = (Box::pin(turns.take(party(2), Duration::ZERO)), Box::pin(turns.take(party(3), Duration::ZERO)));
+        assert!(futures_util::poll!(&mut waits).is_pending() && futures_util::poll!(&mut called).is_pending());
+        drop(waits);
+        drop(held);
+        // Called, and gone before it looked.
+        drop(called);
+        let state = turns.state.lock();
+        assert!(state.accounts.is_empty() && state.waiting.is_empty() && state.running == 0);
+    }
+}

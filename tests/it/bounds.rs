@@ -1,0 +1,166 @@
+//! What clients can make the server hold, measured at the process: nobody's slowness costs memory that has no bound.
+
+use crate::support::{Ship, wait_for};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use shipslog::event::Event;
+use shipslog::log::{EmbeddedLog, EventLog, NewRecord};
+use shipslog::time::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+/// Peak memory of a server that answers any number of clients, in MiB: its own caches are 24, and a debug build takes some. Those who made
+/// it hold their answers made it take 500 to 950.
+const MOST_MIB: u64 = 200;
+/// Records of about 900 bytes, so that a page of 10,000 has 8 MiB.
+const RECORDS: u64 = 20_000;
+
+/// A log with a record of a megabyte at its end.
+async fn fill(data: &Path) {
+    let log = EmbeddedLog::open(data).unwrap().0;
+    let record = |n: u64, pad: usize| {
+        let line = format!(
+            r#"{{"Type":"container","Action":"start","Actor":{{"ID":"c{n}","Attributes":{{"pad":"{}"}}}},"timeNano":{}}}"#,
+            "x".repeat(pad),
+            1_795_344_577_000_000_000 + n
+        );
+        NewRecord { source: "local".into(), received: Timestamp::from_nanos(1), event: Event::from_line(line.as_bytes()).unwrap() }
+    };
+    for block in 0..RECORDS / 500 {
+        log.append((block * 500..block * 500 + 500).map(|n| record(n, 700)).collect()).await.unwrap();
+    }
+    log.append(vec![record(RECORDS, 1_000_000)]).await.unwrap();
+    log.close().await.unwrap();
+    drop(log);
+    let lock = std::fs::File::open(data.join("log/lock")).unwrap();
+    tokio::task::spawn_blocking(move || lock.lock().unwrap()).await.unwrap();
+}
+
+/// The most that the process has ever held, in MiB.
+fn peak(ship: &Ship) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", ship.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+const HOST: &[&str] = &["--docker-host", "unix:///nonexistent/docker.sock"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_streams_with_a_closed_window_cost_little() {
+    let dir = TempDir::new().unwrap();
+    fill(&dir.path().join("data")).await;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (dir.path().join("cert"), dir.path().join("key"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let args = [HOST, &["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]].concat();
+    let ship = Ship::start_with(&dir.path().join("data"), &args);
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    let address = ship.url.trim_start_matches("https://").to_owned();
+    let newest = format!("/api/v1/events/{}-{}", log_id(&dir.path().join("data")), RECORDS + 1);
+    // A window of one byte takes the first piece out of the body, and leaves it in the connection.
+    for window in [0, 1] {
+        for path in ["/api/v1/events?limit=10000", &newest, "/api/v1/stream?since=oldest", "/api/v1/export", "/events?since=1"] {
+            let socket = TcpStream::connect(&address).await.unwrap();
+            let tls = TlsConnector::from(Arc::clone(&config)).connect("localhost".try_into().unwrap(), socket).await.unwrap();
+            let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+            let (mut send, connection) = client.initial_stream_window_size(window).handshake(TokioIo::new(tls)).await.unwrap();
+            let running = tokio::spawn(connection);
+            let mut held = Vec::new();
+            for _ in 0..100 {
+                let request = hyper::Request::get(format!("https://localhost{path}")).header("accept-encoding", "zstd");
+                let response = send.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
+                assert_eq!(response.status(), 200, "{path}");
+                let mut body = response.into_body();
+                if window > 0 {
+                    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().len(), 1);
+                }
+                held.push(body);
+            }
+            assert!(peak(&ship) < MOST_MIB, "{} MiB with {path} and a window of {window}", peak(&ship));
+            drop(held);
+            running.abort();
+        }
+    }
+    println!("peak: {} MiB", peak(&ship));
+}
+
+fn log_id(data: &Path) -> String {
+    let text = std::fs::read_to_string(data.join("log/LOG")).unwrap();
+    text.split(r#""log":""#).nth(1).or(text.split(r#""log_id":""#).nth(1)).expect("the id of the log")[..8].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_polls_that_wait_cost_little() {
+    let dir = TempDir::new().unwrap();
+    fill(dir.path()).await;
+    let ship = Ship::start_with(dir.path(), HOST);
+    // The recorder's first records come before the tag.
+    ship.wait_for_head(|head| head > RECORDS + 1).await;
+    let (client, url) = (reqwest::Client::new(), format!("{}/api/v1/events?limit=10000&until=2026-11-29T00:00:00Z&since=oldest", ship.url));
+    let first = client.get(&url).send().await.unwrap();
+    let tag = first.headers()["etag"].clone();
+    let length = first.content_length().unwrap();
+    let body = first.bytes().await.unwrap();
+    assert!(body.len() as u64 == length && length > 8_000_000, "{length}");
+    serde_json::from_slice::<serde_json::Value>(&body).unwrap();
+    let waiting: Vec<_> =
+        (0..100).map(|_| tokio::spawn(client.get(&url).header("if-none-match", &tag).header("prefer", "wait=2").send())).collect();
+    for poll in waiting {
+        assert_eq!(poll.await.unwrap().unwrap().status(), 304);
+    }
+    println!("peak: {} MiB", peak(&ship));
+    assert!(peak(&ship) < MOST_MIB, "{} MiB", peak(&ship));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_slow_readers_cost_little_and_get_everything() {
+    let dir = TempDir::new().unwrap();
+    fill(dir.path()).await;
+    let ship = Ship::start_with(dir.path(), HOST);
+    let address = ship.url.trim_start_matches("http://").to_owned();
+    for path in ["/api/v1/events?limit=10000", "/api/v1/stream?since=oldest", "/api/v1/export", "/events?since=1"] {
+        let mut readers = Vec::new();
+        for _ in 0..60 {
+            let mut socket = TcpStream::connect(&address).await.unwrap();
+            socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+            readers.push(socket);
+        }
+        let mut first = [0; 1000];
+        for socket in &mut readers {
+            socket.read_exact(&mut first).await.unwrap();
+            assert!(first.starts_with(b"HTTP/1.1 200"), "{path}");
+        }
+        // Whatever is to be held is held when nothing more is written: the kernel's buffers are full.
+        let mut before = 0;
+        wait_for("the writers to stand still", async || {
+            let now: u64 = std::fs::read_to_string(format!("/proc/{}/io", ship.pid()))
+                .unwrap()
+                .lines()
+                .find_map(|l| l.strip_prefix("wchar: ")?.parse().ok())?;
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            (std::mem::replace(&mut before, now) == now).then_some(())
+        })
+        .await;
+        assert!(peak(&ship) < MOST_MIB, "{} MiB with {path}", peak(&ship));
+        if path.starts_with("/api/v1/events") {
+            let mut all = first.to_vec();
+            readers[0].read_to_end(&mut all).await.unwrap();
+            let body = all.split(|byte| *byte == b'\n').next_back().unwrap();
+            let page: serde_json::Value = serde_json::from_slice(body).unwrap();
+            assert!(page["records"].as_array().unwrap().len() > 8000);
+        }
+    }
+    println!("peak: {} MiB", peak(&ship));
+}
