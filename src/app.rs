@@ -1,7 +1,8 @@
 //! Wiring: sources → queue → recorder → log → server, and an orderly stop.
 
+mod foreign;
+
 use crate::config::ServeConfig;
-use crate::export;
 use crate::ingest::demo::{DemoOptions, DemoSource};
 use crate::ingest::docker::DockerSource;
 use crate::ingest::endpoint::DockerHost;
@@ -12,16 +13,18 @@ use crate::redact::Redactor;
 use crate::retention;
 use crate::server::{self, Access, Context, Listener, Tls};
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// Inputs that may wait between the sockets and the writer: minutes of a busy host.
 const QUEUE_INPUTS: usize = 65_536;
@@ -29,28 +32,54 @@ const QUEUE_INPUTS: usize = 65_536;
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Open files besides the connections: the log (one a segment), Docker, the runtime.
 const SPARE_FILES: u64 = 1024;
-/// How long the recorder may take to store what has queued when the program stops.
-const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+/// At least this is left for closing the log.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
+/// From the signal to the end of the program (API.md 1), less what the runtime takes to end.
+const STOP_TIMEOUT: Duration = Duration::from_millis(4300);
+/// Of that, what a start that has been overtaken by the signal may take to come to its end.
+const START_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs the recorder until SIGTERM or SIGINT.
+/// Runs the recorder until SIGTERM, SIGINT or SIGHUP.
 ///
 /// # Errors
 /// When the configuration, the data directory or the address cannot be used; the message says what to do.
 pub async fn serve(mut config: ServeConfig) -> anyhow::Result<()> {
+    // First: from here on a signal is an orderly stop.
+    let stop = stop_signal()?;
     config.max_connections = affordable_connections(config.max_connections);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = Listener::bind(&config.listen).with_context(|| {
         format!("cannot listen on {}; is another shipslog running? choose another address with --listen", config.listen)
     })?;
-    let stop = async move {
+    run(config, listener, stop).await
+}
+
+/// Comes back when the program is to stop.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that closes ends the program, but not one that was started with nohup. Tokens and certificates are read again by themselves.
+    let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok(async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hung_up => {}
         }
         tracing::info!("stopping");
-    };
-    run(config, listener, stop).await
+    })
+}
+
+/// Whether whoever started the program has it ignore SIGHUP (bit 0 of the mask, proc(5)).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
 }
 
 /// Runs the recorder on a listener, until `stop` comes.
@@ -58,9 +87,104 @@ pub async fn serve(mut config: ServeConfig) -> anyhow::Result<()> {
 /// # Errors
 /// As [`serve`].
 pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    if let Some(path) = config.read_only.clone() {
-        return read_only(&path, config, listener, stop).await;
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let starting = start(config, listener, Arc::clone(&cancelled));
+    tokio::pin!(starting, stop);
+    let mut running = tokio::select! {
+        running = &mut starting => running?,
+        () = &mut stop => {
+            let began = Instant::now();
+            cancelled.store(true, Relaxed);
+            return match tokio::time::timeout(START_TIMEOUT, starting).await {
+                Ok(Ok(running)) => running.end(began).await,
+                Ok(Err(e)) => {
+                    tracing::info!(error = format!("{e:#}"), "stopped while starting");
+                    Ok(())
+                }
+                Err(_) => {
+                    tracing::warn!("stopped while starting; what was begun is given up");
+                    Ok(())
+                }
+            };
+        }
+    };
+    let failed = tokio::select! {
+        () = stop => None,
+        name = running.tasks.ended() => name,
+    };
+    let ended = running.end(Instant::now()).await;
+    match failed {
+        Some(name) => Err(anyhow::anyhow!("the {name} has ended unexpectedly; what it said before is on stderr")),
+        None => ended,
     }
+}
+
+/// Everything up to the first request.
+async fn start(config: ServeConfig, listener: Listener, cancelled: Arc<AtomicBool>) -> anyhow::Result<Running> {
+    match config.read_only.clone() {
+        Some(path) => read_only(&path, config, listener, cancelled).await,
+        None => record(config, listener).await,
+    }
+}
+
+/// A program that records and serves, or only serves.
+struct Running {
+    stop: watch::Sender<bool>,
+    tasks: Tasks,
+    /// Of a log that is written to.
+    log: Option<Arc<dyn EventLog>>,
+    _thread: Option<RecordingThread>,
+    _scratch: Option<foreign::Scratch>,
+}
+
+impl Running {
+    /// Stops everything, in time.
+    async fn end(mut self, began: Instant) -> anyhow::Result<()> {
+        let deadline = tokio::time::Instant::from_std(began + STOP_TIMEOUT);
+        self.stop.send_replace(true);
+        let ended = async { while self.tasks.ended().await.is_some() {} };
+        if tokio::time::timeout_at(deadline, ended).await.is_err() {
+            let late = self.tasks.names.join(", ");
+            tracing::error!(app.late = late, "not everything finished in time; what had queued for the recorder is lost");
+        }
+        let Some(log) = &self.log else { return Ok(()) };
+        let closed = tokio::time::timeout_at(deadline.max(tokio::time::Instant::now() + CLOSE_TIMEOUT), log.close()).await;
+        closed
+            .context("the log was not closed in time; it is whole even so")?
+            .context("the log could not be marked as cleanly stopped; it is whole even so")
+    }
+}
+
+/// Tasks without which the program is not what it says it is: none ends before the program does.
+#[derive(Default)]
+struct Tasks {
+    set: JoinSet<String>,
+    /// Those that have not ended.
+    names: Vec<String>,
+}
+
+impl Tasks {
+    /// Starts one on a runtime. Its panic is an end like any other.
+    fn start<T>(&mut self, name: impl Into<String>, runtime: &Handle, task: impl Future<Output = T> + Send + 'static) {
+        let name = name.into();
+        self.names.push(name.clone());
+        let task = async move {
+            let _ = AssertUnwindSafe(task).catch_unwind().await;
+            name
+        };
+        self.set.spawn_on(task, runtime);
+    }
+
+    /// The next one that ends; `None` when none is left.
+    async fn ended(&mut self) -> Option<String> {
+        let name = self.set.join_next().await?.unwrap_or_default();
+        self.names.retain(|other| *other != name);
+        Some(name)
+    }
+}
+
+/// Opens the log and records.
+async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
     let started = Instant::now();
     // Bad hosts, certificates and tokens are refused before anything is touched.
     sources(&config, false)?;
@@ -80,8 +204,8 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
     let known: HashMap<Arc<str>, _> = sources.iter().map(|source| (source.name(), recorder.newest(&source.name()))).collect();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = recovery.clean, "the log is open");
 
-    let (stop_sender, shutdown) = watch::channel(false);
-    let runtime = RecordingThread::start()?;
+    let (stop, shutdown) = watch::channel(false);
+    let (mut tasks, thread) = (Tasks::default(), RecordingThread::start()?);
     let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
     let mut statuses = Vec::new();
     for mut source in sources {
@@ -89,30 +213,23 @@ pub async fn run(config: ServeConfig, listener: Listener, stop: impl Future<Outp
         source.resume_after(known.get(&name).copied().flatten());
         let status = StatusHandle::new(&name, source.endpoint());
         statuses.push(status.clone());
-        runtime.spawn(source.run(feed.for_source(name), status, shutdown.clone()));
+        let task = source.run(feed.for_source(Arc::clone(&name)), status, shutdown.clone());
+        tasks.start(format!("source {name}"), &thread.handle(), task);
     }
     // The recorder ends when the last source has let go of the queue.
     drop(feed);
-    let recording = runtime.spawn(recorder.run(inbox));
-
-    tokio::spawn(retention::run(Arc::clone(&log), config.retention, shutdown.clone()));
+    tasks.start("recorder", &thread.handle(), recorder.run(inbox));
+    let (keeping, mut until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
+    tasks.start("retention", &Handle::current(), async move {
+        keeping.await;
+        // Where everything is kept it has nothing to do.
+        let _ = until.wait_for(|stop| *stop).await;
+    });
     let mut context = Context::new(Arc::clone(&log), shutdown);
     (context.sources, context.recorder, context.started) = (statuses, stats, started);
     announce(&listener, &doors)?;
-    let serving = tokio::spawn(server::serve(listener, doors.guard(context, &config), doors.options(&config)));
-
-    let mut recording = recording;
-    let failed = tokio::select! {
-        () = stop => false,
-        _ = &mut recording => true,
-    };
-    stop_sender.send_replace(true);
-    if !failed && tokio::time::timeout(STOP_TIMEOUT, recording).await.is_err() {
-        tracing::error!("the recorder did not finish in time; what had queued is lost");
-    }
-    let _ = serving.await;
-    anyhow::ensure!(!failed, "the recorder has ended unexpectedly; what it said before is on stderr");
-    log.close().await.context("the log could not be marked as cleanly stopped; it is whole even so")
+    tasks.start("server", &Handle::current(), server::serve(listener, doors.guard(context, &config), doors.options(&config)));
+    Ok(Running { stop, tasks, log: Some(log), _thread: Some(thread), _scratch: None })
 }
 
 /// Sources and recorder have a thread of their own: whatever the server is busy with, Docker's socket is read at once.
@@ -123,9 +240,9 @@ impl RecordingThread {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("recording").enable_all().build().map(Some).map(Self)
     }
 
-    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    fn handle(&self) -> Handle {
         // It is there until this is dropped.
-        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone()).spawn(task)
+        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
     }
 }
 
@@ -139,45 +256,23 @@ impl Drop for RecordingThread {
 }
 
 /// Serves a log or an export that is not ours, and records nothing.
-async fn read_only(path: &Path, config: ServeConfig, listener: Listener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancelled: Arc<AtomicBool>) -> anyhow::Result<Running> {
     let started = Instant::now();
     let doors = Doors::load(&config)?;
     let opening = path.to_owned();
-    let (log, _made) = tokio::task::spawn_blocking(move || open_read_only(&opening)).await?.with_context(|| {
+    let (log, scratch) = tokio::task::spawn_blocking(move || foreign::open(&opening, &cancelled)).await?.with_context(|| {
         format!("cannot serve {} read-only; it must be the --data-dir of a log, or a JSON Lines export", path.display())
     })?;
     let log: Arc<dyn EventLog> = Arc::new(log);
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
-    let (stop_sender, shutdown) = watch::channel(false);
+    let (stop, shutdown) = watch::channel(false);
     let mut context = Context::new(log, shutdown);
     context.started = started;
     announce(&listener, &doors)?;
-    let serving = tokio::spawn(server::serve(listener, doors.guard(context, &config), doors.options(&config)));
-    stop.await;
-    stop_sender.send_replace(true);
-    let _ = serving.await;
-    Ok(())
-}
-
-/// A directory as it is; an export by way of a log that goes when it is closed.
-fn open_read_only(path: &Path) -> anyhow::Result<(EmbeddedLog, Option<Scratch>)> {
-    if path.is_dir() {
-        return Ok((EmbeddedLog::open_read_only(path)?, None));
-    }
-    let mut lines = export::decompress(std::fs::File::open(path)?)?;
-    let scratch = Scratch(std::env::temp_dir().join(format!("shipslog-{}", uuid::Uuid::new_v4())));
-    crate::log::import(&mut *lines, &scratch.0, &mut |_| {})?;
-    Ok((EmbeddedLog::open_read_only(&scratch.0)?, Some(scratch)))
-}
-
-/// A directory that goes when it is dropped.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    let mut tasks = Tasks::default();
+    tasks.start("server", &Handle::current(), server::serve(listener, doors.guard(context, &config), doors.options(&config)));
+    Ok(Running { stop, tasks, log: None, _thread: None, _scratch: scratch })
 }
 
 /// What the server lets in, from the files that say so.
@@ -249,10 +344,26 @@ fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Sour
 /// The first line on stdout (API.md 1), for people and for scripts that let the system choose the port.
 fn announce(listener: &Listener, doors: &Doors) -> std::io::Result<()> {
     let scheme = if doors.tls.is_some() { "https" } else { "http" };
-    let mut out = std::io::stdout().lock();
-    match listener.address()? {
-        server::Address::Tcp(address) => writeln!(out, "listening on {scheme}://{address}")?,
-        path @ server::Address::Unix(_) => writeln!(out, "listening on {path}")?,
+    let line = match listener.address()? {
+        server::Address::Tcp(address) => format!("listening on {scheme}://{address}"),
+        path @ server::Address::Unix(_) => format!("listening on {path}"),
+    };
+    if !crate::cli::print_line(line)? {
+        tracing::warn!("nobody reads stdout, where the address is told");
     }
-    out.flush()
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_or_ends_is_named() {
+        let mut tasks = Tasks::default();
+        tasks.start("server", &Handle::current(), async { panic!("as a test") });
+        tasks.start("recorder", &Handle::current(), std::future::pending::<()>());
+        assert_eq!(tasks.ended().await.as_deref(), Some("server"));
+        assert_eq!(tasks.names, ["recorder"]);
+    }
 }

@@ -1,9 +1,10 @@
 //! The `shipslog` program: parses, sets up logging, builds the runtime, maps errors to exit codes.
 
 use clap::Parser as _;
-use shipslog::cli::{self, Cli};
+use shipslog::cli::{self, Cli, Stderr};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Thousands of connections, each with a few small buffers of its own, take a quarter less memory than with the C library's allocator
@@ -11,24 +12,49 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// How long work that cannot be interrupted, such as a read of a disk that stands still, may hold up the end.
+const LAST_WORK: Duration = Duration::from_millis(500);
+
 fn main() -> ExitCode {
     // Wrong usage ends here: clap explains it on stderr and exits with 2.
     let cli = Cli::parse();
-    log_to_stderr();
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => cli::report(runtime.block_on(cli::run(cli))),
-        Err(error) => cli::report(Err(error.into())),
-    }
+    // Without a thread there is nobody to say why.
+    let Ok(stderr) = Stderr::start(std::io::stderr()) else { return ExitCode::FAILURE };
+    log_to(stderr.clone());
+    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let result = runtime.block_on(cli::run(cli));
+            runtime.shutdown_timeout(LAST_WORK);
+            result
+        }
+        Err(error) => Err(error.into()),
+    };
+    let code = cli::report(result, &stderr);
+    stderr.finish();
+    code
 }
 
 /// stdout belongs to what the user asked for. `SHIPSLOG_LOG` takes tracing's filter syntax, such as `debug`.
-fn log_to_stderr() {
+fn log_to(stderr: Stderr) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let mut filter = EnvFilter::try_from_env("SHIPSLOG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // Below this it writes down what Docker answers, labels and all: secrets that are redacted everywhere else.
     if let Ok(quiet) = "bollard=info".parse() {
         filter = filter.add_directive(quiet);
     }
-    let colours = std::io::stderr().is_terminal() && !no_color;
-    tracing_subscriber::fmt().compact().with_env_filter(filter).with_writer(move || cli::LogLines { colours }).with_ansi(colours).init();
+    let panics = stderr.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        panics.say(&format!("shipslog: thread {} panicked: {panic}", thread.name().unwrap_or("without a name")));
+        // The last thing that may be said.
+        if thread.name() == Some("main") {
+            panics.finish();
+        }
+    }));
+    tracing_subscriber::fmt()
+        .compact()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !no_color)
+        .init();
 }

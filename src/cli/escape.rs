@@ -37,7 +37,7 @@ fn spell_out(text: &str, spell: impl Fn(&mut String, char)) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn is_hostile(c: char) -> bool {
+pub(super) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -95,32 +95,6 @@ fn is_a_beginning(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|e| e.error_len().is_none())
 }
 
-/// stderr for the program's own log: one write is one line with its end, in which a daemon's and a client's words stand.
-#[derive(Debug, Clone, Copy)]
-pub struct LogLines {
-    /// Its colours are sequences that a terminal is to obey. What others wrote has had its own taken out by then.
-    pub colours: bool,
-}
-
-impl LogLines {
-    fn safe(self, line: &str) -> String {
-        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
-        let parts = line.split('\u{1b}').map(escape);
-        if self.colours { parts.collect::<Vec<_>>().join("\u{1b}") + end } else { escape(line).into_owned() + end }
-    }
-}
-
-impl Write for LogLines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stderr().lock().write_all(self.safe(&String::from_utf8_lossy(bytes)).as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,14 +129,5 @@ mod tests {
         let mut safe = Safe::new(Vec::new(), false);
         safe.write_all(b"a\xff\x9bb\xe2\x28\n").unwrap();
         assert_eq!(String::from_utf8(safe.out).unwrap(), "a\u{fffd}\u{fffd}b\u{fffd}(\n");
-    }
-
-    #[test]
-    fn a_line_of_the_log_is_one_line() {
-        let line = "WARN said=no\nINFO all is well\u{202e}\r\u{9b}2J\n";
-        assert_eq!(LogLines { colours: false }.safe(line), "WARN said=no\\nINFO all is well\\u{202e}\\r\\u{9b}2J\n");
-        let coloured = "\u{1b}[33mWARN\u{1b}[0m a\u{7f}\n";
-        assert_eq!(LogLines { colours: true }.safe(coloured), "\u{1b}[33mWARN\u{1b}[0m a\\u{7f}\n");
-        assert_eq!(LogLines { colours: false }.safe(coloured), "\\u{1b}[33mWARN\\u{1b}[0m a\\u{7f}\n");
     }
 }

@@ -1,6 +1,7 @@
 //! How a command ends: what is said on stderr, and the exit code.
 
 use super::escape::escape;
+use super::stderr::Stderr;
 use crate::config::ConfigError;
 use std::process::ExitCode;
 
@@ -21,11 +22,13 @@ pub(super) struct AnsweredNo;
 
 /// Says what went wrong, in one line where possible, and gives the exit code: 0 also for a reader that went away
 /// (`| head`), 2 for wrong usage, 130 for an interrupted export, 1 for the rest.
-pub fn report(result: anyhow::Result<()>) -> ExitCode {
+pub fn report(result: anyhow::Result<()>, stderr: &Stderr) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let (code, quiet) = judge(&error);
     if !quiet {
-        eprintln!("shipslog: {}", told(&error));
+        for (n, line) in told(&error).lines().enumerate() {
+            stderr.say(&format!("{}{line}", if n == 0 { "shipslog: " } else { "" }));
+        }
     }
     ExitCode::from(code)
 }

@@ -24,6 +24,7 @@ mod least_rights;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;
+mod process;
 mod proxies;
 mod reconnects;
 mod redaction;

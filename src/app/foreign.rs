@@ -1,0 +1,69 @@
+//! A log or an export that is not ours, for reading.
+
+use crate::export;
+use crate::log::EmbeddedLog;
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// A directory as it is; an export by way of a log that goes when it is closed.
+pub(super) fn open(path: &Path, cancelled: &AtomicBool) -> anyhow::Result<(EmbeddedLog, Option<Scratch>)> {
+    if path.is_dir() {
+        return Ok((EmbeddedLog::open_read_only(path)?, None));
+    }
+    let mut lines = Cancellable { lines: export::decompress(std::fs::File::open(path)?)?, cancelled };
+    let scratch = Scratch(std::env::temp_dir().join(format!("shipslog-{}", uuid::Uuid::new_v4())));
+    crate::log::import(&mut lines, &scratch.0, &mut |_| {})?;
+    Ok((EmbeddedLog::open_read_only(&scratch.0)?, Some(scratch)))
+}
+
+/// Lines that end with an error when nobody wants them any more.
+struct Cancellable<'a, R> {
+    lines: R,
+    cancelled: &'a AtomicBool,
+}
+
+impl<R: BufRead> Read for Cancellable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut filled = self.fill_buf()?;
+        let read = filled.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Cancellable<'_, R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        // Not `Interrupted`, after which it would be read again.
+        if self.cancelled.load(Relaxed) { Err(std::io::Error::other("the program is to stop")) } else { self.lines.fill_buf() }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.lines.consume(bytes);
+    }
+}
+
+/// A directory that goes when it is dropped.
+#[derive(Debug)]
+pub(super) struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_when_nobody_wants_them() {
+        let cancelled = AtomicBool::new(false);
+        let mut lines = Cancellable { lines: &b"one\ntwo\n"[..], cancelled: &cancelled };
+        let mut line = String::new();
+        assert_eq!((lines.read_line(&mut line).unwrap(), line.as_str()), (4, "one\n"));
+        cancelled.store(true, Relaxed);
+        assert!(lines.read_line(&mut line).is_err());
+    }
+}
