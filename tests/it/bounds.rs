@@ -93,7 +93,6 @@ async fn a_hundred_streams_with_a_closed_window_cost_little() {
             running.abort();
         }
     }
-    println!("peak: {} MiB", peak(&ship));
 }
 
 fn log_id(data: &Path) -> String {
@@ -120,7 +119,6 @@ async fn a_hundred_polls_that_wait_cost_little() {
     for poll in waiting {
         assert_eq!(poll.await.unwrap().unwrap().status(), 304);
     }
-    println!("peak: {} MiB", peak(&ship));
     assert!(peak(&ship) < MOST_MIB, "{} MiB", peak(&ship));
 }
 
@@ -162,5 +160,4 @@ async fn sixty_slow_readers_cost_little_and_get_everything() {
             assert!(page["records"].as_array().unwrap().len() > 8000);
         }
     }
-    println!("peak: {} MiB", peak(&ship));
 }

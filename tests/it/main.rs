@@ -37,5 +37,6 @@ mod stalled_disk;
 mod storm;
 mod streams;
 mod support;
+mod turns;
 mod ways;
 mod wire;
