@@ -201,6 +201,13 @@ impl Engine {
         assert!(Command::new("kill").args([signal, pid.trim()]).status().unwrap().success());
     }
 
+    /// The version of its API: what differs between Engines hangs on it.
+    pub(crate) fn api(&self) -> (u32, u32) {
+        let text = self.docker(&["version", "--format", "{{.Server.APIVersion}}"]);
+        let (major, minor) = text.split_once('.').unwrap();
+        (major.parse().unwrap(), minor.parse().unwrap())
+    }
+
     /// A name of this story's own.
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)

@@ -28,14 +28,22 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Answers with a stream of lines. No signs of life are sent: docker-py takes an empty line for an error, and bollard holds an event back until
 /// more bytes come. TCP keeps the connection alive.
-pub(super) async fn events(context: Arc<Context>, query: &str, method: &Method, asker: Asker) -> Result<Response, ApiError> {
+/// `before_image_create`: the client's version of the API knows no `image create`.
+pub(super) async fn events(
+    context: Arc<Context>,
+    query: &str,
+    method: &Method,
+    asker: Asker,
+    before_image_create: bool,
+) -> Result<Response, ApiError> {
     let query = EventsQuery::parse(query)?;
     let mut response = if method == Method::HEAD {
         "".into_response()
     } else {
         let place = context.enter_stream()?;
         let source = Source::open(&context, &asker, query).await?;
-        let state = Stream { source, asker, shutdown: context.shutdown.clone(), left: None, ended: false, _place: place };
+        let state =
+            Stream { source, before_image_create, asker, shutdown: context.shutdown.clone(), left: None, ended: false, _place: place };
         let lines = futures_util::stream::unfold(state, |mut state| async move {
             let chunk = state.next().await?;
             Some((chunk, state))
@@ -198,6 +206,7 @@ enum Broken {
 
 struct Stream {
     source: Source,
+    before_image_create: bool,
     asker: Asker,
     shutdown: watch::Receiver<bool>,
     /// Records that did not fit the last chunk.
@@ -234,7 +243,7 @@ impl Stream {
         let mut out = Vec::new();
         loop {
             if let Some(selection) = self.left.take() {
-                self.left = push(&mut out, selection);
+                self.left = push(&mut out, selection, self.before_image_create);
             }
             if out.len() >= CHUNK_BYTES {
                 return Some(Ok(out.into()));
@@ -263,10 +272,13 @@ impl Stream {
 }
 
 /// Appends lines until there are [`CHUNK_BYTES`], and gives back those that are left.
-fn push(out: &mut Vec<u8>, mut selection: Selection) -> Option<Selection> {
+fn push(out: &mut Vec<u8>, mut selection: Selection, before_image_create: bool) -> Option<Selection> {
     let mut through = None;
     for seq in selection.sequences() {
-        legacy::push_line(out, selection.block.json(seq));
+        let json = selection.block.json(seq);
+        if !(before_image_create && legacy::is_image_create(json)) {
+            legacy::push_line(out, json);
+        }
         if out.len() >= CHUNK_BYTES {
             through = Some(seq);
             break;

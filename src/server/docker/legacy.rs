@@ -24,6 +24,14 @@ pub(super) fn push_line(out: &mut Vec<u8>, json: &str) {
     out.push(b'\n');
 }
 
+/// Whether the message is one that Engines keep from clients of older versions: that an image was made.
+pub(super) fn is_image_create(json: &str) -> bool {
+    // Few are about images: the others cost no parsing.
+    json.contains("image")
+        && json.contains("create")
+        && EventView::parse(json).is_ok_and(|view| view.kind.as_deref() == Some("image") && view.action.as_deref() == Some("create"))
+}
+
 /// The missing members, for messages about containers and images. An empty value is left out, as Docker does.
 fn missing(json: &str) -> Option<String> {
     let view = EventView::parse(json).ok()?;
@@ -52,6 +60,18 @@ mod tests {
         let mut out = Vec::new();
         push_line(&mut out, json);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn that_an_image_was_made_is_told_from_what_resembles_it() {
+        assert!(is_image_create(r#"{"Type":"image","Action":"create","Actor":{"ID":"sha256:1"}}"#));
+        for other in [
+            r#"{"Type":"image","Action":"tag","Actor":{"ID":"sha256:1","Attributes":{"name":"create"}}}"#,
+            r#"{"Type":"container","Action":"create","Actor":{"ID":"1","Attributes":{"image":"x"}}}"#,
+            "image create",
+        ] {
+            assert!(!is_image_create(other), "{other}");
+        }
     }
 
     #[test]

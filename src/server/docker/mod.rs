@@ -64,7 +64,7 @@ pub(super) async fn answer<B: Buf>(
         }
         Route::Ping => Ok(version::ping(&method)),
         Route::Version => Ok(version::version()),
-        Route::Events => events::events(context, &query, &method, asker).await,
+        Route::Events => events::events(context, &query, &method, asker, target.before_image_create).await,
     };
     let mut response = answer.unwrap_or_else(Reply::into_response);
     let headers = response.headers_mut();

@@ -14,7 +14,12 @@ pub(super) enum Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) struct Target {
     pub(super) route: Route,
+    /// Whether the client speaks a version below 1.46, in which an Engine does not tell that an image was made (`image create`).
+    pub(super) before_image_create: bool,
 }
+
+/// The first version of the API with the event `image create`.
+const IMAGE_CREATE: (u32, u32) = (1, 46);
 
 /// First segments of the paths of Docker's API (its reference, version 1.51), by which clients that send no version are known.
 const ROOTS: [&str; 23] = [
@@ -48,7 +53,8 @@ impl Target {
     pub(in crate::server) fn of(path: &str) -> Option<Self> {
         let path = path.strip_prefix('/')?;
         let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
-        let versioned = is_version(first);
+        let version = version(first);
+        let versioned = version.is_some();
         if !versioned && !ROOTS.contains(&first) {
             return None;
         }
@@ -58,14 +64,16 @@ impl Target {
             "events" => Route::Events,
             _ => Route::Unknown,
         };
-        Some(Self { route })
+        Some(Self { route, before_image_create: version.is_some_and(|version| version < IMAGE_CREATE) })
     }
 }
 
-/// `v1.51`: any version will do, since what is served is the same in all.
-fn is_version(segment: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    segment.strip_prefix('v').and_then(|version| version.split_once('.')).is_some_and(|(major, minor)| digits(major) && digits(minor))
+/// `v1.51`: any version will do.
+fn version(segment: &str) -> Option<(u32, u32)> {
+    // One that is too large for a number is later than any that is known.
+    let number = |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().unwrap_or(u32::MAX));
+    let (major, minor) = segment.strip_prefix('v')?.split_once('.')?;
+    number(major).zip(number(minor))
 }
 
 #[cfg(test)]
@@ -81,6 +89,8 @@ mod tests {
             ("/v1.51/version", Route::Version),
             ("/events", Route::Events),
             ("/v10.1/events", Route::Events),
+            ("/v1.46/events", Route::Events),
+            ("/v1.99999999999/events", Route::Events),
             ("/v1.41/containers/json", Route::Unknown),
             ("/containers/json", Route::Unknown),
             ("/volumes", Route::Unknown),
@@ -91,7 +101,8 @@ mod tests {
             ("/v1.41/v1.41/events", Route::Unknown),
             ("/v1.41/api/v1/stats", Route::Unknown),
         ] {
-            assert_eq!(Target::of(path), Some(Target { route }), "{path}");
+            let old = ["/v1.24/", "/v1.41"].iter().any(|old| path.starts_with(old));
+            assert_eq!(Target::of(path), Some(Target { route, before_image_create: old }), "{path}");
         }
         for path in ["", "/", "/api/v1/events", "/v1/events", "/v1./events", "/v.1/events", "/vx.1/events", "/healthz", "/login", "events"]
         {
