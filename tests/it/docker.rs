@@ -4,6 +4,7 @@ mod followers;
 mod hard_times;
 mod life;
 mod noise;
+mod versions;
 
 use crate::dockerd::{Background, Engine};
 use crate::support::{BIN, Ship, assert_dense, by_sequence, wait_for};

@@ -158,13 +158,16 @@ async fn an_exit_without_an_event_is_observed() {
     .await;
     let died = log.values().filter(|line| of_it(line)).map(|line| message(line)).find(|line| parsed(line)["Action"] == "die");
     let observed = log.values().filter(|line| of_it(line)).map(|line| parsed(line)).find(|record| record["event"]["Action"] == "observed");
+    // An Engine whose containerd ended with it may have lost the code, and says 255 itself.
+    let code = engine.docker(&["inspect", "--format", "{{.State.ExitCode}}", &engine.name("exits")]);
+    assert!(code == "6" || code == "255" && engine.api() > (1, 41), "{code}");
     match (died, observed) {
         // Newer daemons may tell it after all.
-        (Some(die), _) => assert_eq!(parsed(&die)["Actor"]["Attributes"]["exitCode"], "6"),
+        (Some(die), _) => assert_eq!(parsed(&die)["Actor"]["Attributes"]["exitCode"], code.as_str()),
         (None, Some(record)) => {
             let attributes = &record["event"]["Actor"]["Attributes"];
             let told = ["state", "exitCode", "observation", "was"].map(|key| attributes[key].as_str().unwrap_or_default());
-            assert_eq!(told, ["exited", "6", "difference", "running"], "{attributes}");
+            assert_eq!(told, ["exited", &code, "difference", "running"], "{attributes}");
         }
         (None, None) => unreachable!(),
     }
