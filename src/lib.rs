@@ -8,7 +8,7 @@
 //! | 3 | `server`, `client` |
 //! | 2 | `recorder`, `reader`, `export` |
 //! | 1 | `log` (with `migrations`), `ingest` |
-//! | 0 | `event`, `cursor`, `filter`, `redact`, `time` |
+//! | 0 | `event`, `cursor`, `filter`, `redact`, `text`, `time` |
 
 pub mod app;
 pub mod cli;
@@ -27,4 +27,5 @@ pub mod recorder;
 pub mod redact;
 pub mod retention;
 pub mod server;
+pub mod text;
 pub mod time;

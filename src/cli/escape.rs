@@ -1,5 +1,6 @@
 //! Names, labels and commands come from whoever may start a container: nothing of them reaches a terminal raw.
 
+use crate::text::is_hostile;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -35,11 +36,6 @@ fn spell_out(text: &str, spell: impl Fn(&mut String, char)) -> Cow<'_, str> {
         if is_hostile(c) { spell(&mut out, c) } else { out.push(c) }
     }
     Cow::Owned(out)
-}
-
-pub(super) fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Passes text on to a terminal with what is hostile spelled out, but for the ends of lines, which are meant.

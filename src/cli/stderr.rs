@@ -1,6 +1,7 @@
 //! What goes to stderr and stdout without ever being waited for: whoever reads them may stop, and a full pipe must stop nobody else.
 
-use super::escape::{escape, is_hostile};
+use super::escape::escape;
+use crate::text::is_hostile;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io::{self, Write};

@@ -1,11 +1,12 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 18] = [
+pub(crate) const FLOORS: [(&str, u8); 20] = [
     ("event", 0),
     ("cursor", 0),
     ("filter", 0),
     ("redact", 0),
+    ("text", 0),
     ("time", 0),
     ("log", 1),
     ("migrations", 1),
@@ -14,6 +15,7 @@ pub(crate) const FLOORS: [(&str, u8); 18] = [
     ("reader", 2),
     ("export", 2),
     ("retention", 2),
+    ("projection", 2),
     ("server", 3),
     ("client", 3),
     ("app", 4),
@@ -36,6 +38,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["cli"]),
     ("anyhow", &["app", "cli"]),
     ("async_trait", &["ingest", "log"]),
+    ("base64", &["redact"]),
     ("bincode", &["log"]),
     ("bollard", &["ingest::docker"]),
     ("bytes", EVERYWHERE),
