@@ -199,17 +199,24 @@ impl Continuity {
             () if replayed >= RING => Some("ring-overflow"),
             () => Some("daemon-restart"),
         };
+        let (from, until) = range(self.before, first.unwrap_or(now));
         Verdict {
             action: if reason.is_some() { "gap" } else { "resumed" },
             reason,
-            from: self.before.map(|time| time.to_string()),
-            until: first.unwrap_or(now).to_string(),
+            from: from.map(|time| time.to_string()),
+            until: until.to_string(),
             overlap: self.overlap.to_string(),
             replayed: replayed.to_string(),
             last_stored: self.stored_before.map(|time| time.to_string()),
             ring_seen: self.ring_seen.to_string(),
         }
     }
+}
+
+/// Where a gap begins and ends. A clock that was set back makes the newest event that is stored later than what came after it: the gap then
+/// covers what lies between the two all the same, and never ends before it begins.
+fn range(from: Option<Timestamp>, until: Timestamp) -> (Option<Timestamp>, Timestamp) {
+    (from.map(|from| from.min(until)), from.map_or(until, |from| from.max(until)))
 }
 
 /// Under what an event is remembered.
@@ -358,6 +365,17 @@ mod tests {
         let attributes = verdict.attributes();
         assert!(attributes.contains(&("from", "1970-01-01T00:00:00.000000005Z")), "{attributes:?}");
         assert!(attributes.contains(&("until", "1970-01-01T00:00:00.000000009Z")), "{attributes:?}");
+    }
+
+    #[test]
+    fn a_gap_never_ends_before_it_begins() {
+        let hour = 3_600_000_000_000;
+        let mut continuity = Continuity::remembering([event(2 * hour)].iter(), true);
+        continuity.connected();
+        continuity.is_new(&event(9));
+        let verdict = continuity.judge(1, Some(Timestamp::from_nanos(9)), Timestamp::from_nanos(10));
+        assert_eq!(verdict.reason, Some("daemon-restart"));
+        assert_eq!((verdict.from.as_deref(), &*verdict.until), (Some("1970-01-01T00:00:00.000000009Z"), "1970-01-01T02:00:00.000000000Z"));
     }
 
     #[test]

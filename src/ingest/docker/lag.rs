@@ -5,6 +5,10 @@
 //! machine, a starved one. Afterwards it reads a long run of events that are old by then. How many waited in front of one shows in how many were read
 //! between its own time and its turn. So: a run of late lines in which that many waited is in doubt, and what was read in it proves nothing about what
 //! came before.
+//!
+//! Late compared with the quickest line so far. That comparison must follow the daemon's clock when it is set: a step forward shows at once, as
+//! lines that are quicker than any before. A step back shows in one of two ways. Times fall, and stay low ([`Back`]). Or, after a
+//! silence, lines are late and do not catch up although we wait for each of them ([`Run::keeps_pace`]): what had waited for us would come at once.
 
 use crate::ingest::Doubt;
 use crate::time::Timestamp;
@@ -19,6 +23,17 @@ const LATE_NANOS: i64 = 100_000_000;
 const DRIFT_DIVISOR: i64 = 5000;
 /// A silence after which the run is over.
 pub(super) const CAUGHT_UP_AFTER: Duration = Duration::from_millis(250);
+/// Times that fall by more than this, in nanoseconds, are no disorder: the worst that was measured under load is 335 ms.
+const BACK_NANOS: i64 = 400_000_000;
+/// So many lines show where the daemon's clock is: one event may carry another time (Swarm's carry the time of a decision).
+const BACK_LINES: u32 = 8;
+/// A silence in front of the first line after a step that counts as silence of the daemon, not as standing still of ours; in nanoseconds.
+const BACK_SILENCE_NANOS: i64 = 1_000_000_000;
+/// A wait for a line, in nanoseconds: lines that wait for us come far quicker.
+const WAIT_NANOS: i64 = 2_000_000;
+/// A run that keeps pace is as long as this, in nanoseconds and in lines.
+const PACE_NANOS: i64 = 500_000_000;
+const PACE_LINES: u64 = 20;
 
 /// How far the lines of one connection lie behind.
 #[derive(Debug)]
@@ -36,16 +51,52 @@ pub(super) struct Lag {
     /// When the last line that was not late was received.
     in_time: Timestamp,
     caught_up: bool,
+    /// The newest time of any line since the daemon's clock was set back last, in nanoseconds.
+    newest: Option<i64>,
+    /// Lines whose times were near the newest then.
+    shown_by: u32,
+    back: Option<Back>,
+    run: Option<Run>,
+}
+
+/// Lines in a row whose times are far before the newest.
+#[derive(Debug, Clone, Copy)]
+struct Back {
+    lines: u32,
+    /// By how much the first of them raised the lag, in nanoseconds, as far as standing still does not explain it.
+    by: i64,
+}
+
+/// The late lines in a row.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// Time and time of receipt of the first, in nanoseconds.
+    first: (i64, i64),
+    /// What of the time since then we have waited for lines.
+    waited: i64,
+    /// The smallest difference of receipt and time.
+    lowest: i64,
+}
+
+impl Run {
+    /// Lines come as far apart as they happened, and we wait for them: nothing waits for us.
+    fn keeps_pace(&self, time: i64, received: i64) -> bool {
+        let (happened, took) = (time.saturating_sub(self.first.0), received.saturating_sub(self.first.1));
+        took >= PACE_NANOS && took.saturating_mul(10) >= happened.saturating_mul(9) && self.waited.saturating_mul(2) >= took
+    }
 }
 
 impl Lag {
     pub(super) fn new(now: Timestamp) -> Self {
         let recent = VecDeque::with_capacity(DOUBTFUL_LINES);
-        Self { floor: None, measured: now, recent, behind: 0, overdue: false, in_time: now, caught_up: false }
+        let (floor, newest, shown_by, back, run) = (None, None, 0, None, None);
+        Self { floor, measured: now, recent, behind: 0, overdue: false, in_time: now, caught_up: false, newest, shown_by, back, run }
     }
 
     /// Takes note of a live line.
     pub(super) fn line(&mut self, time: Option<Timestamp>, received: Timestamp) {
+        let waited = self.recent.back().map_or(0, |last| received.nanos().saturating_sub(*last));
+        let time = time.filter(|time| self.is_of_this_clock(time.nanos(), waited));
         let lag = time.map(|time| self.lag(time, received));
         let late = lag.is_some_and(|lag| lag > LATE_NANOS);
         if late || self.is_long() || (time.is_none() && self.behind > 0) {
@@ -53,14 +104,63 @@ impl Lag {
             self.caught_up |= !late;
             let since = received.nanos().saturating_sub(lag.unwrap_or(0));
             self.overdue |= self.recent.len() == DOUBTFUL_LINES && self.recent.front().is_some_and(|front| *front > since);
+            if let Some(time) = time {
+                self.follow(time.nanos(), received, waited);
+            }
         } else {
-            (self.behind, self.overdue) = (0, false);
-            self.in_time = received;
+            self.end_run(received);
         }
         if self.recent.len() == DOUBTFUL_LINES {
             self.recent.pop_front();
         }
         self.recent.push_back(received.nanos());
+    }
+
+    fn end_run(&mut self, received: Timestamp) {
+        (self.behind, self.overdue, self.run) = (0, false, None);
+        self.in_time = received;
+    }
+
+    /// Follows a run of late lines, and the daemon's clock if that is what makes them late.
+    fn follow(&mut self, time: i64, received: Timestamp, waited: i64) {
+        let difference = received.nanos().saturating_sub(time);
+        let Some(run) = &mut self.run else {
+            self.run = Some(Run { first: (time, received.nanos()), waited: 0, lowest: difference });
+            return;
+        };
+        run.lowest = run.lowest.min(difference);
+        run.waited = run.waited.saturating_add(if waited >= WAIT_NANOS { waited } else { 0 });
+        let run = *run;
+        if self.behind >= PACE_LINES && run.keeps_pace(time, received.nanos()) && !self.is_long() {
+            self.floor = Some(run.lowest);
+            (self.newest, self.shown_by, self.back) = (Some(time), BACK_LINES, None);
+            self.end_run(received);
+        }
+    }
+
+    /// Whether a time can be compared with those before it. Not if it is far before them; once a number of lines in a row are, the clock was set
+    /// back, and what they are compared with is moved by as much. It takes as many lines to know what the clock showed before.
+    fn is_of_this_clock(&mut self, time: i64, waited: i64) -> bool {
+        let newest = self.newest.unwrap_or(time);
+        let fell = newest.saturating_sub(time);
+        if fell <= BACK_NANOS {
+            (self.newest, self.back) = (Some(newest.max(time)), None);
+            self.shown_by = self.shown_by.saturating_add(1);
+            return true;
+        }
+        if self.shown_by < BACK_LINES {
+            return true;
+        }
+        let silence = if self.behind == 0 { waited.clamp(0, BACK_SILENCE_NANOS) } else { 0 };
+        let back = self.back.get_or_insert(Back { lines: 0, by: fell.saturating_add(silence) });
+        back.lines += 1;
+        if back.lines < BACK_LINES {
+            return false;
+        }
+        let by = back.by;
+        self.floor = self.floor.map(|floor| floor.saturating_add(by));
+        (self.newest, self.shown_by, self.back) = (Some(time), BACK_LINES, None);
+        true
     }
 
     /// How much longer a line was under way than the quickest, in nanoseconds.
@@ -122,7 +222,7 @@ mod tests {
         assert_eq!(busy.doubt(true), None);
         // Slow for a long time, but never with much in front.
         let slow = read((0..10).map(|n| (n, n + 1)).chain((10..5000).map(|n| (n * 3, n * 3 + 200))));
-        assert_eq!((slow.doubt(true), slow.behind), (None, 4990));
+        assert_eq!(slow.doubt(true), None);
     }
 
     #[test]
@@ -137,5 +237,59 @@ mod tests {
         // A clock that loses 100 ppm: 360 ms in an hour.
         let drifting = (0..36_000).map(|n| (n * 100 - n / 100, n * 100 + 1));
         assert_eq!(read(drifting).doubt(true), None);
+    }
+
+    /// Lines at a pace, the clock of each ahead of ours by what `skew` says.
+    fn paced(every_us: i64, lines: i64, skew: impl Fn(i64) -> i64) -> Lag {
+        let mut lag = Lag::new(at(0));
+        for n in 0..lines {
+            let us = at(0).nanos() + n * every_us * 1000;
+            lag.line(Some(Timestamp::from_nanos(us + skew(n) * MS)), Timestamp::from_nanos(us + MS));
+            assert_eq!(lag.doubt(true), None, "line {n}, one every {every_us} us");
+        }
+        lag
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_no_lag() {
+        for back in [1, 5, 60, 3600] {
+            for every_us in [20, 200, 1000, 6667, 40_000] {
+                paced(every_us, 5000, |n| if n < 50 { 0 } else { -back * 1000 });
+                // Several times, and ahead in between.
+                paced(every_us, 9000, |n| -(n / 2000) * back * 1000);
+                paced(every_us, 9000, |n| if n / 1500 % 2 == 0 { 0 } else { back * 1000 });
+            }
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_is_no_lag() {
+        // Nothing was said for a minute, and its clock is behind by as much: no time falls.
+        for every_ms in [3, 7, 50] {
+            let stream = (0..50).map(|n| (n, n + 1)).chain((0..4000).map(|n| (50 + n * every_ms, 60_051 + n * every_ms)));
+            assert_eq!(read(stream).doubt(true), None, "{every_ms}");
+            // In bursts of 30.
+            let stream =
+                (0..50).map(|n| (n, n + 1)).chain((0..4000).map(|n| (50 + n / 30 * 30 * every_ms, 60_051 + n / 30 * 30 * every_ms)));
+            assert_eq!(read(stream).doubt(true), None, "{every_ms}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_stood_still_is_in_doubt_whatever_the_clock_did_before() {
+        for skew in [-60_000, 60_000] {
+            let before = (0..100).map(|n| (n, n + 1)).chain((100..2000).map(|n| (n + skew, n + 1)));
+            let lag = read(before.chain((2000..3100).map(|n| (n + skew, 5000))));
+            assert_eq!(lag.doubt(true), Some(Doubt { lines: 1100, since: at(2000) }), "{skew}");
+        }
+        // The clock is set back among what had waited.
+        let lag = read((0..100).map(|n| (n, n + 1)).chain((100..2200).map(|n| (if n < 1000 { n } else { n - 60_000 }, 4000))));
+        assert!(lag.doubt(true).is_some_and(|doubt| doubt.lines >= 1000 && doubt.since == at(100)), "{:?}", lag.doubt(true));
+        // One old event among them.
+        let lag = read((0..100).map(|n| (n, n + 1)).chain((100..1200).map(|n| (if n == 700 { -9000 } else { n }, 3000))));
+        assert_eq!(lag.doubt(true), Some(Doubt { lines: 1100, since: at(100) }));
+        // A reader that is too slow for good, and never waits.
+        let lag = read((0..100).map(|n| (n, n + 1)).chain((100..6000).map(|n| (100 + (n - 100) * 2 / 3, n + 1))));
+        assert!(lag.doubt(true).is_some());
     }
 }

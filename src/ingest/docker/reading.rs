@@ -198,7 +198,9 @@ impl Reading {
     fn take(&mut self, bytes: &[u8], sink: &mut Sink, observer: Option<&Observer>) {
         let Self { splitter, lines, .. } = self;
         self.heard = Instant::now();
-        lines.replay.heard();
+        if lines.replay.is_open() {
+            lines.replay.heard(Timestamp::now());
+        }
         sink.received = Timestamp::now();
         splitter.push(bytes, |line| lines.take(line, sink, observer));
         sink.count();
