@@ -18,9 +18,50 @@ const SCHEMES: [&str; 6] = ["basic", "bearer", "digest", "token", "apikey", "neg
 const SWITCHES: [&str; 14] =
     ["true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "0", "1", "undefined"];
 
+/// Values that say how somebody is known, and are no secret under a short name such as `auth`.
+const WAYS: [&str; 18] = [
+    "basic",
+    "digest",
+    "bearer",
+    "ldap",
+    "ldaps",
+    "oidc",
+    "oauth",
+    "oauth2",
+    "saml",
+    "sso",
+    "kerberos",
+    "required",
+    "optional",
+    "internal",
+    "external",
+    "anonymous",
+    "trust",
+    "scram-sha-256",
+];
+/// Parameters of addresses that sign them.
+const SIGNATURES: [&str; 4] = ["sig", "signature", "x-amz-signature", "x-goog-signature"];
+
 /// Whether it only switches something.
 pub(super) fn is_switch(value: &str) -> bool {
     SWITCHES.iter().any(|switch| value.eq_ignore_ascii_case(switch))
+}
+
+/// Whether a value is no secret under a name that says so much: a switch, a reference, where a file is.
+pub(super) fn is_plain(says: Says, value: &str) -> bool {
+    let is_path = || {
+        let of_path = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
+        value.starts_with("/run/secrets/")
+            || value.starts_with("/var/run/secrets/")
+            || value.starts_with(['/', '.'])
+                && value.contains('/')
+                && value.len() < 200
+                && value.bytes().all(of_path)
+                && (says == Says::Perhaps || value.contains('.'))
+    };
+    is_reference(value)
+        || is_path()
+        || says == Says::Perhaps && (is_switch(value) || WAYS.iter().any(|way| value.eq_ignore_ascii_case(way)))
 }
 
 /// Where values of secret names lie in `text`, in order.
@@ -55,12 +96,15 @@ fn is_secret(value: &str) -> bool {
 /// `name=value`.
 fn after_equals(text: &str, at: usize) -> Option<Range<usize>> {
     let name = name_before(text, at, true)?;
-    says(text.get(name.clone())?).filter(|says| *says != Says::Leads)?;
+    let named = text.get(name.clone())?;
+    let signs = SIGNATURES.iter().any(|signature| named.eq_ignore_ascii_case(signature));
+    let says = if signs { Says::Secret } else { says(named).filter(|says| *says != Says::Leads)? };
     let first = text.get(..name.start)?.trim_end_matches([' ', '"', '\'', '\\']).chars().next_back();
     // `Server=db;Password=with blanks;…`
     let rest = text.get(at + 1..)?;
     let listed = first == Some(';') || (first.is_none() && rest.contains(';') && !rest.contains('&'));
-    Some(value(text, at + 1, if listed { Ends::Listed } else { Ends::Word }))
+    let value = value(text, at + 1, if listed { Ends::Listed } else { Ends::Word });
+    (!is_plain(says, text.get(value.clone())?)).then_some(value)
 }
 
 /// `"name":"value"`, `name: value`, but not `host:port` and `image:tag`.
@@ -71,8 +115,9 @@ fn after_colon(text: &str, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let name = text.get(name_before(text, at, quoted)?)?;
-    says(name).filter(|says| *says != Says::Leads)?;
-    Some(value(text, at + 1, Ends::Word))
+    let says = says(name).filter(|says| *says != Says::Leads)?;
+    let value = value(text, at + 1, Ends::Word);
+    (!is_plain(says, text.get(value.clone())?)).then_some(value)
 }
 
 /// `--name value`, `-u user:password`.
@@ -83,9 +128,10 @@ fn after_flag(text: &str, at: usize) -> Option<Range<usize>> {
         && says(name).is_some_and(|says| says != Says::Leads)
     {
         let value = value(text, at + 1, Ends::Word);
-        return text.get(value.clone()).filter(|value| !value.starts_with('-')).map(|_| value);
+        // `--secret id=x,src=y` names a file.
+        return text.get(value.clone()).filter(|value| !value.starts_with('-') && !value.starts_with("id=")).map(|_| value);
     }
-    if matches!(flag, "-u" | "--user" | "--proxy-user") {
+    if matches!(flag, "-u" | "--user" | "--proxy-user") && (before.contains("curl") || text.get(at..)?.contains("://")) {
         let value = value(text, at + 1, Ends::Word);
         let colon = text.get(value.clone())?.find(':')?;
         let password = text.get(value.start + colon + 1..value.end)?;
@@ -192,6 +238,8 @@ mod tests {
             ("Authorization: Bearer abc.def", &["abc.def"]),
             ("-H 'Authorization: Basic dTpw' x", &["dTpw"]),
             ("PASSWORD=a PGPASSWORD=b", &["a", "b"]),
+            ("https://s3/x?X-Amz-Signature=abc&n=1", &["abc"]),
+            ("password=/9j4AAQ", &["/9j4AAQ"]),
         ] {
             assert_eq!(found(text), expected, "{text}");
         }
@@ -219,6 +267,12 @@ mod tests {
             "PASSWORD_FILE=/run/secrets/x",
             "--user 1000:1000",
             "--password-stdin",
+            "run -u app:app x",
+            "--secret id=x,src=y",
+            "auth=ldap",
+           
+            "TLS_KEY=/certs/server.key",
+            "password=/run/secrets/db",
             "--password --verbose",
             "password=[redacted] (secret-value)",
             "Host(`secret.example.com`)",

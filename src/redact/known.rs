@@ -1,7 +1,7 @@
 //! Secrets that are known by their form: tokens with a prefix of their own, JSON Web Tokens, addresses of webhooks, password hashes,
 //! and private keys in PEM, as text or in base64.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ enum Form {
 }
 
 /// How they begin. In any case of their letters where they are addresses, which is why all are looked for so.
-const KNOWN: [(&str, Form); 61] = [
+const KNOWN: [(&str, Form); 68] = [
     ("ghp_", Form::Token(20)),
     ("gho_", Form::Token(20)),
     ("ghu_", Form::Token(20)),
@@ -69,6 +69,13 @@ const KNOWN: [(&str, Form); 61] = [
     ("hooks.slack.com/triggers/", Form::Address),
     ("discord.com/api/webhooks/", Form::Address),
     ("discordapp.com/api/webhooks/", Form::Address),
+    ("discord.com/api/v9/webhooks/", Form::Address),
+    ("discord.com/api/v10/webhooks/", Form::Address),
+    ("GOCSPX-", Form::Token(20)),
+    ("LTAI", Form::Token(16)),
+    ("ATATT3", Form::Token(40)),
+    ("dp.pt.", Form::Token(30)),
+    ("{SHA}", Form::Hash(20)),
     ("webhook.office.com/", Form::Address),
     ("hooks.zapier.com/hooks/", Form::Address),
     ("api.telegram.org/bot", Form::Address),
@@ -93,7 +100,7 @@ const PRIVATE_KEY: &str = "PRIVATE KEY";
 
 static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let patterns = KNOWN.iter().map(|(begins, _)| *begins);
-    AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok()
+    AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(patterns).ok()
 });
 
 /// What a message must hold, in any case, to hold one of them.
@@ -127,7 +134,7 @@ pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
             Form::Jwt if exact && fresh && begin.start() >= no_jwt_before => {
                 let end = after(&of_token);
                 let mut parts = text.get(begin.start()..end).unwrap_or_default().split('.').map(str::len);
-                let long = matches!((parts.next(), parts.next(), parts.next()), (Some(8..), Some(4..), Some(_)));
+                let long = matches!((parts.next(), parts.next(), parts.next()), (Some(8..), Some(_), Some(4..)));
                 no_jwt_before = end;
                 long.then_some(begin.start()..end)
             }

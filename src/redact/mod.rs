@@ -22,7 +22,7 @@ mod walk;
 pub use rules::{MAX_GLOBS, Rule, Rules, UnknownRule};
 
 use crate::event::Event;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::memchr;
 use rules::Glob;
 
@@ -98,7 +98,7 @@ impl Redactor {
         let pieces: Option<Vec<&str>> = attributes.iter().map(|(glob, _)| glob.plain_piece()).collect();
         let triggers = pieces.and_then(|pieces| {
             let patterns = TRIGGERS.iter().copied().chain(known::triggers()).chain(pieces);
-            AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok()
+            AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(patterns).ok()
         });
         Self { rules, attributes, except, triggers }
     }

@@ -30,7 +30,7 @@ pub(super) fn passwords(text: &str) -> Vec<Range<usize>> {
         if !scheme.ends_with(|c: char| c.is_ascii_alphanumeric()) {
             continue;
         }
-        if let Some(password) = password(rest).or_else(|| token(scheme, rest)) {
+        if let Some(password) = token(scheme, rest).or_else(|| password(rest)) {
             from = start + password.end;
             found.push(start + password.start..from);
         }
@@ -48,7 +48,10 @@ fn token(scheme: &str, rest: &str) -> Option<Range<usize>> {
         .iter()
         .any(|http| scheme.len().checked_sub(http.len()).and_then(|at| scheme.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(http)));
     let long = user.len() >= TOKEN_CHARS || user.len() >= TOKEN_WITH_DIGIT_CHARS && user.bytes().any(|b| b.is_ascii_digit());
-    (is_http && long && rest.get(user.len()..)?.starts_with('@')).then_some(0..user.len())
+    let after = rest.get(user.len()..)?;
+    // `TOKEN@`, `TOKEN:@`, and what GitHub wants of a token that stands for the user.
+    let alone = ["@", ":@", ":x-oauth-basic@"].iter().any(|end| after.starts_with(end));
+    (is_http && long && alone).then_some(0..user.len())
 }
 
 /// The password in `user:password@tcp(`.
@@ -83,6 +86,9 @@ fn odd_end(rest: &str, from: usize) -> Option<usize> {
     let near = rest.get(from..)?;
     let near = head(near, MAX_ODD_PASSWORD);
     let near = until(near, |c| matches!(c, '\n' | '\r'));
+    if near.starts_with("${") {
+        return None;
+    }
     let near = near.get(..near.find("://").unwrap_or(near.len()))?;
     let at = near.find('@')?;
     near.get(at + 1..)?.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[').then_some(from + at)
@@ -121,6 +127,9 @@ mod tests {
             ("https://deadbeef12345@host/x.git", &["deadbeef12345"]),
             ("https://abcdefghijklmnopqrstuv@host", &["abcdefghijklmnopqrstuv"]),
             ("https://git@github.com/a/b", &[]),
+            ("https://deadbeef12345:@host", &["deadbeef12345"]),
+            ("https://deadbeef12345:x-oauth-basic@host", &["deadbeef12345"]),
+            ("http://host:${PORT}/x to a@b", &[]),
             ("ssh://deploy-user-01@host", &[]),
             ("postgres://u:a b@db/x", &["a b"]),
             ("postgres://u:a\"b@db/x", &["a\"b"]),

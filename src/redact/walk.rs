@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
         if !excepted
             && redactor.rules.has(Rule::SecretName)
             && let Some(says) = names::says(&name)
-            && self.named(says, value)
+            && self.named(&name, says, value)
         {
             return;
         }
@@ -91,10 +91,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Replaces what a name says is a secret; `false`: only parts of it may be one.
-    fn named(&mut self, says: Says, value: &'a RawValue) -> bool {
+    fn named(&mut self, name: &str, says: Says, value: &'a RawValue) -> bool {
         let shown = text(value);
-        let is_switch = matches!(value.get(), "true" | "false") || (says == Says::Perhaps && assigned::is_switch(&shown));
-        if is_switch || assigned::is_reference(&shown) {
+        // Counts of tokens are numbers; a secret of digits alone is longer.
+        let is_count = says == Says::Secret && shown.len() <= 7 && shown.bytes().all(|b| b.is_ascii_digit()) && name.ends_with("okens");
+        if matches!(value.get(), "true" | "false") || is_count || assigned::is_plain(says, &shown) {
             return true;
         }
         if says == Says::Leads {

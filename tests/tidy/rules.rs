@@ -1,7 +1,7 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 20] = [
+pub(crate) const FLOORS: [(&str, u8); 19] = [
     ("event", 0),
     ("cursor", 0),
     ("filter", 0),
@@ -15,7 +15,6 @@ pub(crate) const FLOORS: [(&str, u8); 20] = [
     ("reader", 2),
     ("export", 2),
     ("retention", 2),
-    ("projection", 2),
     ("server", 3),
     ("client", 3),
     ("app", 4),
