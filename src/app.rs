@@ -57,7 +57,8 @@ pub async fn serve(mut config: ServeConfig) -> anyhow::Result<()> {
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A terminal that closes ends the program, but not one that was started with nohup. Tokens and certificates are read again by themselves.
+    // A terminal that closes ends the program, but not one that was started with nohup. Tokens and
+    // certificates are read again by themselves.
     let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     Ok(async move {
         let hung_up = async {

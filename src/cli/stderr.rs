@@ -1,4 +1,5 @@
-//! What goes to stderr and stdout without ever being waited for: whoever reads them may stop, and a full pipe must stop nobody else.
+//! What goes to stderr and stdout without ever being waited for: whoever reads them may stop, and a full pipe
+//! must stop nobody else.
 
 use super::escape::escape;
 use crate::text::is_hostile;

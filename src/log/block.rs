@@ -178,7 +178,8 @@ impl Block {
         self.frame(seq).map_or(0, |frame| frame.len())
     }
 
-    /// The last record up to which the frames from `from` on take no more than `bytes`; `from` itself where its own takes more.
+    /// The last record up to which the frames from `from` on take no more than `bytes`; `from` itself where
+    /// its own takes more.
     pub fn last_within(&self, from: Sequence, bytes: usize) -> Sequence {
         let at = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let end = self.starts.get(at).map_or(usize::MAX, |start| *start as usize + bytes);
@@ -186,7 +187,8 @@ impl Block {
         (self.first + fit as Sequence).saturating_sub(1).max(from)
     }
 
-    /// The records `from..=to`, as far as they are in this block, as a block of its own: it keeps nothing else in memory.
+    /// The records `from..=to`, as far as they are in this block, as a block of its own: it keeps nothing
+    /// else in memory.
     #[must_use]
     pub fn part(&self, from: Sequence, to: Sequence) -> Self {
         let (from, to) = (from.max(self.first), to.min(self.last()));

@@ -7,12 +7,14 @@ use crate::cursor::Sequence;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Segments that stay readable for as long as this is there: the system keeps a removed file while it is open.
+/// Segments that stay readable for as long as this is there: the system keeps a removed file while it is
+/// open.
 #[derive(Debug, Clone, Default)]
 pub struct Held(Vec<Arc<Segment>>);
 
 impl Shelf {
-    /// Holds the segments in which something of `range` lies. What is in a tip is newer than what retention removes.
+    /// Holds the segments in which something of `range` lies. What is in a tip is newer than what retention
+    /// removes.
     pub(super) fn hold(&self, range: &RangeInclusive<Sequence>) -> Held {
         let meets = |segment: &&Arc<Segment>| segment.first() <= *range.end() && segment.last() >= *range.start();
         Held(self.segments().iter().filter(meets).cloned().collect())

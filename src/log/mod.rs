@@ -259,7 +259,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// As [`EventLog::read_after`].
     async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
 
-    /// Keeps what is stored of `range` readable with [`EventLog::read_held`], also when retention removes it meanwhile.
+    /// Keeps what is stored of `range` readable with [`EventLog::read_held`], also when retention removes it
+    /// meanwhile.
     fn hold(&self, range: &RangeInclusive<Sequence>) -> Held {
         let _ = range;
         Held::default()

@@ -17,7 +17,8 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 
-/// Bytes of frames that a reader gives at once, about, or one record: whoever takes them slowly holds no more of the log's memory.
+/// Bytes of frames that a reader gives at once, about, or one record: whoever takes them slowly holds no more
+/// of the log's memory.
 pub const PART_BYTES: usize = 64 * 1024;
 
 /// Which records a reader wants.
@@ -193,8 +194,8 @@ impl Reader {
         (self.position, self.through) = (position, position);
     }
 
-    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it: for as long as a client takes its time, the log's memory is
-    /// not its own. What is let go of is read again.
+    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it: for as long as a client
+    /// takes its time, the log's memory is not its own. What is let go of is read again.
     pub fn let_go(&mut self) {
         let (mut bytes, mut kept, mut through) = (0, 0, self.position);
         for piece in &self.pieces {

@@ -232,7 +232,8 @@ fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
     if tokens.is_empty() { Err(AccessError::Empty(path.to_owned())) } else { Ok(tokens) }
 }
 
-/// The file's text. A file that everybody on this machine can read is told of: whoever has its tokens is let in.
+/// The file's text. A file that everybody on this machine can read is told of: whoever has its tokens is let
+/// in.
 fn read_text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let mut file = std::fs::File::open(path)?;

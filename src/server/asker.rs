@@ -31,7 +31,8 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// Those who share what one of them may take: an address, and behind a proxy, where all have the same, a token.
+/// Those who share what one of them may take: an address, and behind a proxy, where all have the same, a
+/// token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Party {
     pub(super) address: Address,

@@ -184,8 +184,8 @@ struct Answer {
 const BEFORE: &str = r#"{"records":["#;
 
 impl Answer {
-    /// Records go out as the lines they are, not re-encoded. The tag is of where they lie, since what lies there never changes; it leaves out
-    /// the head: nothing new *for this query* is nothing new.
+    /// Records go out as the lines they are, not re-encoded. The tag is of where they lie, since what lies
+    /// there never changes; it leaves out the head: nothing new *for this query* is nothing new.
     fn build(page: Page, next: Option<Token>, prev: Option<&Token>, bounds: Bounds) -> Self {
         let gaps: Vec<_> =
             page.gaps.iter().map(|(range, reason)| json!({ "from": range.start(), "to": range.end(), "reason": reason })).collect();

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 /// The time in which failures are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Wrong tokens that one address may send in that time before it is told to wait. A right token always passes: behind a proxy everybody has
-/// the same address.
+/// Wrong tokens that one address may send in that time before it is told to wait. A right token always
+/// passes: behind a proxy everybody has the same address.
 const MAX_FAILURES: u32 = 20;
 /// Addresses that are remembered; the one that began first makes room for another.
 const MAX_ADDRESSES: usize = 4096;

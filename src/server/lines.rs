@@ -1,4 +1,5 @@
-//! Records as the body of an answer, read while they are sent: a client holds [`CHUNK_BYTES`] of them, however slowly it takes them.
+//! Records as the body of an answer, read while they are sent: a client holds [`CHUNK_BYTES`] of them,
+//! however slowly it takes them.
 
 use super::asker::Asker;
 use super::positions::{Positions, Walk};
@@ -25,8 +26,8 @@ pub(super) enum Broken {
     Revoked,
 }
 
-/// A body made piece by piece, for as long as `asker` may ask. A piece that cannot be had breaks the transfer off, so that nobody takes
-/// what came before it for everything.
+/// A body made piece by piece, for as long as `asker` may ask. A piece that cannot be had breaks the transfer
+/// off, so that nobody takes what came before it for everything.
 pub(super) fn guarded(asker: &Asker, pieces: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static) -> Response {
     let state = Some((Box::pin(pieces), asker.clone()));
     let body = futures_util::stream::unfold(state, |state| async move {
@@ -91,7 +92,8 @@ struct Sending {
 }
 
 impl Sending {
-    /// The next piece; an empty one at the end. No block of the log is held while a client takes its time over it.
+    /// The next piece; an empty one at the end. No block of the log is held while a client takes its time
+    /// over it.
     async fn next(&mut self) -> Result<Bytes, Broken> {
         let mut out = Vec::from(std::mem::take(&mut self.before));
         let mut block: Option<Arc<Block>> = None;

@@ -1,4 +1,5 @@
-//! The sequences of a page, packed: a page that waits to be taken holds a byte or two for each of its records.
+//! The sequences of a page, packed: a page that waits to be taken holds a byte or two for each of its
+//! records.
 
 use crate::cursor::Sequence;
 

@@ -35,7 +35,8 @@ fn sources(context: &Context) -> Vec<SourceStatus> {
     context.sources.iter().map(|source| shown(source.get())).collect()
 }
 
-/// A text as it is shown: what a daemon calls itself or answers may be of any length, and hold what a terminal would act on.
+/// A text as it is shown: what a daemon calls itself or answers may be of any length, and hold what a
+/// terminal would act on.
 fn shown(text: &str) -> String {
     let mut chars = text.chars();
     let mut out: String = chars.by_ref().take(MAX_TEXT_CHARS).map(|c| if acts(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
@@ -45,7 +46,8 @@ fn shown(text: &str) -> String {
     out
 }
 
-/// Whether a terminal acts on a character, or lets it disguise others: control characters (C1 as well) and those that turn the direction.
+/// Whether a terminal acts on a character, or lets it disguise others: control characters (C1 as well) and
+/// those that turn the direction.
 fn acts(c: char) -> bool {
     c.is_control() || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -1,7 +1,7 @@
 //! Whose turn it is to read the log's files: fair by address, cheap before dear, a slice at a time.
 //!
-//! A read of the log is bounded, and each takes a turn of its own: a request that has to look through millions of records queues
-//! again after every slice, behind those that have had less.
+//! A read of the log is bounded, and each takes a turn of its own: a request that has to look through
+//! millions of records queues again after every slice, behind those that have had less.
 
 use super::asker::Party;
 use parking_lot::Mutex;
@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 const PER_PROCESSOR: usize = 2;
 /// A request that has read for longer than this is a dear one. Dear ones leave a turn free for the others.
 const CHEAP: Duration = Duration::from_millis(50);
-/// Of so many turns, one goes to the request that has waited longest, so that dear ones come to an end as well.
+/// Of so many turns, one goes to the request that has waited longest, so that dear ones come to an end as
+/// well.
 const OLDEST_EVERY: usize = 8;
 
 /// The turns of a server.
@@ -33,7 +34,8 @@ struct State {
     tickets: u64,
     /// Those who wait or have a turn; nobody else is known.
     accounts: HashMap<Party, Account>,
-    /// One for each request that waits, so there are no more than requests (the connections and streams have their bounds).
+    /// One for each request that waits, so there are no more than requests (the connections and streams have
+    /// their bounds).
     waiting: Vec<Waiting>,
 }
 
@@ -184,7 +186,8 @@ mod tests {
         Party { address: Address::User(user), token: None }
     }
 
-    /// Lets each of `waiting` (who, how dear) queue in this order, and gives the order in which they are called, one at a time.
+    /// Lets each of `waiting` (who, how dear) queue in this order, and gives the order in which they are
+    /// called, one at a time.
     async fn order(waiting: &[(u32, Duration)], most: usize) -> Vec<usize> {
         let turns = Arc::new(Turns::new(most));
         let held = turns.take(party(0), Duration::ZERO).await;

@@ -1,4 +1,5 @@
-//! What clients can make the server hold, measured at the process: nobody's slowness costs memory that has no bound.
+//! What clients can make the server hold, measured at the process: nobody's slowness costs memory that has no
+//! bound.
 
 use crate::support::{Ship, wait_for};
 use http_body_util::{BodyExt, Empty};
@@ -14,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-/// Peak memory of a server that answers any number of clients, in MiB: its own caches are 24, and a debug build takes some. Those who made
-/// it hold their answers made it take 500 to 950.
+/// Peak memory of a server that answers any number of clients, in MiB: its own caches are 24, and a debug
+/// build takes some. Those who made it hold their answers made it take 500 to 950.
 const MOST_MIB: u64 = 200;
 /// Records of about 900 bytes, so that a page of 10,000 has 8 MiB.
 const RECORDS: u64 = 20_000;

@@ -174,7 +174,8 @@ impl Feed {
         }
     }
 
-    /// What was read ahead is read again when it is wanted; to be called before a client is left to take what it has been given.
+    /// What was read ahead is read again when it is wanted; to be called before a client is left to take what
+    /// it has been given.
     pub(super) fn let_go(&mut self) {
         self.reader.let_go();
     }

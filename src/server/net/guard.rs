@@ -8,7 +8,8 @@ const MAX_URI_BYTES: usize = 8 * 1024;
 /// Most bytes of header names and values.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// Refuses a request for something else than a path of ours: a tunnel to `HOST:PORT`, which is for proxies, or the server as a whole (`*`).
+/// Refuses a request for something else than a path of ours: a tunnel to `HOST:PORT`, which is for proxies,
+/// or the server as a whole (`*`).
 pub(super) fn check_target<B>(request: &Request<B>) -> Result<(), ApiError> {
     let path = request.uri().path_and_query().is_some_and(|target| target.as_str().starts_with('/'));
     if request.method() == Method::CONNECT || !path {
