@@ -349,7 +349,7 @@ fn announce(listener: &Listener, doors: &Doors) -> std::io::Result<()> {
         server::Address::Tcp(address) => format!("listening on {scheme}://{address}"),
         path @ server::Address::Unix(_) => format!("listening on {path}"),
     };
-    if !crate::cli::print_line(line)? {
+    if !crate::console::print_line(line)? {
         tracing::warn!("nobody reads stdout, where the address is told");
     }
     Ok(())

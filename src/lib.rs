@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 4 | `app`, `cli`, `config` |
+//! | 4 | `app`, `cli`, `config`, `console` |
 //! | 3 | `server`, `client` |
 //! | 2 | `recorder`, `reader`, `export` |
 //! | 1 | `log` (with `migrations`), `ingest` |
@@ -14,6 +14,7 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod console;
 pub mod cursor;
 pub mod event;
 pub mod export;

@@ -1,7 +1,8 @@
 //! The `shipslog` program: parses, sets up logging, builds the runtime, maps errors to exit codes.
 
 use clap::Parser as _;
-use shipslog::cli::{self, Cli, Stderr};
+use shipslog::cli::{self, Cli};
+use shipslog::console::Stderr;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;

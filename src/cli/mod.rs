@@ -12,12 +12,10 @@ mod query;
 mod render;
 mod report;
 mod stats;
-mod stderr;
 mod tail;
 mod verify;
 
 pub use report::report;
-pub use stderr::{Stderr, print_line};
 
 use crate::config::{ServeArgs, ServeConfig};
 

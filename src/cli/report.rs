@@ -1,8 +1,8 @@
 //! How a command ends: what is said on stderr, and the exit code.
 
 use super::escape::escape;
-use super::stderr::Stderr;
 use crate::config::ConfigError;
+use crate::console::Stderr;
 use std::process::ExitCode;
 
 /// The command line asks for what cannot be done.

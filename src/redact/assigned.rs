@@ -270,7 +270,6 @@ mod tests {
             "run -u app:app x",
             "--secret id=x,src=y",
             "auth=ldap",
-           
             "TLS_KEY=/certs/server.key",
             "password=/run/secrets/db",
             "--password --verbose",

@@ -1,8 +1,8 @@
 //! Who may ask: bearer tokens from a file, and for browsers, which cannot send one with an `EventSource`, a session cookie.
 
-use super::context::stopping;
 use super::failures::Failures;
 use super::reload::Watched;
+use super::stop::stopping;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;

@@ -1,12 +1,13 @@
 //! `GET /api/v1/events`: history by time range, pages, and polling. `GET /api/v1/events/{id}`: one record.
 
 use super::asker::Asker;
-use super::context::{Context, stopping};
+use super::context::Context;
 use super::lines::{CHUNK_BYTES, Lines};
 use super::page::{At, Direction, Loaded, Order, Page, PageRequest, Token};
 use super::params::Params;
 use super::positions::Positions;
 use super::problem::ApiError;
+use super::stop::stopping;
 use crate::cursor::{Cursor, Sequence};
 use crate::log::{Bounds, EventLog, LogError, Piece, Scan};
 use crate::reader::{Reader, ResetReason, Step, Want, check_cursor};

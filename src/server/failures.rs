@@ -1,7 +1,7 @@
 //! Wrong tokens: counted, slowed down by address, and told in a line now and then.
 
-use super::asker::Address;
-use super::context::stopping;
+use super::peer::Address;
+use super::stop::stopping;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -140,8 +140,8 @@ mod tests {
     use crate::event::Event;
     use crate::log::{EmbeddedLog, Limits, NewRecord};
     use crate::reader::Want;
-    use crate::server::asker::Address;
     use crate::server::page::{At, Direction, Order, Page, PageRequest};
+    use crate::server::peer::Address;
     use crate::time::Timestamp;
     use http_body_util::BodyExt;
     use tempfile::TempDir;

@@ -14,11 +14,13 @@ mod net;
 mod page;
 mod pages;
 mod params;
+mod peer;
 mod positions;
 mod problem;
 mod reload;
 mod routes;
 mod status;
+mod stop;
 mod turn_log;
 mod turns;
 

@@ -1,6 +1,6 @@
 //! Notices that files have changed: certificates are renewed and tokens changed while the server runs.
 
-use super::context::stopping;
+use super::stop::stopping;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;

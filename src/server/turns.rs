@@ -177,7 +177,7 @@ impl Drop for Leave<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::asker::Address;
+    use crate::server::peer::Address;
     use std::task::Poll;
 
     const DEAR: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use super::paced::{Pacer, Turn};
 use crate::cursor::{LogId, Sequence};
 use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
-use crate::server::context::stopping;
+use crate::server::stop::stopping;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::Arc;

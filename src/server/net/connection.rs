@@ -5,9 +5,10 @@ use super::places::Place;
 use super::service::Guarded;
 use super::socket::Socket;
 use super::tls::Tls;
-use crate::server::context::{Context, stopping};
+use crate::server::context::Context;
 use crate::server::live::direct::Link;
 use crate::server::live::fanout::FanOut;
+use crate::server::stop::stopping;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -155,9 +156,9 @@ fn ended_with(ended: hyper::Result<()>) {
 mod tests {
     use super::*;
     use crate::log::EmbeddedLog;
-    use crate::server::asker::Address;
     use crate::server::context::Gauge;
     use crate::server::net::places::Places;
+    use crate::server::peer::Address;
     use futures_util::StreamExt;
     use hyper::service::service_fn;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

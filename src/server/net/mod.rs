@@ -21,9 +21,10 @@ pub(super) use places::Place;
 pub(super) use service::Secure;
 pub(super) use socket::Socket;
 
-use super::context::{Context, stopping};
+use super::context::Context;
 use super::live::fanout::FanOut;
 use super::routes;
+use super::stop::stopping;
 use connection::Connections;
 use hyper_util::service::TowerToHyperService;
 use places::Places;

@@ -1,7 +1,7 @@
 //! Places for connections: a cap in all, and one for each address, so that nobody takes them all.
 
-use crate::server::asker::household;
 use crate::server::context::{Gauge, StreamGuard};
+use crate::server::peer::household;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;

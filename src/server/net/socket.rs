@@ -1,6 +1,6 @@
 //! A connection's socket, shared by the task that serves its HTTP and the [fan-out](super::super::live::fanout) that may write to it directly.
 
-use crate::server::asker::Address;
+use crate::server::peer::Address;
 use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};

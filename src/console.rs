@@ -1,8 +1,7 @@
 //! What goes to stderr and stdout without ever being waited for: whoever reads them may stop, and a full pipe
 //! must stop nobody else.
 
-use super::escape::escape;
-use crate::text::is_hostile;
+use crate::text::{is_hostile, printable};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -15,6 +14,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
 /// Longest line, in bytes; the rest is cut off.
 const MAX_LINE_BYTES: usize = 16 * 1024;
+/// More than any one character takes when it is spelled out.
+const SPELLED_CHARS: usize = 16;
 /// How long the end of the program, and the first line on stdout, wait for a reader.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -114,7 +115,7 @@ fn harmless(line: &str) -> String {
         let colour = colour_bytes(after);
         let taken = if colour > 0 { colour } else { after.chars().next().map_or(after.len(), char::len_utf8) };
         let (this, next) = after.split_at(taken);
-        out.push_str(&if colour > 0 { this.into() } else { escape(this) });
+        out.push_str(&if colour > 0 { this.to_owned() } else { printable(this, SPELLED_CHARS) });
         rest = next;
     }
     out.push_str(rest);
