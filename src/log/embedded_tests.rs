@@ -243,6 +243,8 @@ async fn older_formats_open_and_go_on() {
         ("format-3-killed", 252, false),
         ("format-4-clean", 263, true),
         ("format-4-killed", 261, false),
+        ("format-5-clean", 262, true),
+        ("format-5-killed", 262, false),
     ];
     for (fixture, head, clean) in fixtures {
         let dir = TempDir::new().unwrap();
