@@ -7,7 +7,7 @@ use crate::ingest::demo::{DemoOptions, DemoSource};
 use crate::ingest::docker::DockerSource;
 use crate::ingest::endpoint::DockerHost;
 use crate::ingest::{self, Source, StatusHandle};
-use crate::log::{EmbeddedLog, EventLog};
+use crate::log::{EmbeddedLog, EventLog, ScratchDir};
 use crate::recorder::{Recorder, RecorderStats};
 use crate::redact::Redactor;
 use crate::retention;
@@ -135,7 +135,7 @@ struct Running {
     /// Of a log that is written to.
     log: Option<Arc<dyn EventLog>>,
     _thread: Option<RecordingThread>,
-    _scratch: Option<foreign::Scratch>,
+    _scratch: Option<ScratchDir>,
 }
 
 impl Running {

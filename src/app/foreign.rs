@@ -1,20 +1,20 @@
 //! A log or an export that is not ours, for reading.
 
 use crate::export;
-use crate::log::EmbeddedLog;
+use crate::log::{EmbeddedLog, ScratchDir};
 use std::io::{BufRead, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A directory as it is; an export by way of a log that goes when it is closed.
-pub(super) fn open(path: &Path, cancelled: &AtomicBool) -> anyhow::Result<(EmbeddedLog, Option<Scratch>)> {
+pub(super) fn open(path: &Path, cancelled: &AtomicBool) -> anyhow::Result<(EmbeddedLog, Option<ScratchDir>)> {
     if path.is_dir() {
         return Ok((EmbeddedLog::open_read_only(path)?, None));
     }
     let mut lines = Cancellable { lines: export::decompress(std::fs::File::open(path)?)?, cancelled };
-    let scratch = Scratch(std::env::temp_dir().join(format!("shipslog-{}", uuid::Uuid::new_v4())));
-    crate::log::import(&mut lines, &scratch.0, &mut |_| {})?;
-    Ok((EmbeddedLog::open_read_only(&scratch.0)?, Some(scratch)))
+    let scratch = ScratchDir::new()?;
+    crate::log::import(&mut lines, scratch.path(), &mut |_| {})?;
+    Ok((EmbeddedLog::open_read_only(scratch.path())?, Some(scratch)))
 }
 
 /// Lines that end with an error when nobody wants them any more.
@@ -40,16 +40,6 @@ impl<R: BufRead> BufRead for Cancellable<'_, R> {
 
     fn consume(&mut self, bytes: usize) {
         self.lines.consume(bytes);
-    }
-}
-
-/// A directory that goes when it is dropped.
-#[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -1,9 +1,11 @@
 //! The embedded log: a directory that one process owns.
 
 use super::beside::Beside;
-use super::listing::{ScratchCopy, io};
+use super::listing::io;
 use super::open::{self, Found};
+use super::pack;
 use super::requests::{QUEUE, Request};
+use super::scratch::ScratchCopy;
 use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::writer::Writer;
@@ -72,7 +74,8 @@ pub struct Recovery {
 }
 
 impl EmbeddedLog {
-    /// Opens or creates the log in `data_dir`, and starts its writer.
+    /// Opens or creates the log in `data_dir`, and starts its writer. On a full disk a log that is there opens as well: it can be read, and its
+    /// writer is [`WriterState::Full`] until there is room.
     ///
     /// # Errors
     /// [`LogError::InUse`], [`LogError::NewerFormat`], or a file operation that failed. Damage does not keep a log from
@@ -86,10 +89,13 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`EmbeddedLog::open`].
     pub fn open_with(data_dir: &Path, limits: Limits) -> Result<(Self, Recovery), LogError> {
-        let Found { dir, identity, watermark, shelf, tail, waiting, recovery } = open::open(data_dir)?;
+        let Found { dir, identity, watermark, shelf, tail, waiting, recovery, full } = open::open(data_dir)?;
         let shelf = Arc::new(shelf);
         let (head, head_receiver) = watch::channel(shelf.bounds().head);
-        let (state, state_receiver) = watch::channel(WriterState::Ok);
+        let (state, state_receiver) = watch::channel(full.map_or(WriterState::Ok, |why| {
+            tracing::error!(error = why, "the disk is full; nothing is recorded until there is room, reads go on");
+            WriterState::Full(why)
+        }));
         let (requests, inbox) = mpsc::channel(QUEUE);
         let sealer = Sealer::start(Arc::clone(&shelf), &dir, limits)?;
         for tip in waiting {
@@ -151,6 +157,7 @@ fn spawn_writer(writer: Writer, inbox: mpsc::Receiver<Request>) -> Result<(), Lo
 #[async_trait]
 impl EventLog for EmbeddedLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError> {
+        pack::check_sizes(&records)?;
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Append(records, reply), answer).await
     }

@@ -4,8 +4,8 @@
 //! reserves sequences ahead of their use, so that even a log that came back shorter never uses one twice.
 //! `watermark` holds the last sequence that readers may have seen; it is written at each commit and synced each second.
 
-use super::LogError;
-use crate::cursor::{Cursor, LogId, Sequence};
+use super::{LogError, files};
+use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
@@ -15,6 +15,10 @@ use std::sync::Arc;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
 pub(super) const LOG_FORMAT: u32 = 6;
+/// Name of the file that is locked.
+pub(super) const LOCK: &str = "lock";
+/// Longest `LOG`, in bytes: some 400,000 holes.
+const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// How many sequences are reserved at a time.
 pub(super) const RESERVE: u64 = 65_536;
 
@@ -57,8 +61,12 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), LogError> {
 
 /// Takes the lock that keeps a second process out. It is released when the file is closed, also by kill -9.
 pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
-    let path = dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io("cannot open", &path))?;
+    let path = dir.join(LOCK);
+    // Not set aside: another process may be about to take it.
+    let file = files::open(&path, File::options().create(true).truncate(false).write(true)).map_err(|e| match e {
+        LogError::Damaged(why) => LogError::Refused(format!("cannot lock {}: {why}; remove it", dir.display())),
+        other => other,
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(LogError::InUse(dir.to_owned())),
@@ -133,12 +141,9 @@ impl Identity {
     /// Reads `LOG`; `None` when there is none yet.
     pub(super) fn read(dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join("LOG");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(io("cannot read", &path)(e)),
-        };
+        let Some(bytes) = files::read_small(&path, MAX_LOG_BYTES)? else { return Ok(None) };
         let damaged = |why: &str| LogError::Damaged(format!("{}: {why}", path.display()));
+        let text = String::from_utf8(bytes).map_err(|_| damaged("it is no text"))?;
         let (json, crc) = text.trim_end().split_once('\n').ok_or_else(|| damaged("it is not two lines"))?;
         if format!("{:08x}", crc32fast::hash(json.as_bytes())) != crc {
             return Err(damaged("its checksum does not fit"));
@@ -148,20 +153,36 @@ impl Identity {
         let found = value.get("format").and_then(serde_json::Value::as_u64).and_then(|f| u32::try_from(f).ok());
         match found {
             Some(found) if found > LOG_FORMAT => Err(LogError::NewerFormat { path, found, known: LOG_FORMAT }),
-            Some(_) => serde_json::from_value(value).map(Some).map_err(|e| damaged(&e.to_string())),
+            Some(_) => {
+                let identity: Self = serde_json::from_value(value).map_err(|e| damaged(&e.to_string()))?;
+                if identity.makes_sense() { Ok(Some(identity)) } else { Err(damaged("it names a sequence that no log has")) }
+            }
             None => Err(damaged("it names no format")),
         }
     }
 
+    fn makes_sense(&self) -> bool {
+        let holes = self.holes.iter().flat_map(|(from, to)| [*from, *to]);
+        let forks = self.ancestors.iter().map(|(_, fork)| *fork);
+        let ends = [self.reserved, self.trimmed, self.clean_head.unwrap_or(0), self.imported];
+        // What is reserved may lie beyond the last sequence.
+        ends.into_iter().chain(holes).chain(forks).all(|seq| seq <= MAX_SEQUENCE + 2 * RESERVE)
+    }
+
     /// Replaces `LOG`, durably.
     pub(super) fn write(&self, dir: &Path) -> Result<(), LogError> {
-        let (path, temporary) = (dir.join("LOG"), dir.join("LOG.new"));
-        let mut file = File::create(&temporary).map_err(io("cannot create", &temporary))?;
-        let identity = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", &temporary))?), ..self.clone() };
+        let temporary = dir.join("LOG.new");
+        self.write_as(dir, &temporary).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    }
+
+    fn write_as(&self, dir: &Path, temporary: &Path) -> Result<(), LogError> {
+        let path = dir.join("LOG");
+        let mut file = files::create_anew(temporary)?;
+        let identity = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", temporary))?), ..self.clone() };
         let json = serde_json::to_string(&identity).map_err(|e| LogError::Damaged(e.to_string()))?;
         let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("cannot write", &temporary))?;
-        fs::rename(&temporary, &path).map_err(io("cannot replace", &path))?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("cannot write", temporary))?;
+        fs::rename(temporary, &path).map_err(io("cannot replace", &path))?;
         sync_dir(dir)
     }
 
@@ -169,7 +190,7 @@ impl Identity {
     pub(super) fn is_copy(&self, dir: &Path) -> Result<bool, LogError> {
         let path = dir.join("LOG");
         let Some(written) = self.file else { return Ok(false) };
-        let found = File::open(&path).and_then(|file| FileIdentity::of(&file)).map_err(io("cannot read", &path))?;
+        let found = FileIdentity::of(&files::open_to_read(&path)?).map_err(io("cannot read", &path))?;
         Ok(found.is_another(written))
     }
 
@@ -199,6 +220,9 @@ fn parse_id(text: &str) -> Result<LogId, LogError> {
     text.parse().map_err(|_| LogError::Damaged(format!("LOG holds {text:?}, which is not a log id")))
 }
 
+/// Bytes of `watermark`: a sequence and its CRC-32.
+const WATERMARK_BYTES: usize = 12;
+
 /// The file with the last sequence that may have been seen.
 #[derive(Debug)]
 pub(super) struct Watermark {
@@ -208,15 +232,16 @@ pub(super) struct Watermark {
 
 fn parse_watermark(bytes: &[u8]) -> Option<Sequence> {
     let (seq, crc) = bytes.split_first_chunk::<8>()?;
-    (crc == crc32fast::hash(seq).to_be_bytes()).then(|| u64::from_be_bytes(*seq))
+    let whole = crc == crc32fast::hash(seq).to_be_bytes();
+    whole.then(|| u64::from_be_bytes(*seq)).filter(|seq| *seq <= MAX_SEQUENCE + RESERVE)
 }
 
 impl Watermark {
     /// Opens or creates it and reads what it holds; `None` when it holds nothing readable.
     pub(super) fn open(dir: &Path) -> Result<(Self, Option<Sequence>), LogError> {
         let path = dir.join("watermark");
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(io("cannot open", &path))?;
-        let mut bytes = [0; 12];
+        let file = files::open(&path, File::options().create(true).truncate(false).read(true).write(true))?;
+        let mut bytes = [0; WATERMARK_BYTES];
         let seq = file.read_exact_at(&mut bytes, 0).ok().and_then(|()| parse_watermark(&bytes));
         Ok((Self { path, file }, seq))
     }
@@ -224,17 +249,17 @@ impl Watermark {
     /// What it holds, without making it.
     pub(super) fn look(dir: &Path) -> Result<Option<Sequence>, LogError> {
         let path = dir.join("watermark");
-        match fs::read(&path) {
-            Ok(bytes) => Ok(parse_watermark(&bytes)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(io("cannot read", &path)(e)),
+        match files::read_small(&path, WATERMARK_BYTES as u64) {
+            Ok(bytes) => Ok(bytes.and_then(|bytes| parse_watermark(&bytes))),
+            Err(LogError::Damaged(_)) => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
     /// Writes without syncing: exact after a kill, up to a second old after a power cut.
     pub(super) fn write(&self, seq: Sequence) -> Result<(), LogError> {
         let seq = seq.to_be_bytes();
-        let mut bytes = [0; 12];
+        let mut bytes = [0; WATERMARK_BYTES];
         let (head, tail) = bytes.split_at_mut(8);
         head.copy_from_slice(&seq);
         tail.copy_from_slice(&crc32fast::hash(&seq).to_be_bytes());
@@ -263,9 +288,11 @@ mod tests {
         let good = fs::read(&path).unwrap();
         for at in 0..good.len() - 1 {
             let mut bad = good.clone();
-            bad[at] ^= 4;
-            fs::write(&path, bad).unwrap();
-            assert!(Identity::read(dir.path()).is_err(), "flip at {at}");
+            for bit in 0..8 {
+                bad[at] = good[at] ^ 1 << bit;
+                fs::write(&path, &bad).unwrap();
+                assert!(matches!(Identity::read(dir.path()), Err(LogError::Damaged(_))), "bit {bit} of byte {at}");
+            }
         }
         Identity { format: LOG_FORMAT + 1, ..identity }.write(dir.path()).unwrap();
         let error = Identity::read(dir.path()).unwrap_err().to_string();

@@ -1,18 +1,18 @@
 //! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first one.
 
-use super::LogError;
 use super::chain::{CHAIN_START, ChainValue};
-use super::identity::{Identity, Watermark, sync_dir};
+use super::identity::{self, Identity, Watermark, sync_dir};
 use super::line::Line;
 use super::listing::{create_private_dir, io};
 use super::segment::{self, LEVEL, SegmentWriter, WriteError};
+use super::{LogError, MAX_RECORD_BYTES, files};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Marks, Record, UnknownNoise};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fs::{self, File};
-use std::io::{BufRead, BufWriter, Read as _};
+use std::io::{BufRead, BufWriter, ErrorKind, Read as _};
 use std::num::NonZeroU64;
 use std::path::Path;
 
@@ -27,8 +27,12 @@ pub struct Imported {
     pub missing: u64,
 }
 
-/// Longest line: a message of 1 MiB in its envelope, escaped by whatever tool wrote it.
-const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
+/// Longest line: a record whose message some tool has written anew with escapes, which makes it three times as long at most.
+const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
+const _: () = assert!(MAX_LINE_BYTES as usize > 3 * MAX_RECORD_BYTES);
+const _: () = assert!(MAX_LINE_BYTES as usize + segment::RAW_BYTES < segment::MAX_RAW_BYTES);
+/// Where a log is made until it is whole.
+const UNFINISHED: &str = "log.importing";
 /// Logs that an export may go back through.
 const MAX_ANCESTORS: usize = 64;
 /// Frames in a segment, at most.
@@ -62,18 +66,20 @@ struct CutMark {
 pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Imported, LogError> {
     let target = data_dir.join("log");
     if fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
-        let why = format!("{} holds a log already; import into another --data-dir", data_dir.display());
-        return Err(LogError::Refused(why));
+        return Err(already_there(data_dir));
     }
-    let dir = data_dir.join("log.importing");
-    if dir.exists() {
-        fs::remove_dir_all(&dir).map_err(io("cannot remove", &dir))?;
-    }
+    let dir = data_dir.join(UNFINISHED);
     create_private_dir(&dir)?;
+    // It goes where the directory goes: once that is a log, this is the lock that keeps a second recorder out.
+    let _lock = identity::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
+    clear(&dir)?;
     let done = Import::new(&dir).run(lines, progress).and_then(|imported| {
         sync_dir(&dir)?;
         let _ = fs::remove_dir(&target);
-        fs::rename(&dir, &target).map_err(io("cannot rename", &dir))?;
+        fs::rename(&dir, &target).map_err(|e| match e.kind() {
+            ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => already_there(data_dir),
+            _ => io("cannot rename", &dir)(e),
+        })?;
         sync_dir(data_dir)?;
         Ok(imported)
     });
@@ -81,6 +87,40 @@ pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut
         let _ = fs::remove_dir_all(&dir);
     }
     done
+}
+
+fn already_there(data_dir: &Path) -> LogError {
+    LogError::Refused(format!("{} holds a log already; import into another --data-dir", data_dir.display()))
+}
+
+fn under_way(data_dir: &Path) -> LogError {
+    LogError::Refused(format!("another import into {} is under way", data_dir.display()))
+}
+
+/// Removes what an import that was killed left; the lock stays, which is held.
+fn clear(dir: &Path) -> Result<(), LogError> {
+    for entry in fs::read_dir(dir).map_err(io("cannot list", dir))? {
+        let path = entry.map_err(io("cannot list", dir))?.path();
+        if !path.ends_with(identity::LOCK) {
+            files::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what an import into `data_dir` that was killed left. Refused while one is under way.
+pub(super) fn remove_leftover(data_dir: &Path) -> Result<(), LogError> {
+    let dir = data_dir.join(UNFINISHED);
+    if !fs::symlink_metadata(&dir).is_ok_and(|data| data.is_dir()) {
+        return Ok(());
+    }
+    let lock = identity::lock(&dir);
+    match lock {
+        Err(LogError::InUse(_)) => Err(under_way(data_dir)),
+        Err(e) if e.is_not_found() => Ok(()),
+        // Where the disk is full not even a lock may be made, and where it is odd it is a leftover even so.
+        _ => files::remove(&dir),
+    }
 }
 
 struct Import<'a> {
@@ -159,7 +199,7 @@ impl<'a> Import<'a> {
             return refuse(format!("its sequence {seq} does not rise"));
         }
         let received = Line::of(line, seq).received();
-        if received < self.received {
+        if received < self.received && !Line::of(line, seq).is_start() {
             return refuse("it was received before the record in front of it".to_owned());
         }
         self.received = received;
@@ -169,7 +209,7 @@ impl<'a> Import<'a> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let out = BufWriter::new(File::create(self.dir.join(segment::file_name(seq)))?);
+                let out = BufWriter::new(files::create_anew(&self.dir.join(segment::file_name(seq)))?);
                 self.writer.insert(SegmentWriter::new(out, LogId::with_prefix(cursor.log), seq, self.chain, LEVEL))
             }
         };

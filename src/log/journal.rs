@@ -10,6 +10,7 @@
 
 use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
+use super::files::{self, next_data, read_up_to};
 use super::listing::io;
 use crate::cursor::{LogId, Sequence};
 use parking_lot::Mutex;
@@ -24,8 +25,11 @@ pub(super) const NAME: &str = "journal";
 const MAGIC: &[u8; 16] = b"shipslog journal";
 /// Where the blocks begin.
 const BLOCKS: u64 = 64;
-/// What Linux says of a bad sector.
-const EIO: i32 = 5;
+/// Bytes that are looked through at a time for a block behind damage.
+const SEARCH_BYTES: usize = 1024 * 1024;
+/// Bytes of blocks that turn out not to be whole, at most, that one opened journal is read for. A torn block takes one try; somebody else's
+/// file may look like the begin of a block everywhere.
+const MAX_FUTILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Zeros are written ahead in steps of this many bytes.
 const AHEAD: u64 = 1024 * 1024;
 
@@ -40,6 +44,8 @@ pub(super) struct Journal {
     size: AtomicU64,
     /// Where blocks lie that sled could not give.
     places: Mutex<Places>,
+    /// Bytes read for blocks that were not whole.
+    futile: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -85,16 +91,16 @@ impl Journal {
     /// Opens the journal of the tip in `dir`. `None` where there is none: tips had none before format 3.
     pub(super) fn open(dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join(NAME);
-        let file = match File::options().read(true).write(true).open(&path) {
+        let file = match files::open(&path, File::options().read(true).write(true)) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(io("cannot open", &path)(e)),
+            Err(e) if e.is_not_found() => return Ok(None),
+            Err(e) => return Err(e),
         };
         let bytes = file.metadata().map_err(io("cannot read", &path))?.len();
         let mut head = [0; 36];
         let log = file.read_exact_at(&mut head, 0).ok().and_then(|()| read_head(&head));
         let ends = Mutex::new(Ends { blocks: BLOCKS, file: bytes });
-        Ok(Some(Self { path, file, log, ends, size: AtomicU64::new(bytes), places: Mutex::default() }))
+        Ok(Some(Self { path, file, log, ends, size: AtomicU64::new(bytes), places: Mutex::default(), futile: AtomicU64::new(0) }))
     }
 
     /// The log that it belongs to, unless that is damaged.
@@ -173,19 +179,32 @@ impl Journal {
         if let Some(entry) = self.read(at, end)?.filter(fits) {
             return Ok(Some((entry, true)));
         }
-        // Damage, or the end. All of the rest is looked at: a block's header is as easily hit as anything else.
-        let mut rest = vec![0; usize::try_from(end.saturating_sub(at)).unwrap_or_default()];
-        let read = read_up_to(&self.file, &mut rest, at).map_err(io("cannot read", &self.path))?;
-        rest.truncate(read);
+        // Damage, or the end. All of the rest is looked at, a piece at a time: a block's header is as easily hit as anything else.
         let is_start = |bytes: &[u8]| matches!(bytes, [format, 0] if codec::BLOCK_FORMATS.contains(format));
-        let starts = rest.windows(2).enumerate().filter(|(_, bytes)| is_start(bytes));
-        for (offset, _) in starts {
-            let plausible = rest.get(offset..).and_then(|rest| Header::read(rest.get(..HEADER_BYTES)?).ok());
-            if plausible.is_some_and(|header| header.first > last)
-                && let Some(entry) = self.read(at + offset as u64, end)?.filter(fits)
-            {
-                return Ok(Some((entry, false)));
+        let mut piece = Vec::new();
+        let mut from = at;
+        while let Some((data, _)) = next_data(&self.file, from, end) {
+            piece.resize(usize::try_from(end - data).map_or(SEARCH_BYTES, |rest| rest.min(SEARCH_BYTES)), 0);
+            let read = read_up_to(&self.file, &mut piece, data).map_err(io("cannot read", &self.path))?;
+            piece.truncate(read);
+            let starts = piece.windows(2).enumerate().filter(|(_, bytes)| is_start(bytes));
+            for (offset, _) in starts {
+                let plausible = piece.get(offset..).and_then(|rest| Header::read(rest.get(..HEADER_BYTES)?).ok());
+                let Some(header) = plausible.filter(|header| header.first > last) else { continue };
+                if let Some(entry) = self.read(data + offset as u64, end)?.filter(fits) {
+                    return Ok(Some((entry, false)));
+                }
+                let futile = HEADER_BYTES as u64 + u64::from(header.packed_bytes);
+                if self.futile.fetch_add(futile, Ordering::Relaxed) > MAX_FUTILE_BYTES {
+                    tracing::error!(path = %self.path.display(), "too much of the journal looks like blocks and is none; what follows is not read");
+                    return Ok(None);
+                }
             }
+            // A header may begin in one piece and end in the next.
+            if read <= HEADER_BYTES {
+                break;
+            }
+            from = data + (read - HEADER_BYTES + 1) as u64;
         }
         Ok(None)
     }
@@ -215,25 +234,6 @@ fn read_head(head: &[u8; 36]) -> Option<LogId> {
     let (known, crc) = head.split_last_chunk::<4>()?;
     let id = known.strip_prefix(MAGIC)?.try_into().ok()?;
     (crc32fast::hash(known) == u32::from_be_bytes(*crc)).then(|| LogId::from_bytes(id))
-}
-
-/// Reads until the buffer is full or the file ends; how much that was.
-fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
-    let mut done = 0;
-    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, at + done as u64) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            // A bad sector: it stays zeros here, and the checksum of the block that it hits does not fit.
-            Err(e) if e.raw_os_error() == Some(EIO) => {
-                let next = (at + done as u64 + 1).next_multiple_of(4096) - at;
-                done = usize::try_from(next).map_or(buffer.len(), |next| next.min(buffer.len()));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(done)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! a quarter of a leaf's segment goes to files that are never synced, so values are small and blocks are cut into parts;
 //! batches cost several times a plain insert, so there are none; and it may panic on damage, so every call is guarded.
 
-use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
 use super::listing::io;
+use super::{LogError, files};
 use crate::cursor::{LogId, Sequence};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -26,6 +26,13 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const LET_GO: Duration = Duration::from_secs(5);
 /// Only sled's flush thread collects its garbage, hence not never. It waits for the disk each time, also when nothing has come, hence not often.
 const FLUSH_EVERY_MS: u64 = 1000;
+
+/// Longest file with sled's settings, in bytes. It has 63.
+const MAX_CONF_BYTES: u64 = 64 * 1024;
+/// Longest snapshot of sled's, in bytes. It reads one as a whole; that of a full tip has some 20 KB.
+const MAX_SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
+/// Longest file with sled's data, in bytes. sled looks at each 2 MiB of it.
+const MAX_DB_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Key of the log's id, which is no key of a block.
 const LOG_KEY: &[u8] = b"log";
@@ -51,6 +58,7 @@ pub(super) struct Kept(sled::Db);
 impl Kept {
     /// Opens or creates the one in `dir`.
     pub(super) fn open(dir: &Path) -> Result<Self, LogError> {
+        check_files(dir)?;
         open_db(dir).map(Self)
     }
 
@@ -95,7 +103,8 @@ impl Kept {
                 let Some((first, 0)) = parse_key(&key) else { continue };
                 match Header::read(value.get(..HEADER_BYTES).unwrap_or(&value)) {
                     Ok(header) if header.first == first => drop(headers.insert(first, header)),
-                    _ => damage.push(format!("sled has a block at {first} with an unreadable header")),
+                    Ok(_) => damage.push(format!("sled has a block at {first} with the header of another one")),
+                    Err(e) => damage.push(format!("sled has a block at {first} that cannot be read: {e}")),
                 }
             }
             Ok(())
@@ -127,10 +136,37 @@ impl Kept {
         })
     }
 
+    /// Writes what sled has in memory, and sees to it that it is on the disk, which [sled's own flush](self) does not.
+    pub(super) fn flush(&self, dir: &Path) -> Result<(), LogError> {
+        guard("cannot flush", || self.0.flush())?;
+        let path = dir.join("db");
+        files::open_to_read(&path)?.sync_all().map_err(io("cannot sync", &path))
+    }
+
     /// Bytes on disk.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.0.size_on_disk().unwrap_or(0)
     }
+}
+
+/// sled opens whatever has the name of one of its files, and reads all of some.
+fn check_files(dir: &Path) -> Result<(), LogError> {
+    for entry in std::fs::read_dir(dir).map_err(io("cannot list", dir))? {
+        let path = entry.map_err(io("cannot list", dir))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let data = std::fs::symlink_metadata(&path).map_err(io("cannot look at", &path))?;
+        let fits = |most| data.is_file() && data.len() <= most;
+        match &*name {
+            "conf" if fits(MAX_CONF_BYTES) => {}
+            "db" if fits(MAX_DB_BYTES) => {}
+            "blobs" if data.is_dir() => {}
+            "conf" | "db" | "blobs" => return Err(LogError::Damaged(format!("{} is not what sled makes", path.display()))),
+            // A snapshot only saves time.
+            snapshot if snapshot.starts_with("snap.") && !fits(MAX_SNAPSHOT_BYTES) => files::remove(&path)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn open_db(dir: &Path) -> Result<sled::Db, LogError> {

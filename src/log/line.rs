@@ -1,8 +1,8 @@
 //! Finding the parts of a record's line (API.md 2) again, as [`write_line`](crate::event::write_line) laid them out.
 
-use super::LogError;
+use super::{LogError, pack};
 use crate::cursor::Sequence;
-use crate::event::Marks;
+use crate::event::{Event, Marks};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -104,6 +104,12 @@ impl<'a> Line<'a> {
     /// The record's marks.
     pub(super) fn marks(self) -> Marks {
         self.marks_and_end().0
+    }
+
+    /// Whether it is a `start` of the recorder, at which the time of receipt may fall. Looks through the message.
+    pub(super) fn is_start(self) -> bool {
+        let event = self.bytes.get(self.json()).and_then(|json| Event::from_line(json).ok());
+        event.is_some_and(|event| pack::is_start(&event.with_marks(self.marks())))
     }
 
     /// Where the message stands.

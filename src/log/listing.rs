@@ -1,10 +1,10 @@
 //! The files of a log's directory, and the place where those go that cannot be read.
 
-use super::LogError;
 use super::identity::sync_dir;
 use super::segment::{SUFFIX, Segment};
 use super::tip::{self, Lock, Tip};
-use crate::cursor::{LogId, Sequence};
+use super::{LogError, files};
+use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::time::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,12 @@ pub(super) struct Listing {
     litter: Vec<PathBuf>,
 }
 
+/// The number in a name as shipslog gives it; what has another name is not ours.
+fn numbered(digits: Option<&str>) -> Option<Sequence> {
+    let number = digits.filter(|digits| digits.len() == 20)?.parse().ok()?;
+    Some(number).filter(|number| *number <= MAX_SEQUENCE)
+}
+
 impl Listing {
     pub(super) fn read(dir: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
@@ -44,9 +50,9 @@ impl Listing {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             if name.ends_with(UNFINISHED) || name.starts_with(tip::REMOVED) {
                 listing.litter.push(path);
-            } else if let Some(first) = name.strip_suffix(SUFFIX).and_then(|n| n.parse().ok()) {
+            } else if let Some(first) = numbered(name.strip_suffix(SUFFIX)) {
                 listing.segments.push((first, path));
-            } else if let Some(first) = name.strip_prefix(tip::NAME).and_then(|n| n.parse().ok()) {
+            } else if let Some(first) = numbered(name.strip_prefix(tip::NAME)) {
                 listing.tips.push((first, path));
             }
         }
@@ -97,8 +103,7 @@ impl Listing {
     /// Removes what a kill left.
     pub(super) fn remove_litter(&self) -> Result<(), LogError> {
         for path in &self.litter {
-            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-            removed.map_err(io("cannot remove", path))?;
+            files::remove(path)?;
         }
         Ok(())
     }
@@ -130,38 +135,5 @@ impl Quarantine {
 
     pub(super) fn into_paths(self) -> Vec<PathBuf> {
         self.taken
-    }
-}
-
-/// A copy of a tip in the system's place for such things, since sled writes when it opens; gone when dropped.
-#[derive(Debug)]
-pub(super) struct ScratchCopy(PathBuf);
-
-impl ScratchCopy {
-    pub(super) fn of(path: &Path) -> Result<Self, LogError> {
-        let copy = Self(std::env::temp_dir().join(format!("shipslog-{}", uuid::Uuid::new_v4())));
-        create_private_dir(&copy.0)?;
-        for entry in fs::read_dir(path).map_err(io("cannot list", path))? {
-            let from = entry.map_err(io("cannot list", path))?.path();
-            if from.is_file() {
-                fs::copy(&from, copy.0.join(from.file_name().unwrap_or_default())).map_err(io("cannot copy", &from))?;
-            }
-        }
-        Ok(copy)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// What stands for the lock of a log's directory: nobody else knows of a copy.
-    pub(super) fn lock(&self) -> Result<Lock, LogError> {
-        fs::File::open(&self.0).map(Arc::new).map_err(io("cannot open", &self.0))
-    }
-}
-
-impl Drop for ScratchCopy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

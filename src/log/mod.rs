@@ -8,6 +8,7 @@ mod block;
 mod chain;
 mod codec;
 mod embedded;
+mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -25,6 +26,7 @@ mod pack;
 mod read;
 mod requests;
 mod room;
+mod scratch;
 mod sealer;
 mod segment;
 mod shelf;
@@ -42,9 +44,13 @@ mod damage_tests;
 #[cfg(test)]
 mod embedded_tests;
 #[cfg(test)]
+mod import_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod repack_tests;
+#[cfg(test)]
+mod story_tests;
 #[cfg(test)]
 mod verify_tests;
 
@@ -52,6 +58,7 @@ pub use block::Block;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
 pub use held::Held;
 pub use import::{Imported, import};
+pub use scratch::ScratchDir;
 pub use verify::{Report, verify};
 
 use crate::cursor::{Cursor, LogId, Sequence};
@@ -70,7 +77,7 @@ use tokio::sync::watch;
 pub struct NewRecord {
     /// Name of the Docker host.
     pub source: Arc<str>,
-    /// When the recorder received it. A log never lets this fall from one record to the next.
+    /// When the recorder received it. A log lets this fall only at a `start` of the recorder: within one run it never does.
     pub received: Timestamp,
     /// The message.
     pub event: Event,
@@ -138,6 +145,11 @@ pub struct Scan {
     pub max_bytes: usize,
 }
 
+/// Most bytes of one record as a line, its envelope included. Larger ones are refused before anything of their batch is stored: what is stored
+/// can be read, sealed, exported and imported. A message has at most [`MAX_EVENT_BYTES`](crate::event::MAX_EVENT_BYTES) when it comes;
+/// redaction can make it somewhat longer.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
 /// Wire bytes that one read gives at least, if there are that many.
 pub const DEFAULT_SCAN_BYTES: usize = 256 * 1024;
 
@@ -173,6 +185,14 @@ pub enum LogError {
         path: PathBuf,
         /// Why it failed.
         source: Arc<std::io::Error>,
+    },
+    /// A record is larger than a log keeps, see [`MAX_RECORD_BYTES`]. Nothing of the batch was stored, and the log takes others as before.
+    #[error("the record at place {index} of its batch takes {bytes} bytes, more than {MAX_RECORD_BYTES}")]
+    TooLarge {
+        /// Place of the first such record in the batch, from 0.
+        index: usize,
+        /// What its line takes, at most.
+        bytes: usize,
     },
     /// Another process has this log open.
     #[error("{0} is in use by another shipslog; stop that one, or give this one its own --data-dir")]
@@ -214,8 +234,11 @@ pub enum LogError {
 pub struct TrimStep {
     /// [`EventLog::trim`] with this removes them.
     pub before: Sequence,
-    /// When the newest of them was received.
+    /// When the newest of them was received, by the clock of then.
     pub received: Timestamp,
+    /// The earliest such time of the steps behind this one. What is in this one had been received by then: that counts where `received` lies
+    /// ahead of the clock, because that was ahead once.
+    pub followed_by: Option<Timestamp>,
     /// Bytes on disk that they take.
     pub bytes: u64,
 }
@@ -228,7 +251,8 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it fails nothing of the batch is visible (of one that spans several blocks, a whole prefix may be), and the log takes
-    /// nothing more ([`LogError::Poisoned`]) or nothing for now ([`LogError::Full`]).
+    /// nothing more ([`LogError::Poisoned`]) or nothing for now ([`LogError::Full`]). [`LogError::TooLarge`] is about one record: without it
+    /// the batch can be appended at once.
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError>;
 
     /// Reads upwards: what comes after `after`. Nothing when `after` is the head.
@@ -320,6 +344,11 @@ pub trait EventLog: Send + Sync + 'static {
 }
 
 impl LogError {
+    /// Whether a file is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// Whether it is for want of space.
     pub(crate) fn is_full(&self) -> bool {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

@@ -1,15 +1,20 @@
 //! Opening a log's directory: what is there, what is damaged, what is missing, and where writing goes on.
 
-use super::LogError;
+mod read_only;
+
+pub(super) use read_only::open_read_only;
+
 use super::chain::{self, CHAIN_START, ChainValue};
 use super::codec::{self, Header};
 use super::embedded::Recovery;
 use super::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
-use super::listing::{Listing, Quarantine, ScratchCopy, create_private_dir, io};
+use super::listing::{Listing, Quarantine, create_private_dir};
+use super::scratch::ScratchDir;
 use super::segment::Segment;
 use super::shelf::{Shelf, TipPart};
 use super::tip::{Contents, Lock, Tip};
+use super::{LogError, import};
 use crate::cursor::{LogId, Sequence};
 use crate::migrations;
 use crate::time::Timestamp;
@@ -17,6 +22,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// An opened directory.
 #[derive(Debug)]
@@ -29,12 +35,19 @@ pub(super) struct Found {
     /// Tips that are to be sealed, oldest first.
     pub(super) waiting: Vec<Arc<Tip>>,
     pub(super) recovery: Recovery,
+    /// Why nothing can be recorded for now, if the disk is full.
+    pub(super) full: Option<String>,
 }
 
 /// Where writing goes on.
 #[derive(Debug, Clone)]
 pub(super) struct Tail {
-    pub(super) tip: Arc<Tip>,
+    /// Where the next record goes; `None` where there was no room to make one.
+    pub(super) tip: Option<Arc<Tip>>,
+    /// It takes nothing more: there was no room to make another one.
+    pub(super) unusable: bool,
+    /// There was no room to note the start: that comes before the first record.
+    pub(super) unnoted: bool,
     pub(super) fill: Fill,
     pub(super) next: Sequence,
     pub(super) chain: ChainValue,
@@ -48,23 +61,28 @@ pub(super) struct Tail {
 pub(super) struct Fill {
     pub(super) records: u64,
     pub(super) bytes: u64,
-    /// When its oldest record was received.
+    /// When its oldest record was received, as far as is known: of clocks that were ahead the others tell.
     pub(super) since: Option<Timestamp>,
+    /// When its first record of this process came, by the steady clock.
+    pub(super) began: Option<Instant>,
 }
 
 impl Fill {
     pub(super) fn add(&mut self, header: &Header) {
         self.records += u64::from(header.count);
         self.bytes += u64::from(header.packed_bytes);
-        self.since = self.since.or(Some(header.received.0));
+        self.since = Some(self.since.map_or(header.received.0, |since| since.min(header.received.0)));
     }
 }
 
 /// Opens or creates the log in `data_dir`.
 pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let dir = data_dir.join("log");
+    // Before anything is made in the place where an import is going to put its log.
+    import::remove_leftover(data_dir)?;
     create_private_dir(&dir)?;
     let lock = Arc::new(identity::lock(&dir)?);
+    ScratchDir::sweep();
     let listing = Listing::read(&dir)?;
     let mut quarantine = Quarantine::new(data_dir);
     let (mut identity, certain) = identify(&dir, &listing, &lock, &mut quarantine)?;
@@ -72,7 +90,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     identity.format = identity::LOG_FORMAT;
     listing.remove_litter()?;
     let copy = certain && identity.is_copy(&dir)?;
-    let (watermark, seen) = Watermark::open(&dir)?;
+    let (watermark, seen) = open_watermark(&dir, &mut quarantine)?;
 
     let segments = open_segments(&listing, &identity.lineage()?, identity.trimmed, &mut quarantine)?;
     let sealed = segments.last().map_or(identity.trimmed.saturating_sub(1), |segment| segment.last());
@@ -102,9 +120,15 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     };
     // In a new tip, so that what is sealed of this one is not joined to it.
     let usable = chain.is_some() && tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == newest.as_deref());
+    let mut full = None;
     if copy || short && newest.is_some() || !usable {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
-        tips.push(OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock)?);
+        match OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock) {
+            Ok(tip) => tips.push(tip),
+            // What is there can be read; the writer makes one when there is room.
+            Err(e) if e.is_full() => full = Some(e.to_string()),
+            Err(e) => return Err(e),
+        }
     }
 
     let headers = || tips.iter().flat_map(|opened| &opened.headers);
@@ -126,11 +150,15 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
 
     // Before the mark of the clean stop goes, which makes the watermark count. Not `end`: were the program killed before its first append,
     // what was lost now would be forgotten.
-    watermark.write(next - 1)?;
-    watermark.sync()?;
+    let unusable = full.is_some();
     identity.clean_head = None;
     identity.reserved = identity.reserved.max(next - 1 + RESERVE);
-    identity.write(&dir)?;
+    let noted = note_start(&dir, &watermark, next - 1, &identity);
+    let unnoted = noted.is_err();
+    match noted {
+        Err(e) if e.is_full() => full = Some(e.to_string()),
+        noted => noted?,
+    }
 
     let (chain, last_received) = match (last, segments.last()) {
         (Some(header), _) => (chain.flatten().unwrap_or(CHAIN_START), header.received.1),
@@ -141,13 +169,33 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
         (None, None) => (CHAIN_START, Timestamp::MIN),
     };
     let mut waiting: Vec<_> = tips.iter().map(|opened| Arc::clone(&opened.tip)).collect();
-    let tip = waiting.pop().ok_or(LogError::Closed)?;
+    // The newest one is there to be read, also where it takes nothing more.
+    let tip = waiting.pop();
     let mut fill = Fill::default();
     tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
     let shelf = Shelf::new(log, identity.lineage()?, segments, parts, (identity.trimmed, identity.imported), lock);
-    let tail = Tail { tip, fill, next, chain, last_received, holes };
-    Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery })
+    let tail = Tail { tip, unusable, unnoted, fill, next, chain, last_received, holes };
+    Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery, full })
+}
+
+/// Makes a start durable: how far readers may have seen, then that the log is in use.
+pub(super) fn note_start(dir: &Path, watermark: &Watermark, seen: Sequence, identity: &Identity) -> Result<(), LogError> {
+    watermark.write(seen)?;
+    watermark.sync()?;
+    identity.write(dir)
+}
+
+/// What is no watermark is set aside like one that cannot be read.
+fn open_watermark(dir: &Path, quarantine: &mut Quarantine) -> Result<(Watermark, Option<Sequence>), LogError> {
+    match Watermark::open(dir) {
+        Err(LogError::Damaged(why)) => {
+            tracing::error!(error = why, "the watermark cannot be read; it is set aside");
+            quarantine.take(&dir.join("watermark"))?;
+            Watermark::open(dir)
+        }
+        opened => opened,
+    }
 }
 
 /// The chain's value behind the newest record of the tips, if there is one. The newest block does not tell it, but its records do; `Err(None)`
@@ -166,49 +214,6 @@ fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<Option<ChainVal
         }
         Err(e) => Err(Some(e)),
     }
-}
-
-/// A log that is only read: nothing of it is changed, not even what a kill left.
-pub(super) fn open_read_only(data_dir: &Path) -> Result<(Shelf, Vec<ScratchCopy>), LogError> {
-    let dir = data_dir.join("log");
-    let listing = Listing::read(&dir)?;
-    let (mut copies, mut tips) = (Vec::new(), Vec::new());
-    for (_, path) in &listing.tips {
-        let copy = ScratchCopy::of(path)?;
-        match OpenedTip::at(copy.path(), &copy.lock()?) {
-            Ok(opened) => tips.push(opened),
-            Err(e) => tracing::error!(store.tip = %path.display(), error = %e, "a tip of the log cannot be read"),
-        }
-        copies.push(copy);
-    }
-    let mut row: Vec<Arc<Segment>> = Vec::new();
-    for (_, path) in &listing.segments {
-        match Segment::open(path) {
-            Ok(segment) if row.last().is_none_or(|before| segment.first() > before.last()) => row.push(Arc::new(segment)),
-            // A kill between a merge and its cleaning up leaves segments that another covers.
-            Ok(_) => {}
-            Err(e) => tracing::error!(store.segment = %path.display(), error = %e, "a segment cannot be read"),
-        }
-    }
-    let identity = match Identity::read(&dir) {
-        Ok(Some(identity)) => identity,
-        Ok(None) | Err(LogError::Damaged(_)) => {
-            let log = tips.iter().rev().find_map(|opened| opened.tip.log_id()).or_else(|| row.last().map(|segment| segment.log()));
-            let log = log.ok_or_else(|| LogError::Damaged(format!("{} holds no log", dir.display())))?;
-            let ends = tips.iter().filter_map(|opened| Some((opened.tip.log_id()?, opened.headers.last()?.last())));
-            Identity { log: log.to_string(), ancestors: listing.ancestors(log, ends), ..Identity::create() }
-        }
-        Err(e) => return Err(e),
-    };
-    let sealed = row.last().map_or(0, |segment| segment.last());
-    let (found, mut tips) = (tips, Vec::new());
-    for opened in found {
-        join(&mut tips, opened, sealed);
-    }
-    let lock = fs::File::open(&dir).map(Arc::new).map_err(io("cannot open", &dir))?;
-    let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let shelf = Shelf::new(identity.log_id()?, identity.lineage()?, row, parts, (identity.trimmed, identity.imported), lock);
-    Ok((shelf, copies))
 }
 
 /// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the tips and segments know; it then
@@ -234,7 +239,7 @@ fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarant
             dir.display()
         )));
     };
-    if path.exists() {
+    if fs::symlink_metadata(&path).is_ok() {
         quarantine.take(&path)?;
     }
     tracing::error!(store.id = %log, error = why, "LOG is lost; it is made again, and recording goes on behind a gap");

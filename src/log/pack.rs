@@ -1,25 +1,46 @@
 //! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link in the chain are made beside
 //! that (beside.rs).
 
-use super::codec::{Compressed, Encoder, StoredRecord};
-use super::{LogError, NewRecord};
-use crate::event::Noise;
+use super::codec::{self, Compressed, Encoder, StoredRecord};
+use super::{LogError, MAX_RECORD_BYTES, NewRecord};
+use crate::event::{Event, Noise};
 use crate::time::Timestamp;
 use std::ops::Range;
 
 /// Most records in a block, which is what one commit makes: of two blocks a crash might leave the second alone.
 pub(super) const MAX_BLOCK_RECORDS: usize = 512;
-/// A block ends with the record that takes it to this many bytes; one record is at most about 1 MiB.
+/// A block ends with the record that takes it to this many bytes.
 pub(super) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
 
-/// What a record takes besides its message and the name of its host, about.
+/// What a record takes besides its message and the name of its host, at most.
 const ENVELOPE: usize = 256;
+/// Bytes of a character in a JSON string, at most, for each byte that it has.
+const ESCAPED: usize = 6;
+
+// A block holds the message, parts of it once more, and what the envelope takes.
+const _: () = assert!(MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES < codec::MAX_RAW_BYTES);
+
+/// What a record takes as a line, at most.
+fn line_bytes(record: &NewRecord) -> usize {
+    record.event.as_json().len() + ESCAPED * record.source.len() + ENVELOPE
+}
+
+/// Refuses records that could not be read again.
+pub(super) fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
+    let large = records.iter().map(line_bytes).enumerate().find(|(_, bytes)| *bytes > MAX_RECORD_BYTES);
+    large.map_or(Ok(()), |(index, bytes)| Err(LogError::TooLarge { index, bytes }))
+}
+
+/// Whether a message is the recorder's own of a start: at one the time of receipt may fall, since the clock may have been set before it.
+pub(super) fn is_start(event: &Event) -> bool {
+    event.is_own() && event.fields().action == "start"
+}
 
 /// Records that are to be committed, cut into blocks.
 #[derive(Debug)]
 pub(super) struct Batch {
     records: Vec<NewRecord>,
-    /// When each was received. It never falls, whatever the clock does.
+    /// When each was received. It falls only where a run of the recorder starts.
     received: Vec<Timestamp>,
     blocks: Vec<Cut>,
 }
@@ -33,12 +54,12 @@ pub(super) struct Cut {
 }
 
 impl Batch {
-    /// Cuts `records`, none of which is said to be received before `last_received`.
+    /// Cuts `records`, none of which is said to be received before `last_received`, up to a `start`.
     pub(super) fn new(records: Vec<NewRecord>, last_received: Timestamp) -> Self {
         let mut batch = Self { received: Vec::with_capacity(records.len()), blocks: Vec::new(), records };
         let (mut latest, mut cut) = (last_received, Cut { records: 0..0, bytes: 0 });
         for record in &batch.records {
-            latest = latest.max(record.received);
+            latest = if is_start(&record.event) { record.received } else { latest.max(record.received) };
             batch.received.push(latest);
             cut.bytes += record.event.as_json().len() + record.source.len() + ENVELOPE;
             cut.records.end += 1;
@@ -63,6 +84,11 @@ impl Batch {
         let part = cut.records.clone();
         let records = self.records.get(part.clone()).unwrap_or_default();
         records.iter().zip(self.received.get(part).unwrap_or_default().iter().copied())
+    }
+
+    /// When its last record was received.
+    pub(super) fn last_received(&self, cut: &Cut) -> Option<Timestamp> {
+        self.received.get(cut.records.clone())?.last().copied()
     }
 
     /// The packed form of a block, which needs nothing of the chain.
@@ -90,6 +116,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Marks;
     use crate::log::contract::records;
     use proptest::prelude::*;
 
@@ -112,5 +139,34 @@ mod tests {
         let batch = Batch::new(new, Timestamp::from_nanos(8));
         let received: Vec<_> = batch.records(&batch.blocks[0]).map(|(_, received)| received.nanos()).collect();
         assert_eq!(received, [8, 8, 9]);
+    }
+
+    #[test]
+    fn the_time_of_receipt_may_fall_at_a_start_of_ours_only() {
+        let at = |nanos, event: &Event| NewRecord { source: "x".into(), received: Timestamp::from_nanos(nanos), event: event.clone() };
+        let own = |action| Event::recorder(action, "x", &[], Timestamp::MIN);
+        let (start, stop, container) = (own("start"), own("stop"), records(1..=1).remove(0).event);
+        let foreign = start.clone().with_marks(Marks { foreign: true, ..Marks::default() });
+        let new = vec![at(3, &stop), at(4, &start), at(2, &container), at(6, &container), at(1, &foreign), at(5, &start)];
+        let batch = Batch::new(new, Timestamp::from_nanos(9));
+        assert_eq!(batch.received.iter().map(|received| received.nanos()).collect::<Vec<_>>(), [9, 4, 4, 6, 6, 5]);
+        assert_eq!(batch.last_received(&batch.blocks[0]), Some(Timestamp::from_nanos(5)));
+    }
+
+    #[test]
+    fn what_a_record_may_take_is_what_its_line_takes() {
+        let source: std::sync::Arc<str> = "h\u{1}\u{1f}\"".into();
+        let event = |bytes: usize| Event::from_line(format!(r#"{{"x":"{}"}}"#, "y".repeat(bytes - 8)).as_bytes()).unwrap();
+        let marks = Marks { noise: Some(Noise::HealthCheck), cut: Some(u64::MAX), foreign: true };
+        let new =
+            |bytes| NewRecord { source: std::sync::Arc::clone(&source), received: Timestamp::MAX, event: event(bytes).with_marks(marks) };
+        let most = MAX_RECORD_BYTES - ENVELOPE - ESCAPED * source.len();
+        assert!(check_sizes(&[new(most)]).is_ok());
+        let refused = check_sizes(&[new(9), new(most + 1), new(most + 2)]);
+        assert!(matches!(refused, Err(LogError::TooLarge { index: 1, bytes }) if bytes == MAX_RECORD_BYTES + 1), "{refused:?}");
+        let NewRecord { source, received, event } = new(most);
+        let record = crate::event::Record { seq: crate::cursor::MAX_SEQUENCE, time: Timestamp::MIN, received, source, event };
+        let line = record.to_line(crate::log::contract::log_id());
+        assert!(line.len() <= MAX_RECORD_BYTES && line.len() + ENVELOPE > MAX_RECORD_BYTES, "{}", line.len());
     }
 }

@@ -136,6 +136,11 @@ impl Shelf {
         self.state.read().tips.len()
     }
 
+    /// All tips, oldest first.
+    pub(super) fn all_tips(&self) -> Vec<Arc<Tip>> {
+        self.state.read().tips.iter().map(|part| Arc::clone(&part.tip)).collect()
+    }
+
     /// The blocks of a tip.
     pub(super) fn tip_entries(&self, tip: &Arc<Tip>) -> Vec<IndexEntry> {
         let state = self.state.read();
@@ -176,7 +181,8 @@ impl Shelf {
     pub(super) fn next_trim(&self) -> Option<TrimStep> {
         let state = self.state.read();
         let segment = state.segments.first().filter(|segment| segment.last() < state.head)?;
-        Some(TrimStep { before: segment.last() + 1, received: segment.received().1, bytes: segment.bytes() })
+        let followed_by = state.segments.iter().skip(1).map(|later| later.received().1).min();
+        Some(TrimStep { before: segment.last() + 1, received: segment.received().1, followed_by, bytes: segment.bytes() })
     }
 
     /// Takes everything before `trimmed` out of sight.

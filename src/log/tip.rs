@@ -2,13 +2,14 @@
 //!
 //! Both hold all blocks of the tip, so either may be damaged, whole or in part, and the other one gives what it lacks.
 
-use super::LogError;
 use super::codec::Header;
 use super::identity::sync_dir;
 use super::journal::{self, Journal};
 use super::kept::Kept;
 use super::listing::{UNFINISHED, create_private_dir, io};
+use super::{LogError, files};
 use crate::cursor::{LogId, Sequence};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct Tip {
     dir: PathBuf,
     log: Option<LogId>,
-    kept: Kept,
+    /// `None` while there is no room for sled to open: the journal has everything then.
+    kept: Option<Kept>,
     /// Tips had none before format 3; these are only read.
     journal: Option<Journal>,
     /// Dropped when sled has let go of its files.
@@ -94,16 +96,27 @@ impl Tip {
     pub(super) fn create(dir: &Path, first: Sequence, log: LogId, lock: Lock) -> Result<Self, LogError> {
         let path = dir.join(dir_name(first));
         let unfinished = dir.join(format!("{}{UNFINISHED}", dir_name(first)));
-        // Several files; a kill between them leaves something that does not open.
-        create_private_dir(&unfinished)?;
-        Journal::create(&unfinished, log)?;
-        sync_dir(&unfinished)?;
-        let (tip, _) = Self::open(&unfinished, Arc::clone(&lock))?;
-        tip.kept.set_log_id(log)?;
-        drop(tip);
+        // What could not be made is not to take room.
+        Self::prepare(&unfinished, log, &lock).inspect_err(|_| drop(files::remove(&unfinished)))?;
         std::fs::rename(&unfinished, &path).map_err(io("cannot rename", &unfinished))?;
         sync_dir(dir)?;
-        Self::open(&path, lock).map(|(tip, _)| tip)
+        match Self::open(&path, lock) {
+            Ok((tip, _)) if tip.kept.is_some() => Ok(tip),
+            Ok((tip, _)) => {
+                tip.retire();
+                Err(no_room())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Several files; a kill between them leaves something that does not open.
+    fn prepare(unfinished: &Path, log: LogId, lock: &Lock) -> Result<(), LogError> {
+        create_private_dir(unfinished)?;
+        Journal::create(unfinished, log)?;
+        sync_dir(unfinished)?;
+        let (tip, _) = Self::open(unfinished, Arc::clone(lock))?;
+        tip.kept.as_ref().ok_or_else(no_room)?.set_log_id(log)
     }
 
     /// Which log it belongs to; those of format 1 do not tell.
@@ -113,6 +126,15 @@ impl Tip {
 
     /// Opens the tip in `dir`, and gives each of its two parts what only the other one has.
     pub(super) fn open(dir: &Path, lock: Lock) -> Result<(Self, Contents), LogError> {
+        if !std::fs::symlink_metadata(dir).map_err(io("cannot look at", dir))?.is_dir() {
+            return Err(LogError::Damaged(format!("{} is not a directory", dir.display())));
+        }
+        if let Err(LogError::Damaged(why)) = files::check_regular(&dir.join(journal::NAME)) {
+            set_journal_aside(dir)?;
+            let (tip, mut contents) = Self::open_once(dir, lock)?;
+            contents.damage.insert(0, format!("{why}; sled's part of the tip is read"));
+            return Ok((tip, contents));
+        }
         match Self::open_once(dir, Arc::clone(&lock)) {
             Err(LogError::Damaged(why)) if dir.join(journal::NAME).exists() => {
                 tracing::error!(store.tip = %dir.display(), error = why, "sled cannot read its part of the tip; it is made again from the journal");
@@ -131,9 +153,18 @@ impl Tip {
 
     fn open_once(dir: &Path, lock: Lock) -> Result<(Self, Contents), LogError> {
         let journal = Journal::open(dir)?;
-        let kept = Kept::open(dir)?;
+        let kept = match Kept::open(dir) {
+            Err(e) if e.is_full() && journal.is_some() => {
+                tracing::error!(store.tip = %dir.display(), error = %e, "there is no room for sled to open its part of the tip; the journal is read");
+                None
+            }
+            kept => Some(kept?),
+        };
         let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false), aside: AtomicBool::new(false) };
-        let log = journal.as_ref().and_then(Journal::log_id).map_or_else(|| kept.log_id(), |log| Ok(Some(log)))?;
+        let log = match (journal.as_ref().and_then(Journal::log_id), &kept) {
+            (None, Some(kept)) => kept.log_id()?,
+            (log, _) => log,
+        };
         let tip = Self { dir: dir.to_owned(), log, kept, journal, removal, _lock: lock };
         let contents = tip.recover()?;
         Ok((tip, contents))
@@ -151,20 +182,29 @@ impl Tip {
 
     /// Gives sled a block that is durable, for readers to find.
     pub(super) fn keep(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
-        self.kept.insert(first, value)
+        self.kept.as_ref().ok_or_else(no_room)?.insert(first, value)
+    }
+
+    /// Makes both copies of what it holds whole on the disk.
+    pub(super) fn flush(&self) -> Result<(), LogError> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.flush(&self.dir))
     }
 
     /// The whole value of a block of `parts` parts.
     pub(super) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
-        self.kept.get(first, parts).or_else(|e| match self.journal.as_ref().map(|journal| journal.find(first)) {
+        let kept = self.kept.as_ref().map_or_else(|| Err(no_room()), |kept| kept.get(first, parts));
+        kept.or_else(|e| match self.journal.as_ref().map(|journal| journal.find(first)) {
             Some(Ok(Some(value))) => Ok(value),
+            Some(_) if self.kept.is_none() => Err(LogError::Damaged(format!("the journal does not have the block at {first} whole"))),
             _ => Err(e),
         })
     }
 
     /// Whether a block is whole in both parts of the tip, where it has two. What is wrong otherwise.
     pub(super) fn look(&self, header: &Header) -> Result<(), String> {
-        self.kept.get(header.first, header.parts).map(|_| ()).map_err(|e| format!("sled: {e}"))?;
+        if let Some(kept) = &self.kept {
+            kept.get(header.first, header.parts).map(|_| ()).map_err(|e| format!("sled: {e}"))?;
+        }
         match self.journal.as_ref().map(|journal| journal.find(header.first)) {
             Some(Ok(None)) => Err("the journal does not have it whole".to_owned()),
             Some(Err(e)) => Err(format!("the journal: {e}")),
@@ -197,9 +237,11 @@ impl Tip {
     /// incomplete was never visible: it is removed, so that its sequences can be used.
     fn recover(&self) -> Result<Contents, LogError> {
         let mut contents = Contents::default();
-        let mut kept = self.kept.headers(&mut contents.damage)?;
+        let mut kept = self.kept.as_ref().map_or_else(|| Ok(BTreeMap::new()), |kept| kept.headers(&mut contents.damage))?;
         let Some(journal) = &self.journal else {
-            self.kept.drop_torn_end(&mut kept)?;
+            if let Some(sled) = &self.kept {
+                sled.drop_torn_end(&mut kept)?;
+            }
             contents.headers = kept.into_values().collect();
             return Ok(contents);
         };
@@ -208,21 +250,22 @@ impl Tip {
         }
         // The newest block may be there in part.
         if let Some((first, header)) = kept.pop_last()
-            && self.kept.get(first, header.parts).is_ok()
+            && self.kept.as_ref().is_some_and(|sled| sled.get(first, header.parts).is_ok())
         {
             kept.insert(first, header);
         }
-        let (known, mut journalled, mut healed, mut room) = (kept.keys().next_back().copied().unwrap_or(0), 0, 0, true);
+        let known = kept.keys().next_back().copied().unwrap_or(0);
+        let (mut journalled, mut healed, mut room) = (0, 0, self.kept.is_some());
         let whole = journal.recover(|entry| {
             let first = entry.header.first;
             journalled += 1;
             if kept.get(&first).is_none_or(|header| header.crc != entry.header.crc) {
                 // A kill may keep sled from getting the newest blocks, not those before others that it has.
                 healed += u64::from(first < known);
-                match self.kept.insert(first, &entry.value) {
+                match self.kept.as_ref().map(|sled| sled.insert(first, &entry.value)) {
                     // Readers find it in the journal.
-                    Err(e) if e.is_full() => room = false,
-                    inserted => inserted?,
+                    Some(Err(e)) if e.is_full() => room = false,
+                    inserted => inserted.unwrap_or(Ok(()))?,
                 }
                 kept.insert(first, entry.header);
             }
@@ -241,8 +284,22 @@ impl Tip {
 
     /// Bytes on disk.
     pub(super) fn disk_bytes(&self) -> u64 {
-        self.kept.disk_bytes() + self.journal.as_ref().map_or(0, Journal::bytes)
+        self.kept.as_ref().map_or(0, Kept::disk_bytes) + self.journal.as_ref().map_or(0, Journal::bytes)
     }
+}
+
+/// What comes of a tip whose sled could not be opened.
+fn no_room() -> LogError {
+    LogError::Full { why: "sled could not open its part of a tip".to_owned(), stored: 0 }
+}
+
+/// Moves what has the journal's name and is none out of its way.
+fn set_journal_aside(dir: &Path) -> Result<(), LogError> {
+    let path = dir.join(journal::NAME);
+    let aside = dir.join(format!("{UNREADABLE}-{}", crate::time::Timestamp::now().nanos()));
+    create_private_dir(&aside)?;
+    std::fs::rename(&path, aside.join(journal::NAME)).map_err(io("cannot set aside", &path))?;
+    sync_dir(dir)
 }
 
 /// Moves sled's files out of its way, but keeps them. A kill in the middle leaves files that sled cannot read, so it comes to this again.

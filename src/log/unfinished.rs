@@ -1,8 +1,8 @@
 //! Segments on their way to the disk.
 
-use super::LogError;
 use super::listing::{UNFINISHED, io};
 use super::segment::{self, SegmentWriter, WriteError};
+use super::{LogError, files};
 use crate::cursor::Sequence;
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -34,7 +34,7 @@ impl Unfinished {
     ) -> Result<Self, LogError> {
         let path = dir.join(segment::file_name(first));
         let unfinished = dir.join(format!("{}{UNFINISHED}", segment::file_name(first)));
-        let file = File::create(&unfinished).map_err(io("cannot create", &unfinished))?;
+        let file = files::create_anew(&unfinished)?;
         Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, leftover: Leftover(unfinished) })
     }
 

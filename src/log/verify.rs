@@ -2,9 +2,11 @@
 
 use super::chain::{self, CHAIN_START, ChainValue};
 use super::codec::{self, Header};
+use super::files;
 use super::identity::{Identity, Lineage, Watermark};
 use super::line::Line;
-use super::listing::{Listing, ScratchCopy, io};
+use super::listing::{Listing, io};
+use super::scratch::{ScratchCopy, ScratchDir};
 use super::segment::{CHUNK_FRAMES, Segment};
 use super::tip::Tip;
 use super::{Block, LogError};
@@ -44,6 +46,7 @@ const MAX_FINDINGS: usize = 100;
 /// When there is no log, or it is in use, or a file cannot be read for a passing reason. Damage is no error but in the report.
 pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, LogError> {
     let dir = data_dir.join("log");
+    ScratchDir::sweep();
     let listing = Listing::read(&dir)?;
     let _lock = keep_out(&dir)?;
     let mut check = Check::new(&dir, &listing)?;
@@ -67,7 +70,7 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
 
 /// Keeps a recorder from starting meanwhile, where that can be done without writing.
 fn keep_out(dir: &Path) -> Result<Option<File>, LogError> {
-    let Ok(file) = File::open(dir.join("lock")) else { return Ok(None) };
+    let Ok(file) = files::open_to_read(&dir.join("lock")) else { return Ok(None) };
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(LogError::InUse(dir.to_owned())),
@@ -166,12 +169,12 @@ impl Check {
                 self.damage(format!("record {seq} in {about}: {e}"));
             } else if !ours {
                 self.damage(format!("record {seq} in {about} is of another log"));
-            } else if parts.received() < self.received {
+            } else if parts.received() < self.received && !parts.is_start() {
                 self.damage(format!("record {seq} in {about} was received before the one before it"));
             } else {
                 self.report.records += 1;
+                self.received = parts.received();
             }
-            self.received = self.received.max(parts.received());
             value = chain::next(&value, &line);
         }
         if let Some((oldest, _)) = self.report.bounds {
@@ -181,8 +184,11 @@ impl Check {
         value
     }
 
-    fn joins(&mut self, before: ChainValue, about: &str) {
-        if self.chain.is_some_and(|chain| chain != before) {
+    /// Whether the chain goes on with `first`. Across a hole it may not: what is missing has been told, and is not told as altered.
+    fn joins(&mut self, first: Sequence, before: ChainValue, about: &str) {
+        let imported = self.identity.as_ref().map_or(0, |identity| identity.imported);
+        let hole = self.next.is_some_and(|next| first > next) && first > imported + 1;
+        if self.chain.is_some_and(|chain| chain != before) && !hole {
             self.damage(format!("the hash chain breaks before {about}: records were altered, removed or put in"));
         }
     }
@@ -210,7 +216,7 @@ impl Check {
             self.damage(format!("{name} has damaged summaries; filtered reads unpack all of it"));
         }
         if let Ok(index) = &index {
-            self.joins(index.chain_before, &name);
+            self.joins(segment.first(), index.chain_before, &name);
             self.chain = Some(index.chain_before);
         } else {
             self.chain = None;
@@ -262,8 +268,8 @@ impl Check {
 
     fn open_tip(&mut self, path: &Path) -> Result<Option<OpenedTip>, LogError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let copy = ScratchCopy::of(path)?;
-        let (tip, contents) = match Tip::open(copy.path(), copy.lock()?) {
+        let opened = ScratchCopy::of(path).and_then(|copy| Ok((Tip::open(copy.path(), copy.lock()?)?, copy)));
+        let ((tip, contents), copy) = match opened {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
                 self.damage(format!("{name} does not open: {why}; the next start sets it aside and goes on behind a gap"));
@@ -289,7 +295,7 @@ impl Check {
         let sealed = self.next;
         for header in headers.iter().filter(|header| header.first < end && sealed.is_none_or(|next| header.first >= next)) {
             self.begin(header.first, &format!("the block at {} of {name}", header.first));
-            self.joins(header.chain_before, &name);
+            self.joins(header.first, header.chain_before, &name);
             if let Err(what) = tip.look(header) {
                 self.damage(format!("one copy of the records {} to {} in {name} is damaged: {what}", header.first, header.last()));
             }
@@ -332,7 +338,7 @@ impl Check {
                 self.report.notes.push("the recorder was not stopped cleanly, or this is a copy of a running one".to_owned());
             }
         }
-        if data_dir.join("quarantine").exists() {
+        if data_dir.join("quarantine").is_dir() {
             self.report.notes.push(format!("{} holds what could not be opened at earlier starts", data_dir.join("quarantine").display()));
         }
         self.report.chain = self.chain.map(hex::encode).unwrap_or_default();

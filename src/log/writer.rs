@@ -7,7 +7,7 @@ use super::embedded::Limits;
 use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::kept::MAX_VALUE_BYTES;
-use super::open::Tail;
+use super::open::{self, Tail};
 use super::pack::{Batch, Cut, MAX_BLOCK_RECORDS};
 use super::requests::{Appended, Request, poll_briefly, stand_back};
 use super::room;
@@ -53,7 +53,8 @@ impl Writer {
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed: false, beside, unsettled: None, head, state }
+        let tip_failed = tail.unusable;
+        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed, beside, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -180,8 +181,8 @@ impl Writer {
 
     /// Lets sled get what is durable already. Should sled fail, readers find it in the journal.
     fn hand_over(&mut self) {
-        if let Some((first, value)) = self.unsettled.take() {
-            let kept = self.beside.keep(&self.tail.tip, first, value);
+        if let (Some((first, value)), Some(tip)) = (self.unsettled.take(), &self.tail.tip) {
+            let kept = self.beside.keep(tip, first, value);
             self.kept(kept);
         }
     }
@@ -242,6 +243,7 @@ impl Writer {
             Err(e) => return Err(e),
             Ok(()) => {}
         }
+        self.note_start()?;
         if self.tip_failed {
             self.replace_tip()?;
         }
@@ -250,6 +252,24 @@ impl Writer {
             self.state.send_replace(WriterState::Ok);
         }
         Ok(())
+    }
+
+    /// Makes up for what there was no room for when the log was opened.
+    fn note_start(&mut self) -> Result<(), LogError> {
+        if !self.tail.unnoted {
+            return Ok(());
+        }
+        match open::note_start(&self.dir, &self.watermark, self.tail.next - 1, &self.identity) {
+            Ok(()) => {
+                self.tail.unnoted = false;
+                Ok(())
+            }
+            Err(e) if e.is_full() => Err(self.full(e.to_string())),
+            Err(e) => {
+                self.poison(&e);
+                Err(e)
+            }
+        }
     }
 
     fn full(&self, why: String) -> LogError {
@@ -271,15 +291,16 @@ impl Writer {
         let (header, value) = batch.compress(cut)?.finish(self.tail.next, self.tail.chain, MAX_VALUE_BYTES)?;
         self.reserve(header.last())?;
         self.hand_over();
-        self.tail.tip.commit(&value)?;
+        self.tail.tip.as_ref().ok_or(LogError::Closed)?.commit(&value)?;
         // While the disk synced, this has got ready.
         let (block, chain) = laid_out.get()?;
         self.watermark.write(header.last())?;
         self.unsettled = Some((header.first, value));
         self.tail.next = header.last() + 1;
         self.tail.chain = chain;
-        self.tail.last_received = header.received.1;
+        self.tail.last_received = batch.last_received(cut).unwrap_or(header.received.1);
         self.tail.fill.add(&header);
+        self.tail.fill.began.get_or_insert_with(Instant::now);
         self.shelf.push(IndexEntry::from(&header), Arc::new(block));
         self.head.send_replace(header.last());
         Ok(())
@@ -309,6 +330,7 @@ impl Writer {
     /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start removes.
     fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
         self.check_poison()?;
+        self.note_start()?;
         let shelf = Arc::clone(&self.shelf);
         let _shape = shelf.shape.lock();
         let gone = self.shelf.trimmable(before);
@@ -340,6 +362,16 @@ impl Writer {
     fn close(&mut self) -> Result<(), LogError> {
         self.settle();
         self.check_poison()?;
+        if self.tail.unnoted {
+            // Nothing was recorded, and the last stop is still the last one.
+            return Ok(());
+        }
+        // The journal has everything; this makes the other copy whole.
+        for tip in self.shelf.all_tips() {
+            if let Err(e) = tip.flush() {
+                tracing::warn!(store.tip = %tip.dir().display(), error = %e, "the second copy of the newest records is not whole on the disk; the first one is");
+            }
+        }
         self.watermark.sync()?;
         self.identity.clean_head = Some(self.tail.next - 1);
         self.identity.write(&self.dir)

@@ -40,6 +40,10 @@ pub(super) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES` and one
 /// line more); a larger figure in a header is damage.
 pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes that they may take packed: somewhat more than unpacked, where nothing can be gained.
+const MAX_PACKED_BYTES: usize = MAX_RAW_BYTES + MAX_RAW_BYTES / 128;
+/// Most records in a block. The writer has never put more than 512 into one.
+const MAX_RECORDS: u32 = 4096;
 /// Higher levels gain less than 8% on blocks of this size (measured for the design, storage report 4).
 const ZSTD_LEVEL: i32 = 1;
 
@@ -265,9 +269,13 @@ impl Header {
             crc: u32::from_be_bytes(take(&mut rest)?),
         };
         // A record takes more than a byte.
-        let counted = header.count > 0 && header.count <= header.raw_bytes;
-        if header.parts == 0 || !counted || header.raw_bytes as usize > MAX_RAW_BYTES || header.first > MAX_SEQUENCE {
+        let counted = header.count > 0 && header.count <= header.raw_bytes.min(MAX_RECORDS);
+        if header.parts == 0 || !counted || header.first > MAX_SEQUENCE {
             return Err(damaged("a block's header makes no sense"));
+        }
+        if header.raw_bytes as usize > MAX_RAW_BYTES || header.packed_bytes as usize > MAX_PACKED_BYTES {
+            let (mib, most) = (header.raw_bytes.max(header.packed_bytes) >> 20, MAX_RAW_BYTES >> 20);
+            return Err(LogError::Damaged(format!("a block of {mib} MiB, and no more than {most} MiB are read")));
         }
         Ok(header)
     }

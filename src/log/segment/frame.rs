@@ -11,9 +11,11 @@ use zstd::zstd_safe::{self, CParameter, DCtx, DParameter, InBuffer, OutBuffer, R
 /// Lines of a full frame. More compress better and make a single record dearer to read (README, "Measured").
 pub(super) const LINES: u32 = 768;
 /// A frame ends with the line that takes it to this many bytes; a line is at most about 1 MiB.
-pub(super) const RAW_BYTES: usize = 2 * 1024 * 1024;
+pub(in crate::log) const RAW_BYTES: usize = 2 * 1024 * 1024;
 /// More than any frame holds; a larger figure is damage.
-pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
+pub(in crate::log) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes that it may take packed: somewhat more than unpacked, where nothing can be gained.
+pub(super) const MAX_PACKED_BYTES: usize = MAX_RAW_BYTES + MAX_RAW_BYTES / 128;
 /// Shorter matches are chance: the lines share long texts, and what they do not share is hexadecimal digits.
 const MIN_MATCH: u32 = 6;
 /// Packed bytes that are given to zstd at a time where a frame is not unpacked as a whole: about half a block of it.
@@ -92,6 +94,17 @@ pub(super) fn unpack<T>(bytes: &[u8], checked: bool, read: impl FnOnce(&[u8], us
         let unpacked = context.decompress(scratch, frame).map_err(failed)?;
         if unpacked == raw { read(scratch, packed) } else { Err(damaged("is of another size than it tells")) }
     })
+}
+
+/// Whether what `bytes` begins with goes on behind them.
+pub(super) fn is_cut_off(bytes: &[u8]) -> bool {
+    zstd_safe::find_frame_compressed_size(bytes).is_err_and(|code| zstd_safe::get_error_name(code) == "Src size is incorrect")
+}
+
+/// What it took at most to find out that `bytes` do not begin with a frame of ours.
+pub(super) fn claimed_bytes(bytes: &[u8]) -> u64 {
+    let raw = zstd_safe::get_frame_content_size(bytes).ok().flatten().filter(|raw| *raw <= MAX_RAW_BYTES as u64);
+    bytes.len() as u64 + raw.unwrap_or(0)
 }
 
 fn failed(code: usize) -> LogError {

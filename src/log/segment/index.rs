@@ -11,7 +11,7 @@
 //! ```
 //! In form 1 the chunks tell no places (subjects/places.rs). These integers are big-endian; those that zstd defines are little-endian.
 
-use super::frame::FrameMeta;
+use super::frame::{self, FrameMeta};
 use super::subjects::CHUNK_FRAMES;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
@@ -32,8 +32,13 @@ const FRAME_HEAD: usize = 8;
 /// Bytes of the seek table's footer and of one of its entries.
 pub(super) const FOOTER: usize = 9;
 const ENTRY: usize = 8;
-/// More frames than any segment has.
-const MAX_FRAMES: u32 = 1 << 20;
+/// More frames than any segment has: one of 64 MiB has some 2,000.
+const MAX_FRAMES: u32 = 1 << 18;
+/// Longest index with its summaries, in bytes. That of a segment of 64 MiB takes about 1 MiB.
+pub(super) const MAX_BYTES: u32 = 64 * 1024 * 1024;
+/// Bytes of the index about each frame, and about each chunk.
+const ABOUT_FRAME: usize = 72;
+const ABOUT_CHUNK: usize = 8;
 
 /// Where a chunk of summaries lies.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +160,8 @@ impl IndexData {
         }
         let [form @ (FORM | FORM_WITHOUT_PLACES), hasty, _, _] = take::<4>(&mut rest)? else { return Err(damaged("has an unknown form")) };
         let count = take_u32(&mut rest)?;
-        if count == 0 || count > MAX_FRAMES {
+        // The checksum comes behind all this: no more is believed than what is there can tell.
+        if count == 0 || count > MAX_FRAMES || count as usize > rest.len() / ABOUT_FRAME {
             return Err(damaged("makes no sense"));
         }
         let log = LogId::from_bytes(take(&mut rest)?);
@@ -170,7 +176,8 @@ impl IndexData {
             let time = (take_time(&mut rest)?, take_time(&mut rest)?);
             chain_after.push(take(&mut rest)?);
             frames.push(FrameMeta { first, count, time, offset, packed, raw, crc });
-            if first < next || count == 0 || first > MAX_SEQUENCE {
+            let sizes = count <= raw && raw as usize <= frame::MAX_RAW_BYTES && packed as usize <= frame::MAX_PACKED_BYTES;
+            if first < next || count == 0 || first > MAX_SEQUENCE || !sizes {
                 return Err(damaged("makes no sense"));
             }
             next = first.checked_add(u64::from(count)).ok_or_else(|| damaged("makes no sense"))?;
@@ -178,6 +185,9 @@ impl IndexData {
         }
         if chunk_frames != CHUNK_FRAMES || chunk_count != frames.len().div_ceil(CHUNK_FRAMES) {
             return Err(damaged("makes no sense"));
+        }
+        if chunk_count > rest.len() / ABOUT_CHUNK {
+            return Err(damaged("is cut off"));
         }
         let lengths = (0..chunk_count).map(|_| Ok((take_u32(&mut rest)?, take_u32(&mut rest)?))).collect::<Result<Vec<_>, LogError>>()?;
         let fixed = body.len() - rest.len();

@@ -9,11 +9,12 @@ mod subjects;
 mod walk;
 mod write;
 
-pub(super) use frame::FrameMeta;
+pub(super) use frame::{FrameMeta, MAX_RAW_BYTES, RAW_BYTES};
 pub(super) use index::IndexData;
 pub(super) use subjects::{CHUNK_FRAMES, Reach, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
+use super::files::{self, EIO};
 use super::sift::Sifted;
 use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
@@ -62,7 +63,7 @@ impl Segment {
     /// # Errors
     /// [`LogError::Damaged`] when no frame can be read; a file operation that failed.
     pub(super) fn open(path: &Path) -> Result<Self, LogError> {
-        let file = File::open(path).map_err(io("cannot open", path))?;
+        let file = files::open_to_read(path)?;
         let bytes = file.metadata().map_err(io("cannot read", path))?.len();
         let (index, chunks) = match read_index(&file, path, bytes) {
             Ok(whole) => whole,
@@ -198,9 +199,6 @@ fn read_exact(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec
     }
 }
 
-/// What Linux says of a bad sector.
-const EIO: i32 = 5;
-
 /// The index, and where in the file the summaries lie.
 fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<ChunkPlace>), LogError> {
     let cut = || LogError::Damaged(format!("{} is shorter than it should be", path.display()));
@@ -208,7 +206,8 @@ fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<Ch
     let footer = part(bytes.checked_sub(index::FOOTER as u64).ok_or_else(cut)?, bytes)?;
     let table_at = bytes.checked_sub(index::seek_table_bytes(&footer)? as u64).ok_or_else(cut)?;
     let table = index::read_seek_table(&part(table_at, bytes)?)?;
-    let index_at = table.last().and_then(|last| table_at.checked_sub(u64::from(*last))).ok_or_else(cut)?;
+    let index_bytes = table.last().filter(|last| **last <= index::MAX_BYTES).ok_or_else(cut)?;
+    let index_at = table_at.checked_sub(u64::from(*index_bytes)).ok_or_else(cut)?;
     let frame = part(index_at, table_at)?;
     let content = index::index_content(&frame)?;
     let (index, mut chunks) = IndexData::read(content)?;

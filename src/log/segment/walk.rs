@@ -1,10 +1,11 @@
 //! A segment without its index: what its frames hold, found by walking them.
 
 use super::frame::{self, FrameMeta};
-use super::{IndexData, index, read_exact};
+use super::{IndexData, index, io};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
-use crate::log::chain::{self, CHAIN_START};
+use crate::log::chain::{self, CHAIN_START, ChainValue};
+use crate::log::files::{next_data, read_up_to};
 use crate::log::line::Line;
 use crate::time::Timestamp;
 use std::fs::File;
@@ -20,58 +21,98 @@ struct Seen {
     received: Option<(Timestamp, Timestamp)>,
 }
 
+/// What is looked at of a file at a time, unless a frame is longer; bytes.
+const PIECE_BYTES: usize = 256 * 1024;
+/// Bytes of frames that turn out to be none, packed and unpacked, at most, that one walk takes. Damage costs a frame a time; somebody else's
+/// file may look like the begin of a frame everywhere.
+const MAX_FUTILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
 /// Makes the index again. A frame that cannot be read is a hole; the next one is found by its magic number.
 pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData, LogError> {
-    let nothing = || LogError::Damaged(format!("{} holds no frame that can be read", path.display()));
-    let bytes = read_exact(file, path, 0, usize::try_from(bytes).map_err(|_| nothing())?)?;
-    let mut frames: Vec<FrameMeta> = Vec::new();
-    let (mut chain_after, mut chain) = (Vec::new(), CHAIN_START);
-    let (mut received, mut log) = (None, None);
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        if let Some(skipped) = index::skippable(rest).and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= rest.len()) {
+    let mut walk = Walk::default();
+    let (mut at, mut piece, mut wanted, mut futile) = (0, Vec::new(), PIECE_BYTES, 0);
+    // A frame does not begin with zeros, so none begins in a hole of the file.
+    while let Some((from, _)) = next_data(file, at, bytes) {
+        at = from;
+        let most = bytes - at;
+        piece.resize(usize::try_from(most).map_or(wanted, |most| most.min(wanted)), 0);
+        let read = read_up_to(file, &mut piece, at).map_err(io("cannot read", path))?;
+        if read == 0 {
+            break;
+        }
+        piece.truncate(read);
+        if let Some(skipped) = index::skippable(&piece).filter(|skipped| *skipped <= most) {
             at += skipped;
             continue;
         }
-        let found = frame::unpack(rest, false, |lines, packed| {
-            let seen = look(lines, &mut chain)?;
-            Ok((seen, packed, lines.len()))
-        });
-        let next = frames.last().map_or(0, |frame| frame.last() + 1);
-        match found {
-            Ok((seen, packed, raw)) if seen.first >= next && log.is_none_or(|log| log == seen.log) => {
-                log = Some(seen.log);
-                received = merge(received, seen.received);
-                frames.push(FrameMeta {
-                    first: seen.first,
-                    count: seen.count,
-                    time: seen.time.unwrap_or_default(),
-                    offset: at as u64,
-                    packed: u32::try_from(packed).unwrap_or(u32::MAX),
-                    raw: u32::try_from(raw).unwrap_or(u32::MAX),
-                    crc: crc32fast::hash(rest.get(..packed).unwrap_or_default()),
-                });
-                chain_after.push(chain);
-                at += packed;
-            }
-            _ => {
-                let search = rest.get(1..).unwrap_or_default();
-                at += 1 + memchr::memmem::find(search, &frame::MAGIC).unwrap_or(search.len());
-            }
+        let begins = piece.starts_with(&frame::MAGIC);
+        if begins && frame::is_cut_off(&piece) && piece.len() as u64 != most && wanted < frame::MAX_PACKED_BYTES {
+            wanted *= 4;
+            futile += piece.len() as u64;
+            continue;
         }
+        wanted = PIECE_BYTES;
+        if begins && let Some(packed) = walk.take(&piece, at) {
+            at += packed as u64;
+            continue;
+        }
+        futile += if begins { frame::claimed_bytes(&piece) } else { 0 };
+        if futile > MAX_FUTILE_BYTES {
+            tracing::error!(path = %path.display(), "too much of the segment looks like frames and is none; what follows is not read");
+            break;
+        }
+        // A magic number may begin in one piece and end in the next.
+        let search = piece.get(1..).unwrap_or_default();
+        let beyond = search.len().saturating_sub(frame::MAGIC.len() - 1);
+        at += 1 + memchr::memmem::find(search, &frame::MAGIC).unwrap_or(beyond) as u64;
     }
-    if frames.is_empty() {
-        return Err(nothing());
+    walk.end().ok_or_else(|| LogError::Damaged(format!("{} holds no frame that can be read", path.display())))
+}
+
+/// What has been found so far.
+#[derive(Default)]
+struct Walk {
+    frames: Vec<FrameMeta>,
+    chain_after: Vec<ChainValue>,
+    received: Option<(Timestamp, Timestamp)>,
+    log: Option<u32>,
+}
+
+impl Walk {
+    /// Takes the frame with which `bytes` begins, if that is one of ours that follows; how long it is.
+    fn take(&mut self, bytes: &[u8], at: u64) -> Option<usize> {
+        let mut chain = self.chain_after.last().copied().unwrap_or(CHAIN_START);
+        let (seen, packed, raw) = frame::unpack(bytes, false, |lines, packed| Ok((look(lines, &mut chain)?, packed, lines.len()))).ok()?;
+        let next = self.frames.last().map_or(0, |frame| frame.last() + 1);
+        if seen.first < next || self.log.is_some_and(|log| log != seen.log) {
+            return None;
+        }
+        self.log = Some(seen.log);
+        self.received = merge(self.received, seen.received);
+        self.frames.push(FrameMeta {
+            first: seen.first,
+            count: seen.count,
+            time: seen.time.unwrap_or_default(),
+            offset: at,
+            packed: u32::try_from(packed).ok()?,
+            raw: u32::try_from(raw).ok()?,
+            crc: crc32fast::hash(bytes.get(..packed).unwrap_or_default()),
+        });
+        self.chain_after.push(chain);
+        Some(packed)
     }
-    // Only the first 8 digits of a log's id stand in its lines.
-    Ok(IndexData {
-        log: LogId::with_prefix(log.unwrap_or_default()),
-        received: received.unwrap_or_default(),
-        chain_before: CHAIN_START,
-        hasty: false,
-        frames,
-        chain_after,
-    })
+
+    /// Only the first 8 digits of a log's id stand in its lines.
+    fn end(self) -> Option<IndexData> {
+        Some(IndexData {
+            log: LogId::with_prefix(self.log?),
+            received: self.received.unwrap_or_default(),
+            chain_before: CHAIN_START,
+            hasty: false,
+            frames: self.frames,
+            chain_after: self.chain_after,
+        })
+    }
 }
 
 fn merge(a: Option<(Timestamp, Timestamp)>, b: Option<(Timestamp, Timestamp)>) -> Option<(Timestamp, Timestamp)> {

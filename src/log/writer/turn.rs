@@ -33,9 +33,11 @@ impl Writer {
 
     /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no commit waits for it.
     pub(super) fn turn_over(&mut self) {
-        let Fill { records, bytes, since } = self.tail.fill;
+        let Fill { records, bytes, since, began } = self.tail.fill;
         let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
-        let old = u128::try_from(age).is_ok_and(|age| age >= self.limits.tip_age.as_nanos());
+        // By the clocks that its records tell of, or by the steady one, should they all have been ahead.
+        let old = u128::try_from(age).is_ok_and(|age| age >= self.limits.tip_age.as_nanos())
+            || began.is_some_and(|began| began.elapsed() >= self.limits.tip_age);
         let full = |share: u64| old || records >= self.limits.tip_records / 8 * share || bytes >= self.limits.tip_bytes / 8 * share;
         if records == 0 || !full(7) {
             return;
@@ -61,7 +63,9 @@ impl Writer {
     fn go_on_in(&mut self, tip: Arc<Tip>) {
         self.settle();
         self.shelf.add_tip(Arc::clone(&tip));
-        self.sealer.seal(std::mem::replace(&mut self.tail.tip, tip));
+        if let Some(full) = self.tail.tip.replace(tip) {
+            self.sealer.seal(full);
+        }
         self.tail.fill = Fill::default();
     }
 }
