@@ -79,7 +79,8 @@ impl Keeper {
         let Some(age) = self.retention.age else { return Ok(()) };
         let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
         let believed = uptime >= self.distrusted_until && (uptime >= SETTLING || !self.removed_by_age);
-        if let Some(step) = log.next_trim().filter(|step| believed && step.received.nanos() < now.nanos().saturating_sub(age)) {
+        let is_old = |step: &TrimStep| received(step, now).nanos() < now.nanos().saturating_sub(age);
+        if let Some(step) = log.next_trim().filter(|step| believed && is_old(step)) {
             self.removed_by_age = true;
             remove(log, step, "they are older than is kept").await?;
         }
@@ -97,6 +98,12 @@ impl Keeper {
             self.anchor = Timestamp::from_nanos(now.nanos().saturating_sub(steady));
         }
     }
+}
+
+/// When the newest record of a step was received, by what is known: a time to come is none, but what followed was received later.
+fn received(step: &TrimStep, now: Timestamp) -> Timestamp {
+    let ahead = step.received > now;
+    step.followed_by.filter(|_| ahead).map_or(step.received, |followed_by| followed_by.min(step.received))
 }
 
 async fn remove(log: &dyn EventLog, step: TrimStep, why: &str) -> Result<(), LogError> {

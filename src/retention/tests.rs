@@ -74,3 +74,35 @@ async fn bytes_are_kept_to_whatever_the_clock_says() {
     keeper.look(&log, at(DAY * 999), Duration::ZERO).await.unwrap();
     assert!(log.disk_bytes() <= limit && log.bounds().oldest > 8);
 }
+
+/// A run whose clock was a year ahead, then one whose clock is right.
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_marked_goes_by_the_age_of_what_followed() {
+    let dir = TempDir::new().unwrap();
+    let limits = Limits { tip_records: 8, merge_after: DAY, ..Limits::default() };
+    let log = EmbeddedLog::open_with(dir.path(), limits).unwrap().0;
+    let (mut n, mut ahead) = (0, 0);
+    // Until something of either run can go.
+    for run in [365, 0] {
+        let (first, deadline) = (n, std::time::Instant::now() + Duration::from_secs(60));
+        while n < first + 12 || log.next_trim().is_none_or(|step| run == 0 && step.followed_by.is_none_or(|by| by >= at(DAY * 300))) {
+            assert!(std::time::Instant::now() < deadline, "nothing is sealed");
+            let received = at(DAY * run + HOUR * n / 20);
+            let event = Event::recorder(if n == first { "start" } else { "x" }, "x", &[], received);
+            log.append(vec![NewRecord { source: "local".into(), received, event }]).await.unwrap();
+            n += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        ahead = if run == 0 { ahead } else { u64::from(n) };
+    }
+    let look = async |days: u32| {
+        let mut keeper = Keeper::new(Retention { age: Some(DAY * 90), bytes: None }, at(DAY * days));
+        for _ in 0..n {
+            keeper.look(&log, at(DAY * days + SETTLING), SETTLING).await.unwrap();
+        }
+        log.bounds().oldest
+    };
+    assert_eq!(look(80).await, 1, "nothing is 90 days old");
+    let oldest = look(110).await;
+    assert!(oldest > ahead.min(8), "what the wrong clock marked is gone: {oldest}, {ahead} were marked");
+}

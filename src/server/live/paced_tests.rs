@@ -221,3 +221,33 @@ async fn a_stop_ends_a_replay_that_waits() {
     assert_eq!(ended, None);
     assert!(!replay.feed.is_over());
 }
+
+/// One run whose clock was a year ahead, between two others; whoever filters the starts out sees the same jumps without a reason.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_set_between_two_runs_is_not_waited_for() {
+    const YEAR: f64 = 365.0 * 24.0 * 3600.0;
+    let dir = TempDir::new().unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open_with(dir.path(), Limits::default()).unwrap().0);
+    for from in [0.0, YEAR, 100.0] {
+        let start = Event::recorder("start", "x", &[], at(from));
+        log.append(vec![NewRecord { source: "local".into(), received: at(from), event: start }]).await.unwrap();
+        log.append(vec![record(from + 4.0), record(from + 10.0)]).await.unwrap();
+    }
+    let stage = Stage { log, _dir: dir, stop: watch::channel(false).0 };
+    let told = async |want: Want| {
+        let mut replay = stage.replay(StartAt::Oldest, want, 1.0).await;
+        let mut told = Vec::new();
+        while told.last().is_none_or(|(last, _)| *last < 9) {
+            if let (Told::Records(runs), millis) = replay.next().await.unwrap() {
+                told.extend(runs.into_iter().flatten().map(|seq| (seq, millis / 1000)));
+            }
+        }
+        told
+    };
+    let all = told(Want::default()).await;
+    assert_eq!(all, [(1, 0), (2, 4), (3, 10), (4, 70), (5, 74), (6, 80), (7, 80), (8, 84), (9, 90)]);
+    let filter = Filter::from_params(Some(r#"{"type":["container"]}"#), None).unwrap();
+    let some = told(Want { filter: Arc::new(filter), ..Want::default() }).await;
+    let day = 24 * 3600;
+    assert_eq!(some, [(2, 0), (3, 6), (5, 6 + day), (6, 12 + day), (8, 12 + day), (9, 18 + day)]);
+}
