@@ -1,5 +1,9 @@
 //! Points in time: one value type, one parser for every place where a user writes a time.
 
+mod clock;
+
+pub use clock::{Clock, ClockStep, Reading, STEP, received_now};
+
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use std::fmt;
 use std::time::Duration;
