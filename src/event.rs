@@ -3,13 +3,7 @@
 //! Nothing here trusts the daemon: any field may be absent or of another type than Docker documents, and unknown
 //! types, actions and fields pass through untouched.
 
-use crate::time::Timestamp;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 mod edit;
@@ -17,6 +11,8 @@ mod fields;
 mod marks;
 mod noise;
 mod own;
+mod readable;
+mod view;
 mod wire;
 
 pub use fields::Fields;
@@ -24,6 +20,8 @@ use fields::PlainFields;
 pub use marks::Marks;
 pub use noise::{Noise, UnknownNoise};
 pub use own::shortened;
+pub use readable::{MAX_NESTING, MAX_NUMBER_BYTES};
+pub use view::EventView;
 pub(crate) use wire::LineWriter;
 pub use wire::{Record, write_line};
 
@@ -54,20 +52,40 @@ pub enum EventError {
     /// Not one whole JSON object.
     #[error("the line is not a JSON object: {0}")]
     NotAnObject(String),
+    /// Nested deeper than [`MAX_NESTING`].
+    #[error("the line is nested deeper than {MAX_NESTING} levels, which ordinary JSON parsers refuse")]
+    TooDeep,
+    /// A number beyond [`f64`], or one of more than [`MAX_NUMBER_BYTES`].
+    #[error("the line holds a number that ordinary JSON parsers refuse (at offset {0})")]
+    Number(usize),
 }
 
 impl Event {
-    /// Takes one line of `/events`.
+    /// Takes one line that is stored, or that is to be stored as it is.
     ///
     /// # Errors
     /// [`EventError`] when the line is not one JSON object in UTF-8.
     pub fn from_line(line: &[u8]) -> Result<Self, EventError> {
-        let text = std::str::from_utf8(line).map_err(|e| EventError::NotUtf8(e.valid_up_to()))?;
-        let text = text.trim_matches([' ', '\t', '\r', '\n']);
+        let text = trimmed(line)?;
         let view = EventView::parse(text).map_err(|e| EventError::NotAnObject(e.to_string()))?;
-        let plain = PlainFields::of(&view, text);
+        Ok(Self::from_view(&view, text, Marks::default()))
+    }
+
+    /// Takes one line of a daemon's `/events`. What ordinary JSON parsers refuse is refused: one such line would stop whoever reads an export. A
+    /// message that says anywhere that it is the recorder's is marked as foreign.
+    ///
+    /// # Errors
+    /// [`EventError`] when the line is not one JSON object in UTF-8, or not one that every parser reads.
+    pub fn from_daemon(line: &[u8]) -> Result<Self, EventError> {
+        let text = trimmed(line)?;
+        let (view, says_recorder) = EventView::parse_readable(text)?;
+        Ok(Self::from_view(&view, text, Marks { foreign: says_recorder, ..Marks::default() }))
+    }
+
+    fn from_view(view: &EventView<'_>, text: &str, marks: Marks) -> Self {
+        let plain = PlainFields::of(view, text);
         let json = if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], " ").into() } else { text.into() };
-        Ok(Self { json, plain, marks: Marks::default() })
+        Self { json, plain, marks }
     }
 
     /// The verbatim JSON.
@@ -87,6 +105,11 @@ impl Event {
     }
 }
 
+fn trimmed(line: &[u8]) -> Result<&str, EventError> {
+    let text = std::str::from_utf8(line).map_err(|e| EventError::NotUtf8(e.valid_up_to()))?;
+    Ok(text.trim_matches([' ', '\t', '\r', '\n']))
+}
+
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.json)
@@ -98,180 +121,11 @@ pub fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Borrowed view of the fields that filters, pages and the recorder look at. A field that is absent, or of a type
-/// that Docker does not document, is `None` (or empty).
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct EventView<'a> {
-    /// `Type`: `container`, `network`, … or anything newer.
-    pub kind: Option<Cow<'a, str>>,
-    /// `Action`: `die`, `exec_create: /bin/sh -c …`, …
-    pub action: Option<Cow<'a, str>>,
-    /// `Actor.ID`; may be empty (prune).
-    pub actor_id: Option<Cow<'a, str>>,
-    /// `Actor.Attributes` whose values are strings, in wire order.
-    pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// `scope`: `local` or `swarm`.
-    pub scope: Option<Cow<'a, str>>,
-    /// `timeNano`, or `time` where that is all there is.
-    pub time: Option<Timestamp>,
-}
-
-impl<'a> EventView<'a> {
-    /// Parses one JSON object; fails only on what is not a JSON object.
-    ///
-    /// # Errors
-    /// The JSON error with its position.
-    pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        // What Docker sends takes one pass. Only what differs from its documentation is taken apart value by value.
-        serde_json::from_str::<Documented<'a>>(json).map_or_else(|_| Self::parse_leniently(json), |event| Ok(event.into()))
-    }
-
-    fn parse_leniently(json: &'a str) -> Result<Self, serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let view = deserializer.deserialize_map(ViewVisitor)?;
-        deserializer.end()?;
-        Ok(view)
-    }
-
-    /// The attribute `key`. Of repeated keys the last counts, as in Go.
-    pub fn attribute(&self, key: &str) -> Option<&str> {
-        self.attributes.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.as_ref())
-    }
-}
-
-/// A message whose fields have the types that Docker documents.
-#[derive(Deserialize)]
-struct Documented<'a> {
-    #[serde(borrow, rename = "Type")]
-    kind: Option<Text<'a>>,
-    #[serde(borrow, rename = "Action")]
-    action: Option<Text<'a>>,
-    #[serde(borrow, rename = "Actor")]
-    actor: Option<DocumentedActor<'a>>,
-    #[serde(borrow)]
-    scope: Option<Text<'a>>,
-    time: Option<i64>,
-    #[serde(rename = "timeNano")]
-    time_nano: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct DocumentedActor<'a> {
-    #[serde(borrow, rename = "ID")]
-    id: Option<Text<'a>>,
-    #[serde(borrow, rename = "Attributes")]
-    attributes: Option<Pairs<'a, Text<'a>>>,
-}
-
-impl<'a> From<Documented<'a>> for EventView<'a> {
-    fn from(event: Documented<'a>) -> Self {
-        let (actor_id, attributes) = event.actor.map_or((None, None), |actor| (actor.id, actor.attributes));
-        Self {
-            kind: event.kind.map(|t| t.0),
-            action: event.action.map(|t| t.0),
-            actor_id: actor_id.map(|t| t.0),
-            attributes: attributes.map_or_else(Vec::new, |pairs| pairs.0.into_iter().map(|(k, v)| (k, v.0)).collect()),
-            scope: event.scope.map(|t| t.0),
-            time: own_time(event.time_nano, event.time),
-        }
-    }
-}
-
-/// `timeNano`, or `time` where that is all there is.
-fn own_time(nanos: Option<i64>, seconds: Option<i64>) -> Option<Timestamp> {
-    nanos.or_else(|| seconds?.checked_mul(1_000_000_000)).map(Timestamp::from_nanos)
-}
-
-/// Reads the wanted fields and skips the rest without building anything for it.
-struct ViewVisitor;
-
-impl<'de> Visitor<'de> for ViewVisitor {
-    type Value = EventView<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut view = EventView::default();
-        let (mut seconds, mut nanos): (Option<i64>, Option<i64>) = (None, None);
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            match key.get() {
-                r#""Type""# => view.kind = text(map.next_value()?),
-                r#""Action""# => view.action = text(map.next_value()?),
-                r#""scope""# => view.scope = text(map.next_value()?),
-                r#""time""# => seconds = number(map.next_value()?),
-                r#""timeNano""# => nanos = number(map.next_value()?),
-                r#""Actor""# => (view.actor_id, view.attributes) = actor(map.next_value()?),
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        view.time = own_time(nanos, seconds);
-        Ok(view)
-    }
-}
-
-/// `Cow` alone always owns when deserialized; the wrapper makes serde borrow where no escape is in the way.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|t| t.0)
-}
-
-fn number(raw: &RawValue) -> Option<i64> {
-    raw.get().parse().ok()
-}
-
-/// An `Actor`'s `ID` and `Attributes`.
-type ActorParts<'a> = (Option<Cow<'a, str>>, Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-fn actor(raw: &RawValue) -> ActorParts<'_> {
-    let mut parts = ActorParts::default();
-    for (key, value) in pairs(raw) {
-        match key.as_ref() {
-            "ID" => parts.0 = text(value),
-            "Attributes" => parts.1 = pairs(value).into_iter().filter_map(|(k, v)| Some((k, text(v)?))).collect(),
-            _ => {}
-        }
-    }
-    parts
-}
-
-/// The members of an object, in wire order.
-struct Pairs<'a, V>(Vec<(Cow<'a, str>, V)>);
-
-impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<'a, V>(PhantomData<(&'a str, V)>);
-        impl<'de: 'a, 'a, V: Deserialize<'de>> Visitor<'de> for Members<'a, V> {
-            type Value = Pairs<'a, V>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut out = Vec::new();
-                while let Some((key, value)) = map.next_entry::<Text<'a>, V>()? {
-                    out.push((key.0, value));
-                }
-                Ok(Pairs(out))
-            }
-        }
-        deserializer.deserialize_map(Members(PhantomData))
-    }
-}
-
-/// The members of an object; nothing for any other value.
-fn pairs(raw: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
-    serde_json::from_str::<Pairs<'_, &RawValue>>(raw.get()).map_or_else(|_| Vec::new(), |pairs| pairs.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cursor::LogId;
+    use crate::time::Timestamp;
     use proptest::prelude::*;
 
     const DIE: &str = r#"{"status":"die","id":"f4","from":"busybox","Type":"container","Action":"die","Actor":{"ID":"f4","Attributes":{"exitCode":"3","name":"api"}},"scope":"local","time":1795344577,"timeNano":1795344577148160810}"#;

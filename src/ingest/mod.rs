@@ -42,16 +42,7 @@ pub enum Input {
         received: Timestamp,
     },
     /// A line that is not a Docker message, or is longer than [`lines::MAX_LINE_BYTES`].
-    Malformed {
-        /// When it was read from the socket.
-        received: Timestamp,
-        /// Length of the line, without its end.
-        bytes: u64,
-        /// What is wrong with it.
-        why: String,
-        /// How it begins: at most 200 characters, lossy, control characters escaped.
-        sample: String,
-    },
+    Malformed(Malformed),
     /// State seen by inspection; an event of the recorder's own with action `observed` or `baseline` (API.md 2).
     Observed {
         /// The complete recorder event. The time of an `observed` is when the inspection was *asked for*.
@@ -82,6 +73,23 @@ pub enum Input {
         /// What of the connection proves nothing.
         doubt: Option<Doubt>,
     },
+}
+
+/// A line that is not a Docker message, or is too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// When it was read from the socket.
+    pub received: Timestamp,
+    /// Length of the line, without its end.
+    pub bytes: u64,
+    /// CRC-32 of the line. With its length it tells whether it is one that came before; nothing of the line can be read from it.
+    pub checksum: u32,
+    /// What is wrong with it.
+    pub why: String,
+    /// How it begins: at most 200 characters, lossy, control characters escaped.
+    pub sample: String,
+    /// What is left of an event that is too long, marked as cut.
+    pub cut: Option<Event>,
 }
 
 /// A run of lines among which the daemon may have dropped others.

@@ -4,9 +4,9 @@
 //! taken it off. A source calls [`SourceFeed::reserve`] before it connects; from then on nothing it does with the feed
 //! waits: events are offered, and the few control inputs of a connection have their places already.
 
-use super::{Input, Tagged};
+use super::{Input, Malformed, Tagged};
 use crate::event::Event;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, received_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Shared {
     fn cost(&self, input: &Input) -> u32 {
         let text = match input {
             Input::Event { event, .. } | Input::Observed { event, .. } => event.as_json().len(),
-            Input::Malformed { why, sample, .. } => why.len() + sample.len(),
+            Input::Malformed(line) => line.why.len() + line.sample.len() + line.cut.as_ref().map_or(0, |cut| cut.as_json().len()),
             Input::Connected { .. } | Input::ReplayEnd { .. } | Input::Overflow { .. } | Input::Disconnected { .. } => return 0,
         };
         u32::try_from(text + INPUT_OVERHEAD_BYTES).unwrap_or(u32::MAX).min(self.max_bytes)
@@ -209,8 +209,8 @@ impl SourceFeed {
     pub fn offer(&mut self, input: Input) {
         self.feed.shared.offered.fetch_add(1, Relaxed);
         let at = match &input {
-            Input::Event { received, .. } | Input::Malformed { received, .. } => *received,
-            _ => Timestamp::now(),
+            Input::Event { received, .. } | Input::Malformed(Malformed { received, .. }) => *received,
+            _ => received_now(),
         };
         if self.try_put(input).is_none() {
             self.feed.shared.lost.fetch_add(1, Relaxed);

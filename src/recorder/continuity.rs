@@ -71,8 +71,8 @@ impl Verdict {
 }
 
 impl Continuity {
-    /// As after storing `events`, in order; `all`: the log holds no other event of this source.
-    pub(super) fn remembering<'a>(events: impl Iterator<Item = &'a Event>, all: bool) -> Self {
+    /// As after storing `stored`, in order; `all`: the log holds no other event of this source.
+    pub(super) fn remembering(stored: impl Iterator<Item = impl Into<Known>>, all: bool) -> Self {
         let mut continuity = Self {
             hasher: RandomState::new(),
             known: HashSet::new(),
@@ -89,8 +89,11 @@ impl Continuity {
             fresh: None,
             complete: all,
         };
-        for event in events {
-            continuity.is_new(event);
+        for known in stored {
+            match known.into() {
+                Known::Event(event) => continuity.is_new(&event),
+                Known::Line(line) => continuity.is_new_line(line),
+            };
         }
         continuity.complete |= continuity.known.len() as u64 >= RING;
         continuity
@@ -137,6 +140,21 @@ impl Continuity {
     /// Whether an event is not stored yet; from now on it counts as stored.
     pub(super) fn is_new(&mut self, event: &Event) -> bool {
         let keys = self.keys(event);
+        let is_new = self.is_new_key(keys);
+        if is_new && let Some(time) = event.fields().time {
+            self.last = Some(time);
+        }
+        is_new
+    }
+
+    /// Whether a line that is no event was not told of yet; from now on it counts as told. One that comes live is always news: it may be
+    /// written each time that something fails.
+    pub(super) fn is_new_line(&mut self, line: LineId) -> bool {
+        let whole = self.hasher.hash_one(("line", line));
+        self.is_new_key(Keys { whole, outline: whole, redacted: false }) || self.fresh.is_none()
+    }
+
+    fn is_new_key(&mut self, keys: Keys) -> bool {
         if let Some(known) = self.find(&keys) {
             let proves = self.fresh.as_ref().is_some_and(|fresh| !fresh.contains(&known)) && !self.doubtful.contains(&known);
             self.overlap += u64::from(proves);
@@ -161,9 +179,6 @@ impl Continuity {
             if self.outlines.get(&oldest.outline).is_some_and(|(whole, _)| *whole == oldest.whole) {
                 self.outlines.remove(&oldest.outline);
             }
-        }
-        if let Some(time) = event.fields().time {
-            self.last = Some(time);
         }
         true
     }
@@ -217,6 +232,26 @@ impl Continuity {
 /// covers what lies between the two all the same, and never ends before it begins.
 fn range(from: Option<Timestamp>, until: Timestamp) -> (Option<Timestamp>, Timestamp) {
     (from.map(|from| from.min(until)), from.map_or(until, |from| from.max(until)))
+}
+
+/// What makes a line that is no event this line: its length, and the CRC-32 of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct LineId {
+    pub(super) bytes: u64,
+    pub(super) checksum: u32,
+}
+
+/// Something of a daemon's that is stored.
+#[derive(Debug)]
+pub(super) enum Known {
+    Event(Event),
+    Line(LineId),
+}
+
+impl From<&Event> for Known {
+    fn from(event: &Event) -> Self {
+        Self::Event(event.clone())
+    }
 }
 
 /// Under what an event is remembered.
@@ -388,7 +423,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut continuity = Continuity::remembering([].iter(), true);
+        let mut continuity = Continuity::remembering(std::iter::empty::<Known>(), true);
         (0..10_000).for_each(|n| assert!(continuity.is_new(&event(n))));
         assert_eq!((continuity.known.len(), continuity.order.len()), (MEMORY, MEMORY));
     }

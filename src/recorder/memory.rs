@@ -1,7 +1,7 @@
 //! What a log tells of each host when the recorder starts: the events that it holds last, and what of them proves nothing.
 
-use super::continuity::{Continuity, MEMORY};
-use crate::event::{Event, RECORDER_TYPE};
+use super::continuity::{Continuity, Known, LineId, MEMORY};
+use crate::event::{Event, EventView};
 use crate::ingest::Doubt;
 use crate::log::{EventLog, LogError};
 use crate::reader::{ReverseReader, Step, Want};
@@ -12,13 +12,16 @@ use std::sync::Arc;
 /// Attributes of a `disconnect` from a stream that is not trusted: how many lines prove nothing, and since when.
 pub(super) const DOUBTFUL: &str = "doubtful";
 pub(super) const DOUBTFUL_SINCE: &str = "doubtful_since";
+/// Attributes of a `gap` of reason `malformed`: by these a line is known again when it is replayed.
+pub(super) const LINE_BYTES: &str = "bytes";
+pub(super) const LINE_CHECKSUM: &str = "checksum";
 /// Records looked at, from the newest backwards, to learn what each source had stored last.
 pub(super) const LOOK_BACK: usize = 10_000;
 
 /// What was found of one source, the newest first.
 #[derive(Default)]
 struct Found {
-    events: Vec<Event>,
+    events: Vec<Known>,
     /// A verdict was found: what came before it is settled.
     judged: bool,
     doubt: Option<Doubt>,
@@ -30,7 +33,10 @@ impl Found {
         let view = event.view();
         match view.action.as_deref() {
             Some("resumed") => self.judged = true,
-            Some("gap") => self.judged |= view.attribute("overlap").is_some(),
+            Some("gap") => {
+                self.judged |= view.attribute("overlap").is_some();
+                self.remember(line(&view).map(Known::Line));
+            }
             Some("disconnect") if !self.judged && self.doubt.is_none() => {
                 let lines = view.attribute(DOUBTFUL).and_then(|text| text.parse::<u64>().ok());
                 let since = view.attribute(DOUBTFUL_SINCE).and_then(|text| Timestamp::from_text(text.as_bytes()));
@@ -40,13 +46,25 @@ impl Found {
         }
     }
 
+    fn remember(&mut self, known: Option<Known>) {
+        if self.events.len() < MEMORY {
+            self.events.extend(known);
+        }
+    }
+
     fn remembered(self, all: bool) -> Continuity {
-        let mut continuity = Continuity::remembering(self.events.iter().rev(), all);
+        let mut continuity = Continuity::remembering(self.events.into_iter().rev(), all);
         if let Some(doubt) = self.doubt {
             continuity.doubt(doubt);
         }
         continuity
     }
+}
+
+/// The line that a gap tells of.
+fn line(gap: &EventView<'_>) -> Option<LineId> {
+    let checksum = u32::from_str_radix(gap.attribute(LINE_CHECKSUM)?, 16).ok()?;
+    Some(LineId { bytes: gap.attribute(LINE_BYTES)?.parse().ok()?, checksum })
 }
 
 /// Reads backwards until the log ends or [`LOOK_BACK`] is reached. Also tells whether that was the whole log.
@@ -65,10 +83,10 @@ pub(super) async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str
             let block = &selection.block;
             let Some(record) = block.record(seq) else { continue };
             let of_source = found.entry(Arc::from(block.source(seq))).or_default();
-            if record.event.fields().kind == RECORDER_TYPE {
+            if record.event.is_own() {
                 of_source.own(&record.event);
-            } else if of_source.events.len() < MEMORY {
-                of_source.events.push(record.event);
+            } else {
+                of_source.remember(Some(Known::Event(record.event)));
             }
         }
     }

@@ -1,8 +1,10 @@
 //! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity, appends.
 
 mod continuity;
+mod lines;
 mod memory;
 mod redaction;
+mod refusal;
 mod stats;
 
 pub use stats::RecorderStats;
@@ -12,7 +14,7 @@ use crate::ingest::{Inbox, Input, Tagged};
 use crate::log::{EventLog, LogError, NewRecord, Recovery, WriterState};
 use crate::reader::{Reader, Step, Want};
 use crate::redact::{Redactor, Rules};
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use continuity::Continuity;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ const MAX_REPLAY_BYTES: usize = 16 * 1024 * 1024;
 const MAX_REPLAY_WAIT: Duration = Duration::from_millis(500);
 /// While the disk is full, how often it is tried again.
 const ROOM_POLL: Duration = Duration::from_millis(250);
+/// How often it is looked at whether the wall clock was set.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// `source` of the records that concern the recorder as a whole.
 const SELF_SOURCE: &str = "shipslog";
 
@@ -42,10 +46,19 @@ pub struct Recorder {
     sources: HashMap<Arc<str>, Continuity>,
     /// Records of the replay under way, by source. They are stored behind its verdict: were they stored before it, a kill in between
     /// would leave an overlap that proves nothing.
-    replays: HashMap<Arc<str>, (Instant, Vec<NewRecord>)>,
+    replays: HashMap<Arc<str>, HeldBack>,
+    clock: Arc<Clock>,
     /// The look back reached the log's beginning: a source that is not in `sources` has no events in the log.
     saw_all: bool,
     batch: Vec<NewRecord>,
+}
+
+/// Records of a replay that wait for its verdict.
+struct HeldBack {
+    since: Instant,
+    records: Vec<NewRecord>,
+    /// Of all messages among them.
+    bytes: usize,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -60,9 +73,14 @@ impl Recorder {
     /// # Errors
     /// When the log can be neither read nor written.
     pub async fn start(log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
+        Self::start_by(Clock::of_process(), log, recovery, stats).await
+    }
+
+    async fn start_by(clock: Arc<Clock>, log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
         let (sources, saw_all) = memory::remember(&log).await?;
         let redactor = Redactor::new(Rules::none());
-        let mut recorder = Self { log, stats, redactor, drop_noise: false, sources, replays: HashMap::new(), saw_all, batch: Vec::new() };
+        let (replays, batch) = (HashMap::new(), Vec::new());
+        let mut recorder = Self { log, stats, redactor, drop_noise: false, sources, replays, clock, saw_all, batch };
         for lost in &recovery.lost {
             let (from, to) = (lost.start().to_string(), lost.end().to_string());
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
@@ -99,9 +117,11 @@ impl Recorder {
         let mut inputs = Vec::with_capacity(BATCH);
         loop {
             inputs.clear();
-            if inbox.recv_many(&mut inputs, BATCH).await == 0 {
+            // Time out: nothing came, but the clock may have been set.
+            if let Ok(0) = tokio::time::timeout(CLOCK_LOOK, inbox.recv_many(&mut inputs, BATCH)).await {
                 break;
             }
+            self.look_at_the_clock();
             for Tagged { source, input } in inputs.drain(..) {
                 self.take(&source, input).await;
             }
@@ -121,46 +141,19 @@ impl Recorder {
     async fn take(&mut self, source: &Arc<str>, input: Input) {
         match self.without_secrets(input) {
             Input::Event { event, received } => {
-                self.stats.received.fetch_add(1, Relaxed);
-                if self.continuity(source).is_doubtful(&event) && self.is_stored(source, &event).await {
-                    self.continuity(source).found_stored(&event);
-                    self.stats.duplicates.fetch_add(1, Relaxed);
-                } else if self.continuity(source).is_new(&event) {
-                    if self.drop_noise && event.noise().is_some() {
-                        // Known from now on, so that it proves as much as others while this process lives.
-                        self.stats.dropped_noise.fetch_add(1, Relaxed);
-                        return;
-                    }
-                    self.stats.count_action(&event);
-                    self.add(NewRecord { source: Arc::clone(source), received, event });
-                } else {
-                    self.stats.duplicates.fetch_add(1, Relaxed);
-                }
+                self.take_event(source, event, received).await;
             }
             Input::Observed { event, received } => self.add(NewRecord { source: Arc::clone(source), received, event }),
             Input::Connected { engine, reason } => {
                 self.continuity(source).connected();
                 self.own(source, "connect", &[("engine", &engine), ("reason", &reason)]);
-                self.replays.insert(Arc::clone(source), (Instant::now(), Vec::new()));
+                self.replays.insert(Arc::clone(source), HeldBack { since: Instant::now(), records: Vec::new(), bytes: 0 });
             }
             Input::ReplayEnd { replayed, first } => {
                 self.continuity(source).saw_ring();
                 self.conclude(source, replayed, first);
             }
-            Input::Malformed { received, bytes, why, sample } => {
-                self.stats.malformed.fetch_add(1, Relaxed);
-                let (time, bytes) = (received.to_string(), bytes.to_string());
-                let attributes = [
-                    ("reason", "malformed"),
-                    ("from", &*time),
-                    ("until", &time),
-                    ("lost", "1"),
-                    ("why", &why),
-                    ("bytes", &bytes),
-                    ("sample", &sample),
-                ];
-                self.own(source, "gap", &attributes);
-            }
+            Input::Malformed(line) => self.take_malformed(source, line).await,
             Input::Overflow { lost, from, until } => {
                 let (lost, from, until) = (lost.to_string(), from.to_string(), until.to_string());
                 self.own(source, "gap", &[("reason", "queue-overflow"), ("from", &from), ("until", &until), ("lost", &lost)]);
@@ -176,9 +169,41 @@ impl Recorder {
         }
     }
 
+    /// Stores an event that is not stored yet, and tells whether it was one.
+    async fn take_event(&mut self, source: &Arc<str>, event: Event, received: Timestamp) -> bool {
+        self.stats.received.fetch_add(1, Relaxed);
+        if self.continuity(source).is_doubtful(&event) && self.is_stored(source, &event).await {
+            self.continuity(source).found_stored(&event);
+            self.stats.duplicates.fetch_add(1, Relaxed);
+            return false;
+        }
+        if !self.continuity(source).is_new(&event) {
+            self.stats.duplicates.fetch_add(1, Relaxed);
+            return false;
+        }
+        if self.drop_noise && event.noise().is_some() {
+            // Known from now on, so that it proves as much as others while this process lives.
+            self.stats.dropped_noise.fetch_add(1, Relaxed);
+            return false;
+        }
+        self.stats.count_action(&event);
+        self.add(NewRecord { source: Arc::clone(source), received, event });
+        true
+    }
+
     fn continuity(&mut self, source: &Arc<str>) -> &mut Continuity {
         let saw_all = self.saw_all;
-        self.sources.entry(Arc::clone(source)).or_insert_with(|| Continuity::remembering([].iter(), saw_all))
+        let nothing = || Continuity::remembering(std::iter::empty::<continuity::Known>(), saw_all);
+        self.sources.entry(Arc::clone(source)).or_insert_with(nothing)
+    }
+
+    /// Records that the wall clock was set, if it was.
+    fn look_at_the_clock(&mut self) {
+        if let Some(step) = self.clock.step() {
+            let (from, to) = (step.from.to_string(), step.to.to_string());
+            tracing::warn!(from, to, "the wall clock was set");
+            self.own(SELF_SOURCE, "clock", &[("from", &from), ("to", &to)]);
+        }
     }
 
     /// Looks an event up in the log by its own time. Slow beside the memory of [`Continuity`], which answers for all but the replay
@@ -201,37 +226,38 @@ impl Recorder {
 
     /// Adds a record of the recorder's own.
     fn own(&mut self, source: &str, action: &str, attributes: &[(&str, &str)]) {
-        let now = Timestamp::now();
-        self.add(NewRecord { source: source.into(), received: now, event: Event::recorder(action, source, attributes, now) });
+        let event = Event::recorder(action, source, attributes, self.clock.wall());
+        self.add(NewRecord { source: source.into(), received: self.clock.now(), event });
     }
 
     /// Adds a record, behind the verdict if one is due.
     fn add(&mut self, record: NewRecord) {
-        let Some((began, replay)) = self.replays.get_mut(&record.source) else {
+        let Some(held) = self.replays.get_mut(&record.source) else {
             self.batch.push(record);
             return;
         };
         let source = Arc::clone(&record.source);
-        replay.push(record);
-        let bytes: usize = replay.iter().map(|record| record.event.as_json().len()).sum();
-        if replay.len() > MAX_REPLAY_RECORDS || bytes > MAX_REPLAY_BYTES || began.elapsed() > MAX_REPLAY_WAIT {
+        held.bytes += record.event.as_json().len();
+        held.records.push(record);
+        if held.records.len() > MAX_REPLAY_RECORDS || held.bytes > MAX_REPLAY_BYTES || held.since.elapsed() > MAX_REPLAY_WAIT {
             self.cut_short(&source);
         }
     }
 
     /// Stores the verdict on a replay, then what was new in it.
     fn conclude(&mut self, source: &Arc<str>, replayed: u64, first: Option<Timestamp>) {
-        let Some((_, replay)) = self.replays.remove(source) else { return };
-        let verdict = self.continuity(source).judge(replayed, first, Timestamp::now());
+        let Some(held) = self.replays.remove(source) else { return };
+        let now = self.clock.wall();
+        let verdict = self.continuity(source).judge(replayed, first, now);
         self.own(source, verdict.action, &verdict.attributes());
-        self.batch.extend(replay);
+        self.batch.extend(held.records);
     }
 
     /// Concludes a replay by as much as came of it. Without an overlap so far that is a gap: events *may* be missing.
     fn cut_short(&mut self, source: &Arc<str>) {
-        if let Some((_, replay)) = self.replays.get(source) {
-            let first = replay.iter().filter_map(|record| record.event.fields().time).min();
-            let replayed = replay.len() as u64;
+        if let Some(HeldBack { records, .. }) = self.replays.get(source) {
+            let first = records.iter().filter_map(|record| record.event.fields().time).min();
+            let replayed = records.len() as u64;
             self.conclude(source, replayed, first);
         }
     }
@@ -253,6 +279,7 @@ impl Recorder {
                 self.stats.stored.fetch_add(stored as u64, Relaxed);
                 Err(LogError::Full { why, stored })
             }
+            Err(e) if refusal::is_one(&e) => self.flush_one_by_one().await,
             Err(e) => {
                 self.batch.clear();
                 self.stats.lost.fetch_add(count as u64, Relaxed);

@@ -3,7 +3,7 @@
 
 use super::Recorder;
 use crate::event::Event;
-use crate::ingest::Input;
+use crate::ingest::{Input, Malformed};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Recorder {
@@ -12,16 +12,17 @@ impl Recorder {
         match input {
             Input::Event { event, received } => Input::Event { event: self.redacted(event), received },
             Input::Observed { event, received } => Input::Observed { event: self.redacted(event), received },
-            Input::Malformed { received, bytes, why, sample } => {
+            Input::Malformed(Malformed { received, bytes, checksum, why, sample, cut }) => {
                 // A parser's complaint may cite what it complains of.
-                let [why, sample] = [why, sample].map(|text| match self.redactor.redact_sample(&text) {
+                let [why, sample] = [why, sample].map(|text: String| match self.redactor.redact_sample(&text) {
                     Some(redacted) => {
                         self.stats.redacted.fetch_add(1, Relaxed);
                         redacted
                     }
                     None => text,
                 });
-                Input::Malformed { received, bytes, why, sample }
+                let cut = cut.map(|event| self.redacted(event));
+                Input::Malformed(Malformed { received, bytes, checksum, why, sample, cut })
             }
             other => other,
         }

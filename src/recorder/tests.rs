@@ -1,7 +1,6 @@
 use super::*;
-use crate::event::Noise;
-use crate::event::RECORDER_TYPE;
-use crate::ingest::{self, SourceFeed};
+use crate::event::{Marks, Noise, RECORDER_TYPE};
+use crate::ingest::{self, Malformed, SourceFeed};
 use crate::log::EmbeddedLog;
 use crate::reader::Reader;
 use crate::redact::Redactor;
@@ -42,6 +41,14 @@ impl Bench {
         recording.await.unwrap();
     }
 
+    async fn record(&self, seq: u64) -> crate::event::Record {
+        let mut reader = Reader::new(Arc::clone(&self.log), seq - 1, Want::default());
+        match reader.next().await.unwrap() {
+            Some(Step::Records(selection)) => selection.block.record(seq).unwrap(),
+            other => panic!("no record {seq}: {other:?}"),
+        }
+    }
+
     /// `type action reason` of every record.
     async fn story(&self) -> Vec<String> {
         let mut reader = Reader::new(Arc::clone(&self.log), 0, Want::default());
@@ -62,6 +69,19 @@ impl Bench {
 
 fn connected(reason: &str) -> Input {
     Input::Connected { engine: "20.10.24".into(), reason: reason.into() }
+}
+
+/// A line of the given length that is no event.
+fn malformed(bytes: u64) -> Input {
+    let received = Timestamp::from_nanos(7);
+    Input::Malformed(Malformed { received, bytes, checksum: 1, why: "not JSON".into(), sample: "x".into(), cut: None })
+}
+
+/// What is left of an event that is too long.
+fn cut(n: i64) -> Input {
+    let Input::Event { event, received } = event(n) else { unreachable!() };
+    let cut = Some(event.with_marks(Marks { cut: Some(2 << 20), ..Marks::default() }));
+    Input::Malformed(Malformed { received, bytes: 2 << 20, checksum: 2, why: "too long".into(), sample: "{".into(), cut })
 }
 
 fn replay_end(replayed: u64) -> Input {
@@ -99,7 +119,7 @@ async fn a_replay_is_stored_once_and_judged() {
 async fn what_could_not_be_had_is_a_record() {
     let bench = Bench::new();
     let time = Timestamp::from_nanos(7);
-    let malformed = Input::Malformed { received: time, bytes: 9, why: "not JSON".into(), sample: "x".into() };
+    let malformed = malformed(9);
     bench.session(vec![malformed, Input::Overflow { lost: 5, from: time, until: time }]).await;
     assert_eq!(bench.story().await, ["start -", "gap malformed", "gap queue-overflow", "stop -"]);
 }
@@ -234,4 +254,85 @@ async fn doubt_outlives_a_crash() {
     assert_eq!(verdicts, ["gap first-contact", "gap ring-overflow"]);
     bench.session([vec![connected("start")], events(1000..1161), vec![replay_end(161)]].concat()).await;
     assert!(bench.story().await.iter().any(|line| line.starts_with("resumed")), "it is settled by then");
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_event_is_told_once_however_often_it_is_replayed() {
+    let bench = Bench::new();
+    let replay = || vec![connected("cut"), event(1), malformed(9), cut(5), event(2), replay_end(4)];
+    let live = vec![connected("start"), event(1), replay_end(1), malformed(9), cut(5), event(2)];
+    bench.session([live, replay(), replay()].concat()).await;
+    let first = bench.story().await;
+    let told = ["gap malformed", "start c5", "gap malformed", "start c2", "connect cut", "resumed -", "connect cut", "resumed -", "stop -"];
+    assert_eq!(first[4..], told);
+
+    // A new process: it knows from the log alone what is told. The line alone proves that nothing is missing.
+    bench.session([replay(), vec![connected("cut"), malformed(9), replay_end(1)]].concat()).await;
+    assert_eq!(bench.story().await[first.len()..], ["start -", "connect cut", "resumed -", "connect cut", "resumed -", "stop -"]);
+
+    // Another one, and one that comes live again.
+    let before = bench.story().await.len();
+    bench.session(vec![connected("cut"), event(1), malformed(10), replay_end(2), malformed(10)]).await;
+    let third = ["start -", "connect cut", "resumed -", "gap malformed", "gap malformed", "stop -"];
+    assert_eq!(bench.story().await[before..], third);
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_long_is_a_cut_record_and_a_gap_at_its_time() {
+    let bench = Bench::new();
+    bench.session(vec![connected("start"), replay_end(0), cut(5)]).await;
+    let block = bench.record(4).await;
+    assert_eq!(block.event.marks().cut, Some(2 << 20));
+    let gap = bench.record(5).await;
+    let view = gap.event.view();
+    assert_eq!((view.attribute("from"), view.attribute("until")), (Some("1970-01-01T00:00:00.000000005Z"), view.attribute("from")));
+    assert_eq!((view.attribute("bytes"), view.attribute("reason")), (Some("2097152"), Some("malformed")));
+}
+
+#[tokio::test]
+async fn a_daemons_own_recorder_lines_change_nothing() {
+    let bench = Bench::new();
+    let foreign = |json: &str| Input::Event { event: Event::from_daemon(json.as_bytes()).unwrap(), received: Timestamp::from_nanos(1) };
+    bench.session(vec![connected("start"), event(1), replay_end(1)]).await;
+    // As if what is stored was in doubt, and as if it was not.
+    for forged in [
+        r#"{"Type":"recorder","Action":"disconnect","Actor":{"ID":"local","Attributes":{"doubtful":"100","doubtful_since":"2026-01-01T00:00:00.000000000Z"}},"timeNano":2}"#,
+        r#"{"Type":"container","Action":"gap","Type":"recorder","Actor":{"ID":"local","Attributes":{"reason":"malformed","bytes":"9","checksum":"00000001"}},"timeNano":3}"#,
+    ] {
+        bench.session(vec![connected("start"), event(1), foreign(forged), replay_end(2)]).await;
+    }
+    let before = bench.story().await.len();
+    bench.session(vec![connected("start"), event(1), malformed(9), replay_end(2)]).await;
+    assert_eq!(bench.story().await[before..], ["start -", "connect start", "resumed -", "gap malformed", "stop -"]);
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_is_a_record_and_received_does_not_fall() {
+    let bench = Bench::new();
+    let hands = Arc::new(parking_lot::Mutex::new((1_000_000_000_000_i64, 0_i64)));
+    let of_clock = Arc::clone(&hands);
+    let clock = Arc::new(Clock::new(move || {
+        let (wall, steady) = *of_clock.lock();
+        crate::time::Reading { wall: Timestamp::from_nanos(wall), steady }
+    }));
+    let recorder = Recorder::start_by(clock, Arc::clone(&bench.log), &bench.recovery, Arc::clone(&bench.stats)).await.unwrap();
+    let (feed, inbox) = ingest::queue(1024, 1 << 20);
+    let recording = tokio::spawn(recorder.run(inbox));
+    let mut head = bench.log.watch_head();
+    // Nothing else happens: the recorder looks by itself.
+    for (seq, wall) in [(2, 1_100_000_000_000), (3, 1_000_000_000_000)] {
+        *hands.lock() = (wall, i64::try_from(seq).unwrap() * 1_000_000_000);
+        tokio::time::timeout(Duration::from_secs(30), head.wait_for(|head| *head >= seq)).await.unwrap().unwrap();
+    }
+    drop(feed);
+    recording.await.unwrap();
+    assert_eq!(bench.story().await, ["start -", "clock -", "clock -", "stop -"]);
+    let (forward, back) = (bench.record(2).await, bench.record(3).await);
+    let told = |record: &crate::event::Record| {
+        let view = record.event.view();
+        [view.attribute("from").unwrap().to_owned(), view.attribute("to").unwrap().to_owned()]
+    };
+    assert_eq!(told(&forward), ["1970-01-01T00:16:42.000000000Z", "1970-01-01T00:18:20.000000000Z"]);
+    assert_eq!(told(&back), ["1970-01-01T00:18:21.000000000Z", "1970-01-01T00:16:40.000000000Z"]);
+    assert_eq!((forward.received, back.received), (Timestamp::from_nanos(1_100_000_000_000), Timestamp::from_nanos(1_101_000_000_000)));
 }

@@ -10,7 +10,7 @@ pub use host::{DemoHost, Pace};
 use super::docker::health::by_exec_type;
 use super::{Input, Source, SourceFeed, StatusHandle, stopped};
 use crate::event::Event;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, received_now};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -76,12 +76,11 @@ impl DemoSource {
                     () = observations.closed() => return,
                 }
             }
-            let received = Timestamp::now();
-            let behind = received.since(due);
+            let behind = Timestamp::now().since(due);
             if behind > ASLEEP_AFTER {
                 host.put_forward(behind);
             }
-            if let Some(input) = input(&line, received, status) {
+            if let Some(input) = input(&line, received_now(), status) {
                 feed.offer(input);
             }
             // At a high rate nothing above ever waits.
@@ -93,7 +92,7 @@ impl DemoSource {
 /// There is no socket to drain, so the history may wait for room. False if the recorder is gone.
 async fn replay(lines: &[String], feed: &mut SourceFeed, status: &StatusHandle) -> bool {
     for line in lines {
-        if let Some(input) = input(line, Timestamp::now(), status)
+        if let Some(input) = input(line, received_now(), status)
             && !feed.send(input).await
         {
             return false;

@@ -10,8 +10,9 @@ use super::replay::Replay;
 use super::wire::{EventStream, Task};
 use crate::event::Event;
 use crate::ingest::lines::{Line, LineSplitter, MAX_LINE_BYTES, sample};
-use crate::ingest::{Doubt, Input, SourceFeed, StatusHandle};
-use crate::time::Timestamp;
+use crate::ingest::{Doubt, Input, Malformed, SourceFeed, StatusHandle};
+use crate::text::printable;
+use crate::time::{Timestamp, received_now};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -21,6 +22,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 const LAST_WORDS_QUIET: Duration = Duration::from_millis(20);
 /// And no longer than this in all: the new one must not wait.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
+
+/// What a parser says of a line is kept up to this many characters: it may cite the line.
+const MAX_WHY_CHARS: usize = 200;
 
 /// How reading ended.
 pub(super) enum End {
@@ -201,7 +205,7 @@ impl Reading {
         if lines.replay.is_open() {
             lines.replay.heard(Timestamp::now());
         }
-        sink.received = Timestamp::now();
+        sink.received = received_now();
         splitter.push(bytes, |line| lines.take(line, sink, observer));
         sink.count();
     }
@@ -209,7 +213,7 @@ impl Reading {
     /// The stream is over: a last line without its end is a line all the same.
     fn end(&mut self, sink: &mut Sink) {
         let Self { splitter, lines, .. } = self;
-        sink.received = Timestamp::now();
+        sink.received = received_now();
         splitter.finish(|line| lines.take(line, sink, None));
         sink.count();
     }
@@ -226,15 +230,25 @@ async fn silence(engine: Option<&Engine>, heard: &AtomicBool) {
 impl Lines {
     fn take(&mut self, line: Line<'_>, sink: &mut Sink, observer: Option<&Observer>) {
         let received = sink.received;
-        let malformed = |bytes: u64, start: &[u8], why: String| Input::Malformed { received, bytes, why, sample: sample(start) };
-        let input = match line {
-            Line::Whole(line) => match Event::from_line(line) {
-                Ok(event) => Input::Event { event: self.marked(event), received },
-                Err(error) => malformed(line.len() as u64, line, error.to_string()),
-            },
-            Line::TooLong { bytes, start } => malformed(bytes, start, format!("the line is longer than {MAX_LINE_BYTES} bytes")),
+        let mut input = match line {
+            Line::Event(event) => Input::Event { event: self.marked(event), received },
+            Line::Malformed { line, error } => {
+                let (bytes, checksum, why) = (line.len() as u64, crc32fast::hash(line), printable(&error.to_string(), MAX_WHY_CHARS));
+                Input::Malformed(Malformed { received, bytes, checksum, why, sample: sample(line), cut: None })
+            }
+            Line::TooLong { bytes, start, checksum, cut } => {
+                let why = format!("the line is longer than {MAX_LINE_BYTES} bytes");
+                Input::Malformed(Malformed { received, bytes, checksum, why, sample: sample(start), cut })
+            }
         };
-        let time = if let Input::Event { event, .. } = &input { event.fields().time } else { None };
+        if let Input::Malformed(Malformed { cut, .. }) = &mut input {
+            *cut = cut.take().map(|event| self.marked(event));
+        }
+        let told = match &input {
+            Input::Event { event, .. } | Input::Malformed(Malformed { cut: Some(event), .. }) => Some(event),
+            _ => None,
+        };
+        let time = told.and_then(|event| event.fields().time);
         if self.replay.is_open()
             && let Some(end) = self.replay.before_line(time)
         {
@@ -243,7 +257,7 @@ impl Lines {
         if !self.replay.is_open() {
             self.lag.line(time, received);
         }
-        if let Input::Event { event, .. } = &input {
+        if let Some(event) = told {
             sink.events += 1;
             sink.newest = sink.newest.max(time);
             // What an earlier look has shown must not be undone by what came before it.
@@ -268,7 +282,7 @@ impl Lines {
 
 impl Sink {
     pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
-        Self { feed, status, newest: None, received: Timestamp::now(), events: 0 }
+        Self { feed, status, newest: None, received: received_now(), events: 0 }
     }
 
     /// Waits a moment if the queue is full; see [`SourceFeed::make_room`].

@@ -1,40 +1,82 @@
-//! Lines out of a stream of bytes, whatever the chunks look like, in bounded memory.
+//! Events out of a stream of bytes, whatever the chunks and the lines look like, in bounded memory.
+//!
+//! Docker ends each event with a line feed, but not everybody does: there are daemons and proxies that send carriage returns, record separators
+//! (RFC 7464), line ends in front, or nothing at all between one event and the next. So an event ends with its last brace, and is given on at
+//! once. Line ends are what reading goes on from when something is no JSON.
 
-use memchr::memchr;
+mod condense;
+mod scan;
+#[cfg(test)]
+mod tests;
 
-/// Longer lines are skipped to their end and reported as [`Line::TooLong`].
+use crate::event::{Event, EventError, Marks};
+use condense::Condenser;
+use memchr::{memchr, memchr3};
+use scan::{Found, ObjectScan, is_line_end};
+
+/// A longer event is cut, and reported as [`Line::TooLong`].
 pub const MAX_LINE_BYTES: usize = crate::event::MAX_EVENT_BYTES;
 /// A sample shows at most this many characters.
 pub const SAMPLE_CHARS: usize = 200;
 /// Enough bytes for [`SAMPLE_CHARS`] characters of UTF-8.
 const SAMPLE_BYTES: usize = SAMPLE_CHARS * 4;
-/// A buffer that one long line has grown beyond this is given back after it.
+/// A buffer that one long line has grown beyond this is given back after it, in bytes.
 const KEEP_CAPACITY_BYTES: usize = 64 << 10;
 /// Record separator, in front of each text of a JSON text sequence (RFC 7464).
 const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// One line, without its end and without record separators in front.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// All of it; never blank.
-    Whole(&'a [u8]),
+    /// An event.
+    Event(Event),
+    /// What is none; never blank.
+    Malformed {
+        /// All of it.
+        line: &'a [u8],
+        /// Why it is none.
+        error: EventError,
+    },
     /// Longer than the limit.
     TooLong {
         /// Its full length.
         bytes: u64,
         /// How it begins.
         start: &'a [u8],
+        /// CRC-32 of all of it.
+        checksum: u32,
+        /// What could be kept, marked as cut, if it is an event.
+        cut: Option<Event>,
     },
 }
 
-/// Cuts chunks into lines. Holds at most one unfinished line of at most the limit.
+/// Cuts chunks into events. Holds at most one unfinished event of at most the limit, or what is kept of a longer one.
 #[derive(Debug)]
 pub struct LineSplitter {
     max_bytes: usize,
-    /// What of the unfinished line is kept: all of it, or how it begins once it is too long.
+    state: State,
+    /// Nothing but blanks came since the last line end.
+    at_line_start: bool,
+    /// What of the unfinished event is kept: all of it, or how it begins once it is too long.
     partial: Vec<u8>,
-    /// Full length of the unfinished line once it is too long.
-    too_long: Option<u64>,
+    too_long: Option<TooLong>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Between,
+    Object(ObjectScan),
+    /// No JSON, up to the end of the line.
+    Garbage,
+}
+
+/// Of what is longer than the limit.
+#[derive(Debug)]
+struct TooLong {
+    bytes: u64,
+    checksum: crc32fast::Hasher,
+    condenser: Condenser,
 }
 
 impl Default for LineSplitter {
@@ -46,57 +88,201 @@ impl Default for LineSplitter {
 impl LineSplitter {
     /// With another limit than [`MAX_LINE_BYTES`].
     pub fn with_limit(max_bytes: usize) -> Self {
-        Self { max_bytes, partial: Vec::new(), too_long: None }
+        Self { max_bytes, state: State::Between, at_line_start: true, partial: Vec::new(), too_long: None }
     }
 
-    /// Takes a chunk of any size and hands every line that it completes to `sink`.
+    /// Takes a chunk of any size and hands everything that it completes to `sink`.
     pub fn push(&mut self, mut chunk: &[u8], mut sink: impl FnMut(Line<'_>)) {
-        while let Some(end) = memchr(b'\n', chunk) {
-            let (line, rest) = chunk.split_at(end);
-            chunk = rest.split_first().map_or(&[], |(_, rest)| rest);
-            if self.partial.is_empty() && self.too_long.is_none() && line.len() <= self.max_bytes {
-                whole(line, &mut sink);
-            } else {
-                self.keep(line);
-                self.finish(&mut sink);
+        while !chunk.is_empty() {
+            chunk = match &mut self.state {
+                State::Between => self.begin(chunk, &mut sink),
+                State::Object(scan) => {
+                    let found = scan.push(chunk);
+                    self.follow(found, chunk, &mut sink)
+                }
+                State::Garbage => match memchr3(b'\n', b'\r', RECORD_SEPARATOR, chunk) {
+                    Some(end) => self.break_off(chunk, end, &mut sink),
+                    None => self.keep_all(chunk),
+                },
+            };
+        }
+    }
+
+    /// Ends what is under way, if anything: the stream is over.
+    pub fn finish(&mut self, mut sink: impl FnMut(Line<'_>)) {
+        if !matches!(self.state, State::Between) {
+            self.break_off(&[], 0, &mut sink);
+        }
+        self.at_line_start = true;
+    }
+
+    /// Between two events. Gives what of the chunk comes after what was taken.
+    fn begin<'a>(&mut self, chunk: &'a [u8], sink: &mut impl FnMut(Line<'_>)) -> &'a [u8] {
+        let blanks = chunk.iter().take_while(|byte| is_blank(**byte)).count();
+        let (blank, chunk) = chunk.split_at(blanks);
+        self.at_line_start |= blank.iter().any(|byte| is_line_end(*byte));
+        let Some(first) = chunk.first() else { return chunk };
+        if *first != b'{' {
+            self.state = State::Garbage;
+            return chunk;
+        }
+        // What Docker sends: the line is one event. Where it is not, the rest of the line is not tried again.
+        if std::mem::take(&mut self.at_line_start)
+            && let Some(end) = memchr(b'\n', chunk)
+            && let Some(line) = chunk.get(..end).map(<[u8]>::trim_ascii_end).filter(|line| line.len() <= self.max_bytes)
+            && line.last() == Some(&b'}')
+            && let Ok(event) = Event::from_daemon(line)
+        {
+            sink(Line::Event(event));
+            return chunk.get(end..).unwrap_or_default();
+        }
+        self.state = State::Object(ObjectScan::default());
+        chunk
+    }
+
+    fn follow<'a>(&mut self, found: Found, chunk: &'a [u8], sink: &mut impl FnMut(Line<'_>)) -> &'a [u8] {
+        match found {
+            Found::More => self.keep_all(chunk),
+            Found::End(end) => {
+                let (piece, rest) = chunk.split_at_checked(end).unwrap_or((chunk, &[]));
+                self.complete(piece, sink);
+                rest
+            }
+            Found::Nested { start, end } => {
+                let (piece, rest) = chunk.split_at_checked(end).unwrap_or((chunk, &[]));
+                self.keep(piece);
+                self.complete_nested(start, sink);
+                rest
+            }
+            Found::BrokenBefore(end) => self.break_off(chunk, end, sink),
+            Found::Broken(end) => {
+                let (piece, rest) = chunk.split_at_checked(end).unwrap_or((chunk, &[]));
+                self.keep(piece);
+                self.state = State::Garbage;
+                rest
             }
         }
-        self.keep(chunk);
     }
 
-    /// Ends the line that is under way, if any: the stream is over.
-    pub fn finish(&mut self, mut sink: impl FnMut(Line<'_>)) {
-        match self.too_long.take() {
-            Some(bytes) => sink(Line::TooLong { bytes, start: unseparated(&self.partial) }),
-            None => whole(&self.partial, &mut sink),
+    /// The object under way ends with `piece`.
+    fn complete(&mut self, piece: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+        let whole = self.partial.is_empty() && self.too_long.is_none() && piece.len() <= self.max_bytes;
+        if !whole {
+            self.keep(piece);
         }
+        match self.too_long.take() {
+            Some(TooLong { bytes, checksum, condenser }) => {
+                let cut = cut_event(condenser, bytes);
+                sink(Line::TooLong { bytes, start: &self.partial, checksum: checksum.finalize(), cut });
+            }
+            None => tell(if whole { piece } else { &self.partial }, sink),
+        }
+        self.reset();
+    }
+
+    /// Something in the object under way, which came from byte `start` of it up to now, is the next event if it looks like one: then what came
+    /// before it was broken off.
+    fn complete_nested(&mut self, start: usize, sink: &mut impl FnMut(Line<'_>)) {
+        if self.too_long.is_some() {
+            return;
+        }
+        let Some((before, inner)) = self.partial.split_at_checked(start) else { return };
+        if let Ok(event) = Event::from_daemon(inner)
+            && looks_like_an_event(&event)
+        {
+            tell_lines(before, sink);
+            sink(Line::Event(event));
+            self.reset();
+        }
+    }
+
+    /// What is under way was no JSON up to byte `end` of the chunk; reading goes on from there.
+    fn break_off<'a>(&mut self, chunk: &'a [u8], end: usize, sink: &mut impl FnMut(Line<'_>)) -> &'a [u8] {
+        let (piece, rest) = chunk.split_at_checked(end).unwrap_or((chunk, &[]));
+        if self.partial.is_empty() && self.too_long.is_none() && piece.len() <= self.max_bytes {
+            tell_lines(piece, sink);
+        } else {
+            self.keep(piece);
+            match self.too_long.take() {
+                Some(TooLong { bytes, checksum, .. }) => {
+                    sink(Line::TooLong { bytes, start: &self.partial, checksum: checksum.finalize(), cut: None });
+                }
+                None => tell_lines(&self.partial, sink),
+            }
+        }
+        self.reset();
+        self.at_line_start = true;
+        rest
+    }
+
+    fn reset(&mut self) {
+        self.state = State::Between;
         self.partial.clear();
         self.partial.shrink_to(KEEP_CAPACITY_BYTES);
     }
 
+    fn keep_all<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        self.keep(chunk);
+        chunk.get(chunk.len()..).unwrap_or_default()
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
-        let length = self.too_long.unwrap_or(self.partial.len() as u64).saturating_add(bytes.len() as u64);
-        if self.too_long.is_none() && length <= self.max_bytes as u64 {
-            self.partial.extend_from_slice(bytes);
-            return;
+        if self.too_long.is_none() {
+            if self.partial.len() + bytes.len() <= self.max_bytes {
+                self.partial.extend_from_slice(bytes);
+                return;
+            }
+            let mut long = TooLong { bytes: 0, checksum: crc32fast::Hasher::new(), condenser: Condenser::new() };
+            long.push(&self.partial);
+            self.too_long = Some(long);
+            self.partial.truncate(SAMPLE_BYTES);
         }
         let room = SAMPLE_BYTES.saturating_sub(self.partial.len());
-        self.partial.extend(bytes.iter().take(room));
-        self.partial.truncate(SAMPLE_BYTES);
-        self.too_long = Some(length);
+        self.partial.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if let Some(long) = &mut self.too_long {
+            long.push(bytes);
+        }
     }
 }
 
-fn whole(line: &[u8], sink: &mut impl FnMut(Line<'_>)) {
-    let line = unseparated(line);
-    if !line.trim_ascii().is_empty() {
-        sink(Line::Whole(line));
+impl TooLong {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.checksum.update(bytes);
+        self.condenser.push(bytes);
     }
 }
 
-fn unseparated(line: &[u8]) -> &[u8] {
-    let separators = line.iter().take_while(|byte| **byte == RECORD_SEPARATOR).count();
-    line.get(separators..).unwrap_or_default()
+/// What may stand between two events.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t') || is_line_end(byte)
+}
+
+/// A daemon's messages have both, and nothing inside of one has.
+fn looks_like_an_event(event: &Event) -> bool {
+    let view = event.view();
+    view.kind.is_some() && view.action.is_some()
+}
+
+fn tell(line: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+    sink(match Event::from_daemon(line) {
+        Ok(event) => Line::Event(event),
+        Err(error) => Line::Malformed { line, error },
+    });
+}
+
+/// Tells something that is no JSON line by line: one of the lines may be an event all the same.
+fn tell_lines(text: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+    let lines = text.split(|byte| is_line_end(*byte)).map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).for_each(|line| tell(line, sink));
+}
+
+/// What is kept of an event that is too long, if it can be told what it is.
+fn cut_event(condenser: Condenser, bytes: u64) -> Option<Event> {
+    let json = condenser.finish()?;
+    let event = Event::from_daemon(json.as_bytes()).ok().filter(looks_like_an_event)?;
+    let marks = Marks { cut: Some(bytes), ..event.marks() };
+    Some(event.with_marks(marks))
 }
 
 /// How a line begins, fit for a log: at most [`SAMPLE_CHARS`] characters, of which those that are not printable are
@@ -104,105 +290,4 @@ fn unseparated(line: &[u8]) -> &[u8] {
 pub fn sample(line: &[u8]) -> String {
     let start = line.get(..SAMPLE_BYTES).unwrap_or(line);
     String::from_utf8_lossy(start).chars().flat_map(char::escape_debug).take(SAMPLE_CHARS).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Debug, PartialEq, Eq)]
-    enum Owned {
-        Whole(Vec<u8>),
-        TooLong(u64, Vec<u8>),
-    }
-
-    fn own(line: Line<'_>) -> Owned {
-        match line {
-            Line::Whole(line) => Owned::Whole(line.to_vec()),
-            Line::TooLong { bytes, start } => Owned::TooLong(bytes, start.to_vec()),
-        }
-    }
-
-    fn split(limit: usize, chunks: &[&[u8]]) -> Vec<Owned> {
-        let mut splitter = LineSplitter::with_limit(limit);
-        let mut lines = Vec::new();
-        for chunk in chunks {
-            splitter.push(chunk, |line| lines.push(own(line)));
-            assert!(splitter.partial.len() <= limit.max(SAMPLE_BYTES));
-        }
-        splitter.finish(|line| lines.push(own(line)));
-        lines
-    }
-
-    /// The same, from all bytes at once.
-    fn oracle(limit: usize, bytes: &[u8]) -> Vec<Owned> {
-        let mut lines = Vec::new();
-        for line in bytes.split(|b| *b == b'\n') {
-            let mut text = if line.len() > limit { &line[..line.len().min(SAMPLE_BYTES)] } else { line };
-            while let [RECORD_SEPARATOR, rest @ ..] = text {
-                text = rest;
-            }
-            if line.len() > limit {
-                lines.push(Owned::TooLong(line.len() as u64, text.to_vec()));
-            } else if !text.iter().all(u8::is_ascii_whitespace) {
-                lines.push(Owned::Whole(text.to_vec()));
-            }
-        }
-        lines
-    }
-
-    #[test]
-    fn a_line_too_long_is_told_once_and_the_next_is_whole() {
-        let long = vec![b'x'; 3 << 20];
-        let chunks: Vec<&[u8]> = long.chunks(100_000).chain([&b"y\n{}\n"[..]]).collect();
-        let expected = vec![Owned::TooLong((3 << 20) + 1, vec![b'x'; SAMPLE_BYTES]), Owned::Whole(b"{}".to_vec())];
-        assert_eq!(split(MAX_LINE_BYTES, &chunks), expected);
-        let at_once = [long.as_slice(), b"y\n{}\n"].concat();
-        assert_eq!(split(MAX_LINE_BYTES, &[&at_once]), expected);
-    }
-
-    #[test]
-    fn the_limit_itself_is_allowed() {
-        let line = vec![b'x'; MAX_LINE_BYTES];
-        assert_eq!(split(MAX_LINE_BYTES, &[&line, b"\n"]), [Owned::Whole(line.clone())]);
-    }
-
-    #[test]
-    fn memory_is_given_back() {
-        let mut splitter = LineSplitter::default();
-        splitter.push(&vec![b'x'; 900_000], |_| {});
-        splitter.push(b"\n", |_| {});
-        assert!(splitter.partial.capacity() <= KEEP_CAPACITY_BYTES);
-    }
-
-    #[test]
-    fn samples_are_short_and_printable() {
-        assert_eq!(sample(b"a\x1b[0m\xff\n"), "a\\u{1b}[0m\u{fffd}\\n");
-        assert_eq!(sample(&vec![0; 5000]).chars().count(), SAMPLE_CHARS);
-        assert_eq!(sample("é".repeat(5000).as_bytes()), "é".repeat(SAMPLE_CHARS));
-    }
-
-    proptest! {
-        #[test]
-        fn chunking_does_not_matter(
-            pieces in prop::collection::vec(prop_oneof![
-                "[a-zé\u{1e} \r]{0,12}".prop_map(String::into_bytes),
-                Just(b"\n".to_vec()),
-                Just(b"\x1e{}\r\n".to_vec()),
-                (0usize..2000).prop_map(|n| vec![b'z'; n]),
-                prop::collection::vec(any::<u8>(), 0..20),
-            ], 0..30),
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
-            limit in prop_oneof![Just(0usize), 1usize..40, 900usize..1500],
-            bytewise in any::<bool>(),
-        ) {
-            let bytes = pieces.concat();
-            let mut ends: Vec<usize> = if bytewise { (0..=bytes.len()).collect() } else { cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect() };
-            ends.extend([0, bytes.len()]);
-            ends.sort_unstable();
-            let chunks: Vec<&[u8]> = ends.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
-            prop_assert_eq!(split(limit, &chunks), oracle(limit, &bytes));
-        }
-    }
 }

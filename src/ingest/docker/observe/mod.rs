@@ -11,7 +11,7 @@ use super::Timing;
 use super::health::Probes;
 use crate::event::Event;
 use crate::ingest::Observations;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, received_now};
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::{
@@ -194,7 +194,7 @@ impl Observer {
         let mut told = thing.clone();
         told.set("observation", Some(observation.to_owned()));
         told.set("was", was.map(str::to_owned));
-        let sent = out.send(Event::recorder("observed", &thing.id, &told.attributes(), thing.asked), Timestamp::now()).await;
+        let sent = out.send(Event::recorder("observed", &thing.id, &told.attributes(), thing.asked), received_now()).await;
         if sent {
             self.0.model.lock().saw(thing);
         }

@@ -2,6 +2,7 @@
 
 use super::fake_daemon::FakeDaemon;
 use super::*;
+use crate::ingest::Malformed;
 
 #[tokio::test]
 async fn garbage_between_events_is_told_and_passed_over() {
@@ -24,7 +25,7 @@ async fn garbage_between_events_is_told_and_passed_over() {
     rig.expect_event(&first).await;
     for (length, part) in [(14, "JSON object"), (2, "UTF-8"), (5, "JSON object")] {
         match rig.next().await {
-            Input::Malformed { bytes, why, sample, .. } => {
+            Input::Malformed(Malformed { bytes, why, sample, .. }) => {
                 assert_eq!(bytes, length);
                 assert!(why.contains(part), "{why}");
                 assert!(!sample.contains('\x1b'), "{sample:?}");
@@ -34,7 +35,7 @@ async fn garbage_between_events_is_told_and_passed_over() {
     }
     rig.expect_event(pod).await;
     match rig.next().await {
-        Input::Malformed { bytes, why, sample, .. } => {
+        Input::Malformed(Malformed { bytes, why, sample, .. }) => {
             assert_eq!((bytes, sample.len()), (3 << 20, 200));
             assert!(why.contains("longer than"), "{why}");
         }
@@ -98,7 +99,7 @@ async fn a_last_line_without_its_end_is_not_dropped() {
     rig.expect_replay_end(0).await;
     daemon.emit_raw(br#"{"Type":"conta"#);
     daemon.end_streams();
-    assert!(matches!(rig.next().await, Input::Malformed { bytes: 14, .. }));
+    assert!(matches!(rig.next().await, Input::Malformed(Malformed { bytes: 14, .. })));
     rig.expect_disconnected().await;
 }
 
