@@ -33,6 +33,8 @@ pub enum Input {
         engine: String,
         /// `start`, or why it had to connect again.
         reason: String,
+        /// How many attempts it took.
+        attempts: u64,
     },
     /// One message of the daemon.
     Event {
@@ -56,6 +58,11 @@ pub enum Input {
         replayed: u64,
         /// The earliest time that an event among them carries.
         first: Option<Timestamp>,
+    },
+    /// What the daemon keeps of earlier times could not be read, or not to its end: what follows is live. In place of `ReplayEnd`.
+    ReplayLost {
+        /// Why not.
+        why: String,
     },
     /// The bounded queue was full.
     Overflow {

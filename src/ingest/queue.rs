@@ -63,7 +63,11 @@ impl Shared {
         let text = match input {
             Input::Event { event, .. } | Input::Observed { event, .. } => event.as_json().len(),
             Input::Malformed(line) => line.why.len() + line.sample.len() + line.cut.as_ref().map_or(0, |cut| cut.as_json().len()),
-            Input::Connected { .. } | Input::ReplayEnd { .. } | Input::Overflow { .. } | Input::Disconnected { .. } => return 0,
+            Input::Connected { .. }
+            | Input::ReplayEnd { .. }
+            | Input::ReplayLost { .. }
+            | Input::Overflow { .. }
+            | Input::Disconnected { .. } => return 0,
         };
         u32::try_from(text + INPUT_OVERHEAD_BYTES).unwrap_or(u32::MAX).min(self.max_bytes)
     }

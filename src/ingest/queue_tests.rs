@@ -40,7 +40,7 @@ async fn control_inputs_never_wait_after_reserving() {
     }
     let end = Input::ReplayEnd { replayed: 40, first: None };
     let gone = Input::Disconnected { reason: "x".to_owned(), doubt: None };
-    assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "start".to_owned() }));
+    assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "start".to_owned(), attempts: 1 }));
     assert!(source.send_reserved(end.clone()));
     source.offer(event(40));
     assert!(source.send_reserved(gone.clone()));
@@ -59,7 +59,7 @@ async fn each_control_input_may_have_an_overflow_in_front() {
     let mut source = feed.for_source("a".into());
     assert!(source.reserve().await);
     (0..40).for_each(|n| source.offer(event(n)));
-    assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "x".to_owned() }));
+    assert!(source.send_reserved(Input::Connected { engine: "1".to_owned(), reason: "x".to_owned(), attempts: 1 }));
     source.offer(event(40));
     assert!(source.send_reserved(Input::ReplayEnd { replayed: 1, first: None }));
     source.offer(event(41));

@@ -78,12 +78,12 @@ impl StatusHandle {
         (status.error, status.hint) = (None, None);
     }
 
-    /// Something went wrong. True if it is not what was wrong before, so that the log tells it once.
-    pub(super) fn failed(&self, error: &str, hint: Option<String>) -> bool {
+    /// Something went wrong.
+    pub(super) fn failed(&self, error: &str, hint: Option<String>) {
         let mut status = self.0.lock();
         status.enter(SourceState::Error);
         status.hint = hint;
-        status.error.replace(error.to_owned()).as_deref() != Some(error)
+        status.error = Some(error.to_owned());
     }
 
     /// `events` more were read, the last of them at `at`.
@@ -123,9 +123,8 @@ mod tests {
     #[test]
     fn serializes_for_pages() {
         let status = StatusHandle::new("local", "unix:///x");
-        assert!(status.failed("no socket", Some("install Docker".to_owned())));
-        assert!(!status.failed("no socket", None), "the same error is news once");
-        assert!(status.failed("refused", None));
+        status.failed("no socket", Some("install Docker".to_owned()));
+        status.failed("refused", None);
         let json = serde_json::to_value(status.get()).unwrap();
         assert_eq!(json["state"], "error");
         assert_eq!(json["error"], "refused");

@@ -57,6 +57,9 @@ pub(super) struct Verdict {
     ring_seen: String,
 }
 
+/// The reason of a gap where a daemon has history (Podman's) and did not give all of it.
+const NO_HISTORY: &str = "no-history";
+
 impl Verdict {
     pub(super) fn attributes(&self) -> Vec<(&str, &str)> {
         let mut attributes = vec![("overlap", self.overlap.as_str()), ("replayed", &self.replayed), ("ring_seen", &self.ring_seen)];
@@ -228,6 +231,15 @@ impl Continuity {
     }
 }
 
+impl Continuity {
+    /// The verdict on a replay that was not read to its end: what was known in it proves nothing of what followed.
+    pub(super) fn judge_without_proof(&mut self, now: Timestamp) -> Verdict {
+        self.overlap = 0;
+        let verdict = self.judge(0, None, now);
+        Verdict { reason: verdict.reason.map(|reason| if reason == "daemon-restart" { NO_HISTORY } else { reason }), ..verdict }
+    }
+}
+
 /// Where a gap begins and ends. A clock that was set back makes the newest event that is stored later than what came after it: the gap then
 /// covers what lies between the two all the same, and never ends before it begins.
 fn range(from: Option<Timestamp>, until: Timestamp) -> (Option<Timestamp>, Timestamp) {
@@ -317,6 +329,18 @@ mod tests {
         assert_eq!(verdict(0..300, 300..556), ("gap", Some("ring-overflow")));
         assert_eq!(verdict(0..300, 300..310), ("gap", Some("daemon-restart")));
         assert_eq!(verdict(0..300, 0..0), ("gap", Some("daemon-restart")));
+    }
+
+    #[test]
+    fn a_history_that_was_broken_off_is_a_gap_whatever_was_known_in_it() {
+        let mut continuity = Continuity::remembering((0..10).map(event).collect::<Vec<_>>().iter(), true);
+        continuity.connected();
+        for n in 5..12 {
+            let _ = continuity.is_new(&event(n));
+        }
+        let verdict = continuity.judge_without_proof(Timestamp::from_nanos(99));
+        assert_eq!((verdict.action, verdict.reason), ("gap", Some(NO_HISTORY)));
+        assert_eq!(verdict.from, Some(Timestamp::from_nanos(9).to_string()));
     }
 
     #[test]

@@ -144,14 +144,26 @@ impl Recorder {
                 self.take_event(source, event, received).await;
             }
             Input::Observed { event, received } => self.add(NewRecord { source: Arc::clone(source), received, event }),
-            Input::Connected { engine, reason } => {
+            Input::Connected { engine, reason, attempts } => {
                 self.continuity(source).connected();
-                self.own(source, "connect", &[("engine", &engine), ("reason", &reason)]);
+                let attempts = attempts.to_string();
+                let attributes = [("engine", &*engine), ("reason", &reason), ("attempts", &attempts)];
+                // The usual one attempt is not worth a word.
+                let told = if attempts == "1" { attributes.get(..2).unwrap_or_default() } else { &attributes };
+                self.own(source, "connect", told);
                 self.replays.insert(Arc::clone(source), HeldBack { since: Instant::now(), records: Vec::new(), bytes: 0 });
             }
             Input::ReplayEnd { replayed, first } => {
                 self.continuity(source).saw_ring();
                 self.conclude(source, replayed, first);
+            }
+            Input::ReplayLost { why } => {
+                let replay = self.replays.remove(source).map(|held| held.records);
+                let verdict = self.continuity(source).judge_without_proof(Timestamp::now());
+                let mut attributes = verdict.attributes();
+                attributes.push(("why", &why));
+                self.own(source, verdict.action, &attributes);
+                self.batch.extend(replay.into_iter().flatten());
             }
             Input::Malformed(line) => self.take_malformed(source, line).await,
             Input::Overflow { lost, from, until } => {

@@ -68,7 +68,7 @@ impl Bench {
 }
 
 fn connected(reason: &str) -> Input {
-    Input::Connected { engine: "20.10.24".into(), reason: reason.into() }
+    Input::Connected { engine: "20.10.24".into(), reason: reason.into(), attempts: 1 }
 }
 
 /// A line of the given length that is no event.

@@ -60,8 +60,7 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
     if !has_strace() {
         return;
     }
-    let fixtures =
-        [("format-1-clean", 1), ("format-2-killed", 2), ("format-3-killed", 3), ("format-4-killed", 4), ("format-5-killed", 5)];
+    let fixtures = [("format-1-clean", 1), ("format-2-killed", 2), ("format-3-killed", 3), ("format-4-killed", 4), ("format-5-killed", 5)];
     for (fixture, from) in fixtures {
         let whole = unpack(fixture);
         assert_eq!(format(whole.path()), from);

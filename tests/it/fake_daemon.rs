@@ -51,8 +51,9 @@ struct State {
     version: Option<(&'static str, &'static str)>,
     /// It is Podman, which keeps a history of any length instead of a ring.
     libpod: Option<Vec<String>>,
-    /// Podman's history is cut off after so many lines.
-    cut_history: Option<usize>,
+    podman: podman::Faults,
+    /// Each event stream ends after so long.
+    stream_life: Option<Duration>,
     /// TCP connections that are broken off are reset, as by a peer that has forgotten them.
     reset: bool,
     /// The event that is replayed to the next subscriber although it also gets it live, as happens in moby.
@@ -359,10 +360,10 @@ fn summary(id: &str, inspected: &serde_json::Value) -> serde_json::Value {
 async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<State>) -> std::io::Result<()> {
     let history = {
         let state = state.lock();
-        state.libpod.clone().map(|history| (history, state.cut_history))
+        state.libpod.clone().map(|history| (history, state.podman))
     };
-    if let Some((history, cut)) = history {
-        return podman::events(stream, query, history, cut, state).await;
+    if let Some((history, faults)) = history {
+        return podman::events(stream, query, history, faults, state).await;
     }
     let (sender, mut pieces) = mpsc::channel(SUBSCRIBER_PIECES);
     let ring: Vec<String> = {
@@ -380,8 +381,22 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
     for line in ring {
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
     }
-    while let Some(piece) = pieces.recv().await {
-        write_chunk(&mut stream, &piece).await?;
+    let life = state.lock().stream_life;
+    let ends = async {
+        match life {
+            Some(life) => tokio::time::sleep(life).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(ends);
+    loop {
+        tokio::select! {
+            piece = pieces.recv() => match piece {
+                Some(piece) => write_chunk(&mut stream, &piece).await?,
+                None => break,
+            },
+            () = &mut ends => break,
+        }
     }
     stream.write_all(b"0\r\n\r\n").await
 }

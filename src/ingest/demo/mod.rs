@@ -129,7 +129,7 @@ impl Source for DemoSource {
             return;
         }
         status.connected(ENGINE);
-        feed.send_reserved(Input::Connected { engine: ENGINE.to_owned(), reason: "start".to_owned() });
+        feed.send_reserved(Input::Connected { engine: ENGINE.to_owned(), reason: "start".to_owned(), attempts: 1 });
         tokio::select! {
             biased;
             () = stopped(&mut shutdown) => {}

@@ -1,6 +1,6 @@
 //! An HTTP/1.1 connection to a daemon, over whatever way leads there.
 
-use super::dial::Dialer;
+use super::dial::{Dialer, Stream};
 use super::error::IngestError;
 use super::ssh::Said;
 use crate::ingest::endpoint::Endpoint;
@@ -11,13 +11,21 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::rustls;
 
 /// For ssh to get through and be logged in: its own limit for connecting, and some more.
 pub(super) const LOGIN: Duration = Duration::from_secs(35);
+/// For the answer to the ping that tells whether ssh got through, with its head.
+const MAX_LOGIN_BYTES: u64 = 64 << 10;
 /// For a connection that is closed to be over.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Where there is no host in the endpoint.
@@ -50,6 +58,44 @@ pub(super) struct Connection {
     endpoint: Endpoint,
     said: Option<Said>,
     driver: Option<Task<Result<(), hyper::Error>>>,
+    /// Bytes that may still be read.
+    left: Arc<AtomicU64>,
+}
+
+/// A stream of which no more than so many bytes are read; then it fails.
+struct Limited {
+    stream: Box<dyn Stream>,
+    left: Arc<AtomicU64>,
+}
+
+impl AsyncRead for Limited {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let count = buf.filled().len().saturating_sub(before) as u64;
+        let left = self.left.load(Relaxed);
+        if count > left {
+            return Poll::Ready(Err(io::Error::other("the answer is too long")));
+        }
+        if left != u64::MAX {
+            self.left.store(left - count, Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Limited {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 impl Connection {
@@ -57,17 +103,25 @@ impl Connection {
     /// time for an answer goes into a login.
     pub(super) async fn open(dialer: &Dialer) -> Result<Self, IngestError> {
         let dialled = dialer.dial().await?;
-        let (sender, connection) = handshake(TokioIo::new(dialled.stream)).await.map_err(IngestError::Http)?;
+        let left = Arc::new(AtomicU64::new(u64::MAX));
+        let stream = Limited { stream: dialled.stream, left: Arc::clone(&left) };
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(IngestError::Http)?;
         let driver = Some(Task::spawn(connection));
-        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, driver };
+        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, driver, left };
         if connection.said.is_some() {
             let late = |_| IngestError::Timeout { what: "ssh", after: LOGIN };
             // Any answer will do: a proxy may forbid pings.
-            let answer = timeout(LOGIN, connection.send(Request::get("/_ping"))).await.map_err(late)?;
+            let answer = timeout(LOGIN, connection.limited(MAX_LOGIN_BYTES).send(Request::get("/_ping"))).await.map_err(late)?;
             timeout(dialer.timing.answer, drain(answer?)).await.map_err(late)?;
-            connection.said.iter().for_each(Said::forget);
+            connection.limited(u64::MAX).said.iter().for_each(Said::forget);
         }
         Ok(connection)
+    }
+
+    /// From now on, no more than so many bytes are read of it; a limit of `u64::MAX` is none.
+    pub(super) fn limited(&mut self, max_bytes: u64) -> &mut Self {
+        self.left.store(max_bytes, Relaxed);
+        self
     }
 
     /// Whether a request could be sent at once; not while the last answer has not been read to its end.

@@ -1,9 +1,13 @@
-//! What is asked of the daemon beside the event stream, through bollard, on connections of their own.
+//! What is asked of the daemon beside the event stream, on connections of their own: pings through bollard, and by questions of our own
+//! whatever has an answer that bollard would read into closed types, or of a size that the daemon chooses (`lists`).
 
 use super::Timing;
+use super::ask::{AskError, Extent, Limits, ask, ask_for_one};
 use super::connection::LOGIN;
+use super::lists::{Entry, Fields, Shape};
 use super::transport::Transport;
 use crate::ingest::endpoint::Endpoint;
+use crate::text::printable;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::ops::RangeInclusive;
@@ -25,10 +29,19 @@ const GATEWAY_ERRORS: RangeInclusive<u16> = 502..=504;
 /// Between two pings of which the first failed at once.
 const PING_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Of an answer about the version, and of the version in it.
+const VERSION: Limits = Limits { bytes: 256 << 10, entry_bytes: 256 << 10 };
+const MAX_VERSION_CHARS: usize = 100;
+/// Of a list: 20,000 containers with fifty labels each are half of it. An entry has labels and ports of any number.
+const LIST: Limits = Limits { bytes: 128 << 20, entry_bytes: 1 << 20 };
+/// Of an inspection, which is one entry.
+const INSPECTION: Limits = Limits { bytes: 4 << 20, entry_bytes: 4 << 20 };
+
 /// A daemon to ask things.
 #[derive(Clone)]
 pub(super) struct Engine {
     pub(super) docker: Docker,
+    transport: Arc<Transport>,
     ping_every: Duration,
     ping_timeout: Duration,
     /// For an answer that a connection may have to be made for.
@@ -39,23 +52,50 @@ impl Engine {
     /// Connects lazily.
     pub(super) fn new(endpoint: &Endpoint, timing: &Timing) -> Result<Self, Error> {
         let transport = Transport::new(endpoint, timing);
-        let request = move |request| Arc::clone(&transport).request(request);
+        let requests = Arc::clone(&transport);
+        let request = move |request| Arc::clone(&requests).request(request);
         // Never versioned: bollard leaves the prefix out, and every daemon serves that.
         let docker = Docker::connect_with_custom_transport(request, Some(ANY_HOST), BOLLARD_TIMEOUT_SECONDS, API_DEFAULT_VERSION)?;
         let login = if matches!(endpoint, Endpoint::Ssh(_)) { LOGIN } else { Duration::ZERO };
-        Ok(Self { docker, ping_every: timing.ping_every, ping_timeout: timing.ping_timeout, first_answer: login + timing.answer })
+        Ok(Self {
+            docker,
+            transport,
+            ping_every: timing.ping_every,
+            ping_timeout: timing.ping_timeout,
+            first_answer: login + timing.answer,
+        })
     }
 
     /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
     pub(super) async fn version(&self) -> String {
-        match timeout(self.first_answer, self.docker.version()).await {
-            Ok(Ok(version)) => version.version.filter(|v| !v.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned()),
+        match timeout(self.first_answer, ask_for_one(&self.transport, ("/version", "/version"), VERSION)).await {
+            Ok(Ok(answer)) => version(&answer).unwrap_or_else(|| UNKNOWN.to_owned()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the daemon does not tell its version");
                 UNKNOWN.to_owned()
             }
             Err(_) => UNKNOWN.to_owned(),
         }
+    }
+
+    /// Gives `sink` each entry of a list.
+    pub(super) async fn list(
+        &self,
+        path: &'static str,
+        shape: Shape,
+        sink: &mut (dyn FnMut(Entry<'_>) + Send),
+    ) -> Result<Extent, AskError> {
+        ask(&self.transport, (path, path), shape, LIST, sink).await
+    }
+
+    /// What inspecting a container gives, as it came.
+    pub(super) async fn inspect(&self, id: &str) -> Result<String, AskError> {
+        const PATH: &str = "/containers/ID/json";
+        // Docker's ids are hexadecimal digits. Whatever else a daemon lists must not ask it something else.
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+            return Err(AskError::Unreadable { path: PATH, why: "it has no id that could be asked for".to_owned() });
+        }
+        ask_for_one(&self.transport, (PATH, &format!("/containers/{id}/json")), INSPECTION).await
     }
 
     /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing while there are no
@@ -80,5 +120,27 @@ impl Engine {
             Ok(Err(Error::DockerResponseServerError { status_code, .. })) => !GATEWAY_ERRORS.contains(&status_code),
             Ok(Err(_)) | Err(_) => false,
         }
+    }
+}
+
+/// The version in an answer; of a shape that is not known, none.
+fn version(answer: &str) -> Option<String> {
+    let fields = Fields::of(answer).ok()?;
+    Some(printable(&fields.text("Version")?, MAX_VERSION_CHARS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_short_and_acts_on_no_terminal() {
+        assert_eq!(version(r#"{"Version":"20.10.24","Components":null,"GitCommit":5}"#).as_deref(), Some("20.10.24"));
+        assert_eq!(version(r#"{"Version":4.3}"#).as_deref(), Some("4.3"));
+        for none in ["[]", "{}", r#"{"Version":null}"#, r#"{"Version":""}"#, r#"{"Version":{}}"#, "<html>"] {
+            assert_eq!(version(none), None, "{none}");
+        }
+        let long = version(&format!(r#"{{"Version":"\u001b[2J\u202e{}"}}"#, "9".repeat(5000))).unwrap();
+        assert!(long.chars().count() <= MAX_VERSION_CHARS && !long.contains(['\u{1b}', '\u{202e}']), "{long}");
     }
 }

@@ -2,10 +2,14 @@
 
 use super::hints;
 use crate::ingest::endpoint::Endpoint;
+use crate::text::printable;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_rustls::rustls;
+
+/// Characters of an error in a log, a record and the status.
+const MAX_ERROR_CHARS: usize = 1000;
 
 /// Why there is no event stream.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,12 @@ pub enum IngestError {
     /// The connection broke.
     #[error("the event stream broke: {}", cause(.0))]
     Broken(#[source] hyper::Error),
+    /// The daemon ends stream after stream soon after it has begun.
+    #[error("the daemon ends the event stream as soon as it has begun, again and again")]
+    Restless {
+        /// What it said in place of events.
+        said: Option<String>,
+    },
     /// The stream is open, but there are neither events nor answers to pings.
     #[error("the daemon sends no events and answers no pings")]
     Silent,
@@ -83,6 +93,22 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// The same for all failures that one line of a log is enough for. A daemon's words are no part of it.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::Connect { source, .. } => format!("connect {:?}", source.kind()),
+            Self::Status { status, .. } => format!("status {status}"),
+            Self::Timeout { what, .. } => format!("timeout {what}"),
+            Self::Ssh { said } => format!("ssh {}", hints::ssh_kind(said)),
+            other => format!("{:?}", std::mem::discriminant(other)),
+        }
+    }
+
+    /// In words, of which some may be a daemon's: short, on one line, and without anything that a terminal would act on.
+    pub(super) fn words(&self) -> String {
+        printable(&self.to_string(), MAX_ERROR_CHARS)
+    }
+
     /// What to do about it, where there is something to say beyond the error itself.
     pub fn hint(&self, endpoint: &Endpoint) -> Option<String> {
         match self {
@@ -104,6 +130,8 @@ impl IngestError {
                 Some("the Docker Engine hangs or is out of reach, or its port does not speak TLS; trying again".to_owned())
             }
             Self::Timeout { .. } => Some("the Docker Engine hangs or is out of reach; trying again".to_owned()),
+            Self::Restless { said } => Some(hints::restless(said.as_deref())),
+            Self::Status { message, .. } if !message.is_empty() => Some(format!("the daemon said: {message}")),
             Self::Silent => Some("the Docker Engine hangs, or is being stopped".to_owned()),
             Self::Status { .. } | Self::Ended | Self::Broken(_) | Self::FellBehind { .. } | Self::Deaf | Self::Request => None,
         }
@@ -137,6 +165,9 @@ mod tests {
         let status = |status, message: &str| IngestError::Status { status, message: message.to_owned() }.hint(&tcp);
         assert!(status(403, "x").unwrap().contains("EVENTS=1"));
         assert!(status(400, "Client sent an HTTP request to an HTTPS server.").unwrap().contains("TLS"));
-        assert_eq!(status(500, "x"), None);
+        assert_eq!(status(500, "no events logger").as_deref(), Some("the daemon said: no events logger"));
+        assert_eq!(status(500, ""), None);
+        let restless = |said: Option<&str>| IngestError::Restless { said: said.map(str::to_owned) }.hint(&unix).unwrap();
+        assert!(restless(Some("no events")).contains("no events") && restless(None).contains("events_logger"));
     }
 }

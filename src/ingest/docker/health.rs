@@ -6,12 +6,10 @@
 //!
 //! Reading never waits for an inspection: what comes before a container is known goes unmarked, at most its first probes.
 
+use super::engine::Engine;
+use super::lists::Fields;
 use super::wire::Task;
 use crate::event::{Event, Noise};
-use bollard::Docker;
-use bollard::errors::Error;
-use bollard::models::ContainerInspectResponse;
-use bollard::query_parameters::InspectContainerOptions;
 use futures_util::StreamExt as _;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -22,6 +20,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Containers whose probe is remembered.
 const MAX_KNOWN: usize = 4096;
+/// Bytes of an id that is remembered; Docker's have 64.
+const MAX_ID_BYTES: usize = 256;
+/// Bytes of a probe's command line that is remembered: an exec with a longer one goes unmarked.
+const MAX_COMMAND_BYTES: usize = 16 << 10;
 /// Probes under way, whose `exec_die` is still to come.
 const MAX_PROBES: usize = 4096;
 /// Containers that wait to be inspected; of more, the next exec asks again.
@@ -66,25 +68,26 @@ impl Default for Probes {
 
 impl Probes {
     /// Takes note of what an inspection shows.
-    pub(super) fn learn(&self, id: &str, container: &ContainerInspectResponse) {
-        self.containers.insert(id.to_owned(), command(container).map_or(Probe::None, |command| Probe::Command(command.into())));
+    pub(super) fn learn(&self, id: &str, container: &Fields<'_>) {
+        let command = command(container).filter(|command| command.len() <= MAX_COMMAND_BYTES);
+        self.containers.insert(id.to_owned(), command.map_or(Probe::None, |command| Probe::Command(command.into())));
     }
 
     /// Marks events, and has containers inspected that it does not know; without a daemon to ask, it knows what others have learnt.
-    pub(super) fn marker(&self, docker: Option<Docker>) -> Marker {
+    pub(super) fn marker(&self, engine: Option<Engine>) -> Marker {
         let (ask, asked) = mpsc::channel(MAX_ASKED);
         let probes = self.clone();
-        let asking = docker.map(|docker| Task::spawn(probes.inspect(docker, asked)));
+        let asking = engine.map(|engine| Task::spawn(probes.inspect(engine, asked)));
         Marker { probes: self.clone(), ask, _asking: asking }
     }
 
-    async fn inspect(self, docker: Docker, asked: mpsc::Receiver<String>) {
-        let (probes, docker) = (&self, &docker);
+    async fn inspect(self, engine: Engine, asked: mpsc::Receiver<String>) {
+        let (probes, engine) = (&self, &engine);
         let look = |id: String| async move {
-            match timeout(ANSWER_TIMEOUT, docker.inspect_container(&id, None::<InspectContainerOptions>)).await {
-                Ok(Ok(container)) => probes.learn(&id, &container),
+            match timeout(ANSWER_TIMEOUT, engine.inspect(&id)).await {
+                Ok(Ok(answer)) => probes.learn(&id, &Fields::of(&answer).unwrap_or_default()),
                 // Gone already, and its id does not come again.
-                Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => probes.containers.insert(id, Probe::None),
+                Ok(Err(error)) if error.is_not_found() => probes.containers.insert(id, Probe::None),
                 // A proxy may forbid it; asking again for every probe would be noise of another kind.
                 Ok(Err(error)) => tracing::debug!(%error, "a container's health check is not known, so its probes are not marked"),
                 Err(_) => {
@@ -119,7 +122,7 @@ impl Marker {
         if view.attribute(EXEC_TYPE).is_some() {
             return by_exec_type(event);
         }
-        let exec = view.attribute(EXEC_ID)?;
+        let exec = view.attribute(EXEC_ID).filter(|exec| exec.len() <= MAX_ID_BYTES)?;
         let known = match fields.action.split_once(": ") {
             // Without a command it can only be known from before.
             None => self.probes.execs.get(exec).is_some(),
@@ -132,6 +135,9 @@ impl Marker {
     }
 
     fn is_probe(&self, container: &str, command: &str) -> bool {
+        if container.len() > MAX_ID_BYTES {
+            return false;
+        }
         match self.probes.containers.get(container) {
             Some(Probe::Command(probe)) => *probe == *command,
             Some(Probe::None | Probe::Asked) => false,
@@ -152,13 +158,12 @@ pub(in crate::ingest) fn by_exec_type(event: &Event) -> Option<Noise> {
 }
 
 /// The command line of a container's probe, as the events show it: the command and its arguments with blanks in between, and one behind a command without any.
-fn command(container: &ContainerInspectResponse) -> Option<String> {
-    let config = container.config.as_ref()?;
-    let (kind, test) = config.healthcheck.as_ref()?.test.as_deref()?.split_first()?;
-    let shell = match &config.shell {
-        Some(shell) if !shell.is_empty() => shell.iter().map(String::as_str).collect(),
-        _ => DEFAULT_SHELL.to_vec(),
-    };
+fn command(container: &Fields<'_>) -> Option<String> {
+    let config = container.object("Config");
+    let test = config.object("Healthcheck").texts("Test");
+    let (kind, test) = test.split_first()?;
+    let own_shell = config.texts("Shell");
+    let shell = if own_shell.is_empty() { DEFAULT_SHELL.to_vec() } else { own_shell.iter().map(String::as_str).collect() };
     let words: Vec<&str> = match kind.as_str() {
         CMD_SHELL => shell.into_iter().chain(test.iter().map(String::as_str)).collect(),
         CMD => test.iter().map(String::as_str).collect(),
@@ -172,8 +177,12 @@ fn command(container: &ContainerInspectResponse) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn container(config: &str) -> ContainerInspectResponse {
-        serde_json::from_str(&format!(r#"{{"Config":{config}}}"#)).unwrap()
+    fn container(config: &str) -> String {
+        format!(r#"{{"Config":{config}}}"#)
+    }
+
+    fn learn(probes: &Probes, id: &str, container: &str) {
+        probes.learn(id, &Fields::of(container).unwrap());
     }
 
     fn event(container: &str, action: &str, exec: &str, more: &str) -> Event {
@@ -202,16 +211,21 @@ mod tests {
             (r#"{"Healthcheck":{"Test":[]}}"#, None),
             (r#"{"Healthcheck":{}}"#, None),
             ("{}", None),
+            // Of a kind that was not expected.
+            ("null", None),
+            (r#"{"Healthcheck":null}"#, None),
+            (r#"{"Healthcheck":{"Test":"NONE"},"Shell":"x"}"#, None),
+            (r#"{"Healthcheck":{"Test":["CMD","/check",null,5]},"Shell":{}}"#, Some("/check 5")),
         ] {
-            assert_eq!(command(&container(config)).as_deref(), expected, "{config}");
+            assert_eq!(command(&Fields::of(&container(config)).unwrap()).as_deref(), expected, "{config}");
         }
     }
 
     #[test]
     fn probes_are_marked_from_create_to_die_and_nothing_else_is() {
         let probes = Probes::default();
-        probes.learn("c1", &container(r#"{"Healthcheck":{"Test":["CMD-SHELL","true"]}}"#));
-        probes.learn("c2", &container("{}"));
+        learn(&probes, "c1", &container(r#"{"Healthcheck":{"Test":["CMD-SHELL","true"]}}"#));
+        learn(&probes, "c2", &container("{}"));
         let marker = probes.marker(None);
         let marked = |event: Event| marker.mark(event).noise().is_some();
         for (action, exec, expected) in [
@@ -246,8 +260,22 @@ mod tests {
         assert_eq!((asked.try_recv(), asked.try_recv().is_err()), (Ok("c1".to_owned()), true));
         assert!(!probe("c2"));
         assert_eq!(asked.try_recv(), Ok("c2".to_owned()), "it was asked for the next time");
-        probes.learn("c1", &container(r#"{"Healthcheck":{"Test":["CMD-SHELL","true"]}}"#));
+        learn(&probes, "c1", &container(r#"{"Healthcheck":{"Test":["CMD-SHELL","true"]}}"#));
         assert!(probe("c1"));
+    }
+
+    #[test]
+    fn long_texts_are_not_remembered() {
+        let (probes, long) = (Probes::default(), "x".repeat(1 << 20));
+        learn(&probes, "c1", &container(&format!(r#"{{"Healthcheck":{{"Test":["CMD","{long}"]}}}}"#)));
+        assert_eq!(probes.containers.get("c1"), Some(Probe::None));
+        let (ask, mut asked) = mpsc::channel(1);
+        let marker = Marker { probes: probes.clone(), ask, _asking: None };
+        marker.mark(event(&long, "exec_create: x", "e", ""));
+        assert!(asked.try_recv().is_err() && probes.containers.len() == 1);
+        learn(&probes, "c2", &container(r#"{"Healthcheck":{"Test":["CMD","x"]}}"#));
+        marker.mark(event("c2", "exec_create: x ", &long, ""));
+        assert_eq!(probes.execs.len(), 0);
     }
 
     #[test]
@@ -256,7 +284,7 @@ mod tests {
         let known = container(r#"{"Healthcheck":{"Test":["CMD","x"]}}"#);
         let marker = probes.marker(None);
         for n in 0..2 * MAX_KNOWN {
-            probes.learn(&n.to_string(), &known);
+            learn(&probes, &n.to_string(), &known);
             marker.mark(event(&n.to_string(), "exec_create: x ", &n.to_string(), ""));
         }
         assert!(probes.containers.len() <= MAX_KNOWN && probes.execs.len() <= MAX_PROBES);

@@ -87,6 +87,19 @@ pub(super) fn tls(error: &Error, endpoint: &Endpoint) -> String {
     }
 }
 
+/// For a daemon that ends stream after stream.
+pub(super) fn restless(said: Option<&str>) -> String {
+    let why = "does a proxy in between end it, or does Podman run without events (events_logger = \"none\" in containers.conf)?";
+    said.map_or_else(|| why.to_owned(), |said| format!("the daemon said: {said}; {why}"))
+}
+
+/// What kind of failure ssh told; its words may have ports and process numbers in them.
+pub(super) fn ssh_kind(said: &str) -> &'static str {
+    let kinds =
+        ["Host key verification failed", "Permission denied", "not found", "Cannot connect to the Docker daemon", "timed out", "refused"];
+    kinds.into_iter().find(|kind| said.contains(kind)).unwrap_or("other")
+}
+
 /// For ssh that ended.
 pub(super) fn ssh(said: &str, endpoint: &Endpoint) -> String {
     let by_hand = match endpoint {

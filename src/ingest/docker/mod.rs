@@ -1,5 +1,6 @@
 //! A Docker host: its event stream, read for ever.
 
+mod ask;
 mod connection;
 mod dial;
 mod engine;
@@ -7,17 +8,23 @@ mod error;
 pub(in crate::ingest) mod health;
 mod hints;
 mod lag;
+#[cfg(not(fuzzing))]
+mod lists;
+#[cfg(fuzzing)]
+pub mod lists;
 mod observe;
+mod probation;
 mod reading;
 mod replay;
 mod retry;
 mod ssh;
 mod tls;
+mod told;
 mod transport;
 mod wire;
 
 pub use error::IngestError;
-pub use observe::MAX_CONTAINERS;
+pub use observe::{MAX_CONTAINERS, MAX_LISTED};
 pub use replay::RING_LINES;
 
 use super::endpoint::DockerHost;
@@ -32,6 +39,8 @@ use retry::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
+use told::Told;
 use wire::EventStream;
 
 /// How long things may take.
@@ -51,10 +60,14 @@ pub struct Timing {
     pub retry_first: Duration,
     /// The longest wait before connecting again.
     pub retry_max: Duration,
+    /// The same while the daemon ends each event stream sooner than that.
+    pub retry_restless: Duration,
     /// Between looks at what containers there are.
     pub glance_every: Duration,
     /// Between full baselines.
     pub baseline_every: Duration,
+    /// Between looks that the connections of a host which goes on breaking off ask for.
+    pub look_again: Duration,
     /// How long an event may be on its way before what it would have told counts as not told.
     pub observation_grace: Duration,
 }
@@ -71,8 +84,10 @@ impl Default for Timing {
             ping_timeout: Duration::from_secs(4),
             retry_first: Duration::from_millis(50),
             retry_max: Duration::from_millis(1500),
+            retry_restless: Duration::from_secs(30),
             glance_every: Duration::from_secs(300),
             baseline_every: Duration::from_secs(6 * 3600),
+            look_again: Duration::from_secs(60),
             observation_grace: Duration::from_secs(1),
         }
     }
@@ -94,8 +109,18 @@ struct Opened {
     /// For pings and inspections; `None` where bollard does not take the endpoint.
     engine: Option<Engine>,
     version: String,
-    /// Podman's history, which comes before the stream.
-    history: Option<EventStream>,
+}
+
+/// What is known of a host from one attempt to the next.
+struct Attempts {
+    backoff: Backoff,
+    told: Told,
+    /// Since it was connected last.
+    count: u64,
+    /// Podman answered last.
+    is_libpod: bool,
+    /// Why it has to connect again.
+    reason: String,
 }
 
 impl DockerSource {
@@ -111,8 +136,8 @@ impl DockerSource {
         Self { host, timing, dialer, observer, known: None }
     }
 
-    /// `known`: the time of the newest event that is known.
-    async fn open(&self, known: Option<Timestamp>) -> Result<Opened, IngestError> {
+    /// `is_libpod`: Podman answered the last time.
+    async fn open(&self, is_libpod: bool) -> Result<Opened, IngestError> {
         let connection = Connection::open(&self.dialer).await?;
         let engine = match Engine::new(&self.host.endpoint, &self.timing) {
             Ok(engine) => Some(engine),
@@ -125,66 +150,101 @@ impl DockerSource {
             Some(engine) => engine.version().await,
             None => "unknown".to_owned(),
         };
-        // Last, so that nothing waits while the daemon writes.
-        let stream = EventStream::open(connection, wire::EVENTS, &self.timing).await?;
-        if !stream.is_libpod {
-            return Ok(Opened { stream, engine, version, history: None });
-        }
         // Podman goes on telling history for as long as it has some, and a stream that began with history goes deaf when the file that it is in is
         // rotated (seen with 4.3.1). So the two come apart: first the stream, so that nothing falls in between.
+        let path = |is_libpod| if is_libpod { wire::LIVE } else { wire::EVENTS };
+        // Last, so that nothing waits while the daemon writes.
+        let stream = EventStream::open(connection, path(is_libpod), &self.timing).await?;
+        if stream.is_libpod == is_libpod {
+            return Ok(Opened { stream, engine, version });
+        }
+        let is_libpod = stream.is_libpod;
+        drop(stream);
         let connection = Connection::open(&self.dialer).await?;
-        let stream = EventStream::open(connection, wire::LIVE, &self.timing).await?;
+        Ok(Opened { stream: EventStream::open(connection, path(is_libpod), &self.timing).await?, engine, version })
+    }
+
+    /// Podman's history, which is read before its stream.
+    async fn history(&self, known: Option<Timestamp>) -> Result<EventStream, IngestError> {
         let connection = Connection::open(&self.dialer).await?;
-        let history = EventStream::open(connection, &wire::history(known), &self.timing).await?;
-        Ok(Opened { stream, engine, version, history: Some(history) })
+        EventStream::open(connection, &wire::history(known), &self.timing).await
     }
 
     /// Connects and reads, again and again, until the recorder is gone. `connected` holds true while a connection has been told of.
     async fn follow(&self, sink: &mut Sink, connected: &mut bool) {
-        let mut backoff = Backoff::new(self.timing.retry_first, self.timing.retry_max);
-        let mut reason = "start".to_owned();
+        let backoff = Backoff::new(self.timing.retry_first, self.timing.retry_max, self.timing.retry_restless);
+        let mut attempts = Attempts { backoff, told: Told::default(), count: 0, is_libpod: false, reason: "start".to_owned() };
         // A stream that is not trusted any more, and read until there is another.
         let mut old: Option<Reading> = None;
         while self.reserve(sink, &mut old).await {
-            let known = sink.newest.or(self.known);
-            let error = match self.beside(&mut old, sink, self.open(known)).await {
-                Ok(opened) => {
-                    if let Some(old) = old.take() {
-                        old.last_words(sink, &self.observer).await;
-                    }
-                    tracing::info!(docker.host = %self.host.name, docker.engine = %opened.version, %reason, "connected");
-                    sink.connected(opened.version, std::mem::take(&mut reason));
-                    *connected = true;
-                    let mut reading = Reading::new(&self.timing, opened.stream, opened.history, sink.newest);
-                    let end = reading.run(sink, opened.engine, &self.observer).await;
-                    if reading.has_replayed() {
-                        backoff.reset();
-                    }
-                    let (error, doubt) = match end {
-                        End::Closed => return,
-                        End::Failed(error) => (error, reading.doubt()),
-                        End::Doubtful(doubt) => {
-                            old = Some(reading.retire());
-                            (IngestError::FellBehind { lines: doubt.lines }, Some(doubt))
-                        }
-                        End::Silent => {
-                            old = Some(reading.retire());
-                            (IngestError::Silent, None)
-                        }
-                    };
-                    if doubt.is_some() {
-                        self.observer.distrust();
-                    }
-                    reason = error.to_string();
-                    sink.disconnected(&reason, doubt);
-                    *connected = false;
-                    error
-                }
-                Err(error) => error,
-            };
-            self.tell_failure(&error, &sink.status);
-            self.beside(&mut old, sink, tokio::time::sleep(backoff.wait())).await;
+            let Some((error, wait)) = self.attempt(sink, &mut old, &mut attempts, connected).await else { return };
+            self.tell_failure(&error, &sink.status, &mut attempts.told);
+            self.beside(&mut old, sink, tokio::time::sleep(wait)).await;
         }
+    }
+
+    /// One attempt: connects, and reads to the end. Gives why it is over and how long to wait; `None` if nobody wants to read on.
+    async fn attempt(
+        &self,
+        sink: &mut Sink,
+        old: &mut Option<Reading>,
+        attempts: &mut Attempts,
+        connected: &mut bool,
+    ) -> Option<(IngestError, Duration)> {
+        let newest = sink.newest.or(self.known);
+        attempts.count += 1;
+        let mut opened = match self.beside(old, sink, self.open(attempts.is_libpod)).await {
+            Ok(opened) => opened,
+            Err(error) => return Some((error, attempts.backoff.after_failure())),
+        };
+        attempts.is_libpod = opened.stream.is_libpod;
+        let began = Instant::now();
+        let held = match self.beside(old, sink, probation::prove(&mut opened.stream, attempts.backoff.probation(), newest)).await {
+            Ok(held) => held,
+            Err(error) => return Some((error, attempts.backoff.after_stream(began.elapsed(), false))),
+        };
+        if let Some(old) = old.take() {
+            old.last_words(sink, &self.observer).await;
+        }
+        let (reason, count) = (std::mem::replace(&mut attempts.reason, String::new()), std::mem::take(&mut attempts.count));
+        tracing::info!(docker.host = %self.host.name, docker.engine = %opened.version, %reason, attempts = count, untold_failures = attempts.told.untold, "connected");
+        sink.connected(opened.version, reason, count);
+        *connected = true;
+        let (history, lost) = match opened.stream.is_libpod {
+            false => (None, None),
+            true => match self.history(newest).await {
+                Ok(history) => (Some(history), None),
+                Err(error) => (None, Some(error)),
+            },
+        };
+        let mut reading = Reading::new(&self.timing, (opened.stream, held), history, sink.newest);
+        if let Some(error) = lost {
+            reading.lose_history(&error, sink);
+        }
+        let end = reading.run(sink, opened.engine, &self.observer, attempts.backoff.is_flapping()).await;
+        let wait = attempts.backoff.after_stream(began.elapsed(), sink.newest > newest);
+        if !attempts.backoff.is_flapping() {
+            attempts.told = Told::default();
+        }
+        let (error, doubt) = match end {
+            End::Closed => return None,
+            End::Failed(error) => (error, reading.doubt()),
+            End::Doubtful(doubt) => {
+                *old = Some(reading.retire());
+                (IngestError::FellBehind { lines: doubt.lines }, Some(doubt))
+            }
+            End::Silent => {
+                *old = Some(reading.retire());
+                (IngestError::Silent, None)
+            }
+        };
+        if doubt.is_some() {
+            self.observer.distrust();
+        }
+        attempts.reason = error.words();
+        sink.disconnected(&attempts.reason, doubt);
+        *connected = false;
+        Some((error, wait))
     }
 
     /// Does `work`, and meanwhile reads on in the old stream, if there is one.
@@ -196,7 +256,7 @@ impl DockerSource {
                 done = &mut work => return done,
                 ended = reading.drain(sink, &self.observer) => ended,
             };
-            tracing::info!(docker.host = %self.host.name, error = %ended, "the old event stream has ended");
+            tracing::info!(docker.host = %self.host.name, error = ended.words(), "the old event stream has ended");
             *old = None;
         }
         work.await
@@ -213,11 +273,13 @@ impl DockerSource {
         sink.feed.reserve().await
     }
 
-    fn tell_failure(&self, error: &IngestError, status: &StatusHandle) {
+    fn tell_failure(&self, error: &IngestError, status: &StatusHandle, told: &mut Told) {
         let hint = error.hint(&self.host.endpoint);
-        if status.failed(&error.to_string(), hint.clone()) {
+        let words = error.words();
+        status.failed(&words, hint.clone());
+        if told.is_news(error) {
             let hint = hint.unwrap_or_default();
-            tracing::warn!(docker.host = %self.host.name, docker.endpoint = %self.host.endpoint, %error, hint, "not connected, trying again");
+            tracing::warn!(docker.host = %self.host.name, docker.endpoint = %self.host.endpoint, error = words, hint, "not connected, trying again");
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::ingest::{Doubt, Input, Malformed, SourceFeed, StatusHandle};
 use crate::text::printable;
 use crate::time::{Timestamp, received_now};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -25,6 +26,10 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// What a parser says of a line is kept up to this many characters: it may cite the line.
 const MAX_WHY_CHARS: usize = 200;
+/// Podman's history that stands still for so long is given up.
+const HISTORY_QUIET: Duration = Duration::from_secs(5);
+/// And one that takes longer than this in all: meanwhile nobody reads the stream.
+const HISTORY_MAX: Duration = Duration::from_secs(60);
 
 /// How reading ended.
 pub(super) enum End {
@@ -41,6 +46,7 @@ pub(super) enum End {
 /// What happened next.
 enum Step {
     Bytes(Result<Bytes, IngestError>),
+    NoHistory,
     Quiet,
     Flushed,
     Silent,
@@ -62,8 +68,11 @@ pub(super) struct Sink {
 /// An open event stream.
 pub(super) struct Reading {
     stream: EventStream,
-    /// What is read before the stream, to its end.
+    /// What was read of the stream already.
+    held: VecDeque<Bytes>,
+    /// What is read before the stream, to its end, and until when.
     history: Option<EventStream>,
+    history_until: Instant,
     splitter: LineSplitter,
     lines: Lines,
     /// When bytes came last.
@@ -80,32 +89,49 @@ struct Lines {
 }
 
 impl Reading {
-    /// `known`: the time of the newest event heard before.
-    pub(super) fn new(timing: &Timing, stream: EventStream, history: Option<EventStream>, known: Option<Timestamp>) -> Self {
-        let replay = match history {
-            Some(_) => Replay::to_an_end(),
-            None => Replay::new(stream.requested, stream.date, timing.replay_quiet),
+    /// `held`: what was read of the stream already. `known`: the time of the newest event heard before.
+    pub(super) fn new(
+        timing: &Timing,
+        (stream, held): (EventStream, VecDeque<Bytes>),
+        history: Option<EventStream>,
+        known: Option<Timestamp>,
+    ) -> Self {
+        let replay = match stream.is_libpod {
+            true => Replay::to_an_end(),
+            false => Replay::new(stream.requested, stream.date, timing.replay_quiet),
         };
         let lines = Lines { replay, known, lag: Lag::new(stream.requested), marker: None };
-        Self { stream, history, splitter: LineSplitter::default(), lines, heard: Instant::now() }
+        Self {
+            stream,
+            held,
+            history,
+            history_until: Instant::now() + HISTORY_MAX,
+            splitter: LineSplitter::default(),
+            lines,
+            heard: Instant::now(),
+        }
     }
 
     /// Reads until the stream ends, or is no longer to be trusted. May be dropped at any time.
-    pub(super) async fn run(&mut self, sink: &mut Sink, engine: Option<Engine>, observer: &Observer) -> End {
+    /// `is_flapping`: the stream before this one was not worth its connection.
+    pub(super) async fn run(&mut self, sink: &mut Sink, engine: Option<Engine>, observer: &Observer, is_flapping: bool) -> End {
         let observations = sink.feed.observations();
         let heard = AtomicBool::new(true);
         let silence = silence(engine.as_ref(), &heard);
         tokio::pin!(silence);
-        self.lines.marker = Some(observer.probes().marker(engine.as_ref().map(|engine| engine.docker.clone())));
+        self.lines.marker = Some(observer.probes().marker(engine.clone()));
         // Once the replay has been read, so that what it tells of earlier times does not come after newer states.
-        let mut to_observe = engine.as_ref().map(|engine| observer.clone().run(engine.docker.clone(), observations.clone()));
+        let mut to_observe = engine.clone().map(|engine| observer.clone().run(engine, observations.clone(), is_flapping));
         let mut _observing = None;
         loop {
             let caught_up_at = self.heard + CAUGHT_UP_AFTER;
+            let history_until = self.history_until.min(self.heard + HISTORY_QUIET);
+            let has_history = self.history.is_some();
             let step = tokio::select! {
                 biased;
                 () = observations.closed() => Step::Closed,
-                bytes = self.history.as_mut().unwrap_or(&mut self.stream).next() => Step::Bytes(bytes),
+                bytes = next(self.history.as_mut(), &mut self.held, &mut self.stream) => Step::Bytes(bytes),
+                () = sleep_until(history_until), if has_history => Step::NoHistory,
                 () = self.lines.replay.silence() => Step::Quiet,
                 () = sink.feed.flush_overflow(), if sink.feed.overflowed() => Step::Flushed,
                 () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Step::CaughtUp,
@@ -124,6 +150,11 @@ impl Reading {
                     if let Some(end) = self.lines.replay.end() {
                         sink.feed.send_reserved(end);
                     }
+                }
+                Step::Bytes(Err(error)) if has_history => self.lose_history(&error, sink),
+                Step::NoHistory => {
+                    let late = IngestError::Timeout { what: "GET /events (history)", after: HISTORY_QUIET };
+                    self.lose_history(&late, sink);
                 }
                 Step::Bytes(Err(error)) => {
                     self.end(sink);
@@ -150,9 +181,14 @@ impl Reading {
         }
     }
 
-    /// Whether the daemon's ring was read, so that something came of the connection.
-    pub(super) fn has_replayed(&self) -> bool {
-        !self.lines.replay.is_open()
+    /// There is no history, or not all of it. The stream is read all the same; what may be missing is told.
+    pub(super) fn lose_history(&mut self, why: &IngestError, sink: &mut Sink) {
+        self.history = None;
+        // What was broken off in the middle is no line.
+        self.splitter = LineSplitter::default();
+        if self.lines.replay.end().is_some() {
+            sink.feed.send_reserved(Input::ReplayLost { why: why.words() });
+        }
     }
 
     /// What of it is in doubt, if nothing more comes.
@@ -166,7 +202,7 @@ impl Reading {
         loop {
             let next = tokio::select! {
                 biased;
-                next = self.stream.next() => next,
+                next = next(None, &mut self.held, &mut self.stream) => next,
                 () = sink.feed.flush_overflow(), if sink.feed.overflowed() => continue,
             };
             match next {
@@ -192,7 +228,7 @@ impl Reading {
     pub(super) async fn last_words(mut self, sink: &mut Sink, observer: &Observer) {
         let until = Instant::now() + LAST_WORDS_MAX;
         while Instant::now() < until
-            && let Ok(Ok(bytes)) = timeout(LAST_WORDS_QUIET, self.stream.next()).await
+            && let Ok(Ok(bytes)) = timeout(LAST_WORDS_QUIET, next(None, &mut self.held, &mut self.stream)).await
         {
             self.take(&bytes, sink, Some(observer));
         }
@@ -216,6 +252,17 @@ impl Reading {
         sink.received = received_now();
         splitter.finish(|line| lines.take(line, sink, None));
         sink.count();
+    }
+}
+
+/// The next bytes: of history to its end, then what was read already, then of the stream. May be dropped while it waits.
+async fn next(history: Option<&mut EventStream>, held: &mut VecDeque<Bytes>, stream: &mut EventStream) -> Result<Bytes, IngestError> {
+    match history {
+        Some(history) => history.next().await,
+        None => match held.pop_front() {
+            Some(bytes) => Ok(bytes),
+            None => stream.next().await,
+        },
     }
 }
 
@@ -300,9 +347,10 @@ impl Sink {
     }
 
     /// The event stream is open.
-    pub(super) fn connected(&mut self, engine: String, reason: String) {
+    /// `attempts`: how many it took.
+    pub(super) fn connected(&mut self, engine: String, reason: String, attempts: u64) {
         self.status.connected(&engine);
-        self.feed.send_reserved(Input::Connected { engine, reason });
+        self.feed.send_reserved(Input::Connected { engine, reason, attempts });
     }
 
     /// The event stream is closed, or no longer to be trusted.

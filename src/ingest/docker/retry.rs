@@ -3,44 +3,112 @@
 use rand::RngExt as _;
 use std::time::Duration;
 
+/// A stream that lived so long was worth its connection, whether it brought anything or not.
+const LONG_LIFE: Duration = Duration::from_secs(60);
+
 /// Exponential backoff with jitter, so that many recorders do not come back to one host at the same moment.
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
+    /// The longest step while there is nobody to connect to, which costs next to nothing, and while streams live for longer than the waits.
     max: Duration,
+    /// The longest step while streams end sooner than that.
+    max_restless: Duration,
     next: Duration,
+    /// The last wait that followed a stream.
+    last: Duration,
+    /// The last stream was not worth its connection.
+    is_flapping: bool,
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, max: Duration) -> Self {
-        Self { first, max, next: first.min(max) }
+    pub(super) fn new(first: Duration, max: Duration, max_restless: Duration) -> Self {
+        let next = first.min(max);
+        Self { first: next, max, max_restless: max_restless.max(max), next, last: Duration::ZERO, is_flapping: false }
     }
 
-    /// The next wait: between half of a step and all of it; the step doubles each time, up to the maximum.
-    pub(super) fn wait(&mut self) -> Duration {
-        let step = self.next;
-        self.next = step.saturating_mul(2).min(self.max);
-        step.mul_f64(rand::rng().random_range(0.5..=1.0))
+    /// How long the next stream must live, unless it brings something new, to count as a connection.
+    pub(super) fn probation(&self) -> Duration {
+        self.last
     }
 
-    /// All is well: start from the first step again.
-    pub(super) fn reset(&mut self) {
-        self.next = self.first.min(self.max);
+    /// Whether the last stream was not worth its connection.
+    pub(super) fn is_flapping(&self) -> bool {
+        self.is_flapping
     }
+
+    /// The wait after an attempt that came to no stream.
+    pub(super) fn after_failure(&mut self) -> Duration {
+        let step = self.next.min(self.max);
+        self.next = self.next.max(step.saturating_mul(2).min(self.max));
+        jittered(step)
+    }
+
+    /// The wait after a stream that has `lived` so long. `delivered`: it brought something new. Starts again from the first step if it was worth it.
+    pub(super) fn after_stream(&mut self, lived: Duration, delivered: bool) -> Duration {
+        let outlived = lived > self.last;
+        self.is_flapping = !((outlived && delivered) || lived >= LONG_LIFE);
+        if !self.is_flapping {
+            self.next = self.first;
+        }
+        let max = if outlived { self.max } else { self.max_restless };
+        let step = self.next.min(max);
+        self.next = self.next.max(step.saturating_mul(2).min(max));
+        self.last = jittered(step);
+        self.last
+    }
+}
+
+/// Between half of a step and all of it.
+fn jittered(step: Duration) -> Duration {
+    step.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn backoff() -> Backoff {
+        Backoff::new(ms(200), ms(1500), ms(30_000))
+    }
+
     #[test]
     fn doubles_up_to_the_maximum_and_starts_again() {
-        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-        for step in [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000] {
-            let wait = backoff.wait();
-            assert!(wait <= Duration::from_millis(step) && wait >= Duration::from_millis(step / 2), "{wait:?} of {step} ms");
+        let mut backoff = backoff();
+        for step in [200, 400, 800, 1500, 1500] {
+            let wait = backoff.after_failure();
+            assert!(wait <= ms(step) && wait >= ms(step / 2), "{wait:?} of {step} ms");
         }
-        backoff.reset();
-        assert!(backoff.wait() <= Duration::from_millis(200));
+        assert_eq!(backoff.probation(), Duration::ZERO, "it was never a stream that had ended");
+        assert!(backoff.after_stream(ms(500), true) <= ms(200));
+        assert!(!backoff.is_flapping());
+    }
+
+    #[test]
+    fn a_host_that_ends_its_streams_is_asked_less_and_less_often() {
+        let mut backoff = backoff();
+        let waits: Vec<Duration> = (0..12).map(|_| backoff.after_stream(ms(150), false)).collect();
+        assert!(waits.is_sorted_by(|a, b| a.as_millis() <= b.as_millis() * 2), "{waits:?}");
+        assert!(backoff.is_flapping() && waits.last() >= Some(&ms(15_000)), "{waits:?}");
+        // It brought something, but ended before its time.
+        assert!(backoff.after_stream(ms(150), true) >= ms(15_000));
+        // And when it holds at last:
+        assert!(backoff.after_stream(ms(60_000), false) <= ms(200));
+        assert!(!backoff.is_flapping());
+    }
+
+    #[test]
+    fn a_proxy_that_cuts_each_half_minute_stays_connected() {
+        let mut backoff = backoff();
+        for _ in 0..50 {
+            assert!(backoff.after_stream(ms(30_000), false) <= ms(1500));
+            assert!(backoff.probation() <= ms(1500));
+        }
+        // One that brings events each time is as good as any.
+        assert!(backoff.after_stream(ms(30_000), true) <= ms(200));
     }
 }

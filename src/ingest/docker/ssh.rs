@@ -4,6 +4,7 @@
 use super::connection::Task;
 use super::dial::Dialled;
 use crate::ingest::endpoint::SshTarget;
+use crate::text::printable;
 use parking_lot::Mutex;
 use std::io;
 use std::pin::Pin;
@@ -126,9 +127,11 @@ impl Said {
         let _ = timeout(LAST_WORDS, self.ended.wait_for(|ended| *ended)).await;
         let text = String::from_utf8_lossy(&self.tail.lock()).into_owned();
         let lines: Vec<&str> = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
-        let words: String = lines.join("; ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let words = lines.join("; ");
         let skip = words.chars().count().saturating_sub(MAX_SAID_CHARS);
-        Some(words.chars().skip(skip).collect()).filter(|words: &String| !words.is_empty())
+        let last: String = words.chars().skip(skip).collect();
+        // A character that is spelled out takes ten places at most.
+        Some(printable(&last, 10 * MAX_SAID_CHARS)).filter(|words| !words.is_empty())
     }
 }
 

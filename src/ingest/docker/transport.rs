@@ -1,13 +1,15 @@
-//! bollard's requests, over connections of ours: kept while they work, so that an ssh host is not logged in to for each ping.
+//! Requests of ours and of bollard's, over connections of ours: kept while they work, so that an ssh host is not logged in to for each ping.
 
 use super::Timing;
 use super::connection::Connection;
 use super::dial::Dialer;
 use super::error::IngestError;
+use super::wire::USER_AGENT_VALUE;
 use crate::ingest::endpoint::Endpoint;
 use bollard::BollardRequest;
 use bollard::errors::Error;
 use hyper::body::Incoming;
+use hyper::header::USER_AGENT;
 use hyper::http::request::Builder;
 use hyper::{Method, Request, Response};
 use parking_lot::Mutex;
@@ -17,6 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// One more than inspections at a time, so that a ping finds a place beside containers that hang.
 const CONNECTIONS: usize = 5;
+/// bollard keeps an answer in memory, whatever its size. It is asked for pings only, whose answer is two letters.
+const MAX_BOLLARD_BYTES: u64 = 64 << 10;
 /// A login each.
 const CONNECTIONS_SSH: usize = 1;
 
@@ -37,21 +41,32 @@ impl Transport {
 
     /// Sends a request of bollard's and gives the head of its answer.
     pub(super) async fn request(self: Arc<Self>, request: BollardRequest) -> Result<Response<Incoming>, Error> {
-        let sent = self.send(&request.into_parts().0).await;
+        let wanted = request.into_parts().0;
+        let request = || {
+            // Whatever is asked of bollard: a recorder changes nothing.
+            let path = wanted.uri.path_and_query().filter(|_| wanted.method == Method::GET).ok_or(IngestError::Request)?;
+            Ok(wanted.headers.iter().fold(Request::get(path.clone()), |request: Builder, (name, value)| request.header(name, value)))
+        };
+        let sent = self.send(request, MAX_BOLLARD_BYTES).await;
         sent.map_err(|error| Error::IOError { err: io::Error::other(error) })
     }
 
-    async fn send(self: Arc<Self>, wanted: &hyper::http::request::Parts) -> Result<Response<Incoming>, IngestError> {
-        // Whatever is asked of bollard: a recorder changes nothing.
-        if wanted.method != Method::GET {
-            return Err(IngestError::Request);
-        }
-        let path = wanted.uri.path_and_query().ok_or(IngestError::Request)?;
-        let request =
-            || wanted.headers.iter().fold(Request::get(path.clone()), |request: Builder, (name, value)| request.header(name, value));
+    /// Sends a request for `url` and gives the head of its answer. Whoever reads the answer bounds it.
+    pub(super) async fn get(self: &Arc<Self>, url: &str) -> Result<Response<Incoming>, IngestError> {
+        Arc::clone(self).send(|| Ok(Request::get(url).header(USER_AGENT, USER_AGENT_VALUE)), u64::MAX).await
+    }
+
+    /// `max_bytes`: of the connection until the next request, head and body.
+    async fn send(
+        self: Arc<Self>,
+        request: impl Fn() -> Result<Builder, IngestError>,
+        max_bytes: u64,
+    ) -> Result<Response<Incoming>, IngestError> {
+        // Before there is a connection for it.
+        drop(request()?);
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| IngestError::Request)?;
         let (place, again) = match self.take() {
-            Some(mut connection) => match connection.send(request()).await {
+            Some(mut connection) => match connection.limited(max_bytes).send(request()?).await {
                 Ok(answer) => return Ok(self.keep(connection, answer)),
                 // It had been closed over there meanwhile, as those that nobody uses are.
                 Err(error) => (place, Some(error)),
@@ -62,7 +77,7 @@ impl Transport {
             tracing::debug!(docker.endpoint = %self.dialer.endpoint, %error, "a kept connection is gone; connecting again");
         }
         let (mut connection, _place) = self.dial(place).await?;
-        let answer = connection.send(request()).await?;
+        let answer = connection.limited(max_bytes).send(request()?).await?;
         Ok(self.keep(connection, answer))
     }
 

@@ -8,9 +8,10 @@ pub(super) use super::connection::Task;
 use super::Timing;
 use super::connection::Connection;
 use super::error::IngestError;
+use crate::text::printable;
 use crate::time::Timestamp;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{DATE, SERVER, USER_AGENT};
 use hyper::{Request, Response};
@@ -28,7 +29,7 @@ pub(super) const LIVE: &str = "/events";
 const LIBPOD: &str = "Libpod/";
 /// So much earlier than the newest event that is known, since events come out of order, and clocks are set.
 const HISTORY_MARGIN: Duration = Duration::from_secs(60);
-const USER_AGENT_VALUE: &str = concat!("shipslog/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT_VALUE: &str = concat!("shipslog/", env!("CARGO_PKG_VERSION"));
 /// More of an error's body is not read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 const MAX_MESSAGE_CHARS: usize = 500;
@@ -104,17 +105,20 @@ fn ended(error: hyper::Error) -> IngestError {
 }
 
 /// The daemon's `{"message": …}`, or the beginning of whatever came instead.
-async fn message(answer: Response<Incoming>) -> String {
-    let body = match Limited::new(answer.into_body(), MAX_ERROR_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => return "(the message could not be read)".to_owned(),
-    };
+pub(super) async fn message(answer: Response<Incoming>) -> String {
+    let (mut body, mut rest) = (Vec::new(), answer.into_body());
+    while body.len() < MAX_ERROR_BYTES
+        && let Some(Ok(frame)) = rest.frame().await
+    {
+        let bytes = frame.into_data().unwrap_or_default();
+        body.extend(bytes.iter().take(MAX_ERROR_BYTES - body.len()));
+    }
     let json: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
     let text = match json.as_ref().and_then(|json| json.get("message")?.as_str()) {
         Some(message) => message.to_owned(),
         None => String::from_utf8_lossy(&body).into_owned(),
     };
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
+    printable(text.trim(), MAX_MESSAGE_CHARS)
 }
 
 /// `Sun, 22 Nov 2026 10:49:37 GMT`.

@@ -53,4 +53,9 @@ impl FakeDaemon {
     pub(crate) fn set_events_failure(&self, failure: Option<(u16, &str)>) {
         self.state.lock().events_failure = failure.map(|(status, message)| (status, message.to_owned()));
     }
+
+    /// After how long each event stream that is opened from now on ends as HTTP ends it.
+    pub(crate) fn set_stream_life(&self, life: Option<std::time::Duration>) {
+        self.state.lock().stream_life = life;
+    }
 }

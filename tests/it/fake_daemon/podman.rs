@@ -5,6 +5,17 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
+/// What is wrong with its answers of history.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Faults {
+    /// They break off after so many lines.
+    cut: Option<usize>,
+    /// They are errors.
+    fails: bool,
+    /// They stand still after their head.
+    hangs: bool,
+}
+
 impl FakeDaemon {
     /// From now on it is Podman, with such a history.
     pub(crate) fn set_libpod(&self, history: Vec<String>) {
@@ -13,7 +24,17 @@ impl FakeDaemon {
 
     /// After how many lines the answer with Podman's history breaks off.
     pub(crate) fn set_cut_history(&self, lines: Option<usize>) {
-        self.state.lock().cut_history = lines;
+        self.state.lock().podman.cut = lines;
+    }
+
+    /// Whether history is answered with an error.
+    pub(crate) fn set_failing_history(&self, fails: bool) {
+        self.state.lock().podman.fails = fails;
+    }
+
+    /// Whether nothing comes after the head of an answer with history.
+    pub(crate) fn set_hanging_history(&self, hangs: bool) {
+        self.state.lock().podman.hangs = hangs;
     }
 }
 
@@ -22,7 +43,7 @@ pub(super) async fn events(
     mut stream: impl AsyncWrite + Unpin,
     query: &str,
     history: Vec<String>,
-    cut: Option<usize>,
+    faults: Faults,
     state: &Mutex<State>,
 ) -> std::io::Result<()> {
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).map(str::to_owned);
@@ -37,10 +58,18 @@ pub(super) async fn events(
     } else {
         drop(sender);
     }
+    if faults.fails && !goes_on {
+        let body = r#"{"message":"no journal"}"#;
+        let head = format!("HTTP/1.1 500 X\r\nServer: Libpod/4.3.1 (linux)\r\nContent-Length: {}\r\n\r\n", body.len());
+        return stream.write_all((head + body).as_bytes()).await;
+    }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: Libpod/4.3.1 (linux)\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
+    if faults.hangs && !goes_on {
+        return std::future::pending().await;
+    }
     for (n, line) in told.enumerate() {
-        if cut.is_some_and(|cut| n >= cut && !goes_on) {
+        if faults.cut.is_some_and(|cut| n >= cut && !goes_on) {
             return Ok(());
         }
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;

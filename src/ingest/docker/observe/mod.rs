@@ -4,34 +4,31 @@
 //! and from time to time, what the daemon shows is compared with what the events imply ([`Model`]), and what differs is told. From
 //! time to time everything is told, as a baseline that state at any later time can be folded from.
 
+mod look;
 mod model;
+mod pace;
 mod snapshot;
 
 use super::Timing;
+use super::ask::AskError;
+use super::engine::Engine;
 use super::health::Probes;
 use crate::event::Event;
 use crate::ingest::Observations;
 use crate::time::{Timestamp, received_now};
-use bollard::Docker;
-use bollard::errors::Error;
-use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
-};
-use futures_util::stream::{self, StreamExt as _};
+use look::Seen;
+pub use look::{MAX_CONTAINERS, MAX_LISTED};
 use model::Model;
+use pace::Pace;
 use parking_lot::Mutex;
 use snapshot::{Kind, Snapshot};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Containers beyond this are not inspected; what the list shows of them is told.
-pub const MAX_CONTAINERS: usize = 1000;
-/// Inspections at a time: the daemon has other work.
-const CONCURRENT: usize = 4;
 /// For one look.
 const OVERALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -64,6 +61,9 @@ struct Shared {
     /// Something has changed without an event, although the stream is open.
     deaf: Notify,
     last_baseline: Mutex<Option<Instant>>,
+    pace: Mutex<Pace>,
+    /// What was said last of parts that could not be seen, so that it is said once.
+    said: Mutex<String>,
 }
 
 impl Observer {
@@ -78,6 +78,8 @@ impl Observer {
             baseline_due: AtomicBool::new(true),
             deaf: Notify::new(),
             last_baseline: Mutex::new(None),
+            pace: Mutex::new(Pace::new(timing.look_again)),
+            said: Mutex::default(),
         }))
     }
 
@@ -96,17 +98,21 @@ impl Observer {
         self.0.baseline_due.store(true, Relaxed);
     }
 
-    /// Looks at once and then from time to time, for ever. Failures are logged and otherwise let be: a proxy in front of the socket may
-    /// forbid it.
-    pub(super) async fn run(self, docker: Docker, out: Observations) {
+    /// Looks at once and then from time to time, for ever; but not at once where a look of an earlier connection was a short time ago.
+    /// `is_flapping`: the stream before this one was not worth its connection. Failures are logged and otherwise let be: a proxy in front
+    /// of the socket may forbid it.
+    pub(super) async fn run(self, engine: Engine, out: Observations, is_flapping: bool) {
         let mut depth = Depth::Inspect;
         // What a proxy forbids it forbids each time.
         let mut warned = false;
+        let wait = self.0.pace.lock().before_look(Instant::now(), is_flapping);
+        sleep(wait).await;
         loop {
             if self.baseline_is_due() {
                 depth = Depth::Baseline;
             }
-            match timeout(OVERALL_TIMEOUT, self.look(&docker, &out, depth)).await {
+            self.0.pace.lock().looks(Instant::now());
+            match timeout(OVERALL_TIMEOUT, self.look(&engine, &out, depth)).await {
                 Ok(Ok(told)) => tracing::debug!(docker.host = %self.0.host, ?depth, told, "state observed"),
                 Ok(Err(error)) if warned => tracing::debug!(docker.host = %self.0.host, %error, "the state of containers cannot be seen"),
                 Ok(Err(error)) => {
@@ -132,10 +138,10 @@ impl Observer {
     }
 
     /// One look. Gives how many records were told.
-    async fn look(&self, docker: &Docker, out: &Observations, depth: Depth) -> Result<usize, Error> {
+    async fn look(&self, engine: &Engine, out: &Observations, depth: Depth) -> Result<usize, AskError> {
         // Before anything is looked at: what is lost from here on asks for another one.
         let due = (depth == Depth::Baseline).then(|| Due::take(&self.0.baseline_due));
-        let seen = self.see(docker, depth).await?;
+        let seen = self.see(engine, depth).await?;
         let mut told = match due {
             Some(due) => self.tell_baseline(&seen, due, out).await,
             None => 0,
@@ -144,31 +150,38 @@ impl Observer {
         if suspects.is_empty() {
             return Ok(told);
         }
+        // One list of everything in memory is enough.
+        drop(seen);
         // Twice, some time apart, or an event on its way would pass for one that never came.
         sleep(self.0.grace).await;
-        let seen = self.see(docker, depth).await?;
-        for (key, was) in self.differences(&seen).into_iter().filter(|(key, _)| suspects.iter().any(|(suspect, _)| suspect == key)) {
-            let snapshot = seen.things.iter().find(|thing| (thing.kind, thing.id.as_str()) == (key.0, key.1.as_str()));
-            told += usize::from(match snapshot {
-                Some(listed) if depth == Depth::Glance => match self.inspect(docker, listed.clone()).await {
+        let seen = self.see(engine, depth).await?;
+        let things: HashMap<(Kind, &str), &Snapshot> = seen.things.iter().map(|thing| ((thing.kind, thing.id.as_str()), thing)).collect();
+        let mut told_of_whole = false;
+        for (key, was) in self.differences(&seen).into_iter().filter(|(key, _)| suspects.contains_key(key)) {
+            let is_told = match things.get(&(key.0, key.1.as_str())) {
+                Some(listed) if depth == Depth::Glance => match self.inspect(engine, (*listed).clone()).await {
                     Some(snapshot) => self.tell(&snapshot, "difference", Some(&was), out).await,
                     None => false,
                 },
                 Some(snapshot) => self.tell(snapshot, "difference", Some(&was), out).await,
                 None => self.tell_gone(&key, out).await,
-            });
+            };
+            told += usize::from(is_told);
+            // What a list that is not whole begins with may be other things each time.
+            told_of_whole |= is_told && seen.is_whole(key.0);
         }
-        if depth == Depth::Glance && told > 0 {
+        if depth == Depth::Glance && told_of_whole {
             self.0.deaf.notify_one();
         }
         Ok(told)
     }
 
     /// What is not as the events imply: its key, and what was believed.
-    fn differences(&self, seen: &Seen) -> Vec<((Kind, String), String)> {
+    fn differences(&self, seen: &Seen) -> HashMap<(Kind, String), String> {
         let model = self.0.model.lock();
         let changed = seen.things.iter().filter_map(|thing| Some(((thing.kind, thing.id.clone()), model.differs(thing)?)));
-        let gone = seen.kinds.iter().flat_map(|kind| model.missing(*kind, &seen.things)).map(|key| (key, String::new()));
+        let whole = Kind::ALL.into_iter().filter(|kind| seen.is_whole(*kind));
+        let gone = whole.flat_map(|kind| model.missing(kind, &seen.things)).map(|key| (key, String::new()));
         changed.chain(gone).collect()
     }
 
@@ -178,11 +191,9 @@ impl Observer {
                 return 0;
             }
         }
-        // What is not in it is not there; the kinds that could not be listed are not named.
-        let counts: Vec<(&str, String)> = seen.kinds.iter().map(|kind| (plural(*kind), seen.count(*kind).to_string())).collect();
-        let from = seen.asked.to_string();
-        let mut attributes: Vec<(&str, &str)> = counts.iter().map(|(kind, count)| (*kind, count.as_str())).collect();
-        attributes.push(("from", &from));
+        let mut counts = seen.counts();
+        counts.push(("from".to_owned(), seen.asked.to_string()));
+        let attributes: Vec<(&str, &str)> = counts.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let now = Timestamp::now();
         let told = out.send(Event::recorder("baseline", &self.0.host, &attributes, now), now).await;
         *self.0.last_baseline.lock() = Some(Instant::now());
@@ -212,70 +223,6 @@ impl Observer {
         }
         sent
     }
-
-    /// What there is now. Fails only if containers cannot be listed; the rest is seen where it may be.
-    async fn see(&self, docker: &Docker, depth: Depth) -> Result<Seen, Error> {
-        let asked = Timestamp::now();
-        let all = ListContainersOptionsBuilder::default().all(true).build();
-        let listed: Vec<Snapshot> =
-            docker.list_containers(Some(all)).await?.into_iter().filter_map(|container| Snapshot::listed(asked, container)).collect();
-        let mut seen = Seen { asked, things: Vec::with_capacity(listed.len()), kinds: HashSet::from([Kind::Container]) };
-        if depth == Depth::Glance {
-            seen.things = listed;
-        } else {
-            let mut listed = listed.into_iter();
-            let first: Vec<Snapshot> = listed.by_ref().take(MAX_CONTAINERS).collect();
-            let mut inspections = stream::iter(first).map(|container| self.inspect(docker, container)).buffer_unordered(CONCURRENT);
-            while let Some(inspected) = inspections.next().await {
-                seen.things.extend(inspected);
-            }
-            drop(inspections);
-            seen.things.extend(listed);
-            self.see_the_rest(docker, &mut seen).await;
-        }
-        Ok(seen)
-    }
-
-    /// A listed container, inspected; as the list shows it where that fails. `None` if it has gone meanwhile: there will be an event.
-    async fn inspect(&self, docker: &Docker, listed: Snapshot) -> Option<Snapshot> {
-        let asked = Timestamp::now();
-        match docker.inspect_container(&listed.id, None::<InspectContainerOptions>).await {
-            Ok(container) => {
-                self.0.probes.learn(&listed.id, &container);
-                Some(Snapshot::container(&listed.id, asked, container))
-            }
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => None,
-            Err(error) => {
-                tracing::debug!(container = %listed.id, %error, "cannot be inspected");
-                Some(listed)
-            }
-        }
-    }
-
-    async fn see_the_rest(&self, docker: &Docker, seen: &mut Seen) {
-        let asked = Timestamp::now();
-        let networks = docker.list_networks(None::<ListNetworksOptions>).await;
-        let networks = networks.map(|list| list.into_iter().filter_map(|network| Snapshot::network(asked, network)).collect());
-        self.add(seen, Kind::Network, networks);
-        let asked = Timestamp::now();
-        let volumes = docker.list_volumes(None::<ListVolumesOptions>).await;
-        let volumes =
-            volumes.map(|list| list.volumes.unwrap_or_default().into_iter().map(|volume| Snapshot::volume(asked, volume)).collect());
-        self.add(seen, Kind::Volume, volumes);
-        let asked = Timestamp::now();
-        let images = docker.list_images(None::<ListImagesOptions>).await;
-        self.add(seen, Kind::Image, images.map(|list| list.into_iter().map(|image| Snapshot::image(asked, image)).collect()));
-    }
-
-    fn add(&self, seen: &mut Seen, kind: Kind, listed: Result<Vec<Snapshot>, Error>) {
-        match listed {
-            Ok(things) => {
-                seen.kinds.insert(kind);
-                seen.things.extend(things);
-            }
-            Err(error) => tracing::debug!(docker.host = %self.0.host, %error, kind = kind.as_str(), "cannot be listed"),
-        }
-    }
 }
 
 /// A baseline under way: due again if it comes to no end.
@@ -300,25 +247,17 @@ impl Drop for Due<'_> {
     }
 }
 
-/// What one look saw.
-struct Seen {
-    asked: Timestamp,
-    things: Vec<Snapshot>,
-    /// What could be listed.
-    kinds: HashSet<Kind>,
-}
+/// The reader of list entries, for the fuzz target in `fuzz/`; not part of any other build.
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    use super::super::lists::Fields;
+    use super::snapshot::{Kind, Snapshot};
+    use crate::time::Timestamp;
 
-impl Seen {
-    fn count(&self, kind: Kind) -> usize {
-        self.things.iter().filter(|thing| thing.kind == kind).count()
-    }
-}
-
-fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Container => "containers",
-        Kind::Network => "networks",
-        Kind::Volume => "volumes",
-        Kind::Image => "images",
+    /// What can be read of an entry, as each kind of thing and as an inspection.
+    pub(in crate::ingest::docker) fn shown(fields: &Fields<'_>) -> String {
+        let listed = Kind::ALL.map(|kind| Snapshot::listed(kind, Timestamp::MIN, fields));
+        let inspected = Snapshot::container("c", Timestamp::MIN, fields);
+        format!("{listed:?} {inspected:?} {:?} {:?}", inspected.state(), inspected.started())
     }
 }

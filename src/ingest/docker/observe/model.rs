@@ -1,13 +1,13 @@
 //! What the events recorded so far imply: which things there are, and what state containers are in.
 
-use super::snapshot::{Kind, Snapshot};
-use crate::event::Event;
+use super::snapshot::{Kind, MAX_ID_BYTES, Snapshot};
+use crate::event::{Event, shortened};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Things kept in mind. Beyond it new ones are not, and are told at each look.
-const MAX_THINGS: usize = 50_000;
+/// Things kept in mind: as many as a look keeps of all lists, and some that have gone without an event. Beyond it new ones are not kept, nor told.
+const MAX_THINGS: usize = 100_000;
 /// How ids of images begin.
 const IMAGE_ID: &str = "sha256:";
 /// `startedAt` and the event `start` are apart by less; a container that was started again unseen is further apart.
@@ -33,8 +33,8 @@ impl Model {
     pub(super) fn heard(&mut self, event: &Event) {
         let fields = event.fields();
         let (Some(kind), id) = (Kind::of_events(&fields.kind), fields.actor_id.as_ref()) else { return };
-        // A prune has no actor; what it removes has events of its own.
-        if id.is_empty() {
+        // A prune has no actor; what it removes has events of its own. Whatever has a longer id than Docker's is in no list that is read.
+        if id.is_empty() || id.len() > MAX_ID_BYTES {
             return;
         }
         // Where an image was pulled, pushed or saved by name, the name stands for the id; lists do not have it.
@@ -58,7 +58,7 @@ impl Model {
             }
             (Kind::Container, "pause") => self.enter(key, "paused", event),
             (Kind::Container, "die" | "died") => {
-                let exit_code = event.view().attribute("exitCode").map(str::to_owned);
+                let exit_code = event.view().attribute("exitCode").map(brief);
                 self.enter(key.clone(), "exited", event);
                 if let Some(implied) = self.things.get_mut(&key) {
                     implied.exit_code = exit_code;
@@ -93,8 +93,8 @@ impl Model {
     pub(super) fn saw(&mut self, seen: &Snapshot) {
         let implied = Implied {
             state: seen.state(),
-            name: seen.attribute("name").map(str::to_owned),
-            exit_code: seen.attribute("exitCode").map(str::to_owned),
+            name: seen.attribute("name").map(brief),
+            exit_code: seen.attribute("exitCode").map(brief),
             started: seen.started(),
         };
         self.put((seen.kind, seen.id.clone()), implied);
@@ -107,21 +107,24 @@ impl Model {
 
     /// What was believed of a thing, if what was seen differs from it: `absent`, or the state, name or start that is no longer so.
     pub(super) fn differs(&self, seen: &Snapshot) -> Option<String> {
-        let Some(implied) = self.things.get(&(seen.kind, seen.id.clone())) else { return Some("absent".to_owned()) };
+        let Some(implied) = self.things.get(&(seen.kind, seen.id.clone())) else {
+            return (self.things.len() < MAX_THINGS).then(|| "absent".to_owned());
+        };
         if seen.kind != Kind::Container {
             return None;
         }
-        if implied.state != seen.state() {
+        // A state that is not known proves nothing.
+        if seen.state().is_some() && implied.state != seen.state() {
             return Some(implied.state.unwrap_or("unknown").to_owned());
         }
         // A rename to and from: what a look at the list alone shows has no name in some daemons' eyes.
         if let (Some(was), Some(is)) = (implied.name.as_deref(), seen.attribute("name"))
-            && was != is
+            && was != brief(is)
         {
             return Some(format!("named {was}"));
         }
         match (seen.state(), &implied.exit_code, seen.attribute("exitCode")) {
-            (Some("exited"), Some(was), Some(is)) if was != is => return Some(format!("exited with {was}")),
+            (Some("exited"), Some(was), Some(is)) if *was != brief(is) => return Some(format!("exited with {was}")),
             _ => {}
         }
         match (seen.state(), implied.started, seen.started()) {
@@ -145,7 +148,12 @@ impl Model {
 
 /// Docker's API puts a slash in front of containers' names, its events do not.
 fn plain_name(name: &str) -> String {
-    name.trim_start_matches('/').to_owned()
+    brief(name.trim_start_matches('/'))
+}
+
+/// As much of a text as is kept in mind.
+fn brief(text: &str) -> String {
+    shortened(text, MAX_ID_BYTES).into_owned()
 }
 
 #[cfg(test)]
@@ -213,6 +221,34 @@ mod tests {
             model.heard(&event("image", action, "nginx:1", r#"{"name":"nginx"}"#, 1));
         }
         assert_eq!(model.missing(Kind::Image, &[Snapshot::labelled(Kind::Image, "sha256:f4", Timestamp::now(), [])]), []);
+    }
+
+    #[test]
+    fn a_state_that_nobody_knows_is_no_news() {
+        let model = lived(&[("start", NAMED, 2)]);
+        assert_eq!(model.differs(&seen("teleported", &[("name", "web")])), None);
+        assert_eq!(model.differs(&Snapshot::labelled(Kind::Container, "c1", Timestamp::now(), [])), None);
+        let mut unknown = Model::default();
+        unknown.saw(&seen("teleported", &[]));
+        assert_eq!(unknown.differs(&seen("running", &[])).as_deref(), Some("unknown"));
+    }
+
+    #[test]
+    fn memory_is_bounded_in_number_and_size() {
+        let (mut model, long) = (Model::default(), "x".repeat(1 << 20));
+        model.heard(&event("container", "start", &long, NAMED, 1));
+        assert!(model.things.is_empty());
+        model.heard(&event("container", "start", "c1", &format!(r#"{{"name":"{long}"}}"#), 1));
+        model.heard(&event("container", "die", "c1", &format!(r#"{{"exitCode":"{long}"}}"#), 2));
+        let implied = model.things.values().next().unwrap();
+        assert!(implied.name.as_ref().unwrap().len() < 600 && implied.exit_code.as_ref().unwrap().len() < 600);
+        assert_eq!(model.differs(&seen("exited", &[("name", &long), ("exitCode", &long)])), None, "cut in the same way");
+        for n in 0..MAX_THINGS + 5 {
+            model.put((Kind::Volume, n.to_string()), Implied::default());
+        }
+        assert_eq!(model.things.len(), MAX_THINGS);
+        let one_more = Snapshot::labelled(Kind::Volume, "v", Timestamp::now(), []);
+        assert_eq!(model.differs(&one_more), None, "it would be told at each look");
     }
 
     #[test]

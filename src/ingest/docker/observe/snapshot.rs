@@ -1,9 +1,14 @@
 //! What list and inspect show of one thing, as the attributes of an `observed` record (API.md 2).
 
+use crate::event::shortened;
+use crate::ingest::docker::lists::Fields;
 use crate::time::Timestamp;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary, Network, Volume};
 use std::collections::BTreeMap;
 
+/// Bytes of an id, or of a volume's name; Docker's ids have 64, and file systems do not take longer names.
+pub(super) const MAX_ID_BYTES: usize = 512;
+/// What an attribute costs in memory beside its text.
+const ATTRIBUTE_BYTES: usize = 128;
 /// How Go writes "never".
 const ZERO_TIME: &str = "0001-01-01";
 
@@ -26,6 +31,16 @@ impl Kind {
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Image => "image",
+        }
+    }
+
+    /// As the attributes of a `baseline` have it.
+    pub(super) fn plural(self) -> &'static str {
+        match self {
+            Self::Container => "containers",
+            Self::Network => "networks",
+            Self::Volume => "volumes",
+            Self::Image => "images",
         }
     }
 
@@ -67,41 +82,55 @@ impl Snapshot {
     }
 
     /// From inspecting.
-    pub(super) fn container(id: &str, asked: Timestamp, container: ContainerInspectResponse) -> Self {
-        let (config, state) = (container.config.unwrap_or_default(), container.state.unwrap_or_default());
-        let moment = |text: Option<String>| text.filter(|text| !text.is_empty() && !text.starts_with(ZERO_TIME));
-        Self::labelled(Kind::Container, id, asked, config.labels.unwrap_or_default())
-            .with("name", container.name.map(|name| name.trim_start_matches('/').to_owned()))
-            .with("image", config.image)
-            .with("state", state.status.map(|status| status.to_string()))
-            .with("exitCode", state.exit_code.map(|code| code.to_string()))
-            .with("startedAt", moment(state.started_at))
-            .with("finishedAt", moment(state.finished_at))
+    pub(super) fn container(id: &str, asked: Timestamp, container: &Fields<'_>) -> Self {
+        let (config, state) = (container.object("Config"), container.object("State"));
+        let moment = |key: &str| state.text(key).filter(|text| !text.starts_with(ZERO_TIME));
+        Self::labelled(Kind::Container, id, asked, config.pairs("Labels"))
+            .with("name", container.text("Name").map(|name| name.trim_start_matches('/').to_owned()))
+            .with("image", config.text("Image"))
+            .with("state", state_of(container))
+            .with("exitCode", state.text("ExitCode"))
+            .with("startedAt", moment("StartedAt"))
+            .with("finishedAt", moment("FinishedAt"))
     }
 
-    /// From the list, which has neither exit code nor times.
-    pub(super) fn listed(asked: Timestamp, container: ContainerSummary) -> Option<Self> {
-        // Links give a container more names, with more slashes in them.
-        let names = container.names.unwrap_or_default();
-        let name = names.iter().map(|name| name.trim_start_matches('/')).find(|name| !name.contains('/')).map(str::to_owned);
-        let snapshot = Self::labelled(Kind::Container, &container.id?, asked, container.labels.unwrap_or_default());
-        Some(snapshot.with("name", name).with("image", container.image).with("state", container.state.map(|state| state.to_string())))
+    /// An entry of a list.
+    ///
+    /// # Errors
+    /// What it lacks.
+    pub(super) fn listed(kind: Kind, asked: Timestamp, entry: &Fields<'_>) -> Result<Self, &'static str> {
+        let id = entry.text(if kind == Kind::Volume { "Name" } else { "Id" }).ok_or(match kind {
+            Kind::Volume => "it has no Name",
+            _ => "it has no Id",
+        })?;
+        if id.len() > MAX_ID_BYTES {
+            return Err("its id is longer than any of Docker's");
+        }
+        let snapshot = Self::labelled(kind, &id, asked, entry.pairs("Labels"));
+        Ok(match kind {
+            // It has neither exit code nor times.
+            Kind::Container => {
+                // Links give a container more names, with more slashes in them.
+                let names = entry.texts("Names").into_iter().chain(entry.text("Name"));
+                let name = names.map(|name| name.trim_start_matches('/').to_owned()).find(|name| !name.contains('/') && !name.is_empty());
+                let name = name.map(|name| shortened(&name, MAX_ID_BYTES).into_owned());
+                snapshot.with("name", name).with("image", entry.text("Image")).with("state", state_of(entry))
+            }
+            Kind::Network => {
+                snapshot.with("name", entry.text("Name")).with("driver", entry.text("Driver")).with("scope", entry.text("Scope"))
+            }
+            Kind::Volume => snapshot.with("name", Some(id)).with("driver", entry.text("Driver")),
+            Kind::Image => {
+                let tags: Vec<String> = entry.texts("RepoTags").into_iter().filter(|tag| tag != "<none>:<none>").collect();
+                snapshot.with("name", tags.first().cloned()).with("tags", (tags.len() > 1).then(|| tags.join(",")))
+            }
+        })
     }
 
-    pub(super) fn network(asked: Timestamp, network: Network) -> Option<Self> {
-        let snapshot = Self::labelled(Kind::Network, &network.id?, asked, network.labels.unwrap_or_default());
-        Some(snapshot.with("name", network.name).with("driver", network.driver).with("scope", network.scope))
-    }
-
-    pub(super) fn volume(asked: Timestamp, volume: Volume) -> Self {
-        let snapshot = Self::labelled(Kind::Volume, &volume.name, asked, volume.labels);
-        snapshot.with("name", Some(volume.name)).with("driver", Some(volume.driver))
-    }
-
-    pub(super) fn image(asked: Timestamp, image: ImageSummary) -> Self {
-        let tags: Vec<String> = image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect();
-        let snapshot = Self::labelled(Kind::Image, &image.id, asked, image.labels);
-        snapshot.with("name", tags.first().cloned()).with("tags", (tags.len() > 1).then(|| tags.join(",")))
+    /// Memory that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.attributes.iter().map(|(key, value)| key.len() + value.len() + ATTRIBUTE_BYTES);
+        texts.sum::<usize>() + self.id.len() + ATTRIBUTE_BYTES
     }
 
     pub(super) fn attribute(&self, key: &str) -> Option<&str> {
@@ -115,7 +144,7 @@ impl Snapshot {
 
     /// A container's state, as events tell states: one that is about to be started again, or is half removed, has exited.
     pub(super) fn state(&self) -> Option<&'static str> {
-        Some(match self.attribute("state")? {
+        Some(match self.attribute("state")?.to_ascii_lowercase().as_str() {
             "created" | "initialized" | "configured" => "created",
             "running" | "stopping" => "running",
             "paused" => "paused",
@@ -130,13 +159,32 @@ impl Snapshot {
     }
 }
 
+/// A container's state as the daemon calls it. Lists have it as a text, inspections as an object; where there is none, `Status` of a list
+/// (`Up 3 minutes`) and the truth values of an inspection tell.
+fn state_of(container: &Fields<'_>) -> Option<String> {
+    let inside = container.object("State");
+    let named = container.text("State").or_else(|| inside.text("Status"));
+    let told = || {
+        let status = container.text("Status")?;
+        Some(match status.split([' ', '(']).next()? {
+            "Up" if status.ends_with("(Paused)") => "paused",
+            "Up" => "running",
+            "Exited" => "exited",
+            "Created" => "created",
+            _ => return None,
+        })
+    };
+    let flagged = || ["Paused", "Restarting", "Running", "Dead"].into_iter().find(|flag| inside.is(flag));
+    named.or_else(|| told().map(str::to_owned)).or_else(|| flagged().map(str::to_ascii_lowercase))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn fields_win_over_labels_and_never_is_left_out() {
-        let container: ContainerInspectResponse = serde_json::from_str(
+        let container = Fields::of(
             r#"{"Id":"c1","Name":"/web","Config":{"Image":"nginx:1","Labels":{"name":"x","b":"2","startedAt":"y","was":"z"}},
                 "State":{"Status":"exited","ExitCode":137,"StartedAt":"0001-01-01T00:00:00Z","FinishedAt":"2026-11-22T10:49:37.1Z"}}"#,
         )
@@ -150,16 +198,72 @@ mod tests {
             ("name", "web"),
             ("state", "exited"),
         ];
-        let seen = Snapshot::container("c1", Timestamp::now(), container);
+        let seen = Snapshot::container("c1", Timestamp::now(), &container);
         assert_eq!(seen.attributes(), expected);
         assert_eq!((seen.state(), seen.started()), (Some("exited"), None));
     }
 
     #[test]
     fn lists_tell_names_and_states() {
-        let listed = |json| Snapshot::listed(Timestamp::now(), serde_json::from_str(json).unwrap());
+        let listed = |json| Snapshot::listed(Kind::Container, Timestamp::now(), &Fields::of(json).unwrap());
         let seen = listed(r#"{"Id":"c1","Names":["/other/link","/web"],"State":"running","Image":"nginx:1","Labels":{"a":"b"}}"#).unwrap();
         assert_eq!(seen.attributes(), [("a", "b"), ("image", "nginx:1"), ("kind", "container"), ("name", "web"), ("state", "running")]);
-        assert_eq!(listed("{}"), None);
+        assert!(listed("{}").is_err() && listed(&format!(r#"{{"Id":"{}"}}"#, "c".repeat(513))).is_err());
+    }
+
+    /// As Podman, older and newer Engines, and things that only pass for one have them.
+    #[test]
+    fn whatever_a_field_is_the_others_are_read() {
+        let listed = |kind, json: &str| {
+            let seen = Snapshot::listed(kind, Timestamp::now(), &Fields::of(json).unwrap()).unwrap();
+            let attributes: Vec<String> = seen.attributes().iter().map(|(key, value)| format!("{key}={value}")).collect();
+            (attributes.join(" "), seen.state())
+        };
+        for (json, expected, state) in [
+            (
+                r#"{"Id":"c","Names":["/a"],"State":"stopped","Ports":[{"Type":"quic"}]}"#,
+                "kind=container name=a state=stopped",
+                Some("exited"),
+            ),
+            (
+                r#"{"Id":"c","Names":null,"State":"Running","Labels":{"a":null,"b":7}}"#,
+                "a= b=7 kind=container state=Running",
+                Some("running"),
+            ),
+            (r#"{"Id":"c","Names":"a","State":"teleported","Labels":[]}"#, "kind=container name=a state=teleported", None),
+            (
+                r#"{"Id":"c","Name":"/a","State":null,"Status":"Up 3 minutes (Paused)"}"#,
+                "kind=container name=a state=paused",
+                Some("paused"),
+            ),
+            (r#"{"Id":"c","State":{"Status":"exited"},"Labels":"x"}"#, "kind=container state=exited", Some("exited")),
+            (r#"{"Id":"c","State":7,"Image":{},"Health":{"Status":"odd"}}"#, "kind=container state=7", None),
+            (r#"{"Id":"c","Status":"Exited (3) 4 minutes ago"}"#, "kind=container state=exited", Some("exited")),
+            (r#"{"Id":"c"}"#, "kind=container", None),
+        ] {
+            assert_eq!(listed(Kind::Container, json), (expected.to_owned(), state), "{json}");
+        }
+        let text = |kind, json| listed(kind, json).0;
+        assert_eq!(text(Kind::Network, r#"{"Id":"n","Name":"a","Labels":null,"Peers":7,"Scope":[]}"#), "kind=network name=a");
+        assert_eq!(text(Kind::Volume, r#"{"Name":"v","Driver":null,"Scope":"odd","Labels":null}"#), "kind=volume name=v");
+        assert_eq!(text(Kind::Image, r#"{"Id":"i","RepoTags":null,"Labels":null,"Created":"then"}"#), "kind=image");
+        assert_eq!(text(Kind::Image, r#"{"Id":"i","RepoTags":["<none>:<none>","a:1","b:2"]}"#), "kind=image name=a:1 tags=a:1,b:2");
+    }
+
+    #[test]
+    fn an_inspection_of_any_kind_is_read() {
+        for (json, expected) in [
+            (r#"{"State":{"Status":"running","ExitCode":null,"Healthcheck":{"Status":""}},"Config":null}"#, "kind=container state=running"),
+            (r#"{"Name":7,"State":"exited","Config":{"Labels":{"a":[1]}}}"#, "a=[1] kind=container name=7 state=exited"),
+            (
+                r#"{"State":{"Running":true,"Health":"odd","StartedAt":7,"ExitCode":"3"}}"#,
+                "exitCode=3 kind=container startedAt=7 state=running",
+            ),
+            ("{}", "kind=container"),
+        ] {
+            let seen = Snapshot::container("c", Timestamp::now(), &Fields::of(json).unwrap());
+            let attributes: Vec<String> = seen.attributes().iter().map(|(key, value)| format!("{key}={value}")).collect();
+            assert_eq!(attributes.join(" "), expected, "{json}");
+        }
     }
 }

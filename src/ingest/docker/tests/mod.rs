@@ -28,6 +28,8 @@ fn quick() -> Timing {
     Timing {
         retry_first: Duration::from_millis(10),
         retry_max: Duration::from_millis(40),
+        retry_restless: Duration::from_millis(40),
+        look_again: Duration::ZERO,
         observation_grace: Duration::from_millis(50),
         ..Timing::default()
     }
@@ -76,7 +78,7 @@ impl Rig {
 
     async fn expect_connected(&mut self) -> String {
         match self.next().await {
-            Input::Connected { engine, reason } => {
+            Input::Connected { engine, reason, .. } => {
                 assert_eq!(engine, "28.0.0-fake");
                 reason
             }
@@ -88,6 +90,13 @@ impl Rig {
         match self.next().await {
             Input::ReplayEnd { replayed, first } if replayed == expected => first,
             other => panic!("{other:?} instead of ReplayEnd after {expected}"),
+        }
+    }
+
+    async fn expect_replay_lost(&mut self, part: &str) {
+        match self.next().await {
+            Input::ReplayLost { why } => assert!(why.contains(part), "{why}"),
+            other => panic!("{other:?} instead of ReplayLost"),
         }
     }
 

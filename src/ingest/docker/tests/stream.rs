@@ -175,6 +175,7 @@ async fn podmans_history_comes_whole_before_its_stream() {
     assert!(again.contains("stream=false") && !again.contains("since=0&"), "not all of it again: {again}");
 }
 
+/// Its stream is read all the same.
 #[tokio::test]
 async fn a_history_that_breaks_off_proves_nothing() {
     let daemon = FakeDaemon::unix().await;
@@ -185,7 +186,70 @@ async fn a_history_that_breaks_off_proves_nothing() {
     for n in 0..50 {
         rig.expect_event(&old(n)).await;
     }
+    rig.expect_replay_lost("closed the event stream").await;
+    let live = live("live");
+    daemon.emit(&live);
+    rig.expect_event(&live).await;
+    assert_eq!((rig.status.get().state, rig.status.get().connects), (SourceState::Connected, 1));
+}
+
+#[tokio::test]
+async fn a_history_that_is_refused_or_hangs_does_not_stop_the_stream() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_libpod(vec![old(1)]);
+    daemon.set_failing_history(true);
+    let mut rig = Rig::start(&daemon.url(), quick());
+    rig.expect_connected().await;
+    rig.expect_replay_lost("HTTP 500: no journal").await;
+    let (first, second) = (live("one"), live("two"));
+    daemon.emit(&first);
+    rig.expect_event(&first).await;
+    daemon.set_failing_history(false);
+    daemon.set_hanging_history(true);
+    daemon.end_streams();
     rig.expect_disconnected().await;
-    daemon.set_cut_history(None);
-    rig.wait_for("another connection", |rig| rig.status.get().connects > 1).await;
+    rig.expect_connected().await;
+    daemon.wait_for_subscribers(1).await;
+    daemon.emit(&second);
+    rig.expect_replay_lost("no answer within").await;
+    rig.expect_event(&second).await;
+    assert_eq!((rig.status.get().state, rig.status.get().connects), (SourceState::Connected, 2));
+}
+
+/// Podman without an events logger, and some proxies.
+#[tokio::test]
+async fn a_stream_that_ends_at_once_each_time_is_no_connection() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_containers(&[]);
+    daemon.set_stream_life(Some(Duration::ZERO));
+    let timing = Timing {
+        retry_first: Duration::from_millis(300),
+        retry_max: Duration::from_millis(400),
+        retry_restless: Duration::from_millis(400),
+        look_again: NEVER,
+        ..quick()
+    };
+    let mut rig = Rig::start(&daemon.url(), timing);
+    assert_eq!(rig.expect_connected().await, "start");
+    let reason = rig.expect_disconnected().await;
+    rig.wait_for("more attempts", |_| daemon.count("/events") > 4).await;
+    assert_eq!((rig.status.get().state, rig.status.get().connects), (SourceState::Error, 1));
+    assert!(rig.status.get().hint.unwrap().contains("events_logger"), "{:?}", rig.status.get());
+    // What it brings at last is told, under a connection.
+    daemon.emit(&old(7));
+    assert_eq!(rig.next().await, Input::Connected { engine: "28.0.0-fake".to_owned(), reason, attempts: attempts(&daemon) });
+    rig.expect_event(&old(7)).await;
+    rig.expect_disconnected().await;
+    let asked = daemon.count("/events");
+    daemon.set_stream_life(None);
+    let Input::Connected { attempts, .. } = rig.next().await else { panic!("not connected") };
+    assert!(attempts >= 1, "{asked}");
+    rig.expect_event(&old(7)).await;
+    rig.expect_replay_end(1).await;
+    assert!(daemon.count("/containers/json") <= 1, "looked at again and again");
+}
+
+/// All but those of the first connection.
+fn attempts(daemon: &FakeDaemon) -> u64 {
+    daemon.count("/events") as u64 - 1
 }

@@ -1,0 +1,436 @@
+//! Cutting an answer of the daemon's into its entries while it comes, whatever its size: only one entry is in memory at a time, and of a very long
+//! text in it only the beginning.
+//!
+//! Nothing here checks that the entries are JSON; whoever reads one does.
+
+/// Bytes that are kept of one text in an entry, such as a label; the rest is counted and left out (`…[cut, N bytes]`).
+pub(super) const MAX_TEXT_BYTES: usize = 64 << 10;
+
+/// Where the entries are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ingest::docker) enum Shape {
+    /// The whole answer is one.
+    One,
+    /// The answer is a list of them; `null`, which Go writes for an empty list, is one too.
+    List,
+    /// The answer is an object, and its member of this name a list of them.
+    Member(&'static str),
+}
+
+/// An entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ingest::docker) enum Entry<'a> {
+    /// Its text.
+    Whole(&'a [u8]),
+    /// It is longer than may be kept, although long texts in it were cut; so long.
+    TooLong(u64),
+}
+
+/// Why an answer is no list of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::ingest::docker) enum NoList {
+    /// It is something else.
+    #[error("it is no list")]
+    Other,
+    /// It ends in its middle.
+    #[error("it breaks off")]
+    BrokenOff,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Nothing but blanks has come.
+    Front,
+    /// In the object, outside the list.
+    Members,
+    /// In the list, between entries.
+    Between,
+    Entry,
+    /// What follows is of no interest.
+    Behind,
+    /// It is no list.
+    Wrong,
+}
+
+/// Where in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InText {
+    No,
+    Yes,
+    /// So many more characters belong to an escape, of which the first says whether there are four others.
+    Escape(u8),
+}
+
+/// Cuts one answer.
+#[derive(Debug)]
+pub(in crate::ingest::docker) struct Splitter {
+    shape: Shape,
+    place: Place,
+    /// Open brackets, counted from where the place begins.
+    depth: u32,
+    text: InText,
+    /// Kept of the text under way, and left out of it.
+    text_kept: usize,
+    text_cut: u64,
+    /// Whether the escape under way is kept.
+    keeping: bool,
+    entry: Vec<u8>,
+    entry_bytes: u64,
+    max_entry_bytes: usize,
+    is_too_long: bool,
+    /// The last text at the top of the object, and whether the colon after it has come.
+    member: Vec<u8>,
+    is_wanted: bool,
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+impl Splitter {
+    /// For an answer of which no more than `max_entry_bytes` of one entry may be in memory.
+    pub(in crate::ingest::docker) fn new(shape: Shape, max_entry_bytes: usize) -> Self {
+        Self {
+            shape,
+            place: Place::Front,
+            depth: 0,
+            text: InText::No,
+            text_kept: 0,
+            text_cut: 0,
+            keeping: true,
+            entry: Vec::new(),
+            entry_bytes: 0,
+            max_entry_bytes,
+            is_too_long: false,
+            member: Vec::new(),
+            is_wanted: false,
+        }
+    }
+
+    /// Takes the next bytes of the answer.
+    pub(in crate::ingest::docker) fn push(&mut self, bytes: &[u8], entry: &mut dyn FnMut(Entry<'_>)) {
+        let mut rest = bytes;
+        while let Some((byte, after)) = rest.split_first() {
+            rest = match self.place {
+                Place::Front => self.front(*byte, rest, after),
+                Place::Members => self.members(rest),
+                Place::Between => self.between(*byte, rest, after),
+                Place::Entry => self.inside(rest, entry),
+                Place::Behind | Place::Wrong => return,
+            };
+        }
+    }
+
+    /// The answer is over.
+    ///
+    /// # Errors
+    /// [`NoList`]; the entries that were given are then not all.
+    pub(in crate::ingest::docker) fn finish(&mut self, entry: &mut dyn FnMut(Entry<'_>)) -> Result<(), NoList> {
+        match (self.place, self.shape) {
+            (Place::Entry, Shape::One) => {
+                self.give(entry);
+                Ok(())
+            }
+            (Place::Behind, _) => Ok(()),
+            (Place::Wrong, _) => Err(NoList::Other),
+            _ => Err(NoList::BrokenOff),
+        }
+    }
+
+    fn front<'a>(&mut self, byte: u8, rest: &'a [u8], after: &'a [u8]) -> &'a [u8] {
+        // The three bytes of a byte order mark are no blanks, and none of JSON's.
+        if is_blank(byte) || byte >= 0x80 {
+            return after;
+        }
+        match (self.shape, byte) {
+            (Shape::One, _) => {
+                self.place = Place::Entry;
+                return rest;
+            }
+            (_, b'[') => self.place = Place::Between,
+            (_, b'n') => self.place = Place::Behind,
+            (Shape::Member(_), b'{') => self.place = Place::Members,
+            _ => self.place = Place::Wrong,
+        }
+        after
+    }
+
+    fn between<'a>(&mut self, byte: u8, rest: &'a [u8], after: &'a [u8]) -> &'a [u8] {
+        match byte {
+            b']' => self.place = Place::Behind,
+            b',' => {}
+            byte if is_blank(byte) => {}
+            _ => {
+                self.place = Place::Entry;
+                return rest;
+            }
+        }
+        after
+    }
+
+    /// Looks for the wanted member.
+    fn members<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let Some((byte, after)) = rest.split_first() else { return rest };
+        match self.text {
+            InText::No => match byte {
+                b'"' => {
+                    self.text = InText::Yes;
+                    if self.depth == 0 {
+                        self.member.clear();
+                        self.is_wanted = false;
+                    }
+                }
+                b':' if self.depth == 0 => {
+                    self.is_wanted = matches!(self.shape, Shape::Member(name) if name.as_bytes().eq_ignore_ascii_case(&self.member));
+                }
+                b'[' if self.depth == 0 && self.is_wanted => self.place = Place::Between,
+                b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+                b'}' if self.depth == 0 => self.place = Place::Behind,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                b',' if self.depth == 0 => self.is_wanted = false,
+                _ => {}
+            },
+            InText::Escape(_) => self.text = InText::Yes,
+            InText::Yes => match byte {
+                b'"' => self.text = InText::No,
+                b'\\' => self.text = InText::Escape(0),
+                // Longer than any name that is looked for.
+                byte if self.depth == 0 && self.member.len() < 64 => self.member.push(*byte),
+                _ => {}
+            },
+        }
+        after
+    }
+
+    /// In an entry.
+    fn inside<'a>(&mut self, rest: &'a [u8], entry: &mut dyn FnMut(Entry<'_>)) -> &'a [u8] {
+        let Some((byte, after)) = rest.split_first() else { return rest };
+        match self.text {
+            InText::Yes => self.in_text(rest),
+            InText::Escape(left) => {
+                let left = match left {
+                    0 if *byte == b'u' => 4,
+                    left => left.saturating_sub(1),
+                };
+                if self.keeping {
+                    self.keep(&[*byte]);
+                    self.text_kept += 1;
+                } else {
+                    self.text_cut += 1;
+                    self.entry_bytes += 1;
+                }
+                self.text = if left == 0 { InText::Yes } else { InText::Escape(left) };
+                after
+            }
+            InText::No => {
+                let is_list = self.shape != Shape::One;
+                match byte {
+                    b',' | b']' if is_list && self.depth == 0 => {
+                        self.give(entry);
+                        self.place = Place::Between;
+                        return rest;
+                    }
+                    b'"' => (self.text, self.text_kept, self.text_cut) = (InText::Yes, 0, 0),
+                    b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                    _ => {}
+                }
+                self.keep(&[*byte]);
+                after
+            }
+        }
+    }
+
+    /// Takes the text under way up to its next quote or backslash.
+    fn in_text<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        let (plain, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        let (kept, cut) = plain.split_at_checked(MAX_TEXT_BYTES.saturating_sub(self.text_kept)).unwrap_or((plain, &[]));
+        self.keep(kept);
+        self.text_kept += kept.len();
+        self.text_cut += cut.len() as u64;
+        self.entry_bytes += cut.len() as u64;
+        let Some((byte, after)) = after.split_first() else { return after };
+        if *byte == b'"' {
+            if self.text_cut > 0 {
+                self.mark_cut();
+            }
+            self.text = InText::No;
+            self.keep(b"\"");
+        } else {
+            // An escape is kept whole, or not at all.
+            self.keeping = self.text_kept < MAX_TEXT_BYTES;
+            self.text = InText::Escape(0);
+            if self.keeping {
+                self.keep(b"\\");
+                self.text_kept += 1;
+            } else {
+                self.text_cut += 1;
+                self.entry_bytes += 1;
+            }
+        }
+        after
+    }
+
+    /// Says in a text that was cut that it was; a character that was cut in two goes.
+    fn mark_cut(&mut self) {
+        let tail = self.entry.get(self.entry.len().saturating_sub(3)..).unwrap_or_default();
+        let torn = (1..=tail.len()).find(|n| tail.get(tail.len() - n).is_some_and(|byte| byte & 0xc0 == 0xc0)).filter(|n| {
+            let last = tail.get(tail.len() - n..).unwrap_or_default();
+            std::str::from_utf8(last).is_err()
+        });
+        self.entry.truncate(self.entry.len() - torn.unwrap_or(0));
+        let bytes = self.text_kept as u64 + self.text_cut;
+        let before = self.entry_bytes;
+        self.keep(format!("…[cut, {bytes} bytes]").as_bytes());
+        self.entry_bytes = before;
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.entry_bytes += bytes.len() as u64;
+        if self.is_too_long {
+            return;
+        }
+        if self.entry.len() + bytes.len() > self.max_entry_bytes {
+            self.is_too_long = true;
+            self.entry = Vec::new();
+            return;
+        }
+        self.entry.extend_from_slice(bytes);
+    }
+
+    fn give(&mut self, entry: &mut dyn FnMut(Entry<'_>)) {
+        if self.is_too_long {
+            entry(Entry::TooLong(self.entry_bytes));
+        } else {
+            entry(Entry::Whole(self.entry.trim_ascii_end()));
+        }
+        self.entry.clear();
+        (self.entry_bytes, self.is_too_long, self.depth) = (0, false, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split_in(shape: Shape, text: &[u8], chunk: usize, max: usize) -> (Vec<Result<String, u64>>, Result<(), NoList>) {
+        let (mut splitter, mut out) = (Splitter::new(shape, max), Vec::new());
+        let mut sink = |entry: Entry<'_>| {
+            out.push(match entry {
+                Entry::Whole(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+                Entry::TooLong(bytes) => Err(bytes),
+            });
+        };
+        text.chunks(chunk.max(1)).for_each(|chunk| splitter.push(chunk, &mut sink));
+        let end = splitter.finish(&mut sink);
+        (out, end)
+    }
+
+    fn split(shape: Shape, text: &str) -> (Vec<String>, Result<(), NoList>) {
+        let (entries, end) = split_in(shape, text.as_bytes(), 7, 1 << 20);
+        (entries.into_iter().map(Result::unwrap).collect(), end)
+    }
+
+    #[test]
+    fn finds_entries_wherever_they_are() {
+        let volumes = Shape::Member("Volumes");
+        for (shape, text, expected) in [
+            (Shape::List, r#" [{"a":[1,2]} , null,"x,]\"y",7 ] "#, vec![r#"{"a":[1,2]}"#, "null", r#""x,]\"y""#, "7"]),
+            (Shape::List, "[]", vec![]),
+            (Shape::List, "null\n", vec![]),
+            (Shape::List, "\u{feff}[1]", vec!["1"]),
+            (volumes, r#"{"Warnings":[1,{"Volumes":[2]}],"x":"Volumes","Volumes":[{"Name":"v"},3],"y":[4]}"#, vec![r#"{"Name":"v"}"#, "3"]),
+            (volumes, r#"{"Volumes":null,"Warnings":["a"]}"#, vec![]),
+            (volumes, "{}", vec![]),
+            (volumes, r#"[{"Name":"v"}]"#, vec![r#"{"Name":"v"}"#]),
+            (Shape::One, " {\"a\":[1,2]}\n", vec![r#"{"a":[1,2]}"#]),
+        ] {
+            let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
+            assert_eq!(split(shape, text), (expected, Ok(())), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_no_list() {
+        for (shape, text, expected) in [
+            (Shape::List, "{}", NoList::Other),
+            (Shape::List, "<html>", NoList::Other),
+            (Shape::List, "", NoList::BrokenOff),
+            (Shape::List, "[1,{", NoList::BrokenOff),
+            (Shape::Member("Volumes"), r#"{"Volumes":[1"#, NoList::BrokenOff),
+            (Shape::Member("Volumes"), r#"{"a":[1"#, NoList::BrokenOff),
+            (Shape::One, "  ", NoList::BrokenOff),
+        ] {
+            assert_eq!(split(shape, text).1, Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_text_the_beginning_is_kept() {
+        for (filler, chunk) in [("x", 1000), ("é", 999), (r"\n", 7), (r"\u00e9", 11), ("𝄞", 4096)] {
+            let long = filler.repeat(300_000);
+            let (entries, end) = split_in(Shape::List, format!(r#"[{{"a":"{long}","b":"c"}}]"#).as_bytes(), chunk, 1 << 20);
+            let entry = entries[0].as_ref().unwrap();
+            let object: serde_json::Value = serde_json::from_str(entry).unwrap();
+            let text = object["a"].as_str().unwrap();
+            assert!(text.ends_with(&format!("…[cut, {} bytes]", long.len())) && !text.contains('\u{fffd}'), "{filler}");
+            assert!(entry.len() < MAX_TEXT_BYTES + 100 && entry.len() > MAX_TEXT_BYTES && end.is_ok(), "{filler}: {}", entry.len());
+            assert_eq!(object["b"], "c");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_too_long_is_passed_over_and_not_kept() {
+        let long = format!("{{{}}}", (0..10_000).map(|n| format!(r#""k{n}":[{n}]"#)).collect::<Vec<_>>().join(","));
+        let text = format!("[1,{long},2]");
+        let mut splitter = Splitter::new(Shape::List, 1000);
+        let (mut seen, mut most) = (Vec::new(), 0);
+        for chunk in text.as_bytes().chunks(100) {
+            splitter.push(chunk, &mut |entry| seen.push(matches!(entry, Entry::Whole(_))));
+            most = most.max(splitter.entry.capacity());
+        }
+        assert_eq!(splitter.finish(&mut |_| {}), Ok(()));
+        assert_eq!(seen, [true, false, true]);
+        assert!(most <= 2000, "{most}");
+        assert_eq!(split_in(Shape::List, text.as_bytes(), 100, 1000).0[1], Err(long.len() as u64));
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<i64>().prop_map(Into::into),
+            any::<bool>().prop_map(Into::into),
+            ".{0,12}".prop_map(Into::into),
+            r#"["\\\[\]{},:]{0,6}"#.prop_map(Into::into)
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::hash_map(r#"(Volumes|[a"\\]{0,3})"#, inner, 0..4)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect()))
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn entries_are_those_of_a_parser(values in prop::collection::vec(value(), 0..6), chunk in 1usize..40, pretty: bool) {
+            let print = |value: &serde_json::Value| if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) }.unwrap();
+            let list = serde_json::Value::from(values.clone());
+            for (shape, answer) in [(Shape::List, list.clone()), (Shape::Member("Volumes"), serde_json::json!({"A": list.clone(), "Volumes": list}))] {
+                let (entries, end) = split_in(shape, print(&answer).as_bytes(), chunk, 1 << 20);
+                let read: Vec<serde_json::Value> = entries.iter().map(|entry| serde_json::from_str(entry.as_ref().unwrap()).unwrap()).collect();
+                prop_assert_eq!((&read, end), (&values, Ok(())));
+            }
+        }
+
+        #[test]
+        fn it_does_not_matter_how_bytes_come(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"[]{}\",:\\u null".to_vec())], 0..200), chunk in 1usize..30) {
+            for shape in [Shape::One, Shape::List, Shape::Member("u")] {
+                prop_assert_eq!(split_in(shape, &bytes, chunk, 20), split_in(shape, &bytes, usize::MAX, 20));
+            }
+        }
+    }
+}
