@@ -26,6 +26,8 @@ pub struct EventView<'a> {
     pub scope: Option<Cow<'a, str>>,
     /// `timeNano`, or `time` where that is all there is.
     pub time: Option<Timestamp>,
+    /// `HealthStatus`, which is Podman's.
+    pub health: Option<Cow<'a, str>>,
 }
 
 impl<'a> EventView<'a> {
@@ -84,6 +86,7 @@ enum Member {
     Time,
     #[serde(rename = "timeNano")]
     TimeNano,
+    HealthStatus,
     #[serde(other)]
     Other,
 }
@@ -119,6 +122,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Documented<'a> {
                         Member::Scope => view.scope = text(map.next_value()?),
                         Member::Time => seconds = map.next_value()?,
                         Member::TimeNano => nanos = map.next_value()?,
+                        Member::HealthStatus => view.health = text(map.next_value()?),
                         Member::Other => {
                             map.next_value::<Readable>()?;
                         }
@@ -170,6 +174,7 @@ impl<'de> Visitor<'de> for ViewVisitor {
                 Some("scope") => view.scope = text(map.next_value()?),
                 Some("time") => seconds = number(map.next_value()?),
                 Some("timeNano") => nanos = number(map.next_value()?),
+                Some("HealthStatus") => view.health = text(map.next_value()?),
                 Some("Actor") => (view.actor_id, view.attributes) = actor(map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;

@@ -1,6 +1,6 @@
 //! Filters against summaries: whether something of which only a part is known may pass.
 
-use super::{Filter, PREFIX_EVENTS};
+use super::{Filter, HEALTH, PREFIX_EVENTS, health_of};
 
 /// A text of which perhaps only the beginning is known.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +43,14 @@ impl Key<'_> {
 impl Filter {
     /// Whether a record that looks so may pass. `true` where that is not known.
     pub fn may_match(&self, glimpse: &Glimpse<'_>) -> bool {
-        self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, glimpse))
+        self.include.iter().all(|(key, values)| values.is_empty() || self.may_include(key, values, glimpse))
             && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, glimpse)))
+    }
+
+    fn may_include(&self, key: &str, values: &[String], glimpse: &Glimpse<'_>) -> bool {
+        // A summary does not know the status that Podman has elsewhere in the message.
+        let podman = || self.takes_podman && glimpse.action.may_equal(HEALTH) && values.iter().any(|value| health_of(value).is_some());
+        may_include(key, values, glimpse) || (key == "event" && podman())
     }
 }
 

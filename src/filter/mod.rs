@@ -3,6 +3,9 @@
 //! Matching follows moby's `daemon/events/filter.go`: AND across keys, OR within one, but labels AND; `container`,
 //! `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's type; `event` is exact unless
 //! the list holds a bare `health_status`, `exec_create` or `exec_start`, which turns all its values into prefixes.
+//!
+//! Podman tells `health_status` without Docker's `: unhealthy` behind it and has the status elsewhere in the message. At routes of our own, both
+//! are the same to a filter; one from Docker's API sees only what Docker compares.
 
 mod glimpse;
 mod image;
@@ -39,6 +42,9 @@ pub const KEYS: [&str; 16] = [
 /// Values of `event` that match by prefix when written without the part behind the colon.
 const PREFIX_EVENTS: [&str; 3] = ["exec_create", "exec_start", "health_status"];
 
+/// What Podman calls all changes of health, and Docker writes in front of the status.
+const HEALTH: &str = "health_status";
+
 /// Values by key; a key without values matches everything, as in Docker.
 type Terms = BTreeMap<&'static str, Vec<String>>;
 
@@ -48,6 +54,8 @@ pub struct Filter {
     include: Terms,
     exclude: Terms,
     needles: needles::Needles,
+    /// Podman's way to tell health counts for Docker's as well.
+    takes_podman: bool,
 }
 
 /// The parts of a record that a filter matches against.
@@ -74,9 +82,12 @@ impl Subject<'_> {
 }
 
 impl Filter {
-    fn new(include: Terms, exclude: Terms) -> Self {
-        let needles = needles::Needles::of(&include);
-        Self { include, exclude, needles }
+    fn new(include: Terms, exclude: Terms, takes_podman: bool) -> Self {
+        // Where nothing is asked of health, the two ways are one and the same filter.
+        let asks = |terms: &Terms| terms.get("event").is_some_and(|values| values.iter().any(|value| value.starts_with(HEALTH)));
+        let takes_podman = takes_podman && (asks(&include) || excludes_health(&exclude));
+        let needles = needles::Needles::of(&include, takes_podman);
+        Self { include, exclude, needles, takes_podman }
     }
 
     /// Whether this filter keeps everything.
@@ -100,8 +111,29 @@ impl Filter {
 
     /// Whether a record passes.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject))
-            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| excludes(key, value, subject)))
+        self.include.iter().all(|(key, values)| values.is_empty() || self.includes(key, values, subject))
+            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| self.excludes(key, value, subject)))
+    }
+
+    fn includes(&self, key: &str, values: &[String], subject: &Subject<'_>) -> bool {
+        includes(key, values, subject)
+            || (key == "event" && self.podman_health(subject).is_some_and(|health| values.iter().any(|value| is_health(value, health))))
+    }
+
+    fn excludes(&self, key: &str, value: &str, subject: &Subject<'_>) -> bool {
+        excludes(key, value, subject)
+            || (key == "event"
+                && self.podman_health(subject).is_some_and(|health| match value.strip_suffix('*') {
+                    Some(prefix) => format!("{HEALTH}: {health}").starts_with(prefix),
+                    None => is_health(value, health),
+                }))
+    }
+
+    /// The status in an event that tells it in Podman's way.
+    fn podman_health<'a>(&self, subject: &Subject<'a>) -> Option<&'a str> {
+        let event = subject.event;
+        let health = || event.health.as_deref().filter(|health| !health.is_empty()).or_else(|| event.attribute(HEALTH));
+        (self.takes_podman && event.action.as_deref() == Some(HEALTH)).then(health)?
     }
 
     /// The `filters` and `exclude` parameters that say the same, in one fixed spelling.
@@ -116,6 +148,21 @@ impl fmt::Display for Filter {
         let (include, exclude) = self.to_params();
         write!(f, "{} not {}", include.as_deref().unwrap_or("{}"), exclude.as_deref().unwrap_or("{}"))
     }
+}
+
+/// Whether a value of `event` is Docker's way to say that health has become `health`.
+fn is_health(value: &str, health: &str) -> bool {
+    health_of(value) == Some(health)
+}
+
+/// Whether what is left out may be a change of health; a prefix may be as short as `h`.
+fn excludes_health(exclude: &Terms) -> bool {
+    exclude.get("event").is_some_and(|values| values.iter().any(|value| value.starts_with(HEALTH) || value.ends_with('*')))
+}
+
+/// The status that a value of `event` asks for.
+fn health_of(value: &str) -> Option<&str> {
+    value.strip_prefix(HEALTH)?.strip_prefix(": ")
 }
 
 fn includes(key: &str, values: &[String], subject: &Subject<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! Texts that a message must hold to pass a filter: looked for in its bytes before it is parsed, since most messages hold none of them.
 
-use super::{Filter, Terms};
+use super::{Filter, HEALTH, Terms, health_of};
 use memchr::memmem::Finder;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -23,12 +23,16 @@ impl Hash for Needles {
 }
 
 impl Needles {
-    pub(super) fn of(include: &Terms) -> Self {
+    /// `takes_podman`: a status of health need not stand behind its action.
+    pub(super) fn of(include: &Terms, takes_podman: bool) -> Self {
         let needles = include.iter().filter(|(_, values)| !values.is_empty()).filter_map(|(key, values)| match *key {
             // Not in the message, or compared in another form than it stands there.
             "source" | "image" | "noise" => None,
             // All labels must be there; the key of the first is enough to look for.
             "label" => values.first().map(|label| vec![label.split('=').next().unwrap_or(label)]),
+            "event" if takes_podman => {
+                Some(values.iter().map(|value| if health_of(value).is_some() { HEALTH } else { value.as_str() }).collect())
+            }
             _ => Some(values.iter().map(String::as_str).collect()),
         });
         // A text that JSON would have to escape stands in the message in another form.

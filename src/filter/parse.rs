@@ -50,7 +50,7 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] says which parameter and key were wrong, and why.
     pub fn from_params(filters: Option<&str>, exclude: Option<&str>) -> Result<Self, FilterError> {
-        Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?))
+        Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?, true))
     }
 
     /// From the `filters` parameter of Docker's API, which is taken as the Engine takes it: keys that it does not know are passed over, and
@@ -74,7 +74,7 @@ impl Filter {
             nothing |= any && wanted.peek().is_none();
             wanted.for_each(|(value, _)| add(&mut include, key, value));
         }
-        let filter = Self::new(limit(param, include)?, Terms::new());
+        let filter = Self::new(limit(param, include)?, Terms::new(), false);
         Ok(if nothing { filter.without("event", "*") } else { filter })
     }
 
@@ -91,7 +91,7 @@ impl Filter {
             }
             limit(param, out)
         };
-        Ok(Self::new(collect("filter", filters)?, collect("exclude", exclude)?))
+        Ok(Self::new(collect("filter", filters)?, collect("exclude", exclude)?, true))
     }
 }
 

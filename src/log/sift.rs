@@ -148,7 +148,11 @@ mod tests {
         let mut builder = BlockBuilder::new("7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap(), FIRST, 0);
         let mut lines = String::new();
         for (n, (name, action)) in records.iter().enumerate() {
-            let json = serde_json::json!({"Type": "container", "Action": action, "Actor": {"ID": "ab", "Attributes": {"name": name}}});
+            let mut json = serde_json::json!({"Type": "container", "Action": action, "Actor": {"ID": "ab", "Attributes": {"name": name}}});
+            if action == "health_status" {
+                // As Podman tells it.
+                json["HealthStatus"] = "unhealthy".into();
+            }
             let event = Event::from_line(json.to_string().as_bytes()).unwrap();
             let time = Timestamp::from_nanos(i64::try_from(n).unwrap());
             let noise = n.is_multiple_of(5).then_some(Noise::HealthCheck);
@@ -175,8 +179,8 @@ mod tests {
     proptest! {
         #[test]
         fn finds_what_looking_at_every_line_finds(
-            records in prop::collection::vec((prop_oneof![1 => "web-1", 1 => "a\\\\web-1", 9 => "[a-e]{3}"], "(die|oom|start|exec_die)"), 1..80),
-            actions in prop::collection::vec("(die|oom|start)", 0..3),
+            records in prop::collection::vec((prop_oneof![1 => "web-1", 1 => "a\\\\web-1", 9 => "[a-e]{3}"], "(die|oom|start|exec_die|health_status|health_status: unhealthy)"), 1..80),
+            actions in prop::collection::vec("(die|oom|start|health_status: unhealthy)", 0..3),
             name in "(web|web-1|a)",
             (from, to) in (-1i64..80, 0i64..90),
         ) {

@@ -279,7 +279,7 @@ struct Keys {
 fn identity(event: &Event) -> EventView<'_> {
     let mut view = event.view();
     view.attributes.sort();
-    EventView { scope: None, ..view }
+    EventView { scope: None, health: None, ..view }
 }
 
 /// What no rule of redaction touches.

@@ -3,23 +3,21 @@
 
 use super::parse::{self, TcpMeans, TlsDefaults};
 use super::resolve::{Env, config_dir, variable};
-use super::{Endpoint, EndpointError, TlsFiles};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use super::{Endpoint, EndpointError, TlsFiles, files};
+use crate::text::printable;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The context that is stored nowhere.
 pub(super) const DEFAULT: &str = "default";
 /// The endpoint that is Docker's, and the directory of its certificates.
 const DOCKER: &str = "docker";
-/// More of a file is not read.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 /// More contexts are not listed.
 const MAX_LISTED: usize = 50;
+/// Characters of a name in a list.
+const MAX_NAME_CHARS: usize = 80;
 
 /// The context that the docker CLI would use, where it is not the default one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,28 +28,6 @@ pub struct Current {
     pub file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default, rename = "currentContext")]
-    current_context: String,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(default, rename = "Name")]
-    name: String,
-    #[serde(default, rename = "Endpoints")]
-    endpoints: BTreeMap<String, MetaEndpoint>,
-}
-
-#[derive(Deserialize)]
-struct MetaEndpoint {
-    #[serde(default, rename = "Host")]
-    host: String,
-    #[serde(default, rename = "SkipTLSVerify")]
-    skip_tls_verify: bool,
-}
-
 /// What the docker CLI takes when neither `--host` nor `DOCKER_HOST` says otherwise: `DOCKER_CONTEXT`, then `currentContext` of its
 /// `config.json`. A configuration that cannot be read is told and passed over, as by the CLI.
 pub fn current_context(env: Env<'_>) -> Option<Current> {
@@ -59,8 +35,8 @@ pub fn current_context(env: Env<'_>) -> Option<Current> {
         Some(name) => Current { name: name.to_string_lossy().trim().to_owned(), file: None },
         None => {
             let path = config_dir(env)?.join("config.json");
-            match read::<Config>(&path) {
-                Ok(config) => Current { name: config.current_context, file: Some(path) },
+            match read(&path) {
+                Ok(config) => Current { name: text(config.get("currentContext")).to_owned(), file: Some(path) },
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
                 Err(error) => {
                     tracing::warn!(file = %path.display(), %error, "the docker CLI's configuration cannot be read; its current context is not used");
@@ -78,19 +54,25 @@ pub(super) fn endpoint(name: &str, env: Env<'_>) -> Result<Endpoint, EndpointErr
     let dir = config_dir(env).ok_or_else(|| bad("neither DOCKER_CONFIG nor HOME is set, so contexts cannot be found".to_owned()))?;
     let (metas, id) = (dir.join("contexts/meta"), hex::encode(Sha256::digest(name)));
     let path = metas.join(&id).join("meta.json");
-    let meta: Meta = match read(&path) {
+    let meta = match read(&path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(EndpointError::UnknownContext { name: name.to_owned(), known: known(&metas), dir });
         }
         Err(error) => return Err(bad(format!("cannot read {}: {error}", path.display()))),
     };
-    let Some(MetaEndpoint { host, skip_tls_verify }) = meta.endpoints.get(DOCKER) else {
+    let Some(docker) = meta.get("Endpoints").and_then(|endpoints| endpoints.get(DOCKER)).filter(|docker| docker.is_object()) else {
         return Err(bad("it has no Docker endpoint; choose another one".to_owned()));
+    };
+    let host = match docker.get("Host") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(host)) => host.as_str(),
+        Some(_) => return Err(bad(format!("{} has a Host that is no text", path.display()))),
     };
     if host.is_empty() {
         return Ok(Endpoint::default_socket());
     }
+    let skip_tls_verify = docker.get("SkipTLSVerify") == Some(&Value::Bool(true));
     let certificates = dir.join("contexts/tls").join(id).join(DOCKER);
     let stored = std::fs::read_dir(&certificates).is_ok_and(|mut files| files.next().is_some());
     let tcp = match (skip_tls_verify, stored) {
@@ -98,7 +80,7 @@ pub(super) fn endpoint(name: &str, env: Env<'_>) -> Result<Endpoint, EndpointErr
         (false, true) => TcpMeans::Tls,
         (false, false) => TcpMeans::Plain,
     };
-    if *skip_tls_verify && host.starts_with("https://") {
+    if skip_tls_verify && host.starts_with("https://") {
         return Err(bad("it skips the check of the server's certificate (SkipTLSVerify), which shipslog does not".to_owned()));
     }
     let files = TlsFiles { dir: Some(certificates), named: stored };
@@ -108,17 +90,27 @@ pub(super) fn endpoint(name: &str, env: Env<'_>) -> Result<Endpoint, EndpointErr
 /// Names of the contexts there are, for people.
 fn known(metas: &Path) -> String {
     let directories = std::fs::read_dir(metas).into_iter().flatten().flatten().take(MAX_LISTED);
-    let mut names: Vec<String> =
-        directories.filter_map(|entry| read::<Meta>(&entry.path().join("meta.json")).ok()).map(|meta| meta.name).collect();
+    let mut names: Vec<String> = directories
+        .filter_map(|entry| read(&entry.path().join("meta.json")).ok())
+        .map(|meta| printable(text(meta.get("Name")), MAX_NAME_CHARS))
+        .collect();
+    names.retain(|name| !name.is_empty());
     names.push(DEFAULT.to_owned());
     names.sort();
     names.join(", ")
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
-    serde_json::from_str(&text).map_err(io::Error::from)
+/// A member that is a text; anything else counts as an empty one, as `null` does for Docker.
+fn text(value: Option<&Value>) -> &str {
+    value.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An object in a file. Editors on Windows put a byte order mark in front.
+fn read(path: &Path) -> io::Result<Value> {
+    let bytes = files::read(path)?;
+    let json = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let value: Value = serde_json::from_slice(json)?;
+    if value.is_object() { Ok(value) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no JSON object")) }
 }
 
 #[cfg(test)]
@@ -163,6 +155,36 @@ mod tests {
         assert_eq!(resolve("p1=context://prod", store(&meta("tcp://h", false), false).path()).unwrap(), "p1=tcp://h:2375");
     }
 
+    /// The docker CLI has more characters in its names than sources have.
+    #[test]
+    fn a_name_that_no_source_may_have_becomes_one() {
+        let dir = store(&meta("tcp://h", false), false);
+        let meta = std::fs::read(dir.path().join("contexts/meta").join(hex::encode(Sha256::digest("prod"))).join("meta.json")).unwrap();
+        let long = "x".repeat(100);
+        for (name, source) in [("colima+x86", "colima_x86"), ("a.b_c-d+e+", "a.b_c-d_e_"), ("käse", "k_se"), (&*long, &long[..64])] {
+            let stored = dir.path().join("contexts/meta").join(hex::encode(Sha256::digest(name)));
+            std::fs::create_dir_all(&stored).unwrap();
+            std::fs::write(stored.join("meta.json"), &meta).unwrap();
+            assert_eq!(resolve(&format!("context://{name}"), dir.path()).unwrap(), format!("{source}=tcp://h:2375"));
+            assert_eq!(resolve(&format!("mine=context://{name}"), dir.path()).unwrap(), "mine=tcp://h:2375");
+        }
+        assert!(resolve("a+b=tcp://h", dir.path()).unwrap_err().contains("letters"), "a name that somebody gives is taken or refused");
+    }
+
+    #[test]
+    fn members_may_be_null_or_unknown_and_a_mark_stand_in_front() {
+        let resolved = |meta: &str| resolve("context://prod", store(meta, false).path()).unwrap();
+        for meta in [
+            r#"{"Name":null,"Metadata":null,"Endpoints":{"docker":{"Host":"tcp://h","SkipTLSVerify":null,"X":[]},"kubernetes":7}}"#,
+            "\u{feff}{\"Endpoints\":{\"docker\":{\"Host\":\"tcp://h\"}}}",
+            r#"{"Name":7,"Endpoints":{"docker":{"Host":"tcp://h","SkipTLSVerify":"no"}}}"#,
+        ] {
+            assert_eq!(resolved(meta), "prod=tcp://h:2375", "{meta}");
+        }
+        assert_eq!(resolved(r#"{"Endpoints":{"docker":{"Host":null}}}"#), "prod=unix:///var/run/docker.sock");
+        assert_eq!(resolved(r#"{"Endpoints":{"docker":{}}}"#), "prod=unix:///var/run/docker.sock");
+    }
+
     #[test]
     fn what_cannot_be_used_is_said() {
         let refused = |text: &str, meta: &str| resolve(text, store(meta, false).path()).unwrap_err();
@@ -173,8 +195,14 @@ mod tests {
         assert!(refused("context://prod", &meta("npipe:////x", false)).contains("named pipe"));
         assert!(refused("context://prod", r#"{"Name":"prod","Endpoints":{}}"#).contains("no Docker endpoint"));
         assert!(refused("context://prod", "{").contains("meta.json"));
-        assert!(refused("context://a+b", "{}").contains("letters"));
+        assert!(refused("context://prod", r#"{"Endpoints":null}"#).contains("no Docker endpoint"));
+        assert!(refused("context://prod", r#"{"Endpoints":{"docker":null}}"#).contains("no Docker endpoint"));
+        assert!(refused("context://prod", "{}").contains("no Docker endpoint"));
+        assert!(refused("context://prod", "[]").contains("no JSON object"));
+        assert!(refused("context://prod", r#"{"Endpoints":{"docker":{"Host":7}}}"#).contains("no text"));
+        assert!(refused("context://prod", &format!("{{}}{}", " ".repeat(1 << 20))).contains("longer than"));
         assert!(refused("context://", "{}").contains("letters"));
+        assert!(refused("context://a/../b", "{}").contains("context"));
         assert!(DockerHost::parse("context://prod").unwrap_err().to_string().contains("HOME"));
     }
 
@@ -195,7 +223,11 @@ mod tests {
         assert_eq!(current(None), Some(("prod".to_owned(), true)));
         assert_eq!(current(Some("test")), Some(("test".to_owned(), false)));
         assert_eq!(current(Some("default")), None);
-        for other in [r#"{"currentContext":"default"}"#, r#"{"auths":{}}"#, "{"] {
+        std::fs::write(&config, "\u{feff}{\"currentContext\":\"colima+x86\",\"auths\":null,\"new\":[1]}").unwrap();
+        assert_eq!(current(None), Some(("colima+x86".to_owned(), true)));
+        for other in
+            [r#"{"currentContext":null}"#, r#"{"currentContext":7}"#, "[]", r#"{"currentContext":"default"}"#, r#"{"auths":{}}"#, "{"]
+        {
             std::fs::write(&config, other).unwrap();
             assert_eq!(current(None), None, "{other}");
         }

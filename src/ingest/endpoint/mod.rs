@@ -2,6 +2,7 @@
 //! `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
 
 mod context;
+pub(in crate::ingest) mod files;
 mod parse;
 mod resolve;
 

@@ -58,7 +58,8 @@ impl DockerHost {
         Self::read(text, &|_| None)
     }
 
-    /// Reads `URL` or `NAME=URL`. A context without a name is named as the context is.
+    /// Reads `URL` or `NAME=URL`. A context without a name is named as the context is; what the docker CLI takes in such a name and a source does
+    /// not (`+`) becomes `_`, and no more than 64 characters are kept.
     ///
     /// # Errors
     /// [`EndpointError`], for what is no URL of a Docker host, a context that cannot be used, or a name that is not 1 to 64 of
@@ -68,14 +69,27 @@ impl DockerHost {
         // A `=` behind the scheme belongs to the URL.
         let (name, url) = match text.split_once('=') {
             Some((name, url)) if !name.contains("://") => (name, url),
-            _ => (text.strip_prefix(CONTEXT).unwrap_or(DEFAULT_NAME), text),
+            _ => (DEFAULT_NAME, text),
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let of_context: Option<String> = text.strip_prefix(CONTEXT).map(|context| {
+            let fits = context.chars().map(|c| if plain(c) { c } else { '_' });
+            fits.take(MAX_NAME_CHARS).collect()
+        });
+        let name = of_context.as_deref().unwrap_or(name);
         if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.chars().all(plain) {
             let why = "a name has 1 to 64 letters, digits, dots, dashes and underscores";
             return Err(EndpointError::Invalid { url: text.to_owned(), why });
         }
-        Ok(Self { name: name.into(), endpoint: endpoint(url, env)? })
+        let endpoint = endpoint(url, env)?;
+        if let Some(context) = text.strip_prefix(CONTEXT).filter(|context| *context != name) {
+            tracing::info!(
+                docker.context = context,
+                docker.host = name,
+                "the context is recorded under another name, with _ for what no source's name has"
+            );
+        }
+        Ok(Self { name: name.into(), endpoint })
     }
 
     /// The hosts to follow.
