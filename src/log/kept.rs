@@ -31,8 +31,8 @@ const FLUSH_EVERY_MS: u64 = 1000;
 const MAX_CONF_BYTES: u64 = 64 * 1024;
 /// Longest snapshot of sled's, in bytes. It reads one as a whole; that of a full tip has some 20 KB.
 const MAX_SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
-/// Longest file with sled's data, in bytes. sled looks at each 2 MiB of it.
-const MAX_DB_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+/// Longest file with sled's data, in bytes. sled looks at each 2 MiB of it. A larger one is made again from the journal.
+const MAX_DB_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Key of the log's id, which is no key of a block.
 const LOG_KEY: &[u8] = b"log";

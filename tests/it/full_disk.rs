@@ -141,3 +141,51 @@ async fn more_events_than_the_queue_has_places_for() {
 async fn more_bytes_than_the_queue_may_hold() {
     story(1300, 64 * 1024).await;
 }
+
+/// Another program has filled the disk to the last byte before the start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_serves_reads_and_records_when_there_is_room() {
+    for killed in [false, true] {
+        let Some(disk) = Mount::new(&["-t", "tmpfs", "-o", "size=80m", "shipslog-test"]) else {
+            return skipped("a full disk needs a filesystem of its own, which cannot be mounted; run as root");
+        };
+        let daemon = FakeDaemon::unix().await;
+        let mut ship = Ship::start(&disk.path().join("data"), &daemon.url());
+        daemon.wait_for_subscribers(1).await;
+        for n in 0..100 {
+            daemon.emit(&event(n, 0));
+        }
+        ship.wait_for_head(|head| head >= 103).await;
+        if killed {
+            ship.kill()
+        } else {
+            ship.stop();
+        }
+
+        let filler = disk.path().join("filler");
+        let mut out = std::fs::File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut out, &[1; 4096]).is_ok() {}
+        drop(out);
+        ship.restart();
+        let before = ship.export("").await;
+        assert!(before.len() >= 103, "reads are served: {}", before.len());
+        assert_dense(&before);
+        let not_ready = ship.get("/readyz").await;
+        assert_eq!(not_ready.status(), 503);
+        assert_eq!(not_ready.json::<Value>().await.unwrap()["writer"]["state"], "full");
+        // Again, killed before there was room: nothing was used or forgotten.
+        ship.kill();
+        ship.restart();
+        assert_eq!(ship.export("").await, before);
+        daemon.emit(&event(100, 0));
+
+        std::fs::remove_file(&filler).unwrap();
+        wait_for("readiness", async || (ship.get("/readyz").await.status() == 200).then_some(())).await;
+        wait_for("the event of the full disk", async || number(&newest(&ship).await).filter(|n| *n == 100)).await;
+        let after = ship.export("").await;
+        assert_dense(&after);
+        assert!(before.iter().all(|(seq, line)| after.get(seq) == Some(line)), "what was shown stays under its id");
+        let (status, _) = ship.stop();
+        assert!(status.success(), "{status}");
+    }
+}

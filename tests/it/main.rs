@@ -19,6 +19,7 @@ mod framing;
 mod full_disk;
 mod gaps;
 mod history;
+mod hostile_directory;
 mod hosts;
 mod least_rights;
 #[path = "../faults/mount.rs"]

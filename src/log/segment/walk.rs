@@ -47,7 +47,7 @@ pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData,
         }
         let begins = piece.starts_with(&frame::MAGIC);
         if begins && frame::is_cut_off(&piece) && piece.len() as u64 != most && wanted < frame::MAX_PACKED_BYTES {
-            wanted *= 4;
+            wanted = (4 * wanted).min(frame::MAX_PACKED_BYTES);
             futile += piece.len() as u64;
             continue;
         }
