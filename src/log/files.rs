@@ -127,8 +127,10 @@ pub(super) mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
+    type Kind = (&'static str, fn(&Path));
+
     /// Everything that can have the name of a file and is none: a name for it, and how it is made.
-    pub(in crate::log) const KINDS: [(&str, fn(&Path)); 6] = [
+    pub(in crate::log) const KINDS: [Kind; 6] = [
         ("a FIFO", |path| rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap()),
         ("a directory", |path| fs::create_dir(path).unwrap()),
         ("a link to /dev/zero", |path| symlink("/dev/zero", path).unwrap()),
@@ -164,7 +166,7 @@ pub(super) mod tests {
         file.set_len(1 << 40).unwrap();
         file.write_all_at(b"here", 1 << 39).unwrap();
         let (from, to) = next_data(&file, 0, 1 << 40).unwrap();
-        assert!((1 << 39) - (1 << 20) <= from && from <= 1 << 39 && to > 1 << 39 && to < 1 << 40, "{from} {to}");
+        assert!(((1 << 39) - (1 << 20)..=1 << 39).contains(&from) && to > 1 << 39 && to < 1 << 40, "{from} {to}");
         assert_eq!(next_data(&file, to, 1 << 40), None);
         assert_eq!(next_data(&file, 5, 5), None);
     }

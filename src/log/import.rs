@@ -28,9 +28,9 @@ pub struct Imported {
 }
 
 /// Longest line: a record whose message some tool has written anew with escapes, which makes it three times as long at most.
-const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
-const _: () = assert!(MAX_LINE_BYTES as usize > 3 * MAX_RECORD_BYTES);
-const _: () = assert!(MAX_LINE_BYTES as usize + segment::RAW_BYTES < segment::MAX_RAW_BYTES);
+const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+const _: () = assert!(MAX_LINE_BYTES > 3 * MAX_RECORD_BYTES);
+const _: () = assert!(MAX_LINE_BYTES + segment::RAW_BYTES < segment::MAX_RAW_BYTES);
 /// Where a log is made until it is whole.
 const UNFINISHED: &str = "log.importing";
 /// Logs that an export may go back through.
@@ -156,11 +156,11 @@ impl<'a> Import<'a> {
             line.clear();
             number += 1;
             let refuse = |why: &dyn std::fmt::Display| LogError::Refused(format!("line {number} cannot be imported: {why}"));
-            let read = (&mut lines).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(|e| refuse(&e))?;
+            let read = (&mut lines).take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line).map_err(|e| refuse(&e))?;
             if read == 0 {
                 return self.end();
             }
-            if read as u64 == MAX_LINE_BYTES {
+            if read == MAX_LINE_BYTES {
                 return Err(refuse(&format!("it is longer than {} MiB", MAX_LINE_BYTES >> 20)));
             }
             let text = line.trim_ascii();

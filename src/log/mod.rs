@@ -42,6 +42,8 @@ mod contract;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod directory_tests;
+#[cfg(test)]
 mod embedded_tests;
 #[cfg(test)]
 mod import_tests;

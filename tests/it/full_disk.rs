@@ -157,7 +157,7 @@ async fn a_start_on_a_full_disk_serves_reads_and_records_when_there_is_room() {
         }
         ship.wait_for_head(|head| head >= 103).await;
         if killed {
-            ship.kill()
+            ship.kill();
         } else {
             ship.stop();
         }
