@@ -66,6 +66,11 @@ fn write(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timest
     json
 }
 
+/// Whether a message begins as the recorder writes its own. A daemon's may as well, so this only spares a closer look ([`Event::is_own`]).
+pub fn begins_as_own(json: &str) -> bool {
+    json.strip_prefix(r#"{"Type":""#).and_then(|rest| rest.strip_prefix(RECORDER_TYPE)).is_some_and(|rest| rest.starts_with('"'))
+}
+
 /// `text`, or how it begins and how long it is where it has more than `max` bytes.
 pub fn shortened(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
     if text.len() <= max {

@@ -137,7 +137,7 @@ impl Export {
         let Some(record) = block.record(seq) else { return Ok(Bytes::new()) };
         let event = record.event.view();
         Ok(match self.format {
-            Format::Docker if !self.own && event.kind.as_deref() == Some(RECORDER_TYPE) => Bytes::new(),
+            Format::Docker if !self.own && record.event.is_own() => Bytes::new(),
             Format::Docker => (docker::line(&event, &record.time.to_datetime(), docker::verbatim) + "\n").into(),
             _ => table::record(block.cursor(seq), &record, &event)?.into(),
         })

@@ -13,6 +13,7 @@
  * @property {string} received the recorder's time
  * @property {string} source
  * @property {string} [noise]  `healthcheck`: a probe, which says nothing by itself
+ * @property {boolean} [foreign] a daemon's own message of type `recorder`
  * @property {DockerEvent} event
  *
  * @typedef {'bad'|'warn'|'good'|'plain'|'quiet'} Severity
@@ -62,11 +63,11 @@ function isExec(event) {
   return event.Type === 'container' && /^exec_(create|start|die)\b/.test(event.Action ?? '');
 }
 
-/** @param {DockerEvent} event @returns {Severity} */
-export function severity(event) {
+/** @param {DockerEvent} event @param {boolean} [foreign] @returns {Severity} */
+export function severity(event, foreign = false) {
   const action = event.Action ?? '';
   const exit = event.Actor?.Attributes?.exitCode;
-  if (event.Type === 'recorder') {
+  if (event.Type === 'recorder' && !foreign) {
     if (action === 'gap' || action === 'disconnect') return 'warn';
     if (action === 'observed') return exit && exit !== '0' ? 'warn' : 'plain';
     return action === 'stop' ? 'plain' : 'good';
@@ -86,14 +87,14 @@ function splitAction(/** @type {string} */ action) {
 
 /**
  * What tells this event from its neighbours, most telling first.
- * @param {DockerEvent} event @param {string} command
+ * @param {DockerEvent} event @param {string} command @param {boolean} foreign
  */
-function detailParts(event, command) {
+function detailParts(event, command, foreign) {
   const a = event.Actor?.Attributes ?? {};
   const parts = [];
   if (a.exitCode !== undefined) parts.push(`exit ${a.exitCode}`);
   if (a.signal) parts.push(`signal ${a.signal}${SIGNALS[a.signal] ? ` ${SIGNALS[a.signal]}` : ''}`);
-  if (event.Type === 'recorder') parts.push(...recorderParts(a));
+  if (event.Type === 'recorder' && !foreign) parts.push(...recorderParts(a));
   if (command) parts.push(command);
   if (a.execDuration) parts.push(`ran ${a.execDuration} s`);
   if (a.oldName) parts.push(`was ${a.oldName}`);
@@ -113,12 +114,14 @@ function recorderParts(/** @type {Record<string, string>} */ a) {
     if (a[key] !== undefined) parts.push(`${key} ${a[key]}`);
   }
   if (a.from && a.until) parts.push(`${clock(a.from)} … ${clock(a.until)}`);
+  if (a.from && a.to) parts.push(`${day(a.from)} ${clock(a.from)} → ${day(a.to)} ${clock(a.to)}`);
   return parts;
 }
 
 /** @param {LogRecord} record @param {boolean} [ofSeveral] whether the Docker host has to be told @returns {Description} */
 export function describe(record, ofSeveral = false) {
   const event = record.event ?? {};
+  const foreign = record.foreign === true;
   const { word, command } = splitAction(event.Action ?? '');
   const attributes = event.Actor?.Attributes ?? {};
   return {
@@ -128,8 +131,8 @@ export function describe(record, ofSeveral = false) {
     type: event.Type ?? '',
     action: word,
     name: attributes.name || shortId(event.Actor?.ID ?? ''),
-    details: [...(ofSeveral ? [`on ${record.source}`] : []), ...detailParts(event, command)].join(' · '),
-    severity: severity(event),
+    details: [...(ofSeveral ? [`on ${record.source}`] : []), ...detailParts(event, command, foreign)].join(' · '),
+    severity: severity(event, foreign),
   };
 }
 

@@ -22,6 +22,7 @@ mod history;
 mod hostile_directory;
 mod hosts;
 mod least_rights;
+mod lines;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;

@@ -2,7 +2,7 @@
 
 use super::super::escape::escape;
 use super::{RecordLine, Zone};
-use crate::event::{EventView, RECORDER_TYPE};
+use crate::event::EventView;
 use anstyle::{AnsiColor, Style};
 use chrono::NaiveDate;
 use std::borrow::Cow;
@@ -40,11 +40,12 @@ impl Human {
         if self.many_sources {
             let _ = write!(out, " {:<8}", escape(&record.source));
         }
-        let style = style(event);
+        let own = record.is_own(event);
+        let style = style(event, own);
         let action = shortened(event.action.as_deref().unwrap_or("-"));
         let kind = escape(event.kind.as_deref().unwrap_or("-"));
         let _ = write!(out, " {kind:<9} {style}{:<12}{style:#} {}", escape(&action), escape(&name(event)));
-        details(&mut out, event);
+        details(&mut out, event, own);
         out
     }
 }
@@ -72,13 +73,13 @@ fn short_id(id: &str) -> &str {
     if is_id { hex.get(..12).unwrap_or(hex) } else { id }
 }
 
-fn details(out: &mut String, event: &EventView<'_>) {
+fn details(out: &mut String, event: &EventView<'_>, own: bool) {
     let mut put = |key: &str, value: &str| {
         // A value with white space in it must not pass for several.
         let quote = if value.is_empty() || value.contains([' ', '"', '=']) { "\"" } else { "" };
         let _ = write!(out, " {}={quote}{}{quote}", escape(key), escape(value));
     };
-    if event.kind.as_deref() == Some(RECORDER_TYPE) {
+    if own {
         event.attributes.iter().filter(|(key, _)| key != "name").for_each(|(key, value)| put(key, value));
         return;
     }
@@ -93,12 +94,12 @@ fn details(out: &mut String, event: &EventView<'_>) {
 }
 
 /// Red for what broke, yellow for what was ended, green for what came up, dim for routine.
-fn style(event: &EventView<'_>) -> Style {
+fn style(event: &EventView<'_>, own: bool) -> Style {
     let action = event.action.as_deref().unwrap_or("");
-    let color = match (event.kind.as_deref().unwrap_or(""), action.split_once(':').map_or(action, |(verb, _)| verb)) {
-        (RECORDER_TYPE, "gap") | (_, "oom") => AnsiColor::Red,
-        (RECORDER_TYPE, "disconnect") | (_, "kill" | "stop" | "destroy" | "delete" | "remove") => AnsiColor::Yellow,
-        (RECORDER_TYPE, _) => AnsiColor::Cyan,
+    let color = match (own, action.split_once(':').map_or(action, |(verb, _)| verb)) {
+        (true, "gap") | (_, "oom") => AnsiColor::Red,
+        (true, "disconnect") | (_, "kill" | "stop" | "destroy" | "delete" | "remove") => AnsiColor::Yellow,
+        (true, _) => AnsiColor::Cyan,
         (_, "die") if event.attribute("exitCode").is_none_or(|code| code != "0") => AnsiColor::Red,
         (_, "die") => AnsiColor::Yellow,
         (_, "health_status") if action.ends_with(": unhealthy") => AnsiColor::Red,

@@ -4,7 +4,7 @@ mod docker;
 mod human;
 
 use super::escape::{escape, escape_json};
-use crate::event::EventView;
+use crate::event::{EventView, RECORDER_TYPE};
 use crate::time::Timestamp;
 use chrono::{DateTime, FixedOffset, Local};
 use serde::Deserialize;
@@ -84,6 +84,9 @@ struct RecordLine<'a> {
     time: Cow<'a, str>,
     #[serde(borrow)]
     source: Cow<'a, str>,
+    /// A daemon's own message of the recorder's type.
+    #[serde(default)]
+    foreign: bool,
     #[serde(borrow)]
     event: &'a RawValue,
 }
@@ -93,6 +96,11 @@ impl<'a> RecordLine<'a> {
         let record: Self = serde_json::from_str(line).ok()?;
         let event = EventView::parse(record.event.get()).ok()?;
         Some((record, event))
+    }
+
+    /// Whether it is the recorder's own.
+    fn is_own(&self, event: &EventView<'_>) -> bool {
+        !self.foreign && event.kind.as_deref() == Some(RECORDER_TYPE)
     }
 
     /// The record's time, which is the event's own where it has one.

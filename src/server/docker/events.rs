@@ -6,7 +6,7 @@
 use super::legacy;
 use super::query::EventsQuery;
 use crate::cursor::Sequence;
-use crate::event::Event;
+use crate::event::{Event, begins_as_own};
 use crate::filter::{Filter, Subject};
 use crate::log::{EventLog, GapReason, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
@@ -244,7 +244,7 @@ impl Stream {
         let mut out = Vec::new();
         loop {
             if let Some(selection) = self.left.take() {
-                self.left = push(&mut out, selection, self.before_image_create);
+                self.left = push(&mut out, selection, self.source.recorder, self.before_image_create);
             }
             if out.len() >= CHUNK_BYTES {
                 return Some(Ok(out.into()));
@@ -272,14 +272,16 @@ impl Stream {
     }
 }
 
-/// Appends lines until there are [`CHUNK_BYTES`], and gives back those that are left.
-fn push(out: &mut Vec<u8>, mut selection: Selection, before_image_create: bool) -> Option<Selection> {
+/// Appends lines until there are [`CHUNK_BYTES`], and gives back those that are left. The recorder's own go out if `recorder` says so.
+fn push(out: &mut Vec<u8>, mut selection: Selection, recorder: bool, before_image_create: bool) -> Option<Selection> {
     let mut through = None;
     for seq in selection.sequences() {
         let json = selection.block.json(seq);
-        if !(before_image_create && legacy::is_image_create(json)) {
-            legacy::push_line(out, json);
+        let is_own = || begins_as_own(json) && selection.block.record(seq).is_some_and(|record| record.event.is_own());
+        if !recorder && is_own() || before_image_create && legacy::is_image_create(json) {
+            continue;
         }
+        legacy::push_line(out, json);
         if out.len() >= CHUNK_BYTES {
             through = Some(seq);
             break;

@@ -28,8 +28,8 @@ impl EventsQuery {
             return Err(ApiError::bad_request(format!("since ({since}) cannot be after until ({until})")));
         }
         let filter = Filter::from_docker(&get("filters").unwrap_or_default()).map_err(ApiError::bad_request)?;
+        // Not by a filter: a daemon's own message of that type is Docker's, and is shown.
         let recorder = filter.asks_for("type", RECORDER_TYPE);
-        let filter = if recorder { filter } else { filter.without("type", RECORDER_TYPE) };
         Ok(Self { since, until, filter, recorder })
     }
 
