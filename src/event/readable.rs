@@ -127,7 +127,7 @@ mod tests {
         }
         let brackets = format!("{{\"a\":\"{}\"}}", "[".repeat(1000));
         assert_eq!(told(&brackets), Ok(()));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(r#"{"a":1e308,"e":0e999,"c":1e-999}"#).is_ok(), true);
+        assert!(serde_json::from_str::<serde_json::Value>(r#"{"a":1e308,"e":0e999,"c":1e-999}"#).is_ok());
     }
 
     #[test]

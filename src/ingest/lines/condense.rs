@@ -152,7 +152,7 @@ impl Condenser {
         self.string = None;
         match token {
             Token::Key => {
-                self.key = Some(if self.token_bytes <= MAX_KEY_BYTES as u64 { std::mem::take(&mut self.token) } else { Vec::new() })
+                self.key = Some(if self.token_bytes <= MAX_KEY_BYTES as u64 { std::mem::take(&mut self.token) } else { Vec::new() });
             }
             Token::Value => {
                 let value = self.string_value();
