@@ -10,6 +10,8 @@ pub(crate) mod documented;
 // By path: a user that takes this file by path would look for them elsewhere.
 #[path = "fake_daemon/faults.rs"]
 mod faults;
+#[path = "fake_daemon/large.rs"]
+mod large;
 #[path = "fake_daemon/podman.rs"]
 mod podman;
 
@@ -52,6 +54,7 @@ struct State {
     /// It is Podman, which keeps a history of any length instead of a ring.
     libpod: Option<Vec<String>>,
     podman: podman::Faults,
+    huge: std::collections::HashMap<String, large::Large>,
     /// Each event stream ends after so long.
     stream_life: Option<Duration>,
     /// TCP connections that are broken off are reset, as by a peer that has forgotten them.
@@ -312,6 +315,11 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex
         if path == "/events" && state.lock().events_failure.is_none() {
             return events(stream, query, state).await;
         }
+        let large = state.lock().large(path);
+        if let Some(large) = large {
+            large.write(&mut stream).await?;
+            continue;
+        }
         let (status, body) = answer(path, &state.lock());
         let body = if line.starts_with("HEAD ") { String::new() } else { body };
         let api = state.lock().version.map_or("1.51", |(_, api)| api);
@@ -381,23 +389,7 @@ async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<
     for line in ring {
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
     }
-    let life = state.lock().stream_life;
-    let ends = async {
-        match life {
-            Some(life) => tokio::time::sleep(life).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::pin!(ends);
-    loop {
-        tokio::select! {
-            piece = pieces.recv() => match piece {
-                Some(piece) => write_chunk(&mut stream, &piece).await?,
-                None => break,
-            },
-            () = &mut ends => break,
-        }
-    }
+    faults::publish_until_end(&mut stream, &mut pieces, state).await?;
     stream.write_all(b"0\r\n\r\n").await
 }
 

@@ -1,6 +1,7 @@
 //! Several Docker hosts at once, over every way that leads to one.
 
 mod contexts;
+mod large;
 mod podman;
 mod ssh;
 mod tls;

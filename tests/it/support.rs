@@ -59,6 +59,13 @@ impl Ship {
         end_of(&mut self.child, "a program that was killed");
     }
 
+    /// The most memory that the process has had, as the kernel counts it.
+    pub(crate) fn peak_rss_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// SIGTERM; the exit status and how long it took.
     pub(crate) fn stop(&mut self) -> (ExitStatus, Duration) {
         self.stop_by("-TERM")

@@ -1,6 +1,10 @@
 //! What the daemon does wrong when it is told to.
 
-use super::{Address, FakeDaemon};
+use super::{Address, FakeDaemon, State, write_chunk};
+use parking_lot::Mutex;
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+use tokio::sync::mpsc;
 
 impl FakeDaemon {
     /// Drops all connections and refuses new ones.
@@ -55,7 +59,32 @@ impl FakeDaemon {
     }
 
     /// After how long each event stream that is opened from now on ends as HTTP ends it.
-    pub(crate) fn set_stream_life(&self, life: Option<std::time::Duration>) {
+    pub(crate) fn set_stream_life(&self, life: Option<Duration>) {
         self.state.lock().stream_life = life;
+    }
+}
+
+/// Sends what is published, until the daemon ends the stream, or its life is over.
+pub(super) async fn publish_until_end(
+    stream: &mut (impl AsyncWrite + Unpin),
+    pieces: &mut mpsc::Receiver<Vec<u8>>,
+    state: &Mutex<State>,
+) -> std::io::Result<()> {
+    let life = state.lock().stream_life;
+    let ends = async {
+        match life {
+            Some(life) => tokio::time::sleep(life).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(ends);
+    loop {
+        tokio::select! {
+            piece = pieces.recv() => match piece {
+                Some(piece) => write_chunk(stream, &piece).await?,
+                None => return Ok(()),
+            },
+            () = &mut ends => return Ok(()),
+        }
     }
 }

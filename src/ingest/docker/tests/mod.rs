@@ -2,6 +2,7 @@
 
 #[path = "../../../../tests/it/fake_daemon.rs"]
 mod fake_daemon;
+mod large;
 mod state;
 mod stream;
 
