@@ -206,16 +206,14 @@ impl DockerSource {
         if let Some(old) = old.take() {
             old.last_words(sink, &self.observer).await;
         }
-        let (reason, count) = (std::mem::replace(&mut attempts.reason, String::new()), std::mem::take(&mut attempts.count));
+        let (reason, count) = (std::mem::take(&mut attempts.reason), std::mem::take(&mut attempts.count));
         tracing::info!(docker.host = %self.host.name, docker.engine = %opened.version, %reason, attempts = count, untold_failures = attempts.told.untold, "connected");
         sink.connected(opened.version, reason, count);
         *connected = true;
-        let (history, lost) = match opened.stream.is_libpod {
-            false => (None, None),
-            true => match self.history(newest).await {
-                Ok(history) => (Some(history), None),
-                Err(error) => (None, Some(error)),
-            },
+        let history = if opened.stream.is_libpod { Some(self.history(newest).await) } else { None };
+        let (history, lost) = match history {
+            Some(Err(error)) => (None, Some(error)),
+            history => (history.and_then(Result::ok), None),
         };
         let mut reading = Reading::new(&self.timing, (opened.stream, held), history, sink.newest);
         if let Some(error) = lost {

@@ -96,10 +96,7 @@ impl Reading {
         history: Option<EventStream>,
         known: Option<Timestamp>,
     ) -> Self {
-        let replay = match stream.is_libpod {
-            true => Replay::to_an_end(),
-            false => Replay::new(stream.requested, stream.date, timing.replay_quiet),
-        };
+        let replay = if stream.is_libpod { Replay::to_an_end() } else { Replay::new(stream.requested, stream.date, timing.replay_quiet) };
         let lines = Lines { replay, known, lag: Lag::new(stream.requested), marker: None };
         Self {
             stream,

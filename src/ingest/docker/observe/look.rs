@@ -93,7 +93,7 @@ impl Seen {
             self.is_too_large = true;
             return;
         };
-        if listed.kept as usize >= MAX_LISTED || self.room == 0 {
+        if listed.kept >= MAX_LISTED as u64 || self.room == 0 {
             listed.left_out += 1;
             self.is_too_large = true;
             return;
