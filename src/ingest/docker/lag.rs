@@ -82,7 +82,8 @@ impl Run {
     /// Lines come as far apart as they happened, and we wait for them: nothing waits for us.
     fn keeps_pace(&self, time: i64, received: i64) -> bool {
         let (happened, took) = (time.saturating_sub(self.first.0), received.saturating_sub(self.first.1));
-        took >= PACE_NANOS && took.saturating_mul(10) >= happened.saturating_mul(9) && self.waited.saturating_mul(2) >= took
+        let alike = took.saturating_mul(10) >= happened.saturating_mul(9) && happened.saturating_mul(2) >= took;
+        took >= PACE_NANOS && alike && self.waited.saturating_mul(2) >= took
     }
 }
 
@@ -288,6 +289,9 @@ mod tests {
         // One old event among them.
         let lag = read((0..100).map(|n| (n, n + 1)).chain((100..1200).map(|n| (if n == 700 { -9000 } else { n }, 3000))));
         assert_eq!(lag.doubt(true), Some(Doubt { lines: 1100, since: at(100) }));
+        // A starved one, which takes long for what happened at once.
+        let lag = read((0..100).map(|n| (n, n + 1)).chain((0..1100).map(|n| (100, 3000 + n * 3))));
+        assert!(lag.doubt(true).is_some());
         // A reader that is too slow for good, and never waits.
         let lag = read((0..100).map(|n| (n, n + 1)).chain((100..6000).map(|n| (100 + (n - 100) * 2 / 3, n + 1))));
         assert!(lag.doubt(true).is_some());
