@@ -137,3 +137,15 @@ fn memory_is_bounded() {
     (0..10_000).for_each(|n| assert!(continuity.is_new(&event(n))));
     assert_eq!((continuity.known.len(), continuity.order.len()), (MEMORY, MEMORY));
 }
+
+#[test]
+fn a_history_that_was_broken_off_is_a_gap_whatever_was_known_in_it() {
+    let mut continuity = Continuity::remembering((0..10).map(event).collect::<Vec<_>>().iter(), true);
+    continuity.connected();
+    for n in 5..12 {
+        let _ = continuity.is_new(&event(n));
+    }
+    let verdict = continuity.judge_without_proof(Timestamp::from_nanos(99));
+    assert_eq!((verdict.action, verdict.reason), ("gap", Some(NO_HISTORY)));
+    assert_eq!(verdict.from, Some(Timestamp::from_nanos(9).to_string()));
+}
