@@ -229,9 +229,7 @@ impl Continuity {
             ring_seen: self.ring_seen.to_string(),
         }
     }
-}
 
-impl Continuity {
     /// The verdict on a replay that was not read to its end: what was known in it proves nothing of what followed.
     pub(super) fn judge_without_proof(&mut self, now: Timestamp) -> Verdict {
         self.overlap = 0;

@@ -78,9 +78,13 @@ impl Rig {
     }
 
     async fn expect_connected(&mut self) -> String {
+        self.expect_connected_to("28.0.0-fake").await
+    }
+
+    async fn expect_connected_to(&mut self, version: &str) -> String {
         match self.next().await {
             Input::Connected { engine, reason, .. } => {
-                assert_eq!(engine, "28.0.0-fake");
+                assert_eq!(engine, version);
                 reason
             }
             other => panic!("{other:?} instead of Connected"),
