@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shipslog::ingest::docker::lists::fuzzing::read;
+use shipslog::ingest::docker::fuzzing::read;
 
 /// Small, so that entries of a fuzzer's size are too long for it.
 const LIMIT: usize = 300;

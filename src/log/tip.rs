@@ -239,8 +239,8 @@ impl Tip {
         let mut contents = Contents::default();
         let mut kept = self.kept.as_ref().map_or_else(|| Ok(BTreeMap::new()), |kept| kept.headers(&mut contents.damage))?;
         let Some(journal) = &self.journal else {
-            if let Some(sled) = &self.kept {
-                sled.drop_torn_end(&mut kept)?;
+            if let Some(store) = &self.kept {
+                store.drop_torn_end(&mut kept)?;
             }
             contents.headers = kept.into_values().collect();
             return Ok(contents);
@@ -250,7 +250,7 @@ impl Tip {
         }
         // The newest block may be there in part.
         if let Some((first, header)) = kept.pop_last()
-            && self.kept.as_ref().is_some_and(|sled| sled.get(first, header.parts).is_ok())
+            && self.kept.as_ref().is_some_and(|store| store.get(first, header.parts).is_ok())
         {
             kept.insert(first, header);
         }
@@ -262,7 +262,7 @@ impl Tip {
             if kept.get(&first).is_none_or(|header| header.crc != entry.header.crc) {
                 // A kill may keep sled from getting the newest blocks, not those before others that it has.
                 healed += u64::from(first < known);
-                match self.kept.as_ref().map(|sled| sled.insert(first, &entry.value)) {
+                match self.kept.as_ref().map(|store| store.insert(first, &entry.value)) {
                     // Readers find it in the journal.
                     Some(Err(e)) if e.is_full() => room = false,
                     inserted => inserted.unwrap_or(Ok(()))?,

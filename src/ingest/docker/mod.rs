@@ -5,13 +5,13 @@ mod connection;
 mod dial;
 mod engine;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub(in crate::ingest) mod health;
 mod hints;
 mod lag;
-#[cfg(not(fuzzing))]
 mod lists;
-#[cfg(fuzzing)]
-pub mod lists;
 mod observe;
 mod probation;
 mod reading;
