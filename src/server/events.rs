@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
-const PARAMS: [&str; 8] = ["since", "until", "filters", "exclude", "order", "limit", "after", "cursor"];
+const PARAMS: [&str; 9] = ["since", "until", "filters", "exclude", "order", "limit", "after", "before", "cursor"];
 const DEFAULT_LIMIT: usize = 500;
 const MAX_LIMIT: usize = 10_000;
 /// Longest wait that `Prefer: wait=` is given.
@@ -77,6 +77,8 @@ struct Query {
     order: Order,
     limit: usize,
     after: Option<Sequence>,
+    /// What lies before this record, newest first.
+    before: Option<Sequence>,
     token: Option<Token>,
 }
 
@@ -96,14 +98,19 @@ impl Query {
         if after.is_some() && order == Order::Desc {
             return Err(ApiError::bad_request("after= polls upwards from a record's id: leave out order=desc"));
         }
+        let before = params.get("before").map(|text| poll_position(text, context)).transpose()?;
+        if before.is_some() && (order == Order::Asc || after.is_some()) {
+            return Err(ApiError::bad_request("before= goes back from a record's id: add order=desc, and leave out after="));
+        }
         // Beyond the first page of a poll the token says where to go on.
         let after = after.filter(|_| token.is_none());
+        let before = before.filter(|_| token.is_none());
         if let Some(token) = &token {
             check_cursor(&token.at.to_string(), &*context.log).map_err(|reason| cursor_problem(reason, context.log.bounds()))?;
         }
         let time = token.as_ref().map_or_else(|| params.time_range(), |token| Ok(token.time.clone()))?;
         let want = Want { time, ..Want::filtered(params.filter()?) };
-        Ok(Self { want, order, limit, after, token })
+        Ok(Self { want, order, limit, after, before, token })
     }
 
     /// Waits until a record after `head` is wanted. Only what is new is looked at, so that a wait costs nothing but that.
@@ -122,9 +129,9 @@ impl Query {
     /// The answer, and the head up to which it looked.
     async fn answer(&self, log: &Arc<dyn EventLog>) -> Result<(Answer, Sequence), ApiError> {
         let bounds = log.bounds();
-        let at = match (&self.token, self.after) {
+        let at = match (&self.token, self.after.or(self.before)) {
             (Some(token), _) => At::Behind(token.at.seq),
-            (None, Some(after)) => At::Behind(after),
+            (None, Some(place)) => At::Behind(place),
             (None, None) => At::Edge { oldest: bounds.oldest },
         };
         let direction = self.token.as_ref().map_or(Direction::Next, |token| token.direction);

@@ -61,7 +61,7 @@ impl Params {
     /// The query string of the page that `token` names.
     pub(super) fn for_page(&self, token: &str) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
-        for (n, v) in self.0.iter().filter(|(n, _)| n != "cursor" && n != "after") {
+        for (n, v) in self.0.iter().filter(|(n, _)| n != "cursor" && n != "after" && n != "before") {
             out.append_pair(n, v);
         }
         out.append_pair("cursor", token).finish()

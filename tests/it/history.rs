@@ -50,6 +50,26 @@ async fn pages_lead_through_everything_in_both_orders() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_lies_before_a_record_is_read_backwards_from_it() {
+    let (_dir, _daemon, ship) = ship_with(20).await;
+    let head = ship.wait_for_head(|head| head > 15).await;
+    let newest = ship.json("/api/v1/events?order=desc&limit=1").await;
+    let id = newest["records"][0]["id"].as_str().unwrap().to_owned();
+    let place = id.replace(&format!("-{head}"), "-11");
+    let answer = ship.json(&format!("/api/v1/events?order=desc&limit=4&before={place}")).await;
+    assert_eq!(sequences(&answer), [10, 9, 8, 7]);
+    let next = answer["page"]["next"].as_str().unwrap();
+    assert_eq!(sequences(&ship.json(&format!("/api/v1/events?order=desc&limit=4&cursor={next}")).await), [6, 5, 4, 3]);
+    assert_eq!(
+        sequences(&ship.json(&format!("/api/v1/events?order=desc&before={}", id.replace(&format!("-{head}"), "-1"))).await),
+        [0_u64; 0]
+    );
+    for wrong in [format!("before={place}"), format!("order=desc&before={place}&after={place}"), "order=desc&before=x".to_owned()] {
+        assert_eq!(ship.get(&format!("/api/v1/events?{wrong}")).await.status(), 400, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn time_ranges_are_inclusive_at_both_ends() {
     let (_dir, _daemon, ship) = ship_with(30).await;
     let docker = |n: u64| format!("{}.{:09}", 1_795_344_577 + n / 1000, n * 1_000_000 % 1_000_000_000);
