@@ -18,6 +18,10 @@ const PAGES: [(&str, &str); 6] = [
     ("demo/websocket.html", "/demo/websocket"),
 ];
 
+/// The script that runs by itself, outside a page, and thus under a policy of its own.
+const WORKER: &str = "worker.js";
+const WORKER_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'";
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/ui");
     println!("cargo::rerun-if-changed=build.rs");
@@ -41,7 +45,11 @@ fn main() -> io::Result<()> {
         } else {
             bytes.clone()
         };
-        let policy = page.map_or(String::new(), |_| policy(&String::from_utf8_lossy(&bytes)));
+        let policy = match page {
+            Some(_) => policy(&String::from_utf8_lossy(&bytes)),
+            None if name == WORKER => WORKER_POLICY.to_owned(),
+            None => String::new(),
+        };
         let etag = format!("W/\"{}\"", hex(&Sha256::digest(&bytes), 12));
         let _ = writeln!(
             table,

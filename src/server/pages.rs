@@ -11,7 +11,7 @@ struct Asset {
     path: &'static str,
     content_type: &'static str,
     etag: &'static str,
-    /// `Content-Security-Policy` of a page; empty for its parts.
+    /// `Content-Security-Policy` of a page, or of a script that runs outside one; empty for all other parts.
     policy: &'static str,
     plain: &'static [u8],
     gzip: &'static [u8],

@@ -1,7 +1,7 @@
 // The comparison page: starts the three transports at one cursor, cuts and resumes them, shows their meters.
 
 import { count, cursorOf } from './format.js';
-import { fetchPage } from './history.js';
+import { fetchPart } from './history.js';
 import { Meter } from './meter.js';
 import { PollingTransport, SseTransport, WebSocketTransport } from './transports.js';
 
@@ -53,7 +53,7 @@ async function start() {
   el('run').disabled = true;
   say('asking where the log ends…');
   try {
-    const { log } = await fetchPage({ order: 'desc', limit: '1' });
+    const { log } = await fetchPart({ order: 'desc', limit: '1' });
     begin(cursorOf(log.id, log.head), log.head);
   } catch (error) {
     say(`not started: ${/** @type {Error} */ (error).message}`);
@@ -113,7 +113,7 @@ function cut() {
 async function resume() {
   say('resumed, each by its own means');
   try {
-    goal = (await fetchPage({ order: 'desc', limit: '1' })).log.head;
+    goal = (await fetchPart({ order: 'desc', limit: '1' })).log.head;
   } catch {
     say('the server does not answer; the three go on trying');
   }

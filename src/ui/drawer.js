@@ -1,7 +1,10 @@
-// The detail drawer: one record, verbatim, and what can be done with it.
+// The detail drawer: one record, in words and verbatim, and what can be done with it.
 
-import { shortId } from './format.js';
+import { address } from './base.js';
+import { printable, shortId, visible } from './format.js';
+import { parseRecord } from './items.js';
 import { eventText, indent } from './verbatim.js';
+import { asText, fullTime, sentence } from './words.js';
 
 /** @typedef {import('./rows.js').RecordItem} RecordItem */
 
@@ -19,31 +22,41 @@ async function copy(text, shown) {
     return 'copied';
   } catch {
     // No clipboard on plain http, except on loopback: select, so that one key does the rest.
+    shown.textContent = text;
     getSelection()?.selectAllChildren(shown);
     return 'selected: now press Ctrl+C';
+  }
+}
+
+/** A message as it came, readable where it can be. @param {string} line */
+function messageText(line) {
+  try {
+    return indent(eventText(line));
+  } catch {
+    return line;
   }
 }
 
 export class Drawer {
   #root;
   #parts;
-  #onFilter;
-  #onClose;
+  #handlers;
   /** @type {Element|null} */
   #openedFrom = null;
 
   /**
    * @param {HTMLElement} root
-   * @param {{onFilter: (term: import('./filter.js').Term) => void, onClose: () => void}} handlers
+   * @param {{onFilter: (key: string, value: string) => void, onAround: (record: import('./format.js').LogRecord) => void,
+   *   linkTo: (id: string) => string, onClose: () => void}} handlers
    */
-  constructor(root, { onFilter, onClose }) {
+  constructor(root, handlers) {
     this.#root = root;
-    this.#onFilter = onFilter;
-    this.#onClose = onClose;
+    this.#handlers = handlers;
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
     this.#parts = {
-      id: part('id'), times: part('times'), json: part('json'), said: part('said'), raw: /** @type {HTMLAnchorElement} */ (part('raw')),
-      copy: part('copy'), close: part('close'), byId: part('by-id'), byName: part('by-name'),
+      id: part('id'), words: part('words'), times: part('times'), json: part('json'), said: part('said'),
+      raw: /** @type {HTMLAnchorElement} */ (part('raw')), link: /** @type {HTMLAnchorElement} */ (part('link')),
+      copy: part('copy'), copyText: part('copy-text'), around: part('around'), close: part('close'), byId: part('by-id'), byName: part('by-name'),
     };
     this.#parts.close.onclick = () => this.close();
   }
@@ -54,21 +67,26 @@ export class Drawer {
 
   /** @param {RecordItem} item */
   open(item) {
-    const record = JSON.parse(item.line);
+    const record = parseRecord(item.line);
     const parts = this.#parts;
     if (!this.isOpen) this.#openedFrom = document.activeElement;
-    const json = indent(eventText(item.line));
+    const json = messageText(item.line);
     parts.id.textContent = record.id;
-    parts.times.textContent = `event ${record.time}\nreceived ${record.received} from ${record.source}`;
-    parts.json.textContent = json;
+    parts.words.textContent = sentence(record, item.cause);
+    parts.times.textContent = `happened ${fullTime(record.time)}\nreceived ${fullTime(record.received)} from ${printable(String(record.source))}\n${record.time}`;
+    parts.json.textContent = visible(json);
     parts.said.textContent = '';
-    parts.raw.href = `/api/v1/events/${encodeURIComponent(record.id)}`;
-    parts.copy.onclick = async () => {
-      parts.said.textContent = await copy(json, parts.json);
+    parts.raw.href = address(`api/v1/events/${encodeURIComponent(record.id)}`);
+    parts.link.href = this.#handlers.linkTo(record.id);
+    const say = async (/** @type {string} */ text) => {
+      parts.said.textContent = await copy(text, parts.json);
     };
+    parts.copy.onclick = () => say(json);
+    parts.copyText.onclick = () => say(asText(record, item.cause));
+    parts.around.onclick = () => this.#handlers.onAround(record);
     const container = containerOf(record);
-    this.#offer(parts.byId, container.id && `Filter by this container`, `container=${shortId(container.id)}`, shortId(container.id));
-    this.#offer(parts.byName, container.name && `Filter by the name ${container.name}`, `container=${container.name}`, container.name);
+    this.#offer(parts.byId, container.id && 'Only this container', String(container.id && shortId(container.id)));
+    this.#offer(parts.byName, container.name && `Only the name ${printable(container.name)}`, container.name);
     this.#root.hidden = false;
     this.#root.scrollTop = 0;
   }
@@ -77,14 +95,14 @@ export class Drawer {
     if (!this.isOpen) return;
     this.#root.hidden = true;
     if (this.#openedFrom instanceof HTMLElement) this.#openedFrom.focus({ preventScroll: true });
-    this.#onClose();
+    this.#handlers.onClose();
   }
 
-  /** @param {HTMLElement} button @param {string} label empty to hide @param {string} title @param {string} value */
-  #offer(button, label, title, value) {
+  /** @param {HTMLElement} button @param {string} label empty to hide @param {string} value */
+  #offer(button, label, value) {
     button.hidden = label === '';
     button.textContent = label;
-    button.title = title;
-    button.onclick = () => this.#onFilter({ key: 'container', value, exclude: false });
+    button.title = `container=${value}`;
+    button.onclick = () => this.#handlers.onFilter('container', value);
   }
 }

@@ -1,7 +1,7 @@
 // A stream on its way into the list: each record is checked against the one before, and what does not add up is marked.
 
 import { Continuity } from './continuity.js';
-import { ItemMaker } from './items.js';
+import { makeItem, parseRecord } from './items.js';
 import { Stream } from './stream.js';
 
 /** @typedef {import('./session.js').SessionHandlers} SessionHandlers */
@@ -12,7 +12,6 @@ export class Feed {
   startedAt = null;
   #handlers;
   #onNew;
-  #maker = new ItemMaker();
   /** @type {Stream|null} */
   #stream = null;
 
@@ -25,16 +24,10 @@ export class Feed {
     this.#onNew = onNew;
   }
 
-  /** @param {string|null} after where the stream will start @param {boolean} dense whether it holds every record */
-  begin(after, dense) {
-    this.startedAt = after;
+  /** @param {string|null} after where the stream will start @param {boolean} dense whether it holds every record @param {string|null} [shown] the first record shown before it */
+  begin(after, dense, shown = null) {
+    this.startedAt = shown ?? after;
     this.continuity = new Continuity(after, dense);
-  }
-
-  /** Shows stored records, which come before those of the stream. @param {string[]} lines */
-  show(lines) {
-    this.#handlers.onItems(lines.flatMap((line) => this.#maker.make(line)));
-    if (lines.length) this.startedAt = JSON.parse(lines[0]).id;
   }
 
   /** Goes on from where it is. @param {Record<string, string>} query */
@@ -42,7 +35,7 @@ export class Feed {
     this.close();
     this.#stream = new Stream(query, this.continuity.lastId, {
       onRecord: (line) => this.#onRecord(line),
-      onControl: (kind, data, id) => this.#onControl(kind, data, id),
+      onControl: (kind, text, id) => this.#onControl(kind, text, id),
       onState: (state) => this.#handlers.onState(state),
     });
     this.#stream.open();
@@ -55,23 +48,27 @@ export class Feed {
 
   /** @param {string} line */
   #onRecord(line) {
-    const record = JSON.parse(line);
+    const record = parseRecord(line);
     const { isNew, marker } = this.continuity.record(record.id, record.seq);
     if (marker) this.#mark(marker);
     if (isNew) {
-      this.#handlers.onItems(this.#maker.make(line, record));
+      this.#handlers.onItems([makeItem(line, record)]);
       this.#onNew(record);
     }
     this.#handlers.onProgress();
   }
 
-  /** @param {string} kind @param {any} data @param {string} id */
-  #onControl(kind, data, id) {
+  /** @param {string} kind @param {string} text @param {string} id */
+  #onControl(kind, text, id) {
+    const data = JSON.parse(text);
     if (kind === 'hello') {
       this.continuity.hello(data);
       this.startedAt ??= this.continuity.lastId;
+      this.#handlers.onHello?.(this.continuity.resumes > 0);
     } else if (kind === 'gap') {
       this.#mark(this.continuity.gap(data));
+    } else if (kind === 'incomplete') {
+      if (data.record) this.#handlers.onGap?.(recordText(text) ?? JSON.stringify(data.record));
     } else if (kind === 'reset') {
       this.#reset(data);
     } else {
@@ -92,5 +89,16 @@ export class Feed {
   /** @param {import('./continuity.js').Marker} marker */
   #mark({ kind, text }) {
     this.#handlers.onItems([{ marker: kind, text }]);
+  }
+}
+
+/** The record of an `incomplete` frame as it was sent, where it is the last member. @param {string} text @returns {string|null} */
+function recordText(text) {
+  const at = text.indexOf('"record":');
+  const line = at === -1 ? '' : text.slice(at + 9, text.lastIndexOf('}')).trim();
+  try {
+    return JSON.parse(line) && line;
+  } catch {
+    return null;
   }
 }

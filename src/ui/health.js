@@ -1,14 +1,21 @@
-// Watches /readyz and puts into words what is wrong with the recorder and what to do about it.
+// Watches /readyz and puts into words what is wrong with the recorder, or on the way to it, and what to do about it.
+
+import { AnswerError, ask } from './answers.js';
+import { clockOf, spanText } from './format.js';
+import { serverClock } from './serverclock.js';
+import { millis } from './timespan.js';
 
 /**
  * @typedef {{name: string, state: string, error: string|null, hint: string|null}} Source
  * @typedef {{ready: boolean, sources: Source[], writer: {state: string, error: string|null}}} Readiness
- * @typedef {{level: 'bad'|'warn', text: string, hint: string, link?: {text: string, href: string}}} Problem
+ * @typedef {{level: 'bad'|'warn'|'note', text: string, hint: string, more?: string[], link?: {text: string, href: string}}} Problem
  * @typedef {'up'|'down'|'unknown'} StreamHealth  `unknown`: no stream, or none that has come to the head yet
  */
 
 const POLL_MS = 10_000;
 const POLL_DOWN_MS = 2_000;
+/** A tab that nobody looks at asks less often. */
+const POLL_HIDDEN_MS = 60_000;
 // A restart of the server takes a moment; a banner for it would only flicker.
 const FAILURES_BEFORE_BANNER = 2;
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -19,53 +26,103 @@ const WRITER_HINTS = {
   poisoned: 'Nothing new is recorded until shipslog is restarted; what is stored stays readable. Check the disk first.',
 };
 
-/** @param {Readiness} readiness @returns {Problem[]} */
-export function problemsOf({ ready, sources = [], writer }) {
+/** @param {Source} source @returns {string} */
+const sourceText = ({ name, state, error }) =>
+  `Docker host “${name}” is ${state === 'error' ? 'not reachable' : state}: ${error ?? 'no reason given'}`;
+
+/** @param {Source[]} sources @param {boolean} ready @returns {Problem[]} */
+function sourceProblems(sources, ready) {
+  const down = sources.filter(({ state, error }) => error || (state !== 'connected' && state !== 'connecting'));
+  const level = ready ? 'warn' : 'bad';
+  if (down.length < 2) return down.map((source) => ({ level, text: sourceText(source), hint: source.hint ?? '' }));
+  const hints = [...new Set(down.map(({ hint }) => hint).filter(Boolean))];
+  return [{
+    level,
+    text: `${down.length} of ${sources.length} Docker hosts are not reachable: ${down.map(({ name }) => name).join(', ')}`,
+    hint: hints.length === 1 ? String(hints[0]) : '',
+    more: down.map((source) => `${sourceText(source)}${source.hint && hints.length > 1 ? ` ${source.hint}` : ''}`),
+  }];
+}
+
+/** @param {Readiness} readiness @param {string} [about] whose log is read, and until when it goes @returns {Problem[]} */
+export function problemsOf({ ready, sources = [], writer }, about = '') {
   /** @type {Problem[]} */
   const problems = [];
   if (writer && writer.state === 'read-only') {
-    problems.push({ level: 'warn', text: 'This is a log that is only read; nothing is recorded.', hint: '' });
-  } else if (writer && writer.state !== 'ok') {
+    return [{ level: 'note', text: 'This is a stored log that is only read; nothing is recorded.', hint: about }];
+  }
+  if (writer && writer.state !== 'ok') {
     const why = writer.error ? `: ${writer.error}` : '';
     problems.push({ level: 'bad', text: `The writer is ${writer.state}${why}.`, hint: WRITER_HINTS[writer.state] ?? '' });
   }
-  for (const source of sources) {
-    if (source.state === 'connected' && !source.error) continue;
-    if (source.state === 'connecting' && !source.error) continue;
-    const text = `Docker host “${source.name}” is ${source.state === 'error' ? 'not reachable' : source.state}: ${source.error ?? 'no reason given'}`;
-    problems.push({ level: ready ? 'warn' : 'bad', text, hint: source.hint ?? '' });
-  }
+  problems.push(...sourceProblems(sources, ready));
   if (!ready && problems.length === 0) {
     problems.push({ level: 'warn', text: 'Not recording yet: no Docker host is connected.', hint: 'This page goes on by itself.' });
   }
   return problems;
 }
 
+/** @param {number} offset server less browser, in milliseconds @returns {Problem[]} */
+export function clockProblems(offset) {
+  if (offset === 0) return [];
+  const text = `The clock of this computer is ${spanText(Math.abs(offset))} ${offset > 0 ? 'slow' : 'fast'}, compared with the server's.`;
+  return [{ level: 'note', text, hint: 'Times of events are the servers\'; “15m” is counted back from the server\'s clock.' }];
+}
+
 /**
- * @param {(problems: Problem[]) => void} onProblems
- * @returns {{streamIs: (next: StreamHealth) => void}} tell it when the stream goes down, so that it looks at once
+ * @param {{onProblems: (problems: Problem[]) => void, onReady: (readiness: Readiness) => void, about: () => Promise<string>}} handlers
+ * @returns {{streamIs: (next: StreamHealth) => void, hostIs: (host: string, isConnected: boolean, reason: string, time: string) => void}}
+ *   tell it when the stream goes down, or what the stream says of a host, so that it says so at once
  */
-export function watchHealth(onProblems) {
+export function watchHealth({ onProblems, onReady, about }) {
   let timer = 0;
   let failures = 0;
   /** @type {StreamHealth} */
   let stream = 'unknown';
+  /** What the last answer said. @type {Problem[]} */
+  let told = [];
+  /** What the stream has said since, by host. @type {Map<string, Problem|null>} */
+  const news = new Map();
+
+  function show() {
+    const latest = [...news.values()].filter((problem) => problem !== null);
+    const others = told.filter(({ text }) => ![...news.keys()].some((host) => text.startsWith(`Docker host “${host}”`)));
+    onProblems([...others, ...latest, ...clockProblems(serverClock.offset)]);
+  }
+
+  async function read() {
+    const isAnswer = ({ status }) => status === 200 || status === 503;
+    const response = await ask('readyz', {}, AbortSignal.timeout(ANSWER_TIMEOUT_MS), isAnswer);
+    /** @type {Readiness} */
+    const readiness = await response.json();
+    if (typeof readiness.ready !== 'boolean') throw new AnswerError('failed', response.status, 'not shipslog');
+    onReady(readiness);
+    return problemsOf(readiness, readiness.writer?.state === 'read-only' ? await about() : '');
+  }
 
   async function look() {
     clearTimeout(timer);
     try {
-      const response = await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
-      const problems = response.status === 401 ? [loggedOut(location.pathname + location.search)] : problemsOf(await response.json());
+      told = await read();
+      news.clear();
       failures = 0;
-      onProblems(problems);
-    } catch {
+      show();
+    } catch (error) {
       failures += 1;
-      if (failures >= FAILURES_BEFORE_BANNER) onProblems([unreachable(stream)]);
+      const problem = problemOf(error, stream);
+      if (failures >= FAILURES_BEFORE_BANNER || problem.isSure) {
+        told = [problem];
+        show();
+      }
     }
     clearTimeout(timer);
-    timer = setTimeout(look, stream !== 'down' && failures === 0 ? POLL_MS : POLL_DOWN_MS);
+    const pause = stream !== 'down' && failures === 0 ? POLL_MS : POLL_DOWN_MS;
+    timer = setTimeout(look, document.hidden ? POLL_HIDDEN_MS : pause);
   }
 
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) look();
+  });
   look();
   return {
     streamIs(next) {
@@ -73,7 +130,24 @@ export function watchHealth(onProblems) {
       stream = next;
       if (turned) look();
     },
+    hostIs(host, isConnected, reason, time) {
+      const text = `Docker host “${host}” is not connected since ${clockOf(millis(time))}${reason ? `: ${reason}` : ''}`;
+      news.set(host, isConnected ? null : { level: 'warn', text, hint: 'What happens there meanwhile is read when it is back.' });
+      show();
+      // It knows more, a moment later.
+      clearTimeout(timer);
+      timer = setTimeout(look, POLL_DOWN_MS);
+    },
   };
+}
+
+/** @param {unknown} error @param {StreamHealth} stream @returns {Problem & {isSure: boolean}} */
+function problemOf(error, stream) {
+  if (!(error instanceof AnswerError)) return { ...unreachable(stream), isSure: false };
+  if (error.isOurLogin) return { ...loggedOut(location.pathname + location.search), isSure: true };
+  if (error.kind === 'login') return { ...wantsLogin(location.href), isSure: true };
+  if (error.kind === 'refused') return { ...refused(error.message), isSure: true };
+  return { ...unreachable(stream, error.status), isSure: false };
 }
 
 /** The server wants a token that this browser has no longer. @param {string} here where a login leads back to @returns {Problem} */
@@ -82,17 +156,40 @@ export function loggedOut(here) {
     level: 'bad',
     text: 'Your login has ended: its token is no longer known, or it was too long ago.',
     hint: 'This page goes on where it stopped once you have logged in, also in another tab.',
-    link: { text: 'Log in', href: `/login?${new URLSearchParams({ next: here })}` },
+    link: { text: 'Log in', href: `login?${new URLSearchParams({ next: here })}` },
   };
 }
 
-/** @param {StreamHealth} stream @returns {Problem} */
-export function unreachable(stream) {
+/** A proxy has a login of its own. @param {string} here @returns {Problem} */
+export function wantsLogin(here) {
+  return {
+    level: 'bad',
+    text: 'Something between this page and shipslog wants you to log in again.',
+    hint: 'A reload leads to its login; the server itself may be well.',
+    link: { text: 'Reload', href: here },
+  };
+}
+
+/** @param {string} detail in the server's words @returns {Problem} */
+export function refused(detail) {
+  const hint = detail.includes('--') ? '' : 'If it is reached by another name or port, start it with --allow-host NAME (or --cors-origin URL for a page from elsewhere).';
+  return { level: 'bad', text: `shipslog refuses this page: ${detail}`, hint };
+}
+
+/** @param {StreamHealth} stream @param {number} [status] of somebody else's answer @returns {Problem} */
+export function unreachable(stream, status = 0) {
   if (stream === 'up') {
     return {
       level: 'warn',
       text: 'Events still arrive here, but nothing else is answered.',
-      hint: 'If shipslog is open in six tabs or more, close some: over HTTP/1.1 a browser opens six connections to one host, and each live page holds one. Over TLS (--tls-cert, --tls-key) all share a single one.',
+      hint: 'If shipslog is open with six filters or more, close some tabs: over HTTP/1.1 a browser opens six connections to one host, and each filter in use holds one. Over TLS (--tls-cert, --tls-key) all share a single one.',
+    };
+  }
+  if (status > 0) {
+    return {
+      level: 'bad',
+      text: `shipslog does not answer: something in front of it says ${status}.`,
+      hint: 'It may be starting. This page keeps trying and resumes where it stopped.',
     };
   }
   return {

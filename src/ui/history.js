@@ -1,71 +1,145 @@
-// Stored records over GET /api/v1/events. Every record is handed on as the text the server sent.
+// Stored records over GET /api/v1/events, in either direction from any place. Every record is handed on as the text the
+// server sent.
 
+import { AnswerError, ask, textOf } from './answers.js';
+import { makeItem } from './items.js';
 import { splitPage } from './verbatim.js';
 
 /**
  * @typedef {{id: string, oldest: number, head: number}} LogBounds
- * @typedef {{records: string[], next: string|null, log: LogBounds}} Page
+ * @typedef {import('./rows.js').RecordItem} RecordItem
+ * @typedef {{items: RecordItem[], more: boolean, log: LogBounds, folded: number, gaps: RecordItem[]}} Part  `items` in the
+ *   order of the log; `gaps` are records of the recorder's that the filter would hide
  */
 
-/** An answer other than 2xx, in the server's own words (RFC 9457). */
-export class ApiError extends Error {
-  /** @param {number} status @param {string} detail */
-  constructor(status, detail) {
-    super(detail);
-    this.name = 'ApiError';
-    this.status = status;
+/** Records of one request where the server folds; where the page has to, most of them may be health checks. */
+const LIMIT = 500;
+const LIMIT_UNFOLDED = 2_000;
+/** Gaps that are asked for at once. Of a range with an end the first ones from its beginning on count, else the newest. */
+const GAP_LIMIT = 200;
+
+/** Whether the server knows `fold=noise`; it is asked once. */
+let canFold = true;
+
+/** @param {Record<string, string>} query @param {AbortSignal} [signal] @returns {Promise<Part>} */
+export async function fetchPart(query, signal) {
+  const response = await ask('api/v1/events', query, signal);
+  const { records, incomplete, envelope } = splitPage(await textOf(response));
+  const items = records.map((line) => makeItem(line));
+  if (query.order === 'desc') items.reverse();
+  const more = (envelope.page?.next ?? null) !== null;
+  return { items, more, log: envelope.log, folded: envelope.folded ?? 0, gaps: incomplete.map(strayed) };
+}
+
+/** @param {string} line @returns {RecordItem} a gap that is shown although the filter would hide it */
+export const strayed = (line) => ({ ...makeItem(line), strayed: true });
+
+/** The stored records of one view. */
+export class History {
+  /** Health checks that the server has left out. */
+  folded = 0;
+  #query;
+  #fold;
+  #signal;
+
+  /** @param {Record<string, string>} query filter, since, until @param {boolean} fold @param {AbortSignal} signal */
+  constructor(query, fold, signal) {
+    this.#query = query;
+    this.#fold = fold;
+    this.#signal = signal;
   }
 
-  /** Asking again cannot help: the request itself is wrong. A login, which 401 wants, may come in another tab. */
-  get isFinal() {
-    return this.status >= 400 && this.status < 500 && ![401, 408, 429].includes(this.status);
+  /** The newest records. */
+  newest() {
+    return this.#ask({ order: 'desc' });
+  }
+
+  /** @param {string} id what lies before this record */
+  before(id) {
+    return this.#ask({ order: 'desc', before: id });
+  }
+
+  /** @param {string} id what lies after this record */
+  after(id) {
+    return this.#ask({ order: 'asc', after: id });
+  }
+
+  /** The first record of a time on, in the order of the log. @param {string} since */
+  async firstSince(since) {
+    const part = await fetchPart({ ...this.#query, since, order: 'asc', limit: '1' }, this.#signal);
+    return part.items[0] ?? null;
+  }
+
+  /** The oldest record that is kept under the filter. */
+  async first() {
+    const part = await fetchPart({ ...this.#query, order: 'asc', limit: '1' }, this.#signal);
+    return part.items[0] ?? null;
+  }
+
+  /** @param {string} id @returns {Promise<RecordItem>} one record, whatever the filter says */
+  async one(id) {
+    return makeItem((await textOf(await ask(`api/v1/events/${encodeURIComponent(id)}`, {}, this.#signal))).trim());
+  }
+
+  /** Where the log ends, whatever matches. @returns {Promise<LogBounds>} */
+  async bounds() {
+    return (await fetchPart({ order: 'desc', limit: '1' }, this.#signal)).log;
+  }
+
+  /** @param {Record<string, string>} place @returns {Promise<Part>} */
+  async #ask(place) {
+    const asked = { ...this.#query, ...place };
+    if (this.#fold && canFold) {
+      try {
+        const part = await fetchPart({ ...asked, limit: String(LIMIT), fold: 'noise' }, this.#signal);
+        this.folded += part.folded;
+        return part;
+      } catch (error) {
+        if (!(error instanceof AnswerError) || error.status !== 400 || !/"fold"/.test(error.message)) throw error;
+        canFold = false;
+      }
+    }
+    return fetchPart({ ...asked, limit: String(this.#fold ? LIMIT_UNFOLDED : LIMIT) }, this.#signal);
   }
 }
 
-/** @param {Response} response @returns {Promise<ApiError>} */
-async function toError(response) {
-  const problem = await response.json().catch(() => ({}));
-  return new ApiError(response.status, problem.detail ?? problem.title ?? `HTTP ${response.status}`);
+/**
+ * The recorder's gaps that may meet a range, oldest first, whatever the filter hides. A gap is recorded when it is over,
+ * so that the record of one which began in the range may lie after it.
+ * @param {Record<string, string>} query of the view @param {AbortSignal} signal @returns {Promise<RecordItem[]>}
+ */
+export async function fetchGaps({ since = '', until = '', filters = '{}', exclude = '{}' }, signal) {
+  // Only a filter on hosts leaves some of them out.
+  const sources = (/** @type {string} */ json) => {
+    const { source } = JSON.parse(json);
+    return source ? { source } : {};
+  };
+  /** @type {Record<string, string>} */
+  const asked = { order: until ? 'asc' : 'desc', limit: String(GAP_LIMIT) };
+  if (since) asked.since = since;
+  asked.filters = JSON.stringify({ type: ['recorder'], event: ['gap'], ...sources(filters) });
+  const without = sources(exclude);
+  if (without.source) asked.exclude = JSON.stringify(without);
+  const part = await fetchPart(asked, signal);
+  return part.items.filter(({ gap }) => gap !== null).map((item) => ({ ...item, strayed: true }));
 }
 
-/**
- * @param {Record<string, string>} query @param {AbortSignal} [signal]
- * @returns {Promise<Page>}
- */
-export async function fetchPage(query, signal) {
-  const response = await fetch(`/api/v1/events?${new URLSearchParams(query)}`, { signal, cache: 'no-store' });
-  if (!response.ok) throw await toError(response);
-  const { records, envelope } = splitPage(await response.text());
-  return { records, next: envelope.page?.next ?? null, log: envelope.log };
+/** What a filter hides of the acts around deaths. @param {RecordItem[]} deaths @param {Record<string, string>} query @param {AbortSignal} signal */
+export async function fetchActs(deaths, { filters = '{}' }, signal) {
+  const { source } = JSON.parse(filters);
+  const times = deaths.map(({ at }) => at);
+  const iso = (/** @type {number} */ ms) => new Date(ms).toISOString();
+  const part = await fetchPart({
+    since: iso(Math.min(...times) - ACTS_BEFORE_MS),
+    until: iso(Math.max(...times) + ACTS_AFTER_MS),
+    filters: JSON.stringify({ type: ['container'], event: ['kill', 'oom', 'stop', 'start'], ...(source ? { source } : {}) }),
+    order: 'desc',
+    limit: String(ACTS_LIMIT),
+  }, signal);
+  return part.items.flatMap(({ seq, at, told }) => (told ? [{ seq, at, ...told }] : []));
 }
 
-/**
- * The newest records in the order of the log, and the place after which a stream must start so that nothing
- * lies between the two.
- * @param {Record<string, string>} filter @param {number} limit @param {AbortSignal} signal
- * @returns {Promise<{records: string[], log: LogBounds, after: number|null}>} `after` is null when nothing is stored
- */
-export async function fetchRecent(filter, limit, signal) {
-  // Under a filter the newest match may be far behind the head, and a stream from there would read all of it
-  // again. A head taken before the query is safe: whatever matches up to it is in the answer.
-  const filtered = Object.keys(filter).length > 0;
-  const headBefore = filtered ? (await fetchPage({ order: 'desc', limit: '1' }, signal)).log.head : 0;
-  const page = await fetchPage({ ...filter, order: 'desc', limit: String(limit) }, signal);
-  const newest = page.records.length ? JSON.parse(page.records[0]).seq : 0;
-  return { records: page.records.reverse(), log: page.log, after: Math.max(newest, headBefore) || null };
-}
+const ACTS_BEFORE_MS = 15 * 60_000;
+const ACTS_AFTER_MS = 2_000;
+const ACTS_LIMIT = 2_000;
 
-/**
- * All pages of a range, oldest first.
- * @param {Record<string, string>} query @param {number} pageSize @param {AbortSignal} signal
- * @returns {AsyncGenerator<Page>}
- */
-export async function* fetchRange(query, pageSize, signal) {
-  const base = { ...query, order: 'asc', limit: String(pageSize) };
-  let cursor = null;
-  do {
-    const page = await fetchPage(cursor === null ? base : { ...base, cursor }, signal);
-    yield page;
-    cursor = page.next;
-  } while (cursor !== null);
-}

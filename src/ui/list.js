@@ -1,51 +1,45 @@
-// The virtualised list: any number of items, as many elements as fit on the screen. All rows have one height,
-// so the place of a row is a multiplication and nothing is ever measured.
+// The virtualised list: as many elements as fit on the screen, over the part of the log that is held. All rows have one
+// height, so the place of a row is a multiplication and nothing is ever measured. Near an end it asks for more.
 
+import { Held } from './held.js';
 import { createRow, fillRow, isMarker } from './rows.js';
 
 /** @typedef {import('./rows.js').Item} Item */
 /** @typedef {import('./rows.js').RecordItem} RecordItem */
-/** @typedef {{following: boolean, unseen: number, folded: number, records: number, dropped: number}} ListState */
+/** @typedef {import('./held.js').End} End */
+/** @typedef {{following: boolean, unseen: number, folded: number, records: number, whole: boolean, top: number, bottom: number}} ListState */
+/** @typedef {HTMLElement & {item?: Item|null}} Row */
 
 const OVERSCAN_ROWS = 8;
-// The front goes in steps, because taking items off an array one by one copies all the others each time.
-const DROP_STEP = 2_000;
+/** Rows beyond the screen below which more is asked for. */
+const AHEAD_ROWS = 150;
 
 export class EventList {
+  held = new Held();
   #scroller;
   #canvas;
-  #onChange;
-  #onOpen;
-  #capacity;
-  /** Everything held. @type {Item[]} */
-  #items = [];
-  /** What is shown: all items, or all but folded ones. @type {Item[]} */
-  #shown = [];
-  /** @type {HTMLElement[]} */
+  #options;
+  /** @type {Row[]} */
   #pool = [];
   #rowHeight = 24;
-  #fold = true;
   #following = true;
   #unseen = 0;
-  #folded = 0;
-  #dropped = 0;
-  #records = 0;
-  /** Docker hosts that records held are of. @type {Set<string>} */
-  #hosts = new Set();
+  #ofSeveral = false;
   /** @type {Item|null} */
   #selected = null;
   #lastScrollTop = 0;
   #frame = 0;
+  /** @type {Record<End, boolean>} */
+  #asking = { older: false, newer: false };
 
   /**
    * @param {HTMLElement} scroller
-   * @param {{capacity: number, onChange: (state: ListState) => void, onOpen: (item: RecordItem) => void}} options
+   * @param {{onChange: (state: ListState) => void, onOpen: (item: RecordItem) => void, onNeed: (end: End) => Promise<void>|null, onEdge: (end: End) => void}} options
+   *   `onNeed` gives null where nothing can be asked for
    */
-  constructor(scroller, { capacity, onChange, onOpen }) {
+  constructor(scroller, options) {
     this.#scroller = scroller;
-    this.#capacity = capacity;
-    this.#onChange = onChange;
-    this.#onOpen = onOpen;
+    this.#options = options;
     this.#canvas = document.createElement('div');
     this.#canvas.className = 'canvas';
     this.#canvas.setAttribute('role', 'rowgroup');
@@ -59,60 +53,74 @@ export class EventList {
 
   /** @returns {ListState} */
   get state() {
-    return {
-      following: this.#following,
-      unseen: this.#unseen,
-      folded: this.#folded,
-      records: this.#records,
-      dropped: this.#dropped,
-    };
+    const { records, folded, complete } = this.held;
+    const [top, bottom] = this.#onScreen();
+    return { following: this.#following, unseen: this.#unseen, folded, records, whole: complete.older && complete.newer, top, bottom };
   }
 
-  /** @returns {string[]} ids of the records held, in order, folded ones included */
-  recordIds() {
-    return this.#items.filter((item) => !isMarker(item)).map((item) => /** @type {RecordItem} */ (item).id);
-  }
-
-  /** @param {Item[]} items */
+  /** @param {Item[]} items that come next; a reader elsewhere keeps what is under the eyes */
   append(items) {
-    for (const item of items) {
-      this.#items.push(item);
-      if (!isMarker(item)) this.#records += 1;
-      if (!isMarker(item)) this.#meetHost(item.source);
-      if (!isMarker(item) && item.noise) this.#folded += 1;
-      if (this.#isFolded(item)) continue;
-      this.#shown.push(item);
-      if (!this.#following) this.#unseen += 1;
-    }
-    if (this.#records > this.#capacity) this.#dropOldest();
+    const { added, removed, judged } = this.held.append(items);
+    for (const row of this.#pool) if (row.item && judged.includes(/** @type {RecordItem} */ (row.item))) row.item = null;
+    if (removed && !this.#following) this.#shift(-removed);
+    if (!this.#following) this.#unseen += added;
     this.#schedule();
   }
 
-  /** From the second host on, rows tell which one. */
-  #meetHost(/** @type {string} */ host) {
-    if (this.#hosts.has(host)) return;
-    this.#hosts.add(host);
-    if (this.#hosts.size === 2) for (const row of this.#pool) /** @type {HTMLElement & {item?: Item|null}} */ (row).item = null;
+  /** @param {RecordItem[]} items that the reader scrolls down to */
+  extend(items) {
+    const { removed } = this.held.append(items);
+    if (removed) this.#shift(-removed);
+    this.#schedule();
+  }
+
+  /** @param {RecordItem[]} items that come before */
+  prepend(items) {
+    this.#shift(this.held.prepend(items));
+    this.held.trim('newer');
+    this.#schedule();
+  }
+
+  /** @param {RecordItem[]} items with places among the others */
+  insert(items) {
+    this.#keeping(() => this.held.insert(items));
+  }
+
+  /** @param {import('./cause.js').Act[]} acts */
+  judgeBy(acts) {
+    this.held.judgeBy(acts);
+    this.refill();
+  }
+
+  /** @param {boolean} ofSeveral whether rows tell their Docker host */
+  setHosts(ofSeveral) {
+    if (this.#ofSeveral === ofSeveral) return;
+    this.#ofSeveral = ofSeveral;
+    this.refill();
+  }
+
+  /** What rows say has changed. @param {boolean} [zone] */
+  refill(zone = false) {
+    for (const row of this.#pool) row.item = null;
+    if (zone) this.#keeping(() => this.held.rebuild(true));
+    this.#schedule();
   }
 
   clear() {
-    this.#hosts.clear();
-    this.#items = [];
-    this.#shown = [];
+    this.held.clear();
     this.#selected = null;
-    this.#unseen = this.#folded = this.#dropped = this.#records = 0;
-    this.#following = true;
+    this.#unseen = 0;
     this.#schedule();
   }
 
   /** @param {boolean} fold whether health checks are left out of the view */
   setFold(fold) {
-    const anchor = this.#shown[Math.floor(this.#scroller.scrollTop / this.#rowHeight)];
-    this.#fold = fold;
-    this.#shown = this.#items.filter((item) => !this.#isFolded(item));
+    if (this.held.fold === fold) return;
     this.#unseen = 0;
-    if (!this.#following && anchor) this.#scrollToRow(this.#placeOf(anchor));
-    this.#schedule();
+    this.#keeping(() => {
+      this.held.fold = fold;
+      this.held.rebuild();
+    });
   }
 
   follow() {
@@ -126,22 +134,26 @@ export class EventList {
     this.#schedule();
   }
 
-  /** @param {'start'|'end'} edge where a range opens is its start, where a live view opens is its end */
-  showEdge(edge) {
-    this.#following = edge === 'end';
-    this.#unseen = 0;
-    if (edge === 'start') this.#scrollToRow(0);
+  /** @param {number} seq brings a record on screen @param {{select?: boolean, top?: boolean}} how */
+  show(seq, { select = false, top = false }) {
+    const row = this.held.rowOf(seq);
+    const item = this.held.shown[row];
+    if (select && item && !isMarker(item)) this.#selected = item;
+    this.#following = false;
+    const away = top ? 0 : Math.max(0, this.#scroller.clientHeight / 2 - this.#rowHeight);
+    this.#scrollTo(row * this.#rowHeight - away);
     this.#schedule();
   }
 
   /** @param {number} step moves the selection; with none yet, takes the last row on screen */
   select(step) {
-    const last = this.#shown.length - 1;
+    const { shown } = this.held;
+    const last = shown.length - 1;
     if (last < 0) return;
-    const from = this.#selected === null ? -1 : this.#shown.indexOf(this.#selected);
+    const from = this.#selected === null ? -1 : shown.indexOf(this.#selected);
     const bottom = Math.floor((this.#scroller.scrollTop + this.#scroller.clientHeight) / this.#rowHeight) - 1;
     const to = Math.max(0, Math.min(last, from === -1 ? bottom : from + step));
-    this.#selected = this.#shown[to];
+    this.#selected = shown[to];
     this.#following = false;
     this.#reveal(to);
     this.#schedule();
@@ -152,42 +164,58 @@ export class EventList {
     this.#schedule();
   }
 
-  /** @param {Item} item */
-  #isFolded(item) {
-    return this.#fold && !isMarker(item) && item.noise;
+  /** The record at the upper edge. @returns {RecordItem|null} */
+  get first() {
+    return this.#recordFrom(Math.floor(this.#scroller.scrollTop / this.#rowHeight), 1);
   }
 
-  /** Where an item is, or would be if it is folded now. */
-  #placeOf(/** @type {Item} */ item) {
-    const at = this.#shown.indexOf(item);
-    if (at !== -1 || isMarker(item)) return Math.max(0, at);
-    const next = this.#shown.findIndex((other) => !isMarker(other) && other.seq > item.seq);
-    return next === -1 ? this.#shown.length : next;
+  /** @param {number} row @param {1|-1} step @returns {RecordItem|null} the next record from there */
+  #recordFrom(row, step) {
+    const { shown } = this.held;
+    for (let n = Math.min(shown.length - 1, Math.max(0, row)); n >= 0 && n < shown.length; n += step) {
+      const item = shown[n];
+      if (!isMarker(item) && !item.strayed) return item;
+    }
+    return null;
   }
 
-  #dropOldest() {
-    const cut = this.#records - this.#capacity + DROP_STEP;
-    const gone = this.#items.splice(0, cut);
-    const goneRecords = gone.filter((item) => !isMarker(item));
-    this.#records -= goneRecords.length;
-    this.#dropped += goneRecords.length;
-    this.#folded -= goneRecords.filter((item) => /** @type {RecordItem} */ (item).noise).length;
-    const goneShown = gone.filter((item) => !this.#isFolded(item)).length;
-    this.#shown.splice(0, goneShown);
-    // A reader who looks at older rows keeps them under the eyes.
-    if (!this.#following) this.#scroller.scrollTop -= goneShown * this.#rowHeight;
+  #onScreen() {
+    const top = Math.floor(this.#scroller.scrollTop / this.#rowHeight);
+    const bottom = Math.floor((this.#scroller.scrollTop + this.#scroller.clientHeight) / this.#rowHeight);
+    return [this.#recordFrom(top, 1)?.at ?? Number.NaN, this.#recordFrom(bottom, -1)?.at ?? Number.NaN];
+  }
+
+  /** Runs a change that may move rows, and keeps the upper one where it is. @param {() => unknown} change */
+  #keeping(change) {
+    const row = Math.floor(this.#scroller.scrollTop / this.#rowHeight);
+    const anchor = this.#recordFrom(row, 1);
+    const at = anchor === null ? 0 : this.held.shown.indexOf(anchor);
+    change();
+    if (anchor !== null && !this.#following) this.#shift(this.held.rowOf(anchor.seq) - at);
+    this.#schedule();
+  }
+
+  /** Rows came or went above the screen. @param {number} rows */
+  #shift(rows) {
+    if (rows !== 0) this.#scrollTo(this.#scroller.scrollTop + rows * this.#rowHeight);
+  }
+
+  #scrollTo(/** @type {number} */ top) {
+    this.#canvas.style.height = `${this.held.shown.length * this.#rowHeight}px`;
+    this.#scroller.scrollTop = top;
+    this.#lastScrollTop = this.#scroller.scrollTop;
   }
 
   #atBottom() {
     const { scrollTop, clientHeight } = this.#scroller;
-    return scrollTop + clientHeight >= this.#shown.length * this.#rowHeight - this.#rowHeight / 2;
+    return scrollTop + clientHeight >= this.held.shown.length * this.#rowHeight - this.#rowHeight / 2;
   }
 
   #onScroll() {
     const top = this.#scroller.scrollTop;
     // Growth of the list also ends in a scroll event; only a move upwards is the reader's.
     if (this.#atBottom()) {
-      if (top > this.#lastScrollTop) this.#following = true;
+      if (top > this.#lastScrollTop && this.held.complete.newer) this.#following = true;
     } else if (top < this.#lastScrollTop) {
       this.#following = false;
     }
@@ -209,12 +237,6 @@ export class EventList {
     this.#schedule();
   }
 
-  #scrollToRow(/** @type {number} */ index) {
-    this.#canvas.style.height = `${this.#shown.length * this.#rowHeight}px`;
-    this.#scroller.scrollTop = index * this.#rowHeight;
-    this.#lastScrollTop = this.#scroller.scrollTop;
-  }
-
   #reveal(/** @type {number} */ index) {
     const top = index * this.#rowHeight;
     const { scrollTop, clientHeight } = this.#scroller;
@@ -230,26 +252,41 @@ export class EventList {
   }
 
   #draw() {
-    const height = this.#shown.length * this.#rowHeight;
+    const { shown } = this.held;
+    const height = shown.length * this.#rowHeight;
     this.#canvas.style.height = `${height}px`;
     if (this.#following) {
       this.#scroller.scrollTop = height;
       this.#lastScrollTop = this.#scroller.scrollTop;
     }
     const first = Math.max(0, Math.floor(this.#scroller.scrollTop / this.#rowHeight) - OVERSCAN_ROWS);
-    const end = Math.min(this.#shown.length, first + this.#pool.length);
-    this.#scroller.setAttribute('aria-rowcount', String(this.#shown.length));
+    const end = Math.min(shown.length, first + this.#pool.length);
+    this.#scroller.setAttribute('aria-rowcount', String(shown.length));
     this.#scroller.removeAttribute('aria-activedescendant');
     for (let offset = 0; offset < this.#pool.length; offset += 1) {
       // An index keeps its element while it is on screen, so that a scroll by one row fills one row.
       const index = first + offset;
       this.#place(this.#pool[index % this.#pool.length], index < end ? index : -1);
     }
-    this.#onChange(this.state);
+    this.#options.onChange(this.state);
+    this.#want('older', first < AHEAD_ROWS);
+    this.#want('newer', end > shown.length - AHEAD_ROWS);
   }
 
-  #place(/** @type {HTMLElement & {item?: Item|null}} */ row, /** @type {number} */ index) {
-    const item = index === -1 ? null : this.#shown[index];
+  /** @param {End} end @param {boolean} isNear */
+  #want(end, isNear) {
+    if (!isNear || this.#asking[end] || this.held.complete[end]) return;
+    const asked = this.#options.onNeed(end);
+    if (asked === null) return;
+    this.#asking[end] = true;
+    asked.finally(() => {
+      this.#asking[end] = false;
+      this.#schedule();
+    });
+  }
+
+  #place(/** @type {Row} */ row, /** @type {number} */ index) {
+    const item = index === -1 ? null : this.held.shown[index];
     row.hidden = item === null;
     if (item === null) {
       row.item = null;
@@ -257,7 +294,7 @@ export class EventList {
     }
     if (row.item !== item) {
       row.item = item;
-      fillRow(row, item, this.#hosts.size > 1);
+      fillRow(row, item, this.#ofSeveral);
     }
     row.style.transform = `translateY(${index * this.#rowHeight}px)`;
     row.setAttribute('aria-rowindex', String(index + 1));
@@ -267,10 +304,10 @@ export class EventList {
   }
 
   #onClick(/** @type {MouseEvent} */ event) {
-    const row = /** @type {(HTMLElement & {item?: Item})|null} */ (/** @type {Element} */ (event.target).closest('.row'));
+    const row = /** @type {Row|null} */ (/** @type {Element} */ (event.target).closest('.row'));
     if (!row?.item || isMarker(row.item)) return;
     this.#selected = row.item;
-    this.#onOpen(row.item);
+    this.#options.onOpen(row.item);
     this.#schedule();
   }
 
@@ -279,9 +316,9 @@ export class EventList {
     /** @type {Record<string, number>} */
     const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page };
     if (event.key in steps) this.select(steps[event.key]);
-    else if (event.key === 'Home') this.select(-this.#shown.length);
-    else if (event.key === 'End') this.follow();
-    else if (event.key === 'Enter' && this.#selected && !isMarker(this.#selected)) this.#onOpen(this.#selected);
+    else if (event.key === 'Home') this.#options.onEdge('older');
+    else if (event.key === 'End') this.#options.onEdge('newer');
+    else if (event.key === 'Enter' && this.#selected && !isMarker(this.#selected)) this.#options.onOpen(this.#selected);
     else return;
     event.preventDefault();
   }

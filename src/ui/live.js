@@ -1,22 +1,29 @@
 // The live page: connects the parts to each other. What each part does is in its own file.
 
+import { aboutStored, showExports } from './about.js';
+import { Banner } from './banner.js';
 import { ChipBox } from './chips.js';
 import { Drawer } from './drawer.js';
 import { filterQuery, parseFilter, termText } from './filter.js';
 import { count } from './format.js';
+import { lossText } from './gaps.js';
 import { watchHealth } from './health.js';
+import { HostPicker, replaceTerm } from './hosts.js';
 import { bindKeys } from './keys.js';
 import { EventList } from './list.js';
 import { offerLogout } from './logout.js';
+import { Rail } from './rail.js';
 import { ReplaySession } from './replay.js';
 import { ReplayBar } from './replaybar.js';
 import { isMarker } from './rows.js';
 import { LiveSession, RangeSession } from './session.js';
-import { progressText, proofText, stateText } from './status.js';
-import { forInput, toInstant } from './timespan.js';
-import { readView, viewAddress } from './view.js';
+import { proofText, rangeText, stateText } from './status.js';
+import { forInput, millis, toRange } from './timespan.js';
+import { isOutdated } from './upgrade.js';
+import { readView, settled, viewAddress } from './view.js';
+import { isUtc, offsetText, setUtc, zoneName } from './zone.js';
 
-const CAPACITY = 200_000;
+const AROUND_MS = 60_000;
 const el = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
 let view = readView(location.search);
@@ -29,24 +36,66 @@ let state = 'connecting';
 /** @type {string|null} */
 let lastId = null;
 let progressFrame = 0;
+/** @type {import('./stored.js').Notice|null} */
+let notice = null;
+/** @type {import('./health.js').Problem[]} */
+let problems = [];
+/** @type {import('./health.js').Problem[]} */
+let upgraded = [];
 
 const list = new EventList(el('list'), {
-  capacity: CAPACITY,
   onChange: showListState,
   onOpen: (item) => drawer.open(item),
+  onNeed: (end) => (session === null || session instanceof ReplaySession ? null : session.more(end)),
+  onEdge: goToEdge,
 });
+const rail = new Rail(el('rail'), (time) => goTo({ time }));
+const banner = new Banner(el('banner'));
 const drawer = new Drawer(el('drawer'), {
-  onFilter: (term) => applyFilter(addTerm(view.q, termText(term))),
+  onFilter: (key, value) => applyFilter(replaceTerm(view.q, key, value)),
+  onAround: ({ id, time }) => {
+    const at = millis(time);
+    const iso = (/** @type {number} */ ms) => new Date(ms).toISOString();
+    changeView({ q: '', range: true, since: iso(at - AROUND_MS), until: iso(at + AROUND_MS), record: id });
+  },
+  linkTo: (id) => new URL(viewAddress({ ...view, q: '', range: true, since: '', until: '', record: id }), location.href).href,
   onClose: () => list.deselect(),
 });
 const chips = new ChipBox(el('chips'), (terms) => applyFilter(terms.map(termText).join(' ')));
-const health = watchHealth(showProblems);
-const handlers = { onItems, onReset: () => list.clear(), onState, onProgress: scheduleProgress, onError: showError };
+const hosts = new HostPicker(el('hosts'), (host) => applyFilter(replaceTerm(view.q, 'source', host)));
+const health = watchHealth({
+  onProblems: (next) => {
+    problems = next;
+    showProblems();
+  },
+  onReady: ({ sources = [] }) => meetHosts(sources.map(({ name }) => name)),
+  about: () => aboutStored(list.held.sources),
+});
+const handlers = {
+  onItems,
+  onReset: () => {
+    list.clear();
+    list.held.complete = { older: true, newer: true };
+  },
+  onState,
+  onProgress: scheduleProgress,
+  onNotice: (/** @type {import('./stored.js').Notice|null} */ next) => {
+    notice = next;
+    scheduleProgress();
+  },
+  onHello: async (/** @type {boolean} */ isResume) => {
+    if (!isResume || !(await isOutdated())) return;
+    upgraded = [{ level: 'note', text: 'shipslog was upgraded while this page was open.', hint: 'This is still the old page.', link: { text: 'Reload', href: location.href } }];
+    showProblems();
+  },
+  onHost: health.hostIs,
+};
 const replay = () => /** @type {ReplaySession} */ (session);
 const replayBar = new ReplayBar(el('replay'), {
   start: (speed) => {
     drawer.close();
-    openSession(new ReplaySession(asked, speed, handlers), 'end');
+    openSession(new ReplaySession(asked, speed, handlers));
+    list.held.complete = { older: true, newer: true };
   },
   pause: () => replay().pause(),
   goOn: () => replay().open(),
@@ -62,34 +111,52 @@ const replayBar = new ReplayBar(el('replay'), {
 /** Opens what `view` says; the only way a view starts. */
 function openView() {
   session?.close();
+  session = null;
   drawer.close();
+  list.clear();
+  notice = null;
+  const range = settled(view);
+  if (range.error === null && viewAddress(range.view) !== viewAddress(view)) history.replaceState(null, '', viewAddress(range.view));
+  view = range.view;
   showInputs();
   const parsed = parseFilter(view.q);
-  showError(parsed.error);
-  if (parsed.error !== null) return;
+  const error = parsed.error ?? range.error;
+  showError(error);
+  if (error !== null) {
+    onState('closed');
+    notice = { kind: 'refused', text: 'Nothing was asked for: see the message above.' };
+    showProgress();
+    return;
+  }
   chips.show(parsed.terms);
+  hosts.show(view.q);
   list.setFold(!view.noise);
-  const range = { ...(view.since && { since: view.since }), ...(view.until && { until: view.until }) };
-  asked = { ...range, ...filterQuery(parsed) };
+  asked = { ...(view.since && { since: view.since }), ...(view.until && { until: view.until }), ...filterQuery(parsed) };
   showExports(asked);
-  if (view.range) openSession(new RangeSession(asked, handlers), 'start');
-  else openSession(new LiveSession(asked, handlers), 'end');
+  const target = view.record ? { id: view.record } : /** @type {const} */ ({ edge: 'newer' });
+  openSession(view.range ? new RangeSession(asked, list, handlers, target) : new LiveSession(asked, list, handlers));
 }
 
-/** @param {LiveSession|RangeSession|ReplaySession} next @param {'start'|'end'} edge */
-function openSession(next, edge) {
+/** @param {LiveSession|RangeSession|ReplaySession} next */
+async function openSession(next) {
   session?.close();
   list.clear();
   lastId = null;
-  list.showEdge(edge);
+  notice = null;
+  rail.span(Number.NaN, Number.NaN);
+  list.follow();
   session = next;
-  session.open();
+  const opened = session.open();
   showProgress();
+  await opened;
+  if (session !== next || !view.record || !(next instanceof RangeSession)) return;
+  const item = list.held.shown.find((each) => !isMarker(each) && each.id === view.record);
+  if (item && !isMarker(item)) drawer.open(item);
 }
 
 /** @param {Partial<import('./view.js').View>} change */
 function changeView(change) {
-  view = { ...view, ...change };
+  view = { ...view, record: '', ...change };
   history.pushState(null, '', viewAddress(view));
   openView();
 }
@@ -102,17 +169,26 @@ function applyFilter(q) {
   if (error === null) changeView({ q });
 }
 
-/** @param {string} text @param {string} term */
-const addTerm = (text, term) => (text.split(' ').includes(term) ? text : `${text} ${term}`.trim());
-
 /** @param {string} typedSince @param {string} typedUntil */
 function applyRange(typedSince, typedUntil) {
-  const since = toInstant(typedSince);
-  const until = toInstant(typedUntil);
-  const filterError = parseFilter(el('filter').value).error;
-  const error = since.error ?? until.error ?? filterError;
+  const { since, until, error: rangeError } = toRange(typedSince, typedUntil);
+  const error = rangeError ?? parseFilter(el('filter').value).error;
   showError(error);
-  if (error === null) changeView({ q: el('filter').value.trim(), range: true, since: since.value, until: until.value });
+  if (error === null) changeView({ q: el('filter').value.trim(), range: true, since, until });
+}
+
+/** @param {import('./stored.js').Target} target */
+function goTo(target) {
+  if (session === null || session instanceof ReplaySession) return;
+  if ('time' in target) list.pause();
+  session.goTo(target);
+}
+
+/** @param {import('./held.js').End} end */
+function goToEdge(end) {
+  if (end === 'newer' && list.held.complete.newer) list.follow();
+  else if (end === 'older' && list.held.complete.older) list.show(0, { top: true });
+  else goTo({ edge: end });
 }
 
 /** @param {import('./rows.js').Item[]} items */
@@ -127,9 +203,8 @@ function onItems(items) {
 function onState(next) {
   state = next;
   el('state').dataset.state = next;
-  el('state-text').textContent = stateText(next);
   health.streamIs(next === 'live' ? 'up' : next === 'reconnecting' ? 'down' : 'unknown');
-  replayBar.show(next, view.range, session instanceof ReplaySession ? () => replay().time : null);
+  replayBar.show(next, view.range && session !== null, session instanceof ReplaySession ? () => replay().time : null);
   scheduleProgress();
 }
 
@@ -141,40 +216,84 @@ function scheduleProgress() {
   });
 }
 
+/** Written only when it changes, or a screen reader would speak it for each record. @param {string} id @param {string} text */
+function write(id, text) {
+  if (el(id).textContent !== text) el(id).textContent = text;
+}
+
 function showProgress() {
-  el('last-id').textContent = lastId ?? '–';
-  const bar = el('progress');
-  if (session instanceof RangeSession) {
-    const { done, total, finished } = session.progress;
-    el('proof').textContent = progressText(session);
+  const { following, unseen, records, whole } = list.state;
+  const isLive = session instanceof LiveSession;
+  const fresh = unseen + (session instanceof LiveSession ? session.beyond : 0);
+  const isPaused = isLive && !following;
+  write('state-text', stateText(state, { paused: isPaused, unseen: fresh, refused: state === 'closed' && notice?.kind === 'refused' }));
+  el('state').dataset.paused = String(isPaused && state === 'live');
+  el('resume').hidden = following || !isLive || state === 'connecting';
+  write('resume', fresh > 0 ? `${count(fresh)} new · resume` : 'paused · resume');
+  showNotice(records, whole);
+  showLosses();
+  if (session instanceof RangeSession || session === null) {
+    write('last-id', list.held.newest?.id ?? '–');
+    write('proof', session === null || notice ? '' : rangeText(records, whole));
     el('proof').dataset.level = 'whole';
-    bar.hidden = finished;
-    if (total) Object.assign(bar, { max: total, value: done });
-    else bar.removeAttribute('value');
     return;
   }
-  bar.hidden = true;
-  if (!session) return;
-  el('last-id').textContent = session.continuity.lastId ?? lastId ?? '–';
+  write('last-id', session.continuity.lastId ?? lastId ?? '–');
   const { text, level } = proofText(session.continuity, session.startedAt, state);
-  // Written only when it changes, or a screen reader would speak it for each record.
-  if (el('proof').textContent !== text) el('proof').textContent = text;
+  write('proof', text);
   el('proof').dataset.level = level;
 }
 
+/** Loading, failed, refused, and empty are four states; each is said in one place, and only while it is so. @param {number} records @param {boolean} whole */
+function showNotice(records, whole) {
+  const before = { loading: '', failed: 'Not loaded: ', login: 'Not loaded: ', refused: '' };
+  const after = { loading: '', failed: '. It is asked again.', login: '. Reload this page.', refused: '' };
+  el('notice').hidden = notice === null;
+  el('notice').dataset.kind = notice?.kind ?? '';
+  write('notice', notice === null ? '' : `${before[notice.kind]}${notice.text}${after[notice.kind]}`);
+  const isAsked = session instanceof RangeSession || state === 'live' || state === 'ended';
+  el('empty').hidden = !(notice === null && records === 0 && whole && isAsked);
+  const matches = view.q ? ` that matches ${view.q}` : '';
+  write('empty', view.range ? `Nothing recorded in this range${matches}.` : `Nothing recorded yet${matches}. New events appear here by themselves.`);
+}
+
+/** What the recorder may have missed, apart from what this page has. */
+function showLosses() {
+  const gaps = session === null || session instanceof ReplaySession ? null : session.stored.gaps;
+  el('losses').hidden = gaps === null;
+  if (gaps === null) return;
+  const items = [...gaps.values()].sort((a, b) => a.seq - b.seq);
+  const known = items.flatMap(({ gap }) => (gap ? [gap] : []));
+  const { text, level } = lossText(known, view.range ? 'in this range' : 'in 24 h');
+  write('losses', text);
+  el('losses').dataset.level = level;
+  el('losses').dataset.id = items.findLast(({ gap }) => level === 'whole' || gap?.reason !== 'first-contact')?.id ?? '';
+}
+
 /** @param {import('./list.js').ListState} s */
-function showListState({ following, unseen, folded, records, dropped }) {
-  const older = dropped > 0 ? ` · ${count(dropped)} older ones dropped here, still in the log` : '';
-  el('counts').textContent = `${count(records)} ${records === 1 ? 'record' : 'records'}${older}`;
-  el('noise').textContent = view.noise
-    ? `health checks: ${count(folded)} shown · fold`
-    : `health checks: ${count(folded)} folded · show`;
+function showListState({ folded, records, top, bottom }) {
+  const stored = session === null || session instanceof ReplaySession ? null : session.stored;
+  if (stored) {
+    const { from, until } = stored.span;
+    const newest = list.held.complete.newer ? list.held.newest?.at ?? Number.NaN : Number.NaN;
+    if (newest > until || Number.isNaN(until)) stored.span.until = newest;
+    rail.span(from, stored.span.until);
+    rail.at(top, bottom);
+  }
+  write('counts', `${count(records)} ${records === 1 ? 'record' : 'records'} here`);
+  const noise = folded + (stored?.folded ?? 0);
+  write('noise', view.noise ? `health checks: ${count(noise)} shown · fold` : `health checks: ${count(noise)} folded · show`);
   el('noise').setAttribute('aria-pressed', String(view.noise));
-  el('resume').hidden = following || session instanceof RangeSession;
-  el('resume').textContent = unseen > 0 ? `${count(unseen)} new · resume` : 'paused · resume';
-  const quiet = records === 0 && state !== 'connecting' && state !== 'reconnecting';
-  el('empty').hidden = !quiet;
-  el('empty').textContent = view.range ? 'Nothing recorded in this range.' : 'Nothing recorded yet that matches. New events appear here by themselves.';
+  meetHosts(list.held.sources);
+  scheduleProgress();
+}
+
+/** @param {Iterable<string>} names */
+function meetHosts(names) {
+  if (!hosts.meet(names)) return;
+  hosts.show(view.q);
+  document.body.classList.toggle('several', hosts.areSeveral);
+  list.setHosts(hosts.areSeveral);
 }
 
 /** @param {string|null} message */
@@ -183,37 +302,8 @@ function showError(message) {
   el('filter').setAttribute('aria-invalid', String(message !== null));
 }
 
-/** @param {import('./health.js').Problem[]} problems */
-function showProblems(problems) {
-  const banner = el('banner');
-  const lines = problems.map(({ level, text, hint, link }) => {
-    const line = document.createElement('p');
-    line.className = level;
-    const what = document.createElement('strong');
-    what.textContent = text;
-    line.append(what, ` ${hint}`);
-    if (link) {
-      const way = document.createElement('a');
-      way.href = link.href;
-      way.textContent = link.text;
-      line.append(' ', way);
-    }
-    return line;
-  });
-  const text = lines.map((line) => line.textContent).join('\n');
-  // An alert that is written again is read out again.
-  if (banner.dataset.text === text) return;
-  banner.dataset.text = text;
-  banner.replaceChildren(...lines);
-  banner.hidden = lines.length === 0;
-}
-
-/** @param {Record<string, string>} query */
-function showExports(query) {
-  for (const link of document.querySelectorAll('.exports a')) {
-    const { dataset } = /** @type {HTMLAnchorElement} */ (link);
-    /** @type {HTMLAnchorElement} */ (link).href = `/api/v1/export?${new URLSearchParams({ format: 'jsonl', compression: dataset.compression ?? 'none', ...query })}`;
-  }
+function showProblems() {
+  banner.show([...upgraded, ...problems]);
 }
 
 function showInputs() {
@@ -221,6 +311,10 @@ function showInputs() {
   el('since').value = forInput(view.since);
   el('until').value = forInput(view.until);
   el('go-live').setAttribute('aria-pressed', String(!view.range));
+  const offset = offsetText(new Date());
+  // Where both are the same there is nothing to switch.
+  el('zone').disabled = !isUtc() && offset === 'Z';
+  el('zone').textContent = isUtc() ? 'times in UTC · local' : offset === 'Z' ? 'times in UTC' : `times in ${zoneName()} (UTC${offset}) · UTC`;
   document.title = view.q ? `${view.q} · shipslog` : 'shipslog';
 }
 
@@ -229,6 +323,20 @@ function toggleNoise() {
   view = { ...view, noise: !view.noise };
   history.replaceState(null, '', viewAddress(view));
   list.setFold(!view.noise);
+  if (session === null || session instanceof ReplaySession) return;
+  // What the server has left out has to be fetched, and is to be let go.
+  const anchor = list.state.following ? null : list.first;
+  goTo(anchor ? { id: anchor.id } : { edge: 'newer' });
+}
+function toggleZone() {
+  setUtc(!isUtc());
+  showInputs();
+  list.refill(true);
+  scheduleProgress();
+}
+function resume() {
+  if (session instanceof LiveSession && !session.isAttached) goTo({ edge: 'newer' });
+  else list.follow();
 }
 function escape() {
   if (drawer.isOpen) drawer.close();
@@ -250,7 +358,14 @@ for (const button of document.querySelectorAll('[data-since]')) {
 }
 el('go-live').addEventListener('click', goLive);
 el('noise').addEventListener('click', toggleNoise);
-el('resume').addEventListener('click', () => list.follow());
+el('zone').addEventListener('click', toggleZone);
+el('resume').addEventListener('click', resume);
+el('losses').addEventListener('click', () => {
+  const { id } = el('losses').dataset;
+  const held = list.held.shown.find((item) => !isMarker(item) && item.id === id);
+  if (held && !isMarker(held)) list.show(held.seq, { select: true });
+  else if (id) goTo({ id });
+});
 el('help-button').addEventListener('click', () => el('help').showModal());
 offerLogout(el('logout'));
 addEventListener('popstate', () => {
@@ -259,10 +374,11 @@ addEventListener('popstate', () => {
 });
 bindKeys({
   '/': () => el('filter').select(),
-  ' ': () => (list.state.following ? list.pause() : list.follow()),
+  ' ': () => (list.state.following ? list.pause() : resume()),
   '?': () => el('help').showModal(),
   e: toggleNoise,
   l: goLive,
+  u: toggleZone,
   Escape: escape,
 });
 
@@ -271,7 +387,7 @@ bindKeys({
  * included; `state()` is what the page has verified about its stream.
  */
 /** @type {any} */ (globalThis).shipslog = {
-  records: () => list.recordIds(),
+  records: () => list.held.ids(),
   state: () => {
     const { lastId = null, resumes = 0, missed = 0, gaps = 0, resets = 0 } = session instanceof RangeSession || session === null ? {} : session.continuity;
     return { state, lastId, resumes, missed, gaps, resets };

@@ -1,16 +1,28 @@
 // What one row of the list looks like. Rows are pooled, so each is created once and filled many times.
 
-import { describe } from './format.js';
+import { clock, describe } from './format.js';
+import { gapText, isBeginning } from './gaps.js';
+import { parseRecord } from './items.js';
 
 /**
- * A record, kept as the text it came in: parsed again only while its row is on screen, which is what lets the
- * list hold 200,000 of them.
- * @typedef {{id: string, seq: number, source: string, noise: boolean, line: string}} RecordItem
- * @typedef {{marker: 'gap'|'reset'|'missed'|'day'|'note', text: string}} MarkerItem
+ * A record, kept as the text it came in: parsed again only while its row is on screen.
+ * @typedef {object} RecordItem
+ * @property {string} id  @property {number} seq
+ * @property {number} at    the event's time in milliseconds since 1970
+ * @property {number} day   in the zone chosen
+ * @property {string} source  the Docker host; empty where the recorder speaks of itself
+ * @property {boolean} noise
+ * @property {import('./gaps.js').Gap|null} gap
+ * @property {{action: string, actor: string}|null} told
+ * @property {''|'asked'|'oom'} cause  why a container died, once known
+ * @property {string} line
+ * @property {boolean} [strayed]  a gap that the filter would hide: shown, but not part of what was asked for
+ *
+ * @typedef {{marker: 'gap'|'reset'|'missed'|'day'|'note', text: string, seq?: number}} MarkerItem
  * @typedef {RecordItem|MarkerItem} Item
  */
 
-const COLUMNS = /** @type {const} */ (['clock', 'seq', 'type', 'action', 'name', 'details']);
+const COLUMNS = /** @type {const} */ (['clock', 'seq', 'host', 'type', 'action', 'name', 'details']);
 
 /** @param {Item} item @returns {item is MarkerItem} */
 export const isMarker = (item) => 'marker' in item;
@@ -30,7 +42,7 @@ export function createRow() {
   return row;
 }
 
-/** @param {HTMLElement} row @param {Item} item @param {boolean} ofSeveral whether records of several Docker hosts are shown */
+/** @param {HTMLElement} row @param {Item} item @param {boolean} ofSeveral whether the log is of several Docker hosts */
 export function fillRow(row, item, ofSeveral) {
   const mark = /** @type {HTMLElement} */ (row.lastElementChild);
   if (isMarker(item)) {
@@ -39,7 +51,15 @@ export function fillRow(row, item, ofSeveral) {
     mark.title = item.text;
     return;
   }
-  const description = describe(JSON.parse(item.line), ofSeveral);
+  if (item.gap) {
+    row.className = `row loss ${isBeginning(item.gap) ? 'beginning' : 'gap'}`;
+    mark.textContent = gapText(item.gap, ofSeveral);
+    mark.title = mark.textContent;
+    const first = /** @type {HTMLElement} */ (row.firstElementChild);
+    first.textContent = clock(item.at);
+    return;
+  }
+  const description = describe(parseRecord(item.line), item.cause);
   row.className = `row ${description.severity}`;
   mark.textContent = '';
   COLUMNS.forEach((column, index) => {

@@ -1,40 +1,56 @@
-// One view of the log, feeding the list: a live session (recent history, then the stream from exactly there) or
-// a range (pages of stored records). A new filter or range is a new session.
+// One view of the log, feeding the list: a live session (the newest records, then the stream from exactly there) or a
+// range of stored records. Both go back as far as the reader scrolls. A new filter or range is a new session.
 
 import { Feed } from './feed.js';
-import { ApiError, fetchRange, fetchRecent } from './history.js';
-import { ItemMaker } from './items.js';
 import { cursorOf } from './format.js';
+import { strayed } from './history.js';
+import { isMarker } from './rows.js';
+import { serverClock } from './serverclock.js';
+import { Stored } from './stored.js';
 
 /**
  * @typedef {import('./stream.js').StreamState|'range'|'replaying'|'paused'} SessionState
+ * @typedef {import('./stored.js').Target} Target
+ * @typedef {import('./list.js').EventList} EventList
  *
  * @typedef {object} SessionHandlers
- * @property {(items: import('./rows.js').Item[]) => void} onItems
+ * @property {(items: import('./rows.js').Item[]) => void} onItems  what comes next
  * @property {() => void} onReset        the rows so far are void
  * @property {(state: SessionState) => void} onState
  * @property {() => void} onProgress     counters changed
- * @property {(message: string) => void} onError  what the server refused, in its words
+ * @property {(notice: import('./stored.js').Notice|null) => void} onNotice  what is under way, or went wrong
+ * @property {(isResume: boolean) => void} [onHello]  the stream is open
+ * @property {(line: string) => void} [onGap]  a gap of the recorder's that the filter hides
+ * @property {(host: string, isConnected: boolean, reason: string, time: string) => void} [onHost]  the recorder has gained or lost a Docker host
  */
 
-const RECENT_RECORDS = 500;
-const RANGE_PAGE = 1_000;
-const RANGE_MAX = 100_000;
-const HISTORY_RETRY_MS = 2_000;
+const isSameLog = (/** @type {string} */ a, /** @type {string} */ b) => a.split('-')[0] === b.split('-')[0];
+/** What the recorder says of its connection to a host. */
+const OF_HOSTS = new Set(['connect', 'disconnect', 'resumed']);
 
-const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** How far back a live view speaks of the recorder's gaps. */
+const LIVE_GAPS_MS = 24 * 3_600_000;
 
 export class LiveSession {
-  #filter;
+  stored;
+  /** Rows that came while the newest ones were not held. */
+  beyond = 0;
+  #query;
+  #list;
   #handlers;
-  #abort = new AbortController();
   #feed;
+  /** Whether what is held reaches the stream. */
+  #isAttached = true;
 
-  /** @param {Record<string, string>} filter @param {SessionHandlers} handlers */
-  constructor(filter, handlers) {
-    this.#filter = filter;
+  /** @param {Record<string, string>} filter @param {EventList} list @param {SessionHandlers} handlers */
+  constructor(filter, list, handlers) {
+    this.#query = filter;
+    this.#list = list;
     this.#handlers = handlers;
-    this.#feed = new Feed(handlers);
+    const since = new Date(serverClock.now() - LIVE_GAPS_MS).toISOString();
+    const { onNotice, onProgress } = handlers;
+    this.stored = new Stored(filter, list, { onNotice, onRetry: () => this.#onRetry(), onGaps: onProgress }, since);
+    this.#feed = new Feed({ ...handlers, onItems: (items) => this.#onItems(items), onGap: (line) => this.stored.addGaps([strayed(line)]) }, (record) => this.#onNew(record));
   }
 
   get continuity() {
@@ -45,94 +61,126 @@ export class LiveSession {
     return this.#feed.startedAt;
   }
 
+  /** Whether the newest rows are among those held. */
+  get isAttached() {
+    return this.#isAttached;
+  }
+
   async open() {
     this.#handlers.onState('connecting');
-    const recent = await this.#recent();
-    if (recent === null) return;
-    const after = recent.after === null ? null : cursorOf(recent.log.id, recent.after);
-    this.#feed.begin(after, Object.keys(this.#filter).length === 0);
-    this.#feed.show(recent.records);
-    this.#feed.follow(this.#filter);
+    const part = await this.stored.open({ edge: 'newer' });
+    if (part === null) return;
+    // The answer looked at everything up to this head, so that the stream goes on exactly there.
+    const { id, head } = part.log;
+    const after = head > 0 ? cursorOf(id, head) : null;
+    this.#feed.begin(after, Object.keys(this.#query).length === 0, part.items[0]?.id ?? null);
+    this.#feed.follow(this.#query);
+    this.#handlers.onProgress();
   }
 
   close() {
-    this.#abort.abort();
+    this.stored.close();
     this.#feed.close();
   }
 
-  /** Asks until there is an answer; null when the request is wrong or the session was closed. */
-  async #recent() {
-    const { signal } = this.#abort;
-    for (;;) {
-      try {
-        return await fetchRecent(this.#filter, RECENT_RECORDS, signal);
-      } catch (error) {
-        if (signal.aborted) return null;
-        if (error instanceof ApiError && error.isFinal) {
-          this.#handlers.onState('closed');
-          this.#handlers.onError(error.message);
-          return null;
-        }
-        this.#handlers.onState('reconnecting');
-        await sleep(HISTORY_RETRY_MS);
-      }
+  /** @param {import('./held.js').End} end @returns {Promise<void>|null} */
+  more(end) {
+    // While a place is being loaded there is no end to go on from.
+    if (this.#list.held.newest === null) return null;
+    if (end === 'newer') this.#isAttached = false;
+    return this.#more(end);
+  }
+
+  /** @param {import('./held.js').End} end */
+  async #more(end) {
+    const part = await this.stored.more(end);
+    if (end === 'newer' && part) this.#attach(part);
+    else if (!this.#list.held.complete.newer) this.#isAttached = false;
+  }
+
+  /** Shows another place of the log, while the stream goes on. @param {Target} target */
+  async goTo(target) {
+    this.#isAttached = false;
+    this.beyond = 0;
+    const part = await this.stored.open(target);
+    if (part) this.#attach(part);
+    if ('edge' in target && target.edge === 'newer') this.#list.follow();
+  }
+
+  /** @param {import('./history.js').Part} part that was loaded at the newer end */
+  #attach(part) {
+    const isLevel = !part.more && part.log.head >= (this.continuity.last ?? 0);
+    this.#isAttached = isLevel;
+    this.#list.held.complete.newer = isLevel;
+    if (isLevel) this.beyond = 0;
+    this.#handlers.onProgress();
+  }
+
+  /** @param {import('./rows.js').Item[]} items */
+  #onItems(items) {
+    const gaps = items.filter((item) => !isMarker(item) && item.gap !== null);
+    if (gaps.length) this.stored.know(/** @type {import('./rows.js').RecordItem[]} */ (gaps));
+    if (this.#isAttached && this.#list.held.complete.newer) {
+      // What a page of stored records has brought already comes again from the stream.
+      const newest = this.#list.held.newest;
+      this.#handlers.onItems(items.filter((item) => isMarker(item) || newest === null || !isSameLog(item.id, newest.id) || item.seq > newest.seq));
+      // Of another log nothing is older than what comes now.
+      if (items.some((item) => isMarker(item) && item.marker === 'reset')) this.#list.held.complete.older = true;
+      return;
     }
+    this.#isAttached = false;
+    this.beyond += items.filter((item) => isMarker(item) || !item.noise || !this.#list.held.fold).length;
+    this.#handlers.onProgress();
+  }
+
+  /** @param {import('./format.js').LogRecord} record */
+  #onNew(record) {
+    const { event, foreign, source, time } = record;
+    if (event.Type !== 'recorder' || foreign) return;
+    const action = event.Action ?? '';
+    if (OF_HOSTS.has(action)) this.#handlers.onHost?.(source, action !== 'disconnect', event.Actor?.Attributes?.reason ?? '', time);
+  }
+
+  #onRetry() {
+    if (this.continuity.lastId === null) this.#handlers.onState('reconnecting');
   }
 }
 
 export class RangeSession {
-  /** How far the loading is: `done` of `total` sequences, `total` null while unknown. */
-  progress = { loaded: 0, done: 0, total: /** @type {number|null} */ (null), finished: false, truncated: false };
-  #query;
+  stored;
+  #list;
   #handlers;
-  #abort = new AbortController();
+  #target;
 
-  /** @param {Record<string, string>} query filter, since and until @param {SessionHandlers} handlers */
-  constructor(query, handlers) {
-    this.#query = query;
+  /**
+   * @param {Record<string, string>} query filter, since and until @param {EventList} list @param {SessionHandlers} handlers
+   * @param {Target} [target] where it opens: at its newest end
+   */
+  constructor(query, list, handlers, target = { edge: 'newer' }) {
+    this.#list = list;
     this.#handlers = handlers;
+    this.#target = target;
+    this.stored = new Stored(query, list, { onNotice: handlers.onNotice, onGaps: handlers.onProgress });
   }
 
   async open() {
     this.#handlers.onState('range');
-    try {
-      await this.#load();
-    } catch (error) {
-      if (this.#abort.signal.aborted) return;
-      const what = error instanceof ApiError ? error.message : 'the server did not answer; try again';
-      this.#handlers.onError(`range: ${what}`);
-    }
+    await this.goTo(this.#target);
   }
 
   close() {
-    this.#abort.abort();
+    this.stored.close();
   }
 
-  async #load() {
-    const maker = new ItemMaker();
-    let first = null;
-    for await (const page of fetchRange(this.#query, RANGE_PAGE, this.#abort.signal)) {
-      const records = page.records.map((line) => ({ line, record: JSON.parse(line) }));
-      first ??= records[0]?.record.seq ?? null;
-      const last = records.at(-1)?.record.seq ?? 0;
-      const loaded = this.progress.loaded + records.length;
-      const truncated = loaded >= RANGE_MAX && page.next !== null;
-      this.progress = {
-        loaded,
-        done: last - (first ?? 0),
-        total: first === null ? null : page.log.head - first,
-        finished: page.next === null || truncated,
-        truncated,
-      };
-      this.#handlers.onItems(records.flatMap(({ line, record }) => maker.make(line, record)));
-      if (truncated) this.#note();
-      this.#handlers.onProgress();
-      if (truncated) return;
-    }
+  /** @param {import('./held.js').End} end @returns {Promise<void>|null} */
+  more(end) {
+    if (this.#list.held.newest === null) return null;
+    return this.stored.more(end).then(() => this.#handlers.onProgress());
   }
 
-  #note() {
-    const text = `stopped at ${RANGE_MAX.toLocaleString('en')} records · narrow the range, or export all of it`;
-    this.#handlers.onItems([{ marker: 'note', text }]);
+  /** @param {Target} target */
+  async goTo(target) {
+    await this.stored.open(target);
+    this.#handlers.onProgress();
   }
 }

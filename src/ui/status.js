@@ -1,11 +1,16 @@
-// The words of the header: connection state, last id, and the sentence that proves that nothing is missing.
+// The words of the header: connection state, last id, and the sentence that says what this page has missed.
 
 import { count } from './format.js';
 
 /** @typedef {import('./continuity.js').Continuity} Continuity */
 
-/** @param {import('./session.js').SessionState} state @returns {string} */
-export function stateText(state) {
+/**
+ * @param {import('./session.js').SessionState} state @param {{paused?: boolean, unseen?: number, refused?: boolean}} [how]
+ * @returns {string}
+ */
+export function stateText(state, { paused = false, unseen = 0, refused = false } = {}) {
+  if (refused) return 'not asked';
+  if (state === 'live' && paused) return unseen > 0 ? `paused by scrolling · ${count(unseen)} new` : 'paused by scrolling';
   return {
     connecting: 'connecting…',
     'catching-up': 'catching up',
@@ -27,7 +32,8 @@ export function stateText(state) {
 export function proofText(c, startedAt, state) {
   const parts = [];
   if (c.resumes > 0) parts.push(`resumed ${count(c.resumes)}×`, `after ${c.resumedAfter}`);
-  else parts.push(startedAt ? `from ${startedAt}` : 'waiting for the first record');
+  else if (startedAt) parts.push(`from ${startedAt}`);
+  else return { text: state === 'live' ? 'waiting for the first record' : '', level: 'whole' };
   if (c.gaps > 0) parts.push(`${count(c.gaps)} ${c.gaps === 1 ? 'gap' : 'gaps'}, marked below`);
   if (c.resets > 0) parts.push(`${count(c.resets)} ${c.resets === 1 ? 'reset' : 'resets'}, marked below`);
   if (c.difference) parts.push(c.difference);
@@ -39,8 +45,10 @@ export function proofText(c, startedAt, state) {
   return { text: parts.join(' · '), level: c.missed > 0 ? 'missed' : told ? 'told' : 'whole' };
 }
 
-/** @param {import('./session.js').RangeSession} session @returns {string} */
-export function progressText({ progress }) {
-  if (!progress.finished) return `loading · ${count(progress.loaded)} records`;
-  return progress.truncated ? `first ${count(progress.loaded)} records` : `all ${count(progress.loaded)} records`;
+/** @param {number} records @param {boolean} whole whether all of the range is held @returns {string} */
+export function rangeText(records, whole) {
+  // An empty one is said where its rows would be.
+  if (records === 0) return '';
+  if (whole) return `all ${count(records)} records`;
+  return `${count(records)} records of the range are here, more come as you scroll`;
 }

@@ -1,6 +1,7 @@
 // The three transports behind one small interface: connect after a cursor, cut. Each resumes by its own means
 // and tells its meter what it did.
 
+import { address } from './base.js';
 import { byteLength } from './meter.js';
 
 /**
@@ -29,7 +30,7 @@ export class SseTransport {
   }
 
   connect() {
-    const source = new EventSource(`/api/v1/stream?last_event_id=${encodeURIComponent(this.#lastId)}`);
+    const source = new EventSource(address('api/v1/stream', { last_event_id: this.#lastId }));
     this.#source = source;
     this.#meter.requests += 1;
     source.onmessage = (message) => {
@@ -120,10 +121,10 @@ export class PollingTransport {
   /** @param {AbortSignal} signal */
   async #ask(signal) {
     this.#meter.requests += 1;
-    const query = new URLSearchParams({ after: this.#after, limit: POLL_LIMIT });
+    const query = { after: this.#after, limit: POLL_LIMIT };
     /** @type {Record<string, string>} */
     const headers = this.#etag ? { 'If-None-Match': this.#etag } : {};
-    const response = await fetch(`/api/v1/events?${query}`, { signal, headers });
+    const response = await fetch(address('api/v1/events', query), { signal, headers });
     if (response.status !== 304 && !response.ok) throw new Error(String(response.status));
     const isLive = !this.#interrupted;
     if (this.#interrupted) this.#meter.reconnects += 1;
@@ -154,7 +155,7 @@ export class WebSocketTransport {
   }
 
   connect() {
-    const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v1/ws`);
+    const socket = new WebSocket(address('api/v1/ws').replace('http', 'ws'));
     this.#socket = socket;
     this.#meter.requests += 1;
     socket.onopen = () => socket.send(JSON.stringify({ subscribe: { after: this.#lastId } }));

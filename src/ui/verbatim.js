@@ -12,28 +12,36 @@ function endOfString(text, open) {
   throw new SyntaxError('unterminated string in JSON');
 }
 
-/**
- * Cuts a history answer into the text of each record and the rest of the envelope.
- * @param {string} text `{"records":[…],"page":…,"log":…}`
- * @returns {{records: string[], envelope: any}}
- */
-export function splitPage(text) {
-  const key = text.indexOf('"records"');
-  const open = text.indexOf('[', key);
-  if (key === -1 || open === -1) throw new SyntaxError('no "records" in the answer');
-  const records = [];
+/** @param {string} text @param {string} name @param {number} from @returns {{items: string[], open: number, end: number}|null} the objects of a list */
+function cutList(text, name, from) {
+  const key = text.indexOf(`"${name}":`, from);
+  const open = key === -1 ? -1 : text.indexOf('[', key);
+  if (open === -1) return null;
+  const items = [];
   let depth = 0;
   let start = 0;
   for (let at = open + 1; at < text.length; at += 1) {
     const char = text[at];
     if (char === '"') at = endOfString(text, at);
     else if (char === '{' && depth++ === 0) start = at;
-    else if (char === '}' && --depth === 0) records.push(text.slice(start, at + 1));
-    else if (char === ']' && depth === 0) {
-      return { records, envelope: JSON.parse(`${text.slice(0, open)}[]${text.slice(at + 1)}`) };
-    }
+    else if (char === '}' && --depth === 0) items.push(text.slice(start, at + 1));
+    else if (char === ']' && depth === 0) return { items, open, end: at };
   }
-  throw new SyntaxError('unterminated "records" in the answer');
+  throw new SyntaxError(`unterminated "${name}" in the answer`);
+}
+
+/**
+ * Cuts a history answer into the text of each record and the rest of the envelope.
+ * @param {string} text `{"records":[…],"page":…,"log":…,"incomplete":[…]}`
+ * @returns {{records: string[], incomplete: string[], envelope: any}}
+ */
+export function splitPage(text) {
+  const records = cutList(text, 'records', 0);
+  if (records === null) throw new SyntaxError('no "records" in the answer');
+  const rest = `${text.slice(0, records.open)}[]${text.slice(records.end + 1)}`;
+  const incomplete = cutList(rest, 'incomplete', records.open);
+  const envelope = JSON.parse(incomplete === null ? rest : `${rest.slice(0, incomplete.open)}[]${rest.slice(incomplete.end + 1)}`);
+  return { records: records.items, incomplete: incomplete?.items ?? [], envelope };
 }
 
 /**
@@ -46,6 +54,8 @@ export function eventText(line) {
   return line.slice(line.indexOf(key) + key.length, line.lastIndexOf('}')).trim();
 }
 
+/** Deeper levels are not indented further: a message may be nested a hundred thousand times. */
+const MAX_INDENT = 32;
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 /** @param {string} json @returns {string} the same tokens, indented by two spaces */
@@ -53,7 +63,7 @@ export function indent(json) {
   let out = '';
   let depth = 0;
   let previous = '';
-  const line = () => `\n${'  '.repeat(depth)}`;
+  const line = () => `\n${'  '.repeat(Math.max(0, Math.min(depth, MAX_INDENT)))}`;
   for (const [token] of json.matchAll(TOKEN)) {
     if (token === '}' || token === ']') {
       depth -= 1;

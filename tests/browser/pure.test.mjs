@@ -5,10 +5,10 @@ import { test } from 'node:test';
 import { Continuity } from '../../src/ui/continuity.js';
 import { filterQuery, parseFilter, termText } from '../../src/ui/filter.js';
 import { describe as describeRecord } from '../../src/ui/format.js';
-import { loggedOut, problemsOf, unreachable } from '../../src/ui/health.js';
+import { clockProblems, loggedOut, problemsOf, unreachable } from '../../src/ui/health.js';
 import { Meter, toMs } from '../../src/ui/meter.js';
 import { ReplayClock } from '../../src/ui/replay.js';
-import { toInstant } from '../../src/ui/timespan.js';
+import { millis, toInstant, toRange } from '../../src/ui/timespan.js';
 import { eventText, indent, splitPage } from '../../src/ui/verbatim.js';
 
 const LOG = '7f3c9a1e-0000-4000-8000-000000000000';
@@ -103,7 +103,22 @@ test('times as people type them', () => {
   assert.equal(toInstant('1795344577.148160810').value, '1795344577.148160810');
   assert.equal(toInstant('2026-11-22 03:10').value, new Date('2026-11-22T03:10:00').toISOString().replace('.000', ''));
   assert.equal(toInstant('').value, '');
-  for (const wrong of ['yesterday', '10', '2026-13-45 99:99']) assert.match(toInstant(wrong).error ?? '', /is no time/);
+  for (const wrong of ['lately', '10', '2026-13-45 99:99', '2026-02-30', '25:00', '10y']) assert.match(toInstant(wrong).error ?? '', /is no time/);
+});
+
+test('one grammar for times, and a range that cannot be', () => {
+  const now = Date.parse('2026-11-22T12:34:56.700Z');
+  for (const text of ['10m', '-10m', 'now-10m']) assert.equal(toInstant(text, now).value, '2026-11-22T12:24:56Z');
+  const midnight = new Date(now);
+  midnight.setHours(0, 0, 0, 0);
+  assert.equal(millis(toInstant('today', now).value), midnight.getTime());
+  midnight.setDate(midnight.getDate() - 1);
+  assert.equal(millis(toInstant('yesterday', now).value), midnight.getTime());
+  const two = new Date(now);
+  two.setHours(2, 0, 0, 0);
+  assert.equal(millis(toInstant('02:00', now).value), two.getTime());
+  assert.match(toRange('10m', '1h', now).error ?? '', /since lies after until/);
+  assert.equal(toRange('1h', '10m', now).error, null);
 });
 
 test('a record that lacks everything still has a row', () => {
@@ -112,11 +127,10 @@ test('a record that lacks everything still has a row', () => {
   assert.equal(describeRecord({ ...record, event: { Type: 'x', Actor: { ID: 'y', Attributes: null } } }).name, 'y');
 });
 
-test('a row tells its Docker host once there are several', () => {
+test('a row knows its Docker host', () => {
   const event = { Type: 'container', Action: 'die', Actor: { ID: 'y', Attributes: { exitCode: '3' } } };
   const record = { id: '7f3c9a1e-1', seq: 1, time: '2026-11-22T10:49:37Z', received: '', source: 'edge', event };
-  assert.equal(describeRecord(record).details, 'exit 3');
-  assert.equal(describeRecord(record, true).details, 'on edge · exit 3');
+  assert.deepEqual([describeRecord(record).details, describeRecord(record).host], ['exit 3', 'edge']);
 });
 
 test('health in words', () => {
@@ -128,8 +142,14 @@ test('health in words', () => {
   assert.match(problemsOf({ ...ok, ready: false, writer: { state: 'full', error: '3 MiB free' } })[0].hint, /by itself/);
   assert.match(problemsOf({ ready: true, sources: [], writer: { state: 'read-only', error: null } })[0].text, /only read/);
   assert.equal(problemsOf({ ...ok, ready: false }).length, 1);
-  assert.equal(loggedOut('/?q=a%3Db&since=1h').link?.href, '/login?next=%2F%3Fq%3Da%253Db%26since%3D1h');
+  assert.equal(loggedOut('/?q=a%3Db&since=1h').link?.href, 'login?next=%2F%3Fq%3Da%253Db%26since%3D1h');
   assert.match(unreachable('up').text, /Events still arrive/);
+  const two = problemsOf({ ...ok, sources: [...ok.sources, down, { ...down, name: 'c' }] });
+  assert.deepEqual([two.length, two[0].hint, two[0].more?.length], [1, 'start it', 2]);
+  assert.match(two[0].text, /^2 of 3 Docker hosts are not reachable: b, c$/);
+  assert.match(unreachable('down', 404).text, /in front of it says 404/);
+  assert.deepEqual(clockProblems(0), []);
+  assert.match(clockProblems(-90_000)[0].text, /2 min fast/);
   for (const stream of /** @type {const} */ (['down', 'unknown'])) assert.match(unreachable(stream).text, /does not answer/);
 });
 

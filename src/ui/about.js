@@ -1,0 +1,23 @@
+// What the page says of the log as a whole: whose it is, and where it can be taken along.
+
+import { address } from './base.js';
+import { clockOf } from './format.js';
+import { fetchPart } from './history.js';
+import { zoneName } from './zone.js';
+
+/** Whose log it is that is only read, and until when it goes. @param {Iterable<string>} known hosts @returns {Promise<string>} */
+export async function aboutStored(known) {
+  const { items, log } = await fetchPart({ order: 'desc', limit: '1' });
+  const names = [...new Set([...known, ...items.map(({ source }) => source)])].filter(Boolean);
+  const until = items[0] ? ` and goes until ${clockOf(items[0].at)} (${zoneName()})` : ' and is empty';
+  return `It is the log ${log.id.slice(0, 8)}${names.length ? ` of ${names.join(', ')}` : ''}${until}.`;
+}
+
+/** @param {Record<string, string>} query filter and range of the view */
+export function showExports(query) {
+  for (const link of document.querySelectorAll('.exports a')) {
+    const { dataset } = /** @type {HTMLAnchorElement} */ (link);
+    const format = { format: 'jsonl', compression: dataset.compression ?? 'none' };
+    /** @type {HTMLAnchorElement} */ (link).href = address('api/v1/export', { ...format, ...query });
+  }
+}
