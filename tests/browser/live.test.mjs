@@ -74,7 +74,7 @@ test('rows are in the order of the log, and the drawer shows the message verbati
   assert.ok(raw.replace(/\s/g, '').includes(json.replace(/\s/g, '')), json);
   await shot(page, 'live-drawer');
 
-  await page.getByRole('button', { name: 'Filter by this container' }).click();
+  await page.getByRole('button', { name: 'Only this container' }).click();
   await live(page);
   const stored = await server.json(`/api/v1/events?filters=${encodeURIComponent(JSON.stringify({ container: [die.event.Actor.ID] }))}`);
   assert.deepEqual(await recordsOf(page), stored.records.map(({ id }) => id));

@@ -21,6 +21,8 @@ export class Server {
   /** @type {import('node:child_process').ChildProcess|null} */
   #child = null;
   #port = 0;
+  /** Somebody else's log. */
+  #source = '';
 
   /** @param {string} [docker] @returns {Promise<Server>} started */
   static async start(docker = dockerHost) {
@@ -38,7 +40,21 @@ export class Server {
     const file = join(directory, 'records.jsonl');
     await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
     await promisify(execFile)(/** @type {string} */ (binary), ['import', file, '--data-dir', join(directory, 'data')]);
+    return Server.at(directory);
+  }
+
+  /** @param {string} directory with a log in `data`, removed in the end @returns {Promise<Server>} started, without Docker */
+  static async at(directory) {
     return Server.#started(directory, ['--docker-host', 'unix:///nonexistent.sock']);
+  }
+
+  /** A log that is only read, as somebody else would get it. @param {Server} other stopped by this @returns {Promise<Server>} */
+  static async readOnly(other) {
+    if (other.#child) await other.terminate();
+    const server = new Server(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), []);
+    server.#source = join(other.#directory, 'data');
+    await server.up();
+    return server;
   }
 
   /** @param {string} directory @param {string[]} options */
@@ -55,7 +71,8 @@ export class Server {
   }
 
   async up() {
-    const args = ['serve', '--data-dir', join(this.#directory, 'data'), '--listen', `127.0.0.1:${this.#port}`, ...this.#options];
+    const place = this.#source ? ['--read-only', this.#source] : ['--data-dir', join(this.#directory, 'data')];
+    const args = ['serve', ...place, '--listen', `127.0.0.1:${this.#port}`, ...this.#options];
     const child = spawn(/** @type {string} */ (binary), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     let log = '';
