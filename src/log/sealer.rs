@@ -5,7 +5,7 @@ use super::codec;
 use super::embedded::Limits;
 use super::listing::{UNFINISHED, io};
 use super::merge::Merger;
-use super::segment::{LEVEL, Segment, SegmentWriter, WriteError};
+use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::tip::{self, Tip};
 use super::unfinished::Unfinished;
@@ -145,7 +145,10 @@ impl Thread {
         let mut quiet = self.merge_after;
         loop {
             let patience = match self.waiting.front() {
-                None => quiet,
+                None => {
+                    segment::let_go_of_compressor();
+                    quiet
+                }
                 Some(_) if self.failing.load(Ordering::Relaxed) => RETRY,
                 Some(_) => Duration::ZERO,
             };

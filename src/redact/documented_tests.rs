@@ -58,6 +58,7 @@ fn what_leads_elsewhere_keeps_its_host() {
     for (name, value, expected) in [
         ("SENTRY_DSN", "https://0123456789abcdef@o1.ingest.sentry.io/2", "https://[redacted] (url-password)@o1.ingest.sentry.io/2"),
         ("DATABASE_DSN", "host=db user=u", "host=db user=u"),
+        ("dsn", "a://u:p@h, b://8:%r@s", "a://u:[redacted] (url-password)@h, b://8:[redacted] (url-password)@s"),
         ("dsn", "mysql://u:p@h/d", "mysql://u:[redacted] (url-password)@h/d"),
         ("WEBHOOK_URL", "https://chat.example.com/hooks/a1b2c3d4e5f6", "https://chat.example.com/[redacted] (secret-name)"),
         ("webhook", "https://example.com/deploy", "https://example.com/deploy"),

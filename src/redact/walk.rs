@@ -2,7 +2,7 @@
 
 use super::names::Says;
 use super::rules::Rule;
-use super::{KEPT_ATTRIBUTES, Redactor, assigned, known, names, replacement, url};
+use super::{KEPT_ATTRIBUTES, REDACTED, Redactor, assigned, known, names, replacement, url};
 use crate::event::quote;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -107,7 +107,8 @@ impl<'a> Walk<'a> {
 
     /// Of an address that leads to something the host stays.
     fn leads(&mut self, value: &RawValue, shown: &str) -> bool {
-        if !found(self.redactor, shown, true).is_empty() {
+        // What was redacted before has lost its secret.
+        if shown.contains(REDACTED) || !found(self.redactor, shown, true).is_empty() {
             return false;
         }
         let Some((scheme, rest)) = shown.split_once("://") else {

@@ -64,9 +64,15 @@ fn damaged(what: &str) -> LogError {
     LogError::Damaged(format!("a frame of a segment {what}"))
 }
 
+thread_local!(static COMPRESSOR: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) });
+
+/// Gives back what [`pack`] keeps for this thread's next frame: some 10 MB, which nothing needs while nothing is sealed.
+pub(in crate::log) fn let_go_of_compressor() {
+    COMPRESSOR.set(None);
+}
+
 /// Packs lines at `level`.
 pub(in crate::log) fn pack(lines: &[u8], level: i32) -> Result<Vec<u8>, LogError> {
-    thread_local!(static COMPRESSOR: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) });
     let failed = |e| LogError::Damaged(format!("cannot compress a frame: {e}"));
     COMPRESSOR.with_borrow_mut(|slot| {
         if slot.as_ref().is_none_or(|(of, _)| *of != level) {

@@ -9,7 +9,7 @@ mod subjects;
 mod walk;
 mod write;
 
-pub(super) use frame::{FrameMeta, MAX_RAW_BYTES, RAW_BYTES};
+pub(super) use frame::{FrameMeta, MAX_RAW_BYTES, RAW_BYTES, let_go_of_compressor};
 pub(super) use index::IndexData;
 pub(super) use subjects::{CHUNK_FRAMES, Reach, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
