@@ -129,7 +129,11 @@ fn errors_name_the_place_and_what_is_accepted() {
         (&["--tls-key", "k"], &[], &["--tls-cert", "the two go together"]),
         (&["--cors-origin", "*"], &[], &["--cors-origin", "https://status.example"]),
         (&["--cors-origin", "https://a.example/path"], &[], &["--cors-origin", "an origin"]),
-        (&["--redact", "secrets"], &[], &["--redact", "\"secrets\"", "exec-command, secret-name, url-password, private-key, secret-value, or none"]),
+        (
+            &["--redact", "secrets"],
+            &[],
+            &["--redact", "\"secrets\"", "exec-command, secret-name, url-password, private-key, secret-value, or none"],
+        ),
         (&["--redact", "none", "--redact", "exec-command"], &[], &["--redact", "none alone"]),
         (&[], &[("SHIPSLOG_REDACT", ",")], &["SHIPSLOG_REDACT", "exec-command"]),
         (&["--redact-attribute", ""], &[], &["--redact-attribute", "names of attributes"]),
