@@ -1,8 +1,11 @@
 //! Points in time: one value type, one parser for every place where a user writes a time.
 
 mod clock;
+mod parse;
 
+pub use chrono_tz::Tz;
 pub use clock::{Clock, ClockStep, Reading, STEP, received_now};
+pub use parse::{ReadTime, Remark, TimeError, TimeParser, ZoneError, zone};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use std::fmt;
@@ -12,19 +15,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
-/// Why a text is not a time. Says what was wrong and what is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is not a time: {why}; use RFC 3339 (2026-11-22T10:49:37Z), Unix seconds (1795344577.148) or a duration back from now (10m, 2h30m, 7d)"
-)]
-pub struct TimeError {
-    text: String,
-    why: &'static str,
-}
-
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
-/// Longer texts are refused before they are looked at.
-const MAX_TEXT_BYTES: usize = 64;
 
 impl Timestamp {
     /// The earliest representable time.
@@ -65,32 +56,12 @@ impl Timestamp {
         time.and_utc().timestamp_nanos_opt().map(Self)
     }
 
-    /// Reads a time as users write it: RFC 3339, Unix seconds with up to 9 decimals, a duration back from `now`
-    /// (`10m`, `2h30m`, `7d`), `now`, or `now-DURATION`.
+    /// Reads a time as users write it, with dates in UTC: what [`TimeParser`] reads.
     ///
     /// # Errors
-    /// [`TimeError`] when the text is none of these or lies outside the representable years.
+    /// [`TimeError`] when the text is no time or lies outside the representable years.
     pub fn parse(text: &str, now: Self) -> Result<Self, TimeError> {
-        let error = |why| TimeError { text: text.chars().take(MAX_TEXT_BYTES).collect(), why };
-        let trimmed = text.trim();
-        if trimmed.is_empty() {
-            return Err(error("it is empty"));
-        }
-        if trimmed.len() > MAX_TEXT_BYTES {
-            return Err(error("it is too long"));
-        }
-        if trimmed == "now" {
-            return Ok(now);
-        }
-        if trimmed.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            return parse_unix(trimmed).ok_or_else(|| error("not Unix seconds with at most 9 decimals"));
-        }
-        if let Ok(time) = DateTime::parse_from_rfc3339(trimmed) {
-            return time.timestamp_nanos_opt().map(Self).ok_or_else(|| error("outside the years 1677 to 2262"));
-        }
-        let duration = trimmed.strip_prefix("now-").unwrap_or(trimmed);
-        let back = humantime::parse_duration(duration).map_err(|_| error("unknown form"))?;
-        now.checked_sub(back).ok_or_else(|| error("the duration reaches before 1677"))
+        TimeParser::utc(now).parse(text).map(|reading| reading.time)
     }
 
     /// This time less `duration`; `None` outside the representable years.
@@ -117,51 +88,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// `seconds[.fraction]`; short fractions are padded on the right, as Docker does (`.5` is 500 ms).
-fn parse_unix(text: &str) -> Option<Timestamp> {
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
-    let seconds: i64 = seconds.parse().ok()?;
-    seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos).map(Timestamp)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_nanos(1_795_344_577_148_160_810);
-
-    #[test]
-    fn reads_every_documented_form() {
-        let cases = [
-            ("2026-11-22T10:49:37.148160810Z", 1_795_344_577_148_160_810),
-            ("2026-11-22T11:49:37+01:00", 1_795_344_577_000_000_000),
-            ("1795344577", 1_795_344_577_000_000_000),
-            ("1795344577.5", 1_795_344_577_500_000_000),
-            ("1795344577.000000001", 1_795_344_577_000_000_001),
-            ("0", 0),
-            ("now", NOW.nanos()),
-            ("10m", NOW.nanos() - 600_000_000_000),
-            ("2h30m", NOW.nanos() - 9_000_000_000_000),
-            ("now-7d", NOW.nanos() - 604_800_000_000_000),
-        ];
-        for (text, nanos) in cases {
-            assert_eq!(Timestamp::parse(text, NOW), Ok(Timestamp(nanos)), "{text}");
-        }
-    }
-
-    #[test]
-    fn says_what_was_wrong() {
-        for text in ["", "yesterday", "1.2.3", "1.", "1.0000000001", "99999999999999999999", "-5m", "2026-13-01T00:00:00Z", "10 parsecs"] {
-            let error = Timestamp::parse(text, NOW).unwrap_err().to_string();
-            assert!(error.contains("is not a time") && error.contains("RFC 3339"), "{text}: {error}");
-        }
-        assert!(Timestamp::parse(&"9".repeat(1000), NOW).unwrap_err().to_string().len() < 400);
-    }
 
     proptest! {
         #[test]
@@ -174,11 +106,6 @@ mod tests {
         #[test]
         fn texts_sort_as_times(a in 0i64..i64::MAX, b in 0i64..i64::MAX) {
             prop_assert_eq!(a.cmp(&b), Timestamp(a).to_string().cmp(&Timestamp(b).to_string()));
-        }
-
-        #[test]
-        fn never_panics(text in ".{0,80}") {
-            let _ = Timestamp::parse(&text, NOW);
         }
     }
 }

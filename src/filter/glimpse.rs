@@ -1,6 +1,7 @@
 //! Filters against summaries: whether something of which only a part is known may pass.
 
-use super::{Filter, HEALTH, PREFIX_EVENTS, health_of};
+use super::health::HEALTH;
+use super::{Dialect, Filter, PREFIX_EVENTS, friendly, stem};
 
 /// A text of which perhaps only the beginning is known.
 #[derive(Debug, Clone, Copy)]
@@ -43,26 +44,31 @@ impl Key<'_> {
 impl Filter {
     /// Whether a record that looks so may pass. `true` where that is not known.
     pub fn may_match(&self, glimpse: &Glimpse<'_>) -> bool {
-        self.include.iter().all(|(key, values)| values.is_empty() || self.may_include(key, values, glimpse))
+        self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, glimpse, self.dialect))
             && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, glimpse)))
-    }
-
-    fn may_include(&self, key: &str, values: &[String], glimpse: &Glimpse<'_>) -> bool {
-        // A summary does not know the status that Podman has elsewhere in the message.
-        let podman = || self.takes_podman && glimpse.action.may_equal(HEALTH) && values.iter().any(|value| health_of(value).is_some());
-        may_include(key, values, glimpse) || (key == "event" && podman())
     }
 }
 
-fn may_include(key: &str, values: &[String], glimpse: &Glimpse<'_>) -> bool {
-    let equal = |known: &Key<'_>| values.iter().any(|v| known.may_equal(v));
-    let prefix = |known: &Key<'_>| values.iter().any(|v| known.may_start_with(v));
+fn may_include(key: &str, values: &[String], glimpse: &Glimpse<'_>, dialect: Dialect) -> bool {
+    let prefix = |known: &Key<'_>| values.iter().any(|v| known.may_start_with(stem(v, dialect)));
+    let equal = |known: &Key<'_>| {
+        let may_equal = |value: &String| match stem(value, dialect) {
+            beginning if beginning.len() < value.len() => known.may_start_with(beginning),
+            value => known.may_equal(value),
+        };
+        values.iter().any(may_equal)
+    };
     match key {
         "type" => equal(&glimpse.kind),
         "source" => equal(&glimpse.source),
         "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(&glimpse.action),
-        "event" => equal(&glimpse.action),
-        "scope" | "image" | "label" | "noise" => true,
+        "event" if equal(&glimpse.action) => true,
+        // A summary does not know the status that Podman has elsewhere in the message.
+        "event" => dialect == Dialect::Own && glimpse.action.may_equal(HEALTH) && values.iter().any(|value| value.starts_with(HEALTH)),
+        "exit" => friendly::tells_exit_code(|end| glimpse.action.may_equal(end)),
+        "scope" | "image" | "label" | "noise" | "project" | "text" => true,
+        // By a label as well.
+        "service" if dialect == Dialect::Own => true,
         _ => prefix(&glimpse.id) || prefix(&glimpse.name),
     }
 }
@@ -74,7 +80,7 @@ fn surely_excludes(key: &str, value: &str, glimpse: &Glimpse<'_>) -> bool {
         "type" => surely(&glimpse.kind, star),
         "source" => surely(&glimpse.source, star),
         "event" => surely(&glimpse.action, star || PREFIX_EVENTS.contains(&value)),
-        "scope" | "image" | "label" | "noise" => false,
+        "scope" | "image" | "label" | "noise" | "exit" | "project" | "text" => false,
         _ => surely(&glimpse.id, true) || surely(&glimpse.name, true),
     }
 }

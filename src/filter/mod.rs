@@ -1,40 +1,47 @@
-//! Filters: Docker's grammar and matching rules, plus `source` and `exclude`.
+//! Filters: Docker's grammar and matching rules, and at our own doors a few keys more, `exclude`, and a `*` at the end of a value.
 //!
 //! Matching follows moby's `daemon/events/filter.go`: AND across keys, OR within one, but labels AND; `container`,
 //! `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's type; `event` is exact unless
 //! the list holds a bare `health_status`, `exec_create` or `exec_start`, which turns all its values into prefixes.
 //!
-//! Podman tells `health_status` without Docker's `: unhealthy` behind it and has the status elsewhere in the message. At routes of our own, both
-//! are the same to a filter; one from Docker's API sees only what Docker compares.
+//! A `*` at the end of a value stands for anything, in what is kept as well as in what is left out. Docker knows no such sign, so that in
+//! the filters of its own routes it is a character like others.
 
+mod friendly;
 mod glimpse;
+mod health;
 mod image;
 mod needles;
 mod parse;
 
+pub use friendly::contains_caseless;
 pub use glimpse::{Glimpse, Key};
+pub use needles::Needle;
 pub use parse::{FilterError, MAX_FILTER_VALUES};
 
 use crate::event::{EventView, Noise};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a filter can look at. Docker's keys, in Docker's spelling, and `noise` and `source`.
-pub const KEYS: [&str; 16] = [
+/// What a filter can look at. Docker's keys, in Docker's spelling, and `exit`, `noise`, `project`, `source` and `text`.
+pub const KEYS: [&str; 19] = [
     "config",
     "container",
     "daemon",
     "event",
+    "exit",
     "image",
     "label",
     "network",
     "node",
     "noise",
     "plugin",
+    "project",
     "scope",
     "secret",
     "service",
     "source",
+    "text",
     "type",
     "volume",
 ];
@@ -42,20 +49,26 @@ pub const KEYS: [&str; 16] = [
 /// Values of `event` that match by prefix when written without the part behind the colon.
 const PREFIX_EVENTS: [&str; 3] = ["exec_create", "exec_start", "health_status"];
 
-/// What Podman calls all changes of health, and Docker writes in front of the status.
-const HEALTH: &str = "health_status";
-
 /// Values by key; a key without values matches everything, as in Docker.
 type Terms = BTreeMap<&'static str, Vec<String>>;
+
+/// Whose rules hold for what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+enum Dialect {
+    /// Ours: Docker's rules, `*` at the end of a value, and `service` also by the label of Compose.
+    #[default]
+    Own,
+    /// Docker's, to the letter.
+    Docker,
+}
 
 /// What to keep and what to leave out. The default keeps everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Filter {
     include: Terms,
     exclude: Terms,
+    dialect: Dialect,
     needles: needles::Needles,
-    /// Podman's way to tell health counts for Docker's as well.
-    takes_podman: bool,
 }
 
 /// The parts of a record that a filter matches against.
@@ -82,12 +95,9 @@ impl Subject<'_> {
 }
 
 impl Filter {
-    fn new(include: Terms, exclude: Terms, takes_podman: bool) -> Self {
-        // Where nothing is asked of health, the two ways are one and the same filter.
-        let asks = |terms: &Terms| terms.get("event").is_some_and(|values| values.iter().any(|value| value.starts_with(HEALTH)));
-        let takes_podman = takes_podman && (asks(&include) || excludes_health(&exclude));
-        let needles = needles::Needles::of(&include, takes_podman);
-        Self { include, exclude, needles, takes_podman }
+    fn new(include: Terms, exclude: Terms, dialect: Dialect) -> Self {
+        let needles = needles::Needles::of(&include, dialect);
+        Self { include, exclude, dialect, needles }
     }
 
     /// Whether this filter keeps everything.
@@ -98,6 +108,24 @@ impl Filter {
     /// Whether `key` is asked for with this value.
     pub fn asks_for(&self, key: &str, value: &str) -> bool {
         self.include.get(key).is_some_and(|values| values.iter().any(|v| v == value))
+    }
+
+    /// Whether `key` is asked for at all.
+    pub fn asks_about(&self, key: &str) -> bool {
+        self.include.get(key).is_some_and(|values| !values.is_empty())
+    }
+
+    /// What is asked for: each key with a value.
+    pub fn terms(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.include.iter().flat_map(|(key, values)| values.iter().map(|value| (*key, value.as_str())))
+    }
+
+    /// The same filter that does not ask about `key`.
+    #[must_use]
+    pub fn not_asking_about(&self, key: &str) -> Self {
+        let mut include = self.include.clone();
+        include.remove(key);
+        Self::new(include, self.exclude.clone(), self.dialect)
     }
 
     /// The same, less what has this value.
@@ -111,29 +139,8 @@ impl Filter {
 
     /// Whether a record passes.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.include.iter().all(|(key, values)| values.is_empty() || self.includes(key, values, subject))
-            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| self.excludes(key, value, subject)))
-    }
-
-    fn includes(&self, key: &str, values: &[String], subject: &Subject<'_>) -> bool {
-        includes(key, values, subject)
-            || (key == "event" && self.podman_health(subject).is_some_and(|health| values.iter().any(|value| is_health(value, health))))
-    }
-
-    fn excludes(&self, key: &str, value: &str, subject: &Subject<'_>) -> bool {
-        excludes(key, value, subject)
-            || (key == "event"
-                && self.podman_health(subject).is_some_and(|health| match value.strip_suffix('*') {
-                    Some(prefix) => format!("{HEALTH}: {health}").starts_with(prefix),
-                    None => is_health(value, health),
-                }))
-    }
-
-    /// The status in an event that tells it in Podman's way.
-    fn podman_health<'a>(&self, subject: &Subject<'a>) -> Option<&'a str> {
-        let event = subject.event;
-        let health = || event.health.as_deref().filter(|health| !health.is_empty()).or_else(|| event.attribute(HEALTH));
-        (self.takes_podman && event.action.as_deref() == Some(HEALTH)).then(health)?
+        self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject, self.dialect))
+            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| excludes(key, value, subject)))
     }
 
     /// The `filters` and `exclude` parameters that say the same, in one fixed spelling.
@@ -150,67 +157,63 @@ impl fmt::Display for Filter {
     }
 }
 
-/// Whether a value of `event` is Docker's way to say that health has become `health`.
-fn is_health(value: &str, health: &str) -> bool {
-    health_of(value) == Some(health)
-}
-
-/// Whether what is left out may be a change of health; a prefix may be as short as `h`.
-fn excludes_health(exclude: &Terms) -> bool {
-    exclude.get("event").is_some_and(|values| values.iter().any(|value| value.starts_with(HEALTH) || value.ends_with('*')))
-}
-
-/// The status that a value of `event` asks for.
-fn health_of(value: &str) -> Option<&str> {
-    value.strip_prefix(HEALTH)?.strip_prefix(": ")
-}
-
-fn includes(key: &str, values: &[String], subject: &Subject<'_>) -> bool {
-    let exact = |text: &str| values.iter().any(|v| v == text);
-    let prefix = |text: &str| values.iter().any(|v| text.starts_with(v.as_str()));
+fn includes(key: &str, values: &[String], subject: &Subject<'_>, dialect: Dialect) -> bool {
+    let exact = |text: &str| values.iter().any(|value| equals(value, text, dialect));
+    let prefix = |text: &str| values.iter().any(|value| text.starts_with(stem(value, dialect)));
+    let attribute = |name: &str| subject.event.attribute(name).is_some_and(exact);
     match key {
         "type" => exact(subject.kind()),
         "scope" => exact(subject.event.scope.as_deref().unwrap_or("")),
         "source" => exact(subject.source),
         "noise" => subject.noise.is_some_and(|noise| exact(noise.name())),
         "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(subject.action()),
-        "event" => exact(subject.action()),
+        "event" if exact(subject.action()) => true,
+        "event" => dialect == Dialect::Own && health::podman_action(subject).is_some_and(|action| exact(&action)),
         "image" => image::names(subject).iter().any(|name| exact(name)),
-        "label" => values.iter().all(|label| has_label(label, subject.event)),
+        "label" => values.iter().all(|label| has_label(label, subject.event, dialect)),
+        "exit" => friendly::exit_code(subject).is_some_and(|code| values.iter().any(|value| friendly::is_exit_code(value, code))),
+        "project" => attribute(friendly::COMPOSE_PROJECT),
+        "text" => values.iter().any(|text| friendly::shows(stem(text, dialect), subject)),
+        "service" if dialect == Dialect::Own && attribute(friendly::COMPOSE_SERVICE) => true,
         _ => prefix(subject.actor_id()) || prefix(subject.event.attribute("name").unwrap_or("")),
     }
 }
 
-/// One excluded value. Each stands alone (a record is left out when *any* matches), labels too. `*` at the end makes
-/// a prefix of it.
+/// One excluded value. Each stands alone (a record is left out when *any* matches), labels too.
 fn excludes(key: &str, value: &str, subject: &Subject<'_>) -> bool {
-    let Some(prefix) = value.strip_suffix('*') else {
-        return includes(key, &[value.to_owned()], subject);
-    };
-    match key {
-        "type" => subject.kind().starts_with(prefix),
-        "scope" => subject.event.scope.as_deref().unwrap_or("").starts_with(prefix),
-        "source" => subject.source.starts_with(prefix),
-        "noise" => subject.noise.is_some_and(|noise| noise.name().starts_with(prefix)),
-        "event" => subject.action().starts_with(prefix),
-        "image" => image::names(subject).iter().any(|name| name.starts_with(prefix)),
-        "label" => label_starts_with(prefix, subject.event),
-        _ => subject.actor_id().starts_with(prefix) || subject.event.attribute("name").is_some_and(|n| n.starts_with(prefix)),
+    includes(key, &[value.to_owned()], subject, Dialect::Own)
+}
+
+/// The value without the `*` at its end.
+fn stem(value: &str, dialect: Dialect) -> &str {
+    match dialect {
+        Dialect::Own => value.strip_suffix('*').unwrap_or(value),
+        Dialect::Docker => value,
     }
+}
+
+fn equals(value: &str, text: &str, dialect: Dialect) -> bool {
+    match value.strip_suffix('*') {
+        Some(beginning) if dialect == Dialect::Own => text.starts_with(beginning),
+        _ => value == text,
+    }
+}
+
+/// Of these words the one that was most likely meant by `text`; `None` if none is close to it.
+pub fn closest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let text = text.to_lowercase();
+    let distance = |word: &'a str| (strsim::osa_distance(&text, &word.to_lowercase()), word);
+    // A third of the letters may differ.
+    let (distance, word) = words.into_iter().map(distance).min_by_key(|(distance, _)| *distance)?;
+    (distance * 3 <= text.chars().count().max(word.chars().count())).then_some(word)
 }
 
 /// Docker's label rule: `key` or `key=value`, against *all* attributes.
-fn has_label(label: &str, event: &EventView<'_>) -> bool {
+fn has_label(label: &str, event: &EventView<'_>, dialect: Dialect) -> bool {
     match label.split_once('=') {
-        Some((key, value)) => event.attribute(key) == Some(value),
+        Some((key, value)) => event.attribute(key).is_some_and(|text| equals(value, text, dialect)),
+        None if dialect == Dialect::Own && label.ends_with('*') => event.attributes.iter().any(|(key, _)| equals(label, key, dialect)),
         None => event.attribute(label).is_some(),
-    }
-}
-
-fn label_starts_with(prefix: &str, event: &EventView<'_>) -> bool {
-    match prefix.split_once('=') {
-        Some((key, value)) => event.attribute(key).is_some_and(|v| v.starts_with(value)),
-        None => event.attributes.iter().any(|(key, _)| key.starts_with(prefix)),
     }
 }
 

@@ -1,14 +1,53 @@
 //! Texts that a message must hold to pass a filter: looked for in its bytes before it is parsed, since most messages hold none of them.
 
-use super::{Filter, HEALTH, Terms, health_of};
+use super::friendly::EXIT_CODE_NEEDLE;
+use super::{Dialect, Filter, Terms, health, stem};
+use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+/// A text that is looked for in the bytes of messages.
+#[derive(Debug, Clone)]
+pub enum Needle {
+    /// As it is.
+    Exact(Finder<'static>),
+    /// In any case; letters of ASCII only.
+    Caseless(AhoCorasick),
+}
+
+impl Needle {
+    fn exact(text: &str) -> Self {
+        Self::Exact(Finder::new(text).into_owned())
+    }
+
+    /// `None` where bytes cannot tell.
+    fn caseless(text: &str) -> Option<Self> {
+        let finder = AhoCorasick::builder().ascii_case_insensitive(true).build([text]);
+        finder.ok().filter(|_| text.is_ascii()).map(Self::Caseless)
+    }
+
+    /// Where it is found first.
+    pub fn find(&self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Exact(finder) => finder.find(bytes),
+            Self::Caseless(finder) => finder.find(bytes).map(|found| found.start()),
+        }
+    }
+
+    /// Bytes of the text.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Exact(finder) => finder.needle().len(),
+            Self::Caseless(finder) => finder.min_pattern_len(),
+        }
+    }
+}
+
 /// For each key that is asked for, the texts of which one must be there. They follow from the filter, so they take no part in
 /// comparing filters.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Needles(Arc<[Vec<Finder<'static>>]>);
+pub(super) struct Needles(Arc<[Vec<Needle>]>);
 
 impl PartialEq for Needles {
     fn eq(&self, _: &Self) -> bool {
@@ -23,30 +62,42 @@ impl Hash for Needles {
 }
 
 impl Needles {
-    /// `takes_podman`: a status of health need not stand behind its action.
-    pub(super) fn of(include: &Terms, takes_podman: bool) -> Self {
-        let needles = include.iter().filter(|(_, values)| !values.is_empty()).filter_map(|(key, values)| match *key {
-            // Not in the message, or compared in another form than it stands there.
-            "source" | "image" | "noise" => None,
-            // All labels must be there; the key of the first is enough to look for.
-            "label" => values.first().map(|label| vec![label.split('=').next().unwrap_or(label)]),
-            "event" if takes_podman => {
-                Some(values.iter().map(|value| if health_of(value).is_some() { HEALTH } else { value.as_str() }).collect())
-            }
-            _ => Some(values.iter().map(String::as_str).collect()),
-        });
-        // A text that JSON would have to escape stands in the message in another form.
-        let plain = |text: &&str| text.chars().all(|c| !c.is_control() && c != '"' && c != '\\');
-        let needles = needles.filter(|texts| texts.iter().all(plain) && !texts.iter().any(|text| text.is_empty()));
-        Self(needles.map(|texts| texts.into_iter().map(|text| Finder::new(text).into_owned()).collect()).collect())
+    pub(super) fn of(include: &Terms, dialect: Dialect) -> Self {
+        let asked = include.iter().filter(|(_, values)| !values.is_empty());
+        Self(asked.filter_map(|(key, values)| needles(key, values, dialect)).collect())
+    }
+}
+
+/// `None` where only parsing can tell.
+fn needles(key: &str, values: &[String], dialect: Dialect) -> Option<Vec<Needle>> {
+    // A text that JSON would have to escape stands in the message in another form, and an empty one is everywhere.
+    let plain = |text: &&str| !text.is_empty() && text.chars().all(|c| !c.is_control() && c != '"' && c != '\\');
+    let exact = |texts: Vec<&str>| texts.iter().all(plain).then(|| texts.into_iter().map(Needle::exact).collect());
+    let stems = || values.iter().map(|value| stem(value, dialect)).collect::<Vec<_>>();
+    match key {
+        // Not in the message, or compared in another form than it stands there.
+        "source" | "image" | "noise" => None,
+        // All labels must be there; the key of the first is enough to look for.
+        "label" => {
+            let label = values.first()?;
+            exact(vec![label.split_once('=').map_or_else(|| stem(label, dialect), |(key, _)| key)])
+        }
+        // With its quotes: a number of a few digits is in every message.
+        "exit" if values.iter().all(|value| value.bytes().all(|b| b.is_ascii_digit() || b == b'-')) => {
+            Some(values.iter().map(|code| Needle::exact(&format!("\"{code}\""))).collect())
+        }
+        "exit" => Some(vec![Needle::exact(EXIT_CODE_NEEDLE)]),
+        "text" => stems().into_iter().map(|text| Needle::caseless(text).filter(|_| plain(&text))).collect(),
+        "event" if dialect == Dialect::Own => exact(stems().into_iter().map(health::needle).collect()),
+        _ => exact(stems()),
     }
 }
 
 impl Filter {
     /// Texts of which every message that passes holds at least one, unless it holds a backslash: the longest such texts, which are
     /// the rarest by a guess. `None` where only parsing can tell.
-    pub fn rarest_texts(&self) -> Option<&[Finder<'static>]> {
-        let shortest = |texts: &Vec<Finder<'_>>| texts.iter().map(|text| text.needle().len()).min();
+    pub fn rarest_texts(&self) -> Option<&[Needle]> {
+        let shortest = |texts: &Vec<Needle>| texts.iter().map(Needle::bytes).min();
         self.needles.0.iter().max_by_key(|texts| shortest(texts)).map(Vec::as_slice)
     }
 

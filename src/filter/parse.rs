@@ -1,10 +1,15 @@
 //! Reading filters: Docker's JSON in both its forms, and `KEY=VALUE` from a command line.
 
-use super::{Filter, KEYS, PREFIX_EVENTS, Terms};
+use super::{Dialect, Filter, KEYS, PREFIX_EVENTS, Terms, friendly};
 use serde_json::{Map, Value};
 
 /// Most values a filter may hold in all, so that one request cannot make matching slow for everyone.
 pub const MAX_FILTER_VALUES: usize = 100;
+
+/// Keys that Docker's routes pass over, as the Engine passes over what it does not know.
+const OWN_KEYS: [&str; 4] = ["exit", "noise", "project", "text"];
+/// How `exit!=0` reads where a key ends at the first `=`.
+const EXIT_NOT: &str = "exit!";
 
 /// Why a filter was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,12 +23,22 @@ pub enum FilterError {
         why: String,
     },
     /// A key that Docker does not have (and would silently ignore).
-    #[error("{param} has the unknown key {key:?}; the keys are {}", KEYS.join(", "))]
+    #[error("{param} has the unknown key {key:?}; {hint}the keys are {}", KEYS.join(", "))]
     UnknownKey {
         /// The parameter's name.
         param: &'static str,
         /// The unknown key.
         key: String,
+        /// What may have been meant, with what stands in front of the list of keys.
+        hint: String,
+    },
+    /// A value of `exit` that is no exit code.
+    #[error("{param}.exit takes an exit code as in exit=137, exit!=0 for every other one, or exit=* for any, not {value:?}")]
+    BadExitCode {
+        /// The parameter's name.
+        param: &'static str,
+        /// The value.
+        value: String,
     },
     /// A key's values are in neither of the two forms.
     #[error("{param}.{key} must be a list of strings ([\"a\"]) or an object with true for each value ({{\"a\":true}})")]
@@ -50,7 +65,7 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] says which parameter and key were wrong, and why.
     pub fn from_params(filters: Option<&str>, exclude: Option<&str>) -> Result<Self, FilterError> {
-        Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?, true))
+        Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?, Dialect::Own))
     }
 
     /// From the `filters` parameter of Docker's API, which is taken as the Engine takes it: keys that it does not know are passed over, and
@@ -64,7 +79,7 @@ impl Filter {
         let mut nothing = false;
         for (key, values) in object(param, filters)?.unwrap_or_default() {
             let values = switches(&values).ok_or_else(|| FilterError::BadValues { param, key: shorten(&key) })?;
-            let Some(key) = KEYS.into_iter().find(|k| *k == key) else { continue };
+            let Some(key) = KEYS.into_iter().find(|k| *k == key && !OWN_KEYS.contains(k)) else { continue };
             let prefixes = match key {
                 "type" | "scope" | "image" | "source" => false,
                 "event" => values.iter().any(|(value, _)| PREFIX_EVENTS.contains(&value.as_str())),
@@ -74,7 +89,7 @@ impl Filter {
             nothing |= any && wanted.peek().is_none();
             wanted.for_each(|(value, _)| add(&mut include, key, value));
         }
-        let filter = Self::new(limit(param, include)?, Terms::new(), false);
+        let filter = Self::new(limit(param, include)?, Terms::new(), Dialect::Docker);
         Ok(if nothing { filter.without("event", "*") } else { filter })
     }
 
@@ -87,11 +102,12 @@ impl Filter {
             let mut out = Terms::new();
             for term in list {
                 let (key, value) = term.split_once('=').ok_or_else(|| FilterError::NotATerm(term.clone()))?;
-                add(&mut out, known(param, key)?, value.to_owned());
+                let (key, value) = meant(param, key, value.to_owned())?;
+                add(&mut out, key, value);
             }
             limit(param, out)
         };
-        Ok(Self::new(collect("filter", filters)?, collect("exclude", exclude)?, true))
+        Ok(Self::new(collect("filter", filters)?, collect("exclude", exclude)?, Dialect::Own))
     }
 }
 
@@ -99,14 +115,16 @@ fn terms(param: &'static str, json: Option<&str>) -> Result<Terms, FilterError> 
     let not_object = || FilterError::NotAnObject { param, why: "it is JSON, but not an object".to_owned() };
     let mut out = Terms::new();
     for (key, values) in object(param, json.unwrap_or(""))?.ok_or_else(not_object)? {
-        let key = known(param, &key)?;
+        let name = key;
+        let key = known(param, &name)?;
         out.entry(key).or_default();
+        let mut put = |value| meant(param, &name, value).map(|(key, value)| add(&mut out, key, value));
         let bad = || FilterError::BadValues { param, key: key.to_owned() };
         match values {
             Value::Array(list) => {
                 for value in list {
                     let Value::String(value) = value else { return Err(bad()) };
-                    add(&mut out, key, value);
+                    put(value)?;
                 }
             }
             Value::Object(map) => {
@@ -114,7 +132,7 @@ fn terms(param: &'static str, json: Option<&str>) -> Result<Terms, FilterError> 
                     if on != Value::Bool(true) {
                         return Err(bad());
                     }
-                    add(&mut out, key, value);
+                    put(value)?;
                 }
             }
             _ => return Err(bad()),
@@ -156,7 +174,28 @@ fn shorten(key: &str) -> String {
 }
 
 fn known(param: &'static str, key: &str) -> Result<&'static str, FilterError> {
-    KEYS.into_iter().find(|k| *k == key).ok_or_else(|| FilterError::UnknownKey { param, key: shorten(key) })
+    let name = if key == EXIT_NOT { "exit" } else { key };
+    KEYS.into_iter().find(|k| *k == name).ok_or_else(|| {
+        let hint = match (key.strip_suffix('!'), super::closest(key, KEYS)) {
+            (Some(key), _) if KEYS.contains(&key) => format!("{key}=… among what is left out says the same; "),
+            (_, Some(close)) => format!("did you mean {close}? "),
+            _ => String::new(),
+        };
+        FilterError::UnknownKey { param, key: shorten(key), hint }
+    })
+}
+
+/// A key and a value in the one spelling that they have inside.
+fn meant(param: &'static str, key: &str, value: String) -> Result<(&'static str, String), FilterError> {
+    let name = known(param, key)?;
+    if name != "exit" {
+        return Ok((name, value));
+    }
+    let text = if key == EXIT_NOT { format!("{}{value}", friendly::OTHER_THAN) } else { value };
+    match friendly::exit_value(&text) {
+        Some(value) => Ok((name, value)),
+        None => Err(FilterError::BadExitCode { param, value: shorten(&text) }),
+    }
 }
 
 /// Adds a value in its sorted place, once, so that a filter has one spelling.

@@ -114,6 +114,120 @@ fn exclude_leaves_out_what_any_value_matches() {
     }
 }
 
+const WORKER: &str = r#"{"Type":"container","Action":"exec_die","Actor":{"ID":"ab12","Attributes":{"com.docker.compose.project":"shop","com.docker.compose.service":"Worker","exitCode":"0","image":"registry.example/Größe:1","name":"shop-worker-1"}},"scope":"local"}"#;
+const START: &str =
+    r#"{"Type":"container","Action":"start","Actor":{"ID":"ab12","Attributes":{"exitCode":"1","name":"exitCode"}},"scope":"local"}"#;
+
+#[test]
+fn friendly_keys_say_what_people_mean() {
+    for (term, json, expected) in [
+        ("exit=137", DIE, true),
+        ("exit=13", DIE, false),
+        ("exit=0137", DIE, true),
+        ("exit!=0", DIE, true),
+        ("exit!=137", DIE, false),
+        ("exit!=0", WORKER, false),
+        ("exit=0", WORKER, true),
+        ("exit=*", WORKER, true),
+        // No exit code, whatever a label is called.
+        ("exit!=0", START, false),
+        ("exit=*", START, false),
+        ("exit!=0", HEALTH, false),
+        ("project=shop", DIE, true),
+        ("project=sh", DIE, false),
+        ("project=sh*", DIE, true),
+        ("project=shop", PULL, false),
+        ("service=Worker", WORKER, true),
+        ("service=Wor", WORKER, false),
+        ("service=Wor*", WORKER, true),
+        // As Docker has it, for services of a swarm.
+        ("service=shop", WORKER, true),
+        ("service=ab1", WORKER, true),
+        ("text=WORKER-1", WORKER, true),
+        ("text=GRÖSSE", WORKER, false),
+        ("text=GRÖß", WORKER, true),
+        ("text=exec_D", WORKER, true),
+        ("text=AB12", WORKER, true),
+        ("text=", WORKER, true),
+        ("text=nothing", WORKER, false),
+        ("text=compose", WORKER, false),
+        ("text=unhealthy", HEALTH, true),
+    ] {
+        let event = Event::from_line(json.as_bytes()).unwrap();
+        let filter = Filter::from_terms(&[term.to_owned()], &[]).unwrap();
+        let subject = Subject { source: "local", noise: None, event: &event.view() };
+        assert_eq!(filter.matches(&subject), expected, "{term} on {json}");
+        assert!(!expected || filter.may_match_text(json.as_bytes()), "{term} on {json}");
+        let without = Filter::from_terms(&[], &[term.to_owned()]).unwrap();
+        assert_eq!(without.matches(&subject), !expected, "without {term} on {json}");
+    }
+    for (filters, json, expected) in [
+        (r#"{"exit":["0","137"]}"#, DIE, true),
+        (r#"{"exit":["!=0"]}"#, DIE, true),
+        (r#"{"exit!":["0"]}"#, DIE, true),
+        (r#"{"exit!":{"137":true}}"#, DIE, false),
+        (r#"{"project":["shop","other"],"text":["none","BUSY"]}"#, DIE, true),
+        (r#"{"text":["none"],"project":["shop"]}"#, DIE, false),
+    ] {
+        assert_eq!(passes(filters, "", json), expected, "{filters} on {json}");
+    }
+    let spelling = |filters| Filter::from_params(Some(filters), None).unwrap().to_params().0.unwrap();
+    assert_eq!(spelling(r#"{"exit!":["0"]}"#), r#"{"exit":["!=0"]}"#);
+    assert!(!Filter::from_terms(&["exit=137".into()], &[]).unwrap().may_match_text(DIE.replace("137", "1").as_bytes()), "not even parsed");
+}
+
+#[test]
+fn a_star_at_the_end_means_the_same_in_what_is_kept_and_what_is_left_out() {
+    for (term, json, expected) in [
+        ("event=health_*", HEALTH, true),
+        ("event=health_*", DIE, false),
+        ("type=cont*", DIE, true),
+        ("container=api*", DIE, true),
+        ("container=pi*", DIE, false),
+        ("image=busy*", DIE, true),
+        ("label=com.docker.*", DIE, true),
+        ("label=exitCode=1*", DIE, true),
+        ("label=exitCode=2*", DIE, false),
+        ("source=lo*", DIE, true),
+        ("scope=*", DIE, true),
+        ("event=*", DIE, true),
+        ("container=*", DIE, true),
+        ("image=*ox", DIE, false),
+    ] {
+        let event = Event::from_line(json.as_bytes()).unwrap();
+        let subject = Subject { source: "local", noise: None, event: &event.view() };
+        let term = [term.to_owned()];
+        let with = Filter::from_terms(&term, &[]).unwrap();
+        let without = Filter::from_terms(&[], &term).unwrap();
+        assert_eq!((with.matches(&subject), without.matches(&subject)), (expected, !expected), "{term:?} on {json}");
+        assert!(!expected || with.may_match_text(json.as_bytes()), "{term:?} on {json}");
+    }
+    let star = r#"{"Type":"container","Action":"die","Actor":{"ID":"1","Attributes":{"name":"a*"}},"scope":"local"}"#;
+    let docker = Filter::from_docker(r#"{"container":["a*"]}"#).unwrap();
+    for (json, expected) in [(star, true), (&star.replace('*', "b"), false)] {
+        let event = Event::from_line(json.as_bytes()).unwrap();
+        let matches = docker.matches(&Subject { source: "local", noise: None, event: &event.view() });
+        assert_eq!((matches, docker.may_match_text(json.as_bytes())), (expected, expected), "Docker knows no such sign: {json}");
+    }
+}
+
+#[test]
+fn what_was_meant_is_guessed() {
+    assert_eq!(closest("contaner", KEYS), Some("container"));
+    assert_eq!(closest("Typ", KEYS), Some("type"));
+    assert_eq!(closest("colour", KEYS), None);
+    assert_eq!(closest("", KEYS), None);
+    for (term, part) in [
+        ("typ=container", "did you mean type? the keys are"),
+        ("type!=network", "type=… among what is left out says the same"),
+        ("exit=red", "exit=137, exit!=0"),
+        ("exit!=", "exit=137, exit!=0"),
+    ] {
+        let error = Filter::from_terms(&[term.to_owned()], &[]).unwrap_err().to_string();
+        assert!(error.contains(part), "{term}: {error}");
+    }
+}
+
 #[test]
 fn says_what_was_wrong() {
     for (filters, expected) in [
@@ -153,6 +267,10 @@ fn docker_s_filters_are_taken_as_docker_takes_them() {
         (r#"{"event":{"health_status":false,"di":false}}"#, DIE, true),
         (r#"{"source":["local"]}"#, DIE, true),
         (r#"{"source":["prod"]}"#, DIE, false),
+        // Ours; the Engine passes over what it does not know.
+        (r#"{"exit":["0"],"project":["x"],"text":["x"],"noise":["healthcheck"],"exit!":["137"]}"#, DIE, true),
+        (r#"{"service":["Worker"]}"#, WORKER, false),
+        (r#"{"service":["shop-w"]}"#, WORKER, true),
     ] {
         assert_eq!(passes(filters, json), expected, "{filters} on {json}");
     }
@@ -160,7 +278,7 @@ fn docker_s_filters_are_taken_as_docker_takes_them() {
         assert!(Filter::from_docker(bad).is_err(), "{bad}");
     }
     let without = Filter::from_docker(r#"{"event":["die"]}"#).unwrap().without("type", "container");
-    assert_eq!(without, Filter::from_params(Some(r#"{"event":["die"]}"#), Some(r#"{"type":["container"]}"#)).unwrap());
+    assert_eq!(without.to_params(), (Some(r#"{"event":["die"]}"#.to_owned()), Some(r#"{"type":["container"]}"#.to_owned())));
     assert!(without.asks_for("event", "die") && !without.asks_for("type", "container"));
 }
 

@@ -2,7 +2,12 @@
 
 use super::problem::ApiError;
 use crate::filter::Filter;
-use crate::time::Timestamp;
+use crate::time::{self, TimeParser, Timestamp};
+
+/// Parameters that hold a time. A route that takes one of them takes the zone of its dates as well.
+const TIMES: [&str; 3] = ["since", "until", "at"];
+/// The zone in which dates and times without an offset are read.
+const ZONE: &str = "tz";
 
 /// The query parameters of one request.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +18,8 @@ impl Params {
     /// let through for cache busters.
     pub(super) fn parse(query: &str, known: &[&str]) -> Result<Self, ApiError> {
         let mut params: Vec<(String, String)> = Vec::new();
+        let zone = Some(ZONE).filter(|_| known.iter().any(|name| TIMES.contains(name)));
+        let known: Vec<&str> = known.iter().copied().chain(zone).collect();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if name.starts_with('_') {
                 continue;
@@ -36,12 +43,21 @@ impl Params {
 
     /// A time.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
-        let parse = |text| Timestamp::parse(text, Timestamp::now()).map_err(|e| ApiError::bad_request(format!("{name}: {e}")));
-        self.get(name).map(parse).transpose()
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let reading = self.clock()?.parse(text).map_err(|e| ApiError::bad_request(format!("{name}: {e}")))?;
+        Ok(Some(reading.time))
+    }
+
+    /// Reads times in the zone that is asked for, UTC without one.
+    fn clock(&self) -> Result<TimeParser, ApiError> {
+        let zone = self.get(ZONE).map_or(Ok(time::Tz::UTC), time::zone).map_err(|e| ApiError::bad_request(format!("{ZONE}: {e}")))?;
+        Ok(TimeParser { now: Timestamp::now(), zone })
     }
 
     /// `since` and `until` as an inclusive range, open where absent.
     pub(super) fn time_range(&self) -> Result<std::ops::RangeInclusive<Timestamp>, ApiError> {
+        // A zone that does not exist is told also where no time depends on it.
+        self.clock()?;
         let since = match self.get("since") {
             Some("oldest") | None => Timestamp::MIN,
             Some(_) => self.time("since")?.unwrap_or(Timestamp::MIN),
@@ -65,5 +81,30 @@ impl Params {
             out.append_pair(n, v);
         }
         out.append_pair("cursor", token).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_in_the_zone_that_is_asked_for() {
+        let range = |query: &str| {
+            let params = Params::parse(query, &["since", "until"]).unwrap();
+            params.time_range().map(|range| (range.start().to_string(), range.end().to_string())).map_err(|_| ())
+        };
+        let times = |since: &str, until: &str| Ok((since.to_owned(), until.to_owned()));
+        assert_eq!(
+            range("since=2026-07-01&until=2026-07-01+02:00&tz=Europe/Berlin"),
+            times("2026-06-30T22:00:00.000000000Z", "2026-07-01T00:00:00.000000000Z")
+        );
+        assert_eq!(
+            range("since=2026-07-01&until=2026-07-01T02:00:00+01:00"),
+            times("2026-07-01T00:00:00.000000000Z", "2026-07-01T01:00:00.000000000Z"),
+            "a plus that a form has decoded"
+        );
+        assert!(range("since=2026-07-01&tz=Mars").is_err() && range("tz=Mars").is_err());
+        assert!(Params::parse("tz=UTC", &["format"]).is_err(), "a route without times takes no zone");
     }
 }

@@ -6,7 +6,7 @@ use crate::reader::{StartAt, Want};
 use crate::server::asker::Asker;
 use crate::server::context::Context;
 use crate::server::net::Place;
-use crate::time::Timestamp;
+use crate::time::{self, TimeParser, Timestamp};
 use futures_util::SinkExt;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ struct Request {
 struct Subscribe {
     after: Option<String>,
     since: Option<String>,
+    tz: Option<String>,
     filters: Option<serde_json::Value>,
     exclude: Option<serde_json::Value>,
 }
@@ -67,15 +68,17 @@ fn parse(text: &str) -> Result<(StartAt, Filter), String> {
     let request: Request = serde_json::from_str(text).map_err(|e| {
         format!(r#"the first message must be the text start or {{"subscribe":{{"after":cursor,"since":time,"filters":{{}}}}}}: {e}"#)
     })?;
-    let Subscribe { after, since, filters, exclude } = request.subscribe;
+    let Subscribe { after, since, tz, filters, exclude } = request.subscribe;
     let json = |value: Option<serde_json::Value>| value.filter(|v| !v.is_null()).map(|v| v.to_string());
     let filter = Filter::from_params(json(filters).as_deref(), json(exclude).as_deref()).map_err(|e| e.to_string())?;
+    let zone = tz.as_deref().filter(|name| !name.is_empty()).map_or(Ok(time::Tz::UTC), time::zone).map_err(|e| format!("tz: {e}"))?;
+    let clock = TimeParser { now: Timestamp::now(), zone };
     // As over SSE, an empty cursor is none.
     let start = match (after.filter(|cursor| !cursor.is_empty()), since.as_deref()) {
         (Some(cursor), _) => StartAt::After(cursor),
         (None, Some("oldest")) => StartAt::Oldest,
         (None, None | Some("now")) => StartAt::Now,
-        (None, Some(time)) => StartAt::Time(Timestamp::parse(time, Timestamp::now()).map_err(|e| e.to_string())?),
+        (None, Some(time)) => StartAt::Time(clock.parse(time).map_err(|e| e.to_string())?.time),
     };
     Ok((start, filter))
 }

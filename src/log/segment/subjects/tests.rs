@@ -4,17 +4,20 @@ use crate::filter::Subject as Matched;
 use proptest::prelude::*;
 
 fn event(kind: &str, action: &str, id: &str, name: &str) -> Event {
+    // An exit code, a project and a service that follow from the rest.
+    let (code, group) = ((id.len() % 3).to_string(), name.chars().take(2).collect::<String>());
+    let mut attributes = serde_json::json!({"name": name, "exitCode": code,
+        "com.docker.compose.project": group, "com.docker.compose.service": group});
     // Podman has the status of health elsewhere: one of its versions beside the actor, another among the attributes.
     let status = if name.len().is_multiple_of(2) { "unhealthy" } else { "healthy" };
-    let json = match (action, id.len().is_multiple_of(2)) {
-        ("health_status", true) => {
-            serde_json::json!({"Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": {"name": name}}, "HealthStatus": status})
-        }
-        ("health_status", false) => {
-            serde_json::json!({"Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": {"name": name, "health_status": status}}})
-        }
-        _ => serde_json::json!({"Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": {"name": name}}}),
-    };
+    let beside = action == "health_status" && id.len().is_multiple_of(2);
+    if action == "health_status" && !beside {
+        attributes["health_status"] = status.into();
+    }
+    let mut json = serde_json::json!({"Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": attributes}});
+    if beside {
+        json["HealthStatus"] = status.into();
+    }
     Event::from_line(json.to_string().as_bytes()).unwrap()
 }
 
@@ -23,7 +26,7 @@ fn word() -> impl Strategy<Value = String> {
         "[ab]{0,3}",
         "[ab]{6,10}",
         "(exec_create|exec_start): [ab]{0,3}",
-        "(die|oom|start|health_status|health_status: (un)?healthy)",
+        "(die|oom|start|exec_die|observed|health_status|health_status: (un)?healthy)",
         "sha256:[ab]{7,9}",
         "[aé]{28,50}",
         ".{0,3}"
@@ -73,7 +76,12 @@ proptest! {
         });
         let [merged, merged_old] = merged.each_ref().map(|merged| merged.subjects().unwrap());
         let terms = |excluded: bool| -> Vec<String> {
-            keys.iter().filter(|k| k.2 == excluded).map(|(key, value, _, star)| format!("{key}={value}{}", if *star && excluded { "*" } else { "" })).collect()
+            let term = |(key, value, _, star): &(&str, String, bool, bool)| match (*key, value.len() % 4) {
+                ("exit", 3) => "exit=*".to_owned(),
+                ("exit", code) => format!("exit{}={code}", if *star { "!" } else { "" }),
+                _ => format!("{key}={value}{}", if *star { "*" } else { "" }),
+            };
+            keys.iter().filter(|k| k.2 == excluded).map(term).collect()
         };
         let filter = Filter::from_terms(&terms(false), &terms(true)).unwrap();
         for subjects in [&stored, &old, &merged, &merged_old] {
@@ -82,7 +90,9 @@ proptest! {
                 let reach = candidates.reach(at);
                 for (line, (source, kind, action, id, name)) in (0..).zip(*frame) {
                     let noise = name.len().is_multiple_of(2).then_some(Noise::HealthCheck);
-                    let holds = filter.matches(&Matched { source, noise, event: &event(kind, action, id, name).view() });
+                    let event = event(kind, action, id, name);
+                    let holds = filter.matches(&Matched { source, noise, event: &event.view() });
+                    prop_assert!(!holds || filter.may_match_text(event.as_json().as_bytes()), "{filter}: {event:?}");
                     prop_assert!(!holds || may_be_at(&reach, line), "{filter} in line {line} of {frame:?}: {reach:?}");
                 }
             }
@@ -123,6 +133,10 @@ fn passes_over_what_cannot_match() {
     assert_eq!(frames(&["event=odd-199", "container=db"])[..3], [false, false, true], "beyond the actions that are told apart");
     assert_eq!(frames(&["event=exec_start: 7"])[..2], [true, false]);
     assert_eq!(frames(&["container=0123999"])[..2], [false, false]);
+    assert_eq!(frames(&["container=0123*", "event=di*"])[..2], [false, true]);
+    assert_eq!(frames(&["exit=0", "container=api"])[..2], [false, true], "nothing that ends");
+    assert_eq!(frames(&["exit!=0", "container=db"])[..2], [true, false]);
+    assert_eq!(frames(&["text=nothing"])[..2], [true, true], "only the records tell");
     let quiet = Filter::from_terms(&[], &["event=exec_*".to_owned(), "container=db".to_owned()]).unwrap();
     assert_eq!(subjects.candidates(&quiet).reach(0), Reach::Nowhere, "all noise");
     assert_ne!(subjects.candidates(&quiet).reach(1), Reach::Nowhere);
