@@ -1,10 +1,11 @@
 //! Arguments that several commands share.
 
+use super::clock::Clock;
 use super::render::Format;
 use super::report::Usage;
 use crate::client::{Client, Selection, Target};
 use crate::filter::Filter;
-use crate::time::Timestamp;
+use crate::time::{Remark, TimeParser, Timestamp};
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 
@@ -12,14 +13,15 @@ const DEFAULT_URL: &str = "http://127.0.0.1:7070";
 
 /// Which server.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub(super) struct Remote {
-    /// The recorder to ask
+    /// Ask the recorder at this address
     #[arg(long, env = "SHIPSLOG_URL", default_value = DEFAULT_URL)]
     pub(super) url: String,
-    /// File with the token that the server wants; its first line that is not empty or a comment
+    /// Read the token that the server wants from this file: its first line that is neither empty nor a comment (#)
     #[arg(long, env = "SHIPSLOG_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Certificates in PEM to trust besides those of the system
+    /// Trust the certificates in this PEM file, besides those that the system trusts
     #[arg(long, env = "SHIPSLOG_CA_CERT", value_name = "FILE")]
     ca_cert: Option<PathBuf>,
 }
@@ -43,11 +45,21 @@ fn first_token(path: &Path) -> anyhow::Result<String> {
 
 /// Which kinds of events.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Which events")]
 pub(super) struct Terms {
-    /// Keep only events with this: type=container, event=die, container=NAME, label=KEY=VALUE, …; repeatable
+    /// Keep only events that match: type=container, event=die, container=NAME, exit=137, project=NAME, text=WORDS, …; repeatable
+    ///
+    /// Values of one key are alternatives (labels must all be there), and different keys must all match. A * at the end of a value stands for
+    /// anything.
+    ///
+    /// Docker's keys: type, event, container, image, label, network, volume, plugin, daemon, scope, service, node, secret, config. A container,
+    /// network or volume is found by the beginning of its name or of its id.
+    ///
+    /// More keys: exit=137, exit!=0 (an exit code other than 0), project and service (of Docker Compose), source (the Docker host),
+    /// noise=healthcheck, and text, which looks into everything that is shown of an event and ignores the case of letters.
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
-    /// Leave out events with this; a * at the end stands for anything: event=exec_*; repeatable
+    /// Leave out events that match, written in the same way: event=exec_*; repeatable
     #[arg(short = 'x', long, value_name = "KEY=VALUE")]
     exclude: Vec<String>,
 }
@@ -60,17 +72,22 @@ impl Terms {
 
 /// First time.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Times")]
 pub(super) struct Since {
-    /// First time: 10m, 2h30m or 7d ago, 2026-11-22T10:49:37Z, Unix seconds, or oldest
-    #[arg(long, value_name = "TIME")]
+    /// Begin with events of this time: 10m (ago), 02:00, yesterday, 2026-11-29 02:00, …, or oldest
+    ///
+    /// A time is a duration back from now (10m, 2h30m, 7d), now, today, yesterday, a time of day (02:00, yesterday 23:10), a date
+    /// (2026-11-29, which stands for its first moment), a date with a time (2026-11-29 02:00:05), RFC 3339 (2026-11-22T10:49:37Z), or Unix seconds.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
 }
 
 /// Last time.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Times")]
 pub(super) struct Until {
-    /// Last time, written in the same ways
-    #[arg(long, value_name = "TIME")]
+    /// End with events of this time, written in the same ways
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
 }
 
@@ -78,32 +95,43 @@ impl Since {
     pub(super) fn is_given(&self) -> bool {
         self.since.is_some()
     }
-
-    /// `None` also stands for `oldest`.
-    pub(super) fn time(&self, now: Timestamp) -> Result<Option<Timestamp>, Usage> {
-        parse("--since", self.since.as_deref().filter(|text| text.trim() != "oldest"), now)
-    }
 }
 
-fn parse(flag: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Usage> {
-    text.map(|text| Timestamp::parse(text, now).map_err(|e| Usage(format!("{flag}: {e}")))).transpose()
+/// What a user has chosen, and what there is to say about it.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// As the server takes it.
+    pub(super) selection: Selection,
+    /// Remarks about times.
+    pub(super) remarks: Vec<String>,
 }
 
-/// The three together, as the server takes them.
-pub(super) fn selection(since: &Since, until: &Until, terms: &Terms) -> Result<Selection, Usage> {
-    let now = Timestamp::now();
-    let (since, until) = (since.time(now)?, parse("--until", until.until.as_deref(), now)?);
+/// Time range and filter together. `None` as its beginning also stands for `oldest`.
+pub(super) fn choose(since: &Since, until: &Until, terms: &Terms, clock: &Clock) -> Result<Chosen, Usage> {
+    let parser = TimeParser { now: Timestamp::now(), zone: clock.zone()? };
+    let mut remarks = Vec::new();
+    let mut read = |flag: &str, text: Option<&str>| {
+        let Some(text) = text else { return Ok(None) };
+        let reading = parser.parse(text).map_err(|e| Usage(format!("{flag}: {e}")))?;
+        // An end that is still to come is nothing unusual.
+        if let Some(remark) = reading.remark.filter(|remark| *remark != Remark::StillToCome || flag == "--since") {
+            remarks.push(format!("{flag} {text}: {remark}"));
+        }
+        Ok(Some(reading.time))
+    };
+    let since = read("--since", since.since.as_deref().filter(|text| text.trim() != "oldest"))?;
+    let until = read("--until", until.until.as_deref())?;
     if since.zip(until).is_some_and(|(since, until)| since > until) {
         return Err(Usage("--since lies after --until; swap them".to_owned()));
     }
-    Ok(Selection { since, until, filter: terms.filter()? })
+    Ok(Chosen { selection: Selection { since, until, filter: terms.filter()? }, remarks })
 }
 
 /// How fast.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Speed {
-    /// Replay at N times the pace of the events, 1 to 1000; without --until it goes on live
-    #[arg(long, value_name = "N", value_parser = parse_speed, requires = "since", conflicts_with = "number")]
+    /// Replay the events N times as fast as they came, from 1 to 1000; without --until, continue with new events
+    #[arg(long, value_name = "N", help_heading = "Times", value_parser = parse_speed, requires = "since", conflicts_with = "number")]
     speed: Option<f64>,
 }
 
@@ -120,26 +148,36 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 
 /// How to show records.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct Output {
-    /// human: one short line each; json: the whole record; docker: as `docker events` prints
-    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Human)]
+    /// Print events in this form
+    #[arg(short = 'o', long = "output", value_enum, value_name = "FORM", default_value_t = Format::Human)]
     pub(super) format: Format,
-    /// Show times in UTC instead of the local time zone
+    /// Show every event of a health check, instead of counting them in one line (json and docker always show all)
     #[arg(long)]
-    pub(super) utc: bool,
-    /// Colours; auto is for terminals only and honours NO_COLOR
+    pub(super) all: bool,
+    /// Use colours; auto is for terminals only and honours NO_COLOR
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = clap::ColorChoice::Auto)]
     pub(super) color: clap::ColorChoice,
+    #[command(flatten)]
+    pub(super) clock: Clock,
 }
 
-/// The most records that `-n` takes: they are held in memory, since the newest come first from the server.
+impl Output {
+    /// Whether health checks are counted instead of shown. Who asks for them wants to see them.
+    pub(super) fn folds(&self, filter: &Filter) -> bool {
+        self.format == Format::Human && !self.all && !filter.asks_about("noise")
+    }
+}
+
+/// Most records that `-n` takes: they are held in memory, since the newest come first from the server.
 pub(super) const MAX_NUMBER: u64 = 100_000;
 
 /// How many.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Number {
-    /// Only the newest N of them
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_NUMBER))]
+    /// Show only the newest N of them
+    #[arg(short, long, value_name = "N", help_heading = "Which events", value_parser = clap::value_parser!(u64).range(..=MAX_NUMBER))]
     number: Option<u64>,
 }
 

@@ -13,13 +13,32 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Characters that are shown of a server's reasons. Docker keeps 4096 bytes of what a health check says.
 const MAX_WHY_CHARS: usize = 4000;
 
-pub(super) async fn run(remote: Remote) -> anyhow::Result<()> {
-    let client = remote.client()?;
+#[derive(Debug, clap::Args)]
+pub(super) struct HealthcheckArgs {
+    /// Fail also if one of several Docker hosts is not connected
+    #[arg(long, help_heading = "What counts as healthy")]
+    strict: bool,
+    /// Fail only if the process does not answer: for whoever would restart it, which mends neither a Docker host nor a full disk
+    #[arg(long, conflicts_with = "strict", help_heading = "What counts as healthy")]
+    live: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: HealthcheckArgs) -> anyhow::Result<()> {
+    let client = args.remote.client()?;
     let answer = tokio::time::timeout(DEADLINE, client.readiness()).await;
     let readiness = answer.with_context(|| format!("no answer within {} s", DEADLINE.as_secs()))??;
+    let healthy = args.live || (readiness.ready && (!args.strict || all_connected(&readiness.body)));
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", why(readiness.ready, &readiness.body))?;
-    if readiness.ready { Ok(()) } else { Err(AnsweredNo.into()) }
+    writeln!(out, "{}", why(if args.live { readiness.ready } else { healthy }, &readiness.body))?;
+    if healthy { Ok(()) } else { Err(AnsweredNo.into()) }
+}
+
+/// Whether the recorder is connected to every Docker host that it is to record.
+fn all_connected(body: &Value) -> bool {
+    let mut sources = body.get("sources").and_then(Value::as_array).into_iter().flatten();
+    sources.all(|source| text(source, "state") == Some("connected"))
 }
 
 /// The reasons in one line.
@@ -52,8 +71,40 @@ fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::why;
+    use super::*;
+    use crate::client::testing::{Reply, Server, answer};
+    use clap::Parser as _;
     use serde_json::json;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: HealthcheckArgs,
+    }
+
+    #[tokio::test]
+    async fn who_asks_chooses_what_counts() {
+        let source = |state: &str| json!({"name": state, "state": state});
+        for (sources, status, [plain, strict, live]) in [
+            (vec![source("connected")], "200 OK", [true, true, true]),
+            (vec![source("connected"), source("error")], "200 OK", [true, false, true]),
+            (vec![source("error"), source("connecting")], "503 Service Unavailable", [false, false, true]),
+            // Of somebody else's log.
+            (vec![], "200 OK", [true, true, true]),
+        ] {
+            let body = json!({"ready": status.starts_with("200"), "sources": sources, "writer": {"state": "ok"}}).to_string();
+            let reply = answer(status, "application/json", &body);
+            let server = Server::start(move |_, _| Reply::Bytes(reply.clone())).await;
+            for (option, healthy) in [(None, plain), (Some("--strict"), strict), (Some("--live"), live)] {
+                let url = server.url();
+                let line = ["healthcheck", "--url", &url].into_iter().chain(option);
+                let answer = run(Line::try_parse_from(line).unwrap().args).await;
+                assert_eq!(answer.is_ok(), healthy, "{option:?} {body}");
+            }
+        }
+        let nobody = Line::try_parse_from(["healthcheck", "--url", "http://127.0.0.1:1", "--live"]).unwrap();
+        assert!(run(nobody.args).await.is_err(), "no process answers");
+    }
 
     #[test]
     fn says_why_in_one_line() {

@@ -1,7 +1,9 @@
 //! Reading the past, page by page.
 
+use super::render::is_noise;
 use crate::client::{Client, ClientError, HistoryQuery, Order, Selection};
 use crate::cursor::Cursor;
+use crate::filter::Filter;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,19 +13,35 @@ const PAGE_RECORDS: usize = 1000;
 /// A record's line, verbatim.
 pub(super) type Line = Box<RawValue>;
 
+/// Pages of records that are read for the newest ones among health checks, which are left out on the server from then on.
+const FOLDED_PAGES: usize = 10;
+
+/// What a reading of the past comes upon.
+pub(super) enum Item<'a> {
+    /// A record of the selection.
+    Record(&'a str),
+    /// A record of the recorder that the filter hides: events may be missing.
+    Missed(&'a str),
+}
+
 /// Hands every record of the selection to `each`, oldest first. Ends at the head as it was when the reading began, or a
 /// busy log would never end.
-pub(super) async fn all(client: &Client, selection: &Selection, mut each: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(super) async fn all(
+    client: &Client,
+    selection: &Selection,
+    mut each: impl FnMut(Item<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut query = HistoryQuery { selection: selection.clone(), order: Order::Asc, limit: PAGE_RECORDS, page: None };
     let mut end = None;
     loop {
         let page = client.history(&query).await?;
         let end = *end.get_or_insert(page.log.head);
+        page.incomplete.iter().try_for_each(|record| each(Item::Missed(record.get())))?;
         for record in &page.records {
             if page.log.head > end && id(record).is_some_and(|id| id.seq > end) {
                 return Ok(());
             }
-            each(record.get())?;
+            each(Item::Record(record.get()))?;
         }
         match page.next() {
             Some(next) => query.page = Some(next.to_owned()),
@@ -32,22 +50,60 @@ pub(super) async fn all(client: &Client, selection: &Selection, mut each: impl F
     }
 }
 
-/// The newest `count` records of the selection, oldest first.
-pub(super) async fn newest(client: &Client, selection: &Selection, count: usize) -> Result<Vec<Line>, ClientError> {
+/// The newest records of a selection.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    /// Oldest first. Among them are health checks, which do not count.
+    pub(super) lines: Vec<Line>,
+    /// Records that tell of events that may be missing, and that the filter hides.
+    pub(super) missed: Vec<Line>,
+}
+
+/// The newest `count` records of the selection; `folds`: without counting health checks.
+pub(super) async fn newest(client: &Client, selection: &Selection, count: usize, folds: bool) -> Result<Newest, ClientError> {
     let mut query = HistoryQuery { selection: selection.clone(), order: Order::Desc, limit: 0, page: None };
-    let mut lines = Vec::new();
-    while lines.len() < count {
-        query.limit = (count - lines.len()).min(PAGE_RECORDS);
-        let mut page = client.history(&query).await?;
+    let mut found = Newest::default();
+    let (mut wanted, mut pages) = (count, 0);
+    while wanted > 0 {
+        query.limit = if folds { PAGE_RECORDS } else { wanted.min(PAGE_RECORDS) };
+        let page = client.history(&query).await?;
         query.page = page.next().map(str::to_owned);
-        lines.append(&mut page.records);
+        found.missed.extend(page.incomplete);
+        for line in page.records {
+            if wanted == 0 {
+                break;
+            }
+            wanted -= usize::from(!(folds && is_noise(line.get())));
+            found.lines.push(line);
+        }
         if query.page.is_none() {
             break;
         }
+        pages += 1;
+        if folds && pages == FOLDED_PAGES {
+            query.selection.filter = query.selection.filter.without("noise", "*");
+        }
     }
-    lines.truncate(count);
-    lines.reverse();
-    Ok(lines)
+    found.lines.reverse();
+    Ok(found)
+}
+
+/// Whether the log holds records of two hosts or more.
+pub(super) async fn has_many_hosts(client: &Client) -> Result<bool, ClientError> {
+    let one = |filter| HistoryQuery { selection: Selection { filter, ..Selection::default() }, order: Order::Desc, limit: 1, page: None };
+    let newest = client.history(&one(Filter::default())).await?;
+    let Some(source) = newest.records.first().and_then(|line| source(line)) else { return Ok(false) };
+    let others = client.history(&one(Filter::default().without("source", &source))).await?;
+    Ok(!others.records.is_empty())
+}
+
+/// The name of a record's Docker host.
+fn source(line: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Source {
+        source: String,
+    }
+    serde_json::from_str::<Source>(line.get()).ok().map(|record| record.source)
 }
 
 /// A cursor at or before the head such that everything up to it can be read now. Taken from a record that was seen and not

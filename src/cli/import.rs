@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArgs {
-    /// What `shipslog export --format jsonl` wrote, compressed or not
+    /// File that `shipslog export` wrote as jsonl, compressed or not
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where the log is to be; must not hold one yet
+    /// Make the log in this directory, which must not hold one yet
     #[arg(long, value_name = "DIR", env = "SHIPSLOG_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
 }

@@ -1,18 +1,23 @@
 //! The command line: one file per command.
 
 mod args;
+mod clock;
 mod config_show;
+mod documents;
 mod escape;
 mod export;
 mod healthcheck;
 mod history;
 mod import;
+mod nothing;
 mod printer;
 mod query;
 mod render;
 mod report;
 mod stats;
 mod tail;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use report::report;
@@ -21,7 +26,13 @@ use crate::config::{ServeArgs, ServeConfig};
 
 /// The black box for Docker hosts: records every Docker event, in order, and serves it to anyone who asks.
 #[derive(Debug, clap::Parser)]
-#[command(name = "shipslog", version, args_conflicts_with_subcommands = true, after_help = "Without a command, shipslog serves.")]
+#[command(
+    name = "shipslog",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 120,
+    after_help = "Without a command, shipslog serves. `shipslog help COMMAND` explains one command."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -33,28 +44,32 @@ pub struct Cli {
 enum Command {
     /// Record Docker's events and serve them
     Serve(ServeArgs),
-    /// Show the newest 10 events (-n), or those since a time, and with --follow those to come; with --speed as they came
+    /// Show the newest 10 events, or those since a time, and with --follow new ones as they come
     Tail(tail::TailArgs),
     /// Show events of the past, oldest first
     Query(query::QueryArgs),
-    /// Save events as a backup or for other tools
+    /// Save events to a file, as a backup or for other tools
     Export(export::ExportArgs),
     /// Show what the recorder holds and does
     Stats(stats::StatsArgs),
-    /// Make a log from an export: ids are kept, so that an export is a backup
+    /// Make a log from an export; the records keep their ids
     Import(import::ImportArgs),
-    /// Check every checksum, the hash chain and the order of a log that is not in use; exit with 1 on damage
+    /// Check every checksum, the hash chain and the order of a log; exit with 1 if something is damaged
     Verify(verify::VerifyArgs),
-    /// Exit with 0 if the recorder is ready, else with 1
-    Healthcheck(args::Remote),
+    /// Exit with 0 if the recorder is connected to a Docker host and can store events, else with 1
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print completions for a shell
+    Completions(documents::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(documents::ManArgs),
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum ConfigCommand {
-    /// Print every setting of `serve` with the place that it comes from
+    /// Print every setting that `serve` would use, and where its value comes from
     Show(ServeArgs),
 }
 
@@ -71,8 +86,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stats(args) => stats::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Verify(args) => verify::run(args).await,
-        Command::Healthcheck(remote) => healthcheck::run(remote).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),
+        Command::Completions(args) => Ok(documents::completions(&args)?),
+        Command::Man(args) => Ok(documents::man(&args)?),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `query`: the past, oldest first.
 
-use super::args::{Number, Output, Remote, Since, Terms, Until, selection};
-use super::{history, interrupted, printer::Printer};
+use super::args::{Number, Output, Remote, Since, Terms, Until, choose};
+use super::history::Item;
+use super::{history, interrupted, nothing, printer::Printer};
 use crate::client::{Client, Selection};
 
 #[derive(Debug, clap::Args)]
@@ -21,25 +22,52 @@ pub(super) struct QueryArgs {
 }
 
 pub(super) async fn run(args: QueryArgs) -> anyhow::Result<()> {
-    let selection = selection(&args.since, &args.until, &args.terms)?;
+    let chosen = choose(&args.since, &args.until, &args.terms, &args.output.clock)?;
     let client = args.remote.client()?;
-    show(&client, &selection, args.number.get(), &mut Printer::new(&args.output)).await
+    let mut printer = Printer::new(&args.output, &chosen.selection.filter)?;
+    chosen.remarks.iter().try_for_each(|remark| printer.note(remark))?;
+    show(&client, &chosen.selection, args.number.get(), &mut printer).await
 }
 
 /// Prints the selection, or its newest `count` records. Ends quietly when interrupted.
 pub(super) async fn show(client: &Client, selection: &Selection, count: Option<usize>, printer: &mut Printer) -> anyhow::Result<()> {
     let print = async {
+        name_hosts(client, printer).await;
         match count {
-            None => history::all(client, selection, |line| Ok(printer.record(line)?)).await,
+            None => history::all(client, selection, |item| put(item, printer)).await?,
             Some(count) => {
-                let lines = history::newest(client, selection, count).await?;
-                Ok(lines.iter().try_for_each(|line| printer.record(line.get()))?)
+                let newest = history::newest(client, selection, count, printer.folds()).await?;
+                put_newest(&newest, printer)?;
             }
         }
+        if printer.records() == 0 && count != Some(0) {
+            nothing::explain(client, selection, printer).await?;
+        }
+        anyhow::Ok(())
     };
     tokio::select! {
         result = print => result?,
         () = interrupted() => {}
     }
-    Ok(printer.flush()?)
+    Ok(printer.finish()?)
+}
+
+/// Where the log knows two hosts, each line names its own. A server that cannot say is asked for the records all the same.
+pub(super) async fn name_hosts(client: &Client, printer: &mut Printer) {
+    if printer.is_human() && history::has_many_hosts(client).await.unwrap_or(false) {
+        printer.name_hosts();
+    }
+}
+
+fn put(item: Item<'_>, printer: &mut Printer) -> anyhow::Result<()> {
+    match item {
+        Item::Record(line) => printer.record(line)?,
+        Item::Missed(line) => printer.missed(line)?,
+    }
+    Ok(())
+}
+
+pub(super) fn put_newest(newest: &history::Newest, printer: &mut Printer) -> std::io::Result<()> {
+    newest.missed.iter().try_for_each(|line| printer.missed(line.get()))?;
+    newest.lines.iter().try_for_each(|line| printer.record(line.get()))
 }

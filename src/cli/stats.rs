@@ -13,8 +13,8 @@ use std::time::Duration;
 pub(super) struct StatsArgs {
     #[command(flatten)]
     remote: Remote,
-    /// human: a table; json: the server's answer
-    #[arg(short, long, value_enum, default_value_t = Format::Human)]
+    /// Print the figures in this form
+    #[arg(short, long, value_enum, value_name = "FORM", help_heading = "Output", default_value_t = Format::Human)]
     output: Format,
 }
 

@@ -1,7 +1,7 @@
 //! `tail`: the newest events, those to come, and those of an incident as they came.
 
-use super::args::{Number, Output, Remote, Since, Speed, Terms, Until, selection};
-use super::{history, interrupted, printer::Printer, query};
+use super::args::{Number, Output, Remote, Since, Speed, Terms, Until, choose};
+use super::{history, interrupted, nothing, printer::Printer, query};
 use crate::client::{Backoff, Client, ClientError, Pace, Selection, Start, StreamItem};
 use crate::cursor::{Cursor, Sequence};
 
@@ -16,8 +16,8 @@ pub(super) struct TailArgs {
     until: Until,
     #[command(flatten)]
     speed: Speed,
-    /// Go on with new events as they come, also after the recorder was away
-    #[arg(long)]
+    /// Continue with new events as they come, also after the recorder was away
+    #[arg(long, help_heading = "Which events")]
     follow: bool,
     #[command(flatten)]
     terms: Terms,
@@ -30,18 +30,21 @@ pub(super) struct TailArgs {
 }
 
 pub(super) async fn run(args: TailArgs) -> anyhow::Result<()> {
-    let selection = selection(&args.since, &args.until, &args.terms)?;
+    let chosen = choose(&args.since, &args.until, &args.terms, &args.output.clock)?;
+    let selection = chosen.selection;
     let count = args.number.get().or((!args.since.is_given()).then_some(DEFAULT_COUNT));
     let client = args.remote.client()?;
-    let mut printer = Printer::new(&args.output);
+    let mut printer = Printer::new(&args.output, &selection.filter)?;
+    chosen.remarks.iter().try_for_each(|remark| printer.note(remark))?;
     let speed = args.speed.get();
     if !args.follow && speed.is_none() {
         return query::show(&client, &selection, count, &mut printer).await;
     }
     tokio::select! {
-        result = follow(&client, &selection, count, speed, &mut printer) => result,
-        () = interrupted() => Ok(()),
+        result = follow(&client, &selection, count, speed, &mut printer) => result?,
+        () = interrupted() => {}
     }
+    Ok(printer.finish()?)
 }
 
 /// Until the end that `selection` names, if it does.
@@ -53,6 +56,7 @@ async fn follow(
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
     let mut outage = Outage::default();
+    query::name_hosts(client, printer).await;
     let start = match (count, selection.since) {
         (None, Some(since)) => Start::Since(since),
         (None, None) => Start::Oldest,
@@ -65,6 +69,7 @@ async fn follow(
     if let Some(speed) = speed {
         stream = stream.at_speed(speed);
     }
+    let mut live = false;
     loop {
         if !stream.has_ready() {
             printer.flush()?;
@@ -81,10 +86,34 @@ async fn follow(
                 printer
                     .note(&format!("reset: this is not the log followed so far ({reason}); going on with its oldest record, {oldest}"))?;
             }
-            StreamItem::End { .. } => return Ok(printer.flush()?),
-            StreamItem::CaughtUp { .. } | StreamItem::Checkpoint { .. } => {}
+            StreamItem::Incomplete { record } => {
+                printer.missed(&record)?;
+                if live {
+                    printer.place_missed()?;
+                }
+            }
+            StreamItem::End { .. } => {
+                hint(client, selection, count, printer).await?;
+                return Ok(printer.finish()?);
+            }
+            StreamItem::CaughtUp { .. } => {
+                if !live {
+                    hint(client, selection, count, printer).await?;
+                }
+                printer.place_missed()?;
+                live = true;
+            }
+            StreamItem::Checkpoint { .. } => {}
         }
     }
+}
+
+/// Where the past holds nothing that passes the filter, there may be a slip in it, and one would wait for ever.
+async fn hint(client: &Client, selection: &Selection, count: Option<usize>, printer: &mut Printer) -> anyhow::Result<()> {
+    if printer.records() == 0 && count != Some(0) && !selection.filter.is_empty() {
+        nothing::explain(client, selection, printer).await?;
+    }
+    Ok(())
 }
 
 /// Shows the newest records and says where to go on. First the edge, then the records: what arrives in between is either
@@ -97,11 +126,12 @@ async fn show_newest(
     outage: &mut Outage,
 ) -> anyhow::Result<Start> {
     let mut backoff = Backoff::new(Pace::default());
+    let folds = printer.folds();
     let read = async || -> Result<_, ClientError> {
         let edge = history::edge(client).await?;
-        Ok((edge, if count == 0 { Vec::new() } else { history::newest(client, selection, count).await? }))
+        Ok((edge, history::newest(client, selection, count, folds).await?))
     };
-    let (edge, lines) = loop {
+    let (edge, newest) = loop {
         match read().await {
             Ok(found) => break found,
             Err(error) if error.is_transient() => {
@@ -111,8 +141,8 @@ async fn show_newest(
             Err(error) => return Err(error.into()),
         }
     };
-    lines.iter().try_for_each(|line| printer.record(line.get()))?;
-    let newest = lines.last().and_then(|line| history::id(line));
+    query::put_newest(&newest, printer)?;
+    let newest = newest.lines.last().and_then(|line| history::id(line));
     Ok(later(edge, newest).map_or(Start::Oldest, Start::After))
 }
 

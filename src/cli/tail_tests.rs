@@ -1,34 +1,14 @@
 use super::*;
 use crate::cli::render::{Format, Renderer};
+use crate::cli::testing::Sink;
 use crate::client::testing::{LOG, Reply, Server, answer, chunked, line, stream_body};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use crate::time::Tz;
 use std::time::Duration;
-
-/// What a command wrote so far.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink {
-    fn text(&self) -> String {
-        anstream::adapter::strip_str(std::str::from_utf8(&self.0.lock().unwrap()).unwrap()).to_string()
-    }
-}
 
 /// Runs `tail --follow -o json` until stdout holds what it should, or far too long; gives stdout and the remarks.
 async fn tail(server: &Server, count: Option<usize>, until: &str) -> (String, String) {
     let (out, notes) = (Sink::default(), Sink::default());
-    let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(Format::Json, true, false));
+    let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(Format::Json, Tz::UTC, false), Tz::UTC);
     let client = Client::new(&server.url()).unwrap();
     let selection = Selection::default();
     let wait = async {

@@ -18,6 +18,14 @@ fn the_command_line_is_sound() {
         "shipslog stats -o json",
         "shipslog healthcheck",
         "shipslog config show --demo=false",
+        "shipslog query --since -10m --until -5m --tz Europe/Berlin",
+        "shipslog tail --all -f exit!=0 -f text=oom",
+        "shipslog export -O x.csv --no-trailer",
+        "shipslog healthcheck --strict",
+        "shipslog healthcheck --live",
+        "shipslog completions zsh",
+        "shipslog man",
+        "shipslog man pages",
     ] {
         assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
     }
@@ -33,6 +41,9 @@ fn the_command_line_is_sound() {
         "shipslog query -o xml",
         "shipslog --demo tail",
         "shipslog config",
+        "shipslog query --utc --tz UTC",
+        "shipslog healthcheck --live --strict",
+        "shipslog completions cmd",
     ] {
         assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
@@ -49,7 +60,7 @@ fn a_speed_out_of_range_is_told() {
 #[tokio::test]
 async fn wrong_usage_is_told_before_anything_is_sent() {
     for (line, part) in [
-        ("shipslog tail --since yesterday --url http://127.0.0.1:1", "--since: \"yesterday\" is not a time"),
+        ("shipslog tail --since tomorrow --url http://127.0.0.1:1", "--since: \"tomorrow\" is not a time"),
         ("shipslog query --since 5m --until 10m --url http://127.0.0.1:1", "swap them"),
         ("shipslog query -f typ=container --url http://127.0.0.1:1", "unknown key \"typ\""),
         ("shipslog query --url ftp://a", "the scheme must be http, https or unix"),
@@ -98,7 +109,8 @@ async fn history_is_read_whole_and_ends_though_the_log_grows() {
     let server = growing_log(10).await;
     let client = Client::new(&server.url()).unwrap();
     let mut lines = Vec::new();
-    history::all(&client, &Selection::default(), |text| {
+    history::all(&client, &Selection::default(), |item| {
+        let history::Item::Record(text) = item else { panic!("nothing is missing") };
         lines.push(text.to_owned());
         Ok(())
     })
@@ -111,10 +123,10 @@ async fn history_is_read_whole_and_ends_though_the_log_grows() {
 async fn the_newest_come_oldest_first() {
     let server = growing_log(10).await;
     let client = Client::new(&server.url()).unwrap();
-    let newest = history::newest(&client, &Selection::default(), 7).await.unwrap();
-    assert_eq!(newest.iter().map(|l| l.get().to_owned()).collect::<Vec<_>>(), (4..=10).map(line).collect::<Vec<_>>());
+    let newest = history::newest(&client, &Selection::default(), 7, false).await.unwrap();
+    assert_eq!(newest.lines.iter().map(|l| l.get().to_owned()).collect::<Vec<_>>(), (4..=10).map(line).collect::<Vec<_>>());
     assert_eq!(history::edge(&client).await.unwrap().unwrap().to_string(), "0000000a-13");
-    assert_eq!(history::newest(&growing_client().await, &Selection::default(), 100).await.unwrap().len(), 2);
+    assert_eq!(history::newest(&growing_client().await, &Selection::default(), 100, false).await.unwrap().lines.len(), 2);
 }
 
 async fn growing_client() -> Client {

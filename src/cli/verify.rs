@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// Directory of the log, or a copy of it; no recorder may be running on it
+    /// Check the log in this directory, or a copy of it; a recorder may be running on it
     #[arg(long, value_name = "DIR", env = "SHIPSLOG_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
 }
@@ -38,6 +38,9 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
         report.segments,
         HumanBytes(report.bytes)
     )?;
+    if report.recording {
+        writeln!(out, "note: a recorder is writing into this log; what it has added since this check began may not be counted")?;
+    }
     for note in &report.notes {
         writeln!(out, "note: {}", escape(note))?;
     }

@@ -3,6 +3,7 @@
 use super::sse::Frame;
 use crate::cursor::{Cursor, Sequence};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -42,6 +43,11 @@ pub enum StreamItem {
         reason: String,
         /// The oldest sequence kept, where the stream goes on.
         oldest: Sequence,
+    },
+    /// The recorder may have missed events of this time, and the filter hides its record that says so.
+    Incomplete {
+        /// The line of that record.
+        record: String,
     },
     /// The replay has reached the head.
     CaughtUp {
@@ -87,6 +93,12 @@ struct Control {
     from: Sequence,
     to: Sequence,
     reason: String,
+}
+
+/// What `incomplete` carries; its `from` is a time.
+#[derive(Debug, Deserialize)]
+struct Reported {
+    record: Option<Box<RawValue>>,
 }
 
 /// Where in the log the stream stands.
@@ -167,6 +179,11 @@ impl Continuity {
                 self.reach(at, out);
                 out.push_back(StreamItem::End { seq: at.map_or(0, |at| at.seq) });
             }
+            // The record may lie anywhere in the log, so that the frame is not taken for progress.
+            "incomplete" => {
+                let record = serde_json::from_str::<Reported>(&frame.data).ok().and_then(|reported| reported.record);
+                out.extend(record.map(|record| StreamItem::Incomplete { record: record.get().to_owned() }));
+            }
             // A frame of a newer version of the contract: its id counts, the rest is for newer clients.
             _ => self.reach(at, out),
         }
@@ -217,7 +234,8 @@ impl Continuity {
 
     /// Whether `at` is of the same log as `last`, or of one that goes on behind it.
     fn goes_on(&self, last: Cursor, at: Cursor) -> bool {
-        last.log == at.log || (self.named == Some(at.log) && at.seq > last.seq && self.foreign.is_none())
+        // Within a connection, which began with `hello`, another name is that of an ancestor, or of the log after its ancestor's records.
+        last.log == at.log || (self.named.is_some() && at.seq > last.seq && self.foreign.is_none())
     }
 
     fn unannounced(&mut self, out: &mut VecDeque<StreamItem>) {

@@ -30,6 +30,7 @@ fn run(state: &mut Continuity, frames: Vec<Frame>) -> String {
         StreamItem::Checkpoint { seq } => format!("checkpoint {seq}"),
         StreamItem::End { seq } => format!("end {seq}"),
         StreamItem::Lost { from, to } => format!("lost {from}-{to}"),
+        StreamItem::Incomplete { record } => format!("incomplete {record}"),
         StreamItem::Reconnecting { .. } => unreachable!(),
     };
     out.iter().map(short).collect::<Vec<_>>().join(", ")
@@ -44,6 +45,25 @@ fn an_end_counts_as_far_as_it_was_looked() {
     assert_eq!(state.position(), Some(at(9)));
     let mut dense = Continuity::new(None, true);
     assert_eq!(run(&mut dense, vec![hello(4), record(5), end()]), "hello 4, r5, lost 6-9, end 9");
+}
+
+#[test]
+fn records_of_ancestors_are_no_other_log() {
+    let of = |log: &str, seq: u64| frame("", &format!("{log}-{seq}"), &format!("r{seq}"));
+    let mut state = Continuity::new(None, true);
+    let named = r#"{"log":"0000000a-0000-4000-8000-000000000000","oldest":1,"head":9,"after":0}"#;
+    let frames = vec![frame("hello", "0000000a-0", named), of("00000001", 1), of("00000001", 2), of("00000002", 3), of(LOG, 4)];
+    assert_eq!(run(&mut state, frames), "hello 0, r1, r2, r3, r4");
+}
+
+#[test]
+fn what_the_recorder_may_have_missed_is_passed_on_and_is_no_progress() {
+    let mut state = Continuity::new(None, false);
+    let incomplete = |data: &str| frame("incomplete", "0000000a-9", data);
+    let told = incomplete(r#"{"from":"2026-11-22T10:00:00Z","until":"2026-11-22T10:03:00Z","reason":"damage","record":{"seq": 9}}"#);
+    assert_eq!(run(&mut state, vec![hello(4), told, record(6)]), r#"hello 4, incomplete {"seq": 9}, r6"#);
+    assert_eq!(state.position(), Some(at(6)));
+    assert_eq!(run(&mut state, vec![incomplete("{}"), incomplete("x"), record(7)]), "r7", "other shapes are for newer clients");
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub struct HistoryQuery {
 pub struct HistoryPage {
     /// The records, each as its verbatim line.
     pub records: Vec<Box<RawValue>>,
+    /// Records of the recorder that tell of events that may be missing, and that the filter hides; none from older servers.
+    #[serde(default)]
+    pub incomplete: Vec<Box<RawValue>>,
     page: PageLinks,
     /// The log's bounds when the page was made.
     pub log: LogBounds,
@@ -142,12 +145,21 @@ impl Client {
         parse(&read_at_most(response, MAX_PAGE_BYTES).await?)
     }
 
-    /// Starts an export as JSON lines.
+    /// Starts an export in this format. `trailer`: its last line says how many records it holds.
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn export(&self, selection: &Selection, format: &str, compression: Compression) -> Result<Export, ClientError> {
+    pub async fn export(
+        &self,
+        selection: &Selection,
+        format: &str,
+        compression: Compression,
+        trailer: bool,
+    ) -> Result<Export, ClientError> {
         let mut params = vec![("format", format.to_owned())];
+        if trailer {
+            params.push(("trailer", "1".to_owned()));
+        }
         match compression {
             Compression::None => {}
             Compression::Gzip => params.push(("compression", "gzip".to_owned())),

@@ -269,13 +269,13 @@ async fn an_export_that_is_cut_or_cannot_show_its_end_is_an_error() {
     })
     .await;
     let client = Client::new(&server.url()).unwrap();
-    let mut whole = client.export(&Selection::default(), "jsonl", Compression::Zstd).await.unwrap();
+    let mut whole = client.export(&Selection::default(), "jsonl", Compression::Zstd, false).await.unwrap();
     assert_eq!(whole.chunk().await.unwrap().unwrap().as_ref(), b"{}\n");
     assert_eq!(whole.chunk().await, Ok(None));
-    let mut cut = client.export(&Selection::default(), "jsonl", Compression::None).await.unwrap();
+    let mut cut = client.export(&Selection::default(), "jsonl", Compression::None, false).await.unwrap();
     assert!(cut.chunk().await.is_ok());
     assert!(matches!(cut.chunk().await, Err(ClientError::Cut { .. })));
-    assert!(matches!(client.export(&Selection::default(), "jsonl", Compression::None).await, Err(ClientError::NotShipslog { .. })));
+    assert!(matches!(client.export(&Selection::default(), "jsonl", Compression::None, false).await, Err(ClientError::NotShipslog { .. })));
     assert_eq!(server.requests.lock().unwrap()[0].target, "/api/v1/export?format=jsonl&compression=zstd");
 }
 

@@ -2,6 +2,7 @@
 
 mod file;
 mod redaction;
+mod remarks;
 mod settings;
 
 pub use file::Layer;
@@ -53,8 +54,8 @@ pub struct ServeConfig {
 /// The arguments of `serve` and `config show`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServeArgs {
-    /// TOML file with the same settings, named as the flags are [env: SHIPSLOG_CONFIG]
-    #[arg(long, value_name = "FILE")]
+    /// Read settings from this TOML file, where they have the names of the flags [env: SHIPSLOG_CONFIG]
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
     pub config: Option<PathBuf>,
     /// The settings themselves.
     #[command(flatten)]

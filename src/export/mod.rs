@@ -3,6 +3,7 @@
 mod compress;
 pub mod docker;
 mod table;
+mod trailer;
 
 pub use compress::{Compression, decompress};
 
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use compress::Compressor;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use trailer::Trailer;
 
 /// Form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,13 +82,21 @@ pub struct Export {
     own: bool,
     begun: bool,
     compressor: Option<Compressor>,
+    trailer: Option<Trailer>,
 }
 
 impl Export {
     /// Exports what `reader` gives, up to where it ends.
     pub fn new(reader: Reader, format: Format, compression: Compression) -> Self {
         let own = format != Format::Docker || reader.filter().asks_for("type", RECORDER_TYPE);
-        Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)) }
+        Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)), trailer: None }
+    }
+
+    /// With a last line that says how many records there are and up to when, in JSON Lines only.
+    #[must_use]
+    pub fn with_trailer(mut self, as_of: Timestamp) -> Self {
+        self.trailer = (self.format == Format::Jsonl).then(|| Trailer::new(as_of));
+        self
     }
 
     /// The next bytes; `None` after the last ones.
@@ -103,8 +113,11 @@ impl Export {
         while taken < CHUNK_BYTES {
             if self.format == Format::Jsonl
                 && compressor.takes_frames()
-                && let Some(frames) = self.reader.next_packed().await?
+                && let Some((records, frames)) = self.reader.next_packed().await?
             {
+                if let Some(trailer) = &mut self.trailer {
+                    trailer.packed(records, &frames);
+                }
                 compressor.put_frames(&frames).map_err(failed)?;
                 taken += frames.len();
                 continue;
@@ -116,11 +129,20 @@ impl Export {
                         compressor.write(&line).map_err(failed)?;
                         taken += line.len();
                     }
+                    if let Some(trailer) = &mut self.trailer {
+                        let records = selection.sequences().count() as u64;
+                        trailer.records(records, selection.block.cursor(selection.last()));
+                    }
                 }
                 Some(Step::Gap(range, GapReason::Damage)) => compressor.write(&self.gap(&range)?).map_err(failed)?,
                 // An export begins with the oldest record kept; what a trim takes meanwhile was old.
                 Some(Step::Gap(_, GapReason::Retention | GapReason::Export) | Step::Nothing) => {}
-                None => return compressor.finish().map(Some).map_err(failed),
+                None => {
+                    if let Some(trailer) = self.trailer.take() {
+                        compressor.write(trailer.line()?.as_bytes()).map_err(failed)?;
+                    }
+                    return compressor.finish().map(Some).map_err(failed);
+                }
             }
         }
         let bytes = compressor.take();
@@ -166,6 +188,21 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    /// With its last line, packed and unpacked.
+    async fn export_ended(log: &Arc<dyn EventLog>, after: Sequence, until: Sequence) -> String {
+        let mut reader = Reader::new(Arc::clone(log), after, Want { until, ..Want::default() });
+        if until == 5999 {
+            // One that passes everything and does not say so.
+            reader = Reader::new(Arc::clone(log), after, Want { until, time: Timestamp::MIN..=Timestamp::now(), ..Want::default() });
+        }
+        let mut export = Export::new(reader, Format::Jsonl, Compression::Zstd).with_trailer(Timestamp::from_nanos(7));
+        let mut out = Vec::new();
+        while let Some(bytes) = export.next().await.unwrap() {
+            out.extend_from_slice(&bytes);
+        }
+        String::from_utf8(zstd::decode_all(&*out).unwrap()).unwrap()
+    }
+
     #[tokio::test]
     async fn every_compression_gives_the_same_lines_from_segments_and_tips() {
         let dir = tempfile::TempDir::new().unwrap();
@@ -193,6 +230,13 @@ mod tests {
                 out
             };
             let plain = export(Compression::None).await;
+            let ended = export_ended(&log, after, until).await;
+            let (lines, last) = ended.rsplit_once("\n{").unwrap();
+            assert!(lines.as_bytes() == plain.trim_ascii_end(), "{after}..={until}");
+            let id = lines.lines().last().unwrap().split('"').nth(3).unwrap();
+            let end =
+                format!("\"end\":{{\"as_of\":\"1970-01-01T00:00:00.000000007Z\",\"last\":\"{id}\",\"records\":{}}}}}\n", until - after);
+            assert_eq!(last, end, "{after}..={until}");
             assert_eq!(std::str::from_utf8(&plain).unwrap().lines().count() as u64, until - after);
             assert!(zstd::decode_all(&*export(Compression::Zstd).await).unwrap() == plain, "{after}..={until}");
         }

@@ -59,6 +59,23 @@ struct CutMark {
     bytes: NonZeroU64,
 }
 
+/// The last line of an export that says what should be in it.
+#[derive(Deserialize)]
+struct End {
+    records: u64,
+    last: Option<String>,
+}
+
+/// The last line of an export, in any spelling of its JSON; `None` for another line.
+fn end_line(text: &[u8]) -> Option<End> {
+    #[derive(Deserialize)]
+    struct Line {
+        end: End,
+    }
+    let begins = text.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"end\""));
+    if begins { serde_json::from_slice::<Line>(text).ok().map(|line| line.end) } else { None }
+}
+
 /// Makes a log in `data_dir` from lines of JSON. `progress` is told the number of records so far.
 ///
 /// # Errors
@@ -152,12 +169,14 @@ impl<'a> Import<'a> {
 
     fn run(mut self, mut lines: &mut dyn BufRead, progress: &mut dyn FnMut(u64)) -> Result<Imported, LogError> {
         let (mut line, mut number) = (Vec::new(), 0u64);
+        let mut end: Option<End> = None;
         loop {
             line.clear();
             number += 1;
             let refuse = |why: &dyn std::fmt::Display| LogError::Refused(format!("line {number} cannot be imported: {why}"));
             let read = (&mut lines).take(MAX_LINE_BYTES as u64).read_until(b'\n', &mut line).map_err(|e| refuse(&e))?;
             if read == 0 {
+                end.map_or(Ok(()), |end| self.has_all(&end))?;
                 return self.end();
             }
             if read == MAX_LINE_BYTES {
@@ -166,6 +185,13 @@ impl<'a> Import<'a> {
             let text = line.trim_ascii();
             // The second: a stretch that the exporting log had lost.
             if text.is_empty() || text.starts_with(br#"{"gap":"#) {
+                continue;
+            }
+            if end.is_some() {
+                return Err(refuse(&"it comes after the line that ends the export"));
+            }
+            if let Some(found) = end_line(text) {
+                end = Some(found);
                 continue;
             }
             let (cursor, text) = canonical(text).map_err(|e| refuse(&e))?;
@@ -232,6 +258,21 @@ impl<'a> Import<'a> {
             out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Whether what came is what the export's last line says.
+    fn has_all(&self, end: &End) -> Result<(), LogError> {
+        let last = self.log.map(|log| LogId::with_prefix(log).cursor(self.next.saturating_sub(1)).to_string());
+        if self.records == end.records && (end.last.is_none() || end.last == last) {
+            return Ok(());
+        }
+        let (records, last) = (self.records, last.unwrap_or_default());
+        Err(LogError::Refused(format!(
+            "it is not whole: its last line says {} records up to {}, and it holds {records} up to {last}; to import what is there, take out \
+             that line",
+            end.records,
+            end.last.as_deref().unwrap_or("none")
+        )))
     }
 
     fn end(mut self) -> Result<Imported, LogError> {

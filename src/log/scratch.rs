@@ -102,10 +102,7 @@ impl ScratchCopy {
         if !data.is_dir() {
             return Err(LogError::Damaged(format!("{} is not a directory", path.display())));
         }
-        let dir = ScratchDir::new()?;
-        // Under its own name, which tells something about it.
-        let copy = Self { path: dir.path.join(path.file_name().unwrap_or_default()), dir };
-        fs::create_dir(&copy.path).map_err(io("cannot create", &copy.path))?;
+        let copy = Self::empty(path)?;
         let mut left = MAX_COPY_BYTES;
         for entry in fs::read_dir(path).map_err(io("cannot list", path))? {
             let from = entry.map_err(io("cannot list", path))?.path();
@@ -114,6 +111,21 @@ impl ScratchCopy {
                 copy_sparsely(&from, &copy.path.join(from.file_name().unwrap_or_default()), &mut left)?;
             }
         }
+        Ok(copy)
+    }
+
+    /// Copies one file of a tip.
+    pub(super) fn of_file(path: &Path, name: &str) -> Result<Self, LogError> {
+        let copy = Self::empty(path)?;
+        copy_sparsely(&path.join(name), &copy.path.join(name), &mut { MAX_COPY_BYTES })?;
+        Ok(copy)
+    }
+
+    /// A directory with the name of `path`, which tells something about a tip.
+    fn empty(path: &Path) -> Result<Self, LogError> {
+        let dir = ScratchDir::new()?;
+        let copy = Self { path: dir.path.join(path.file_name().unwrap_or_default()), dir };
+        fs::create_dir(&copy.path).map_err(io("cannot create", &copy.path))?;
         Ok(copy)
     }
 

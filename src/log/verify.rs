@@ -1,18 +1,19 @@
 //! `verify`: looks at everything that a log's directory holds, and changes nothing.
 
+mod look;
+
 use super::chain::{self, CHAIN_START, ChainValue};
 use super::codec::{self, Header};
-use super::files;
 use super::identity::{Identity, Lineage, Watermark};
 use super::line::Line;
-use super::listing::{Listing, io};
-use super::scratch::{ScratchCopy, ScratchDir};
+use super::listing::Listing;
+use super::scratch::ScratchCopy;
 use super::segment::{CHUNK_FRAMES, Segment};
 use super::tip::Tip;
 use super::{Block, LogError};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
-use std::fs::{File, TryLockError};
+use look::Look;
 use std::path::Path;
 
 /// What was found.
@@ -34,29 +35,34 @@ pub struct Report {
     pub damage: Vec<String>,
     /// What is unusual and in order.
     pub notes: Vec<String>,
+    /// Whether a recorder was writing into the log meanwhile: what came since the look began may not have been looked at.
+    pub recording: bool,
 }
 
 /// Findings of a kind that are listed; more are counted.
 const MAX_FINDINGS: usize = 100;
 
 /// Checks every checksum, the chain, density, order and the index of the log in `data_dir`. `progress` is told how many of how many bytes are
-/// done.
+/// done. Beside a recorder, the sealed segments are checked and of the newest records the copy in the journal, up to what readers had seen
+/// when the look began.
 ///
 /// # Errors
-/// When there is no log, or it is in use, or a file cannot be read for a passing reason. Damage is no error but in the report.
+/// When there is no log, or a file cannot be read for a passing reason. Damage is no error but in the report.
 pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, LogError> {
     let dir = data_dir.join("log");
-    ScratchDir::sweep();
-    let listing = Listing::read(&dir)?;
-    let _lock = keep_out(&dir)?;
-    let mut check = Check::new(&dir, &listing)?;
-    let total = listing.bytes();
-    for (_, path) in &listing.segments {
-        check.segment(path, &mut |done| progress(done, total))?;
+    let mut look = Look::take(&dir)?;
+    // After the files, since a trim of a recorder moves the beginning.
+    let mut check = Check::new(&dir, &look.listing)?;
+    check.report.recording = look.beside;
+    let total = look.listing.bytes();
+    for (_, path) in look.listing.segments.clone() {
+        let segment = look.segment(&path);
+        check.segment(&path, segment, &mut |done| progress(done.min(total), total))?;
     }
     let mut tips = Vec::new();
-    for (_, path) in &listing.tips {
-        tips.extend(check.open_tip(path)?);
+    for (_, path) in look.listing.tips.clone() {
+        let copy = look.tip(&path);
+        tips.extend(check.open_tip(&path, copy)?);
     }
     // Where writing went on in a newer tip, that one holds.
     let firsts: Vec<_> = tips.iter().map(OpenedTip::first).collect();
@@ -65,17 +71,7 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
         check.tip(tip, end)?;
         progress(total, total);
     }
-    check.end(&dir, data_dir)
-}
-
-/// Keeps a recorder from starting meanwhile, where that can be done without writing.
-fn keep_out(dir: &Path) -> Result<Option<File>, LogError> {
-    let Ok(file) = files::open_to_read(&dir.join("lock")) else { return Ok(None) };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(e)) => Err(io("cannot lock", dir)(e)),
-    }
+    check.end(&dir, data_dir, look.seen)
 }
 
 /// A tip, opened in a copy, since sled writes when it opens.
@@ -90,6 +86,19 @@ impl OpenedTip {
     fn first(&self) -> Option<Sequence> {
         self.headers.first().map(|header| header.first)
     }
+}
+
+/// Where the records of a log come from that was not recorded here, a sentence for each log.
+fn origins(identity: &Identity) -> Vec<String> {
+    let origin = |(ancestor, fork): &(String, Sequence)| {
+        // An export names its log by the beginning of the id, as cursors do.
+        let known = ancestor.parse().ok().filter(|id: &LogId| *fork <= identity.imported && *id == LogId::with_prefix(id.prefix()));
+        match known {
+            Some(id) => format!("up to the record {fork} this was imported from an export of the log {:08x}", id.prefix()),
+            None => format!("up to the record {fork} this is a copy of the log {ancestor}"),
+        }
+    };
+    identity.ancestors.iter().map(origin).collect()
 }
 
 struct Check {
@@ -123,9 +132,7 @@ impl Check {
         }
         let lineage = identity.as_ref().and_then(|identity| identity.lineage().ok());
         report.log = identity.as_ref().map_or_else(|| "unknown".to_owned(), |identity| identity.log.clone());
-        for (ancestor, fork) in identity.iter().flat_map(|identity| &identity.ancestors) {
-            report.notes.push(format!("up to the record {fork} this is a copy of the log {ancestor}"));
-        }
+        report.notes.extend(identity.iter().flat_map(origins));
         report.segments = listing.segments.len();
         Ok(Self { report, identity, lineage, next: None, chain: None, received: Timestamp::MIN })
     }
@@ -193,9 +200,9 @@ impl Check {
         }
     }
 
-    fn segment(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), LogError> {
+    fn segment(&mut self, path: &Path, opened: Result<Segment, LogError>, progress: &mut dyn FnMut(u64)) -> Result<(), LogError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let segment = match Segment::open(path) {
+        let segment = match opened {
             Ok(segment) => segment,
             Err(LogError::Damaged(why)) => {
                 self.damage(format!("{name} cannot be read: {why}; the next start sets it aside"));
@@ -206,7 +213,10 @@ impl Check {
         };
         let trimmed = self.identity.as_ref().map_or(0, |identity| identity.trimmed);
         if segment.last() < trimmed || self.next.is_some_and(|next| segment.last() < next) {
-            self.report.notes.push(format!("{name} holds what another segment holds or what was trimmed; the next start removes it"));
+            // A recorder does so by itself.
+            if !self.report.recording {
+                self.report.notes.push(format!("{name} holds what another segment holds or what was trimmed; the next start removes it"));
+            }
             return Ok(());
         }
         let index = segment.index();
@@ -266,9 +276,9 @@ impl Check {
         Ok(())
     }
 
-    fn open_tip(&mut self, path: &Path) -> Result<Option<OpenedTip>, LogError> {
+    fn open_tip(&mut self, path: &Path, copy: Result<ScratchCopy, LogError>) -> Result<Option<OpenedTip>, LogError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let opened = ScratchCopy::of(path).and_then(|copy| Ok((Tip::open(copy.path(), copy.lock()?)?, copy)));
+        let opened = copy.and_then(|copy| Ok((Tip::open(copy.path(), copy.lock()?)?, copy)));
         let ((tip, contents), copy) = match opened {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
@@ -283,7 +293,9 @@ impl Check {
                 .notes
                 .push(format!("{name} has no journal: a version before format 3 wrote it, or it is gone; sled has its records"));
         }
-        for what in contents.damage {
+        // The end of a journal in use may be half written when it is copied; whether something is missing, its sequences tell.
+        let damage = if self.report.recording { Vec::new() } else { contents.damage };
+        for what in damage {
             self.damage(format!("{name}: {what}"));
         }
         Ok(Some(OpenedTip { name, tip, headers: contents.headers, _copy: copy }))
@@ -326,15 +338,16 @@ impl Check {
         Ok(())
     }
 
-    fn end(mut self, dir: &Path, data_dir: &Path) -> Result<Report, LogError> {
+    /// `seen`: what readers had seen, beside a recorder.
+    fn end(mut self, dir: &Path, data_dir: &Path, seen: Option<Sequence>) -> Result<Report, LogError> {
         let end = self.next.map_or(0, |next| next - 1);
         if let Some(identity) = self.identity.clone() {
-            let seen = identity.clean_head.or(Watermark::look(dir)?).unwrap_or(0);
+            let seen = if self.report.recording { seen } else { identity.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
             let told = identity.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);
             if seen > end && !told {
                 self.damage(format!("the log ends with the record {end}, but readers may have seen up to {seen}; the next start tells of it and goes on behind"));
             }
-            if identity.clean_head.is_none() {
+            if identity.clean_head.is_none() && !self.report.recording {
                 self.report.notes.push("the recorder was not stopped cleanly, or this is a copy of a running one".to_owned());
             }
         }

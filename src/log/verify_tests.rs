@@ -77,6 +77,33 @@ async fn a_whole_log_is_whole_and_left_alone() {
     assert!(contents(dir.path()) == before, "nothing was written");
 }
 
+/// Tips turn over, are sealed, merged and trimmed while one look after the other is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_recorder_everything_that_was_seen_is_whole() {
+    let dir = TempDir::new().unwrap();
+    let limits = Limits { tip_records: 300, merge_after: Duration::ZERO, ..Limits::default() };
+    let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
+    let (mut looks, mut most) = (0, 0);
+    while looks < 10 || most < 3 {
+        let head = log.bounds().head;
+        let path = dir.path().to_owned();
+        let look = tokio::task::spawn_blocking(move || verify(&path, &mut |_, _| {}).unwrap());
+        for n in 0..10 {
+            log.append(records(head + n * 50 + 1..=head + (n + 1) * 50)).await.unwrap();
+        }
+        let report = look.await.unwrap();
+        assert!(report.recording && report.damage.is_empty(), "{report:?}");
+        assert!(report.bounds.map_or(0, |(_, newest)| newest) >= head, "readers had seen {head}: {report:?}");
+        (looks, most) = (looks + 1, most.max(report.segments));
+        assert!(looks < 500, "only {most} segments");
+    }
+    // What is damaged is found there too.
+    let path = segments(dir.path()).remove(0);
+    flip(&path, 300);
+    let report = check(dir.path());
+    assert!(report.recording && !report.damage.is_empty(), "{report:?}");
+}
+
 #[tokio::test]
 async fn one_altered_byte_is_found_even_behind_a_right_checksum() {
     let dir = log().await;
@@ -165,11 +192,11 @@ async fn what_the_next_start_removes_is_no_damage() {
 }
 
 #[tokio::test]
-async fn a_log_in_use_is_left_alone() {
+async fn an_empty_log_is_whole_and_no_log_is_an_error() {
     let dir = TempDir::new().unwrap();
     let (_log, _) = EmbeddedLog::open(dir.path()).unwrap();
-    let error = verify(dir.path(), &mut |_, _| {}).unwrap_err().to_string();
-    assert!(error.contains("in use"), "{error}");
+    let report = check(dir.path());
+    assert!(report.recording && report.damage.is_empty() && report.bounds.is_none(), "{report:?}");
     let empty = TempDir::new().unwrap();
     assert!(verify(empty.path(), &mut |_, _| {}).unwrap_err().to_string().contains("log"));
 }

@@ -228,18 +228,21 @@ impl Reader {
         std::mem::take(&mut self.begun).upgrade().filter(|block| self.through == self.position && block.sequences().contains(&next))
     }
 
-    /// The next records as packed frames, where the log has them so and nothing is to be left out. [`Reader::next`] gives the others.
+    /// The next records as packed frames with their number, where the log has them so and nothing is to be left out. [`Reader::next`] gives
+    /// the others.
     ///
     /// # Errors
     /// As [`Reader::next`].
-    pub async fn next_packed(&mut self) -> Result<Option<Bytes>, LogError> {
+    pub async fn next_packed(&mut self) -> Result<Option<(u64, Bytes)>, LogError> {
         if !self.pieces.is_empty() || !self.want.everything() {
             return Ok(None);
         }
-        let packed = self.log.packed_after(self.position.max(self.through), self.want.until).await?;
+        let after = self.position.max(self.through);
+        let packed = self.log.packed_after(after, self.want.until).await?;
         Ok(packed.map(|packed| {
             (self.position, self.through) = (packed.last, packed.last);
-            packed.bytes
+            // They begin right after the position, and none is missing among them.
+            (packed.last - after, packed.bytes)
         }))
     }
 

@@ -168,7 +168,8 @@ impl TimeParser {
     /// The moment at which the clock was set forward over `at`. Clocks are changed on whole minutes, in all zones in use.
     fn after_skipped(&self, at: NaiveDateTime) -> Option<DateTime<Tz>> {
         let at = at.date().and_time(NaiveTime::from_hms_opt(chrono::Timelike::hour(&at), chrono::Timelike::minute(&at), 0)?);
-        (1..=MAX_SKIPPED_MINUTES).find_map(|minutes| self.zone.from_local_datetime(&at.checked_add_signed(Span::minutes(minutes))?).earliest())
+        (1..=MAX_SKIPPED_MINUTES)
+            .find_map(|minutes| self.zone.from_local_datetime(&at.checked_add_signed(Span::minutes(minutes))?).earliest())
     }
 }
 
@@ -186,7 +187,8 @@ fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
 /// `2026-11-29`.
 fn date(text: &str) -> Option<NaiveDate> {
     let mut parts = text.split('-');
-    let date = NaiveDate::from_ymd_opt(i32::try_from(number(parts.next()?, 4)?).ok()?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let date =
+        NaiveDate::from_ymd_opt(i32::try_from(number(parts.next()?, 4)?).ok()?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
     date.filter(|_| parts.next().is_none())
 }
 

@@ -140,6 +140,18 @@ fn what_cannot_be_imported_or_served_is_told() {
         (write("empty", ""), "it holds no records"),
         (write("twice", &format!("{}\n{}\n", line(5), line(5))), "line 2 cannot be imported: its sequence 5 does not rise"),
         (write("high", &line(u64::MAX)), "is over"),
+        (
+            write("short", &format!("{}\n{{\"end\":{{\"as_of\":\"2026-11-22T11:00:00Z\",\"records\":2,\"last\":null}}}}\n", line(1))),
+            "its last line says 2 records",
+        ),
+        (
+            write("other", &format!("{}\n{{ \"end\": {{\"records\": 1, \"last\": \"7f3c9a1e-2\"}} }}\n", line(1))),
+            "up to 7f3c9a1e-2, and it holds 1",
+        ),
+        (
+            write("after", &format!("{}\n{{\"end\":{{\"records\":1}}}}\n{}\n", line(1), line(2))),
+            "line 3 cannot be imported: it comes after the line that ends",
+        ),
         (write("mixed", &[line(1), line(2).replace("7f3c", "8f3c"), line(3)].join("\n")), "line 3 cannot be imported: its log"),
         (write("id", &line(5).replace("7f3c9a1e-5", "x")), "line 1"),
         ("/nonexistent".to_owned(), "cannot open /nonexistent"),
@@ -161,8 +173,13 @@ fn what_cannot_be_imported_or_served_is_told() {
 async fn verify_tells_what_is_wrong_with_an_exit_code() {
     let (dir, _daemon, mut ship) = ship_with(50).await;
     let data = dir.path().to_str().unwrap().to_owned();
-    let busy = shipslog(&["verify", "--data-dir", &data]);
-    assert!(!busy.status.success() && text(&busy).contains("in use"), "{}", text(&busy));
+    let beside = shipslog(&["verify", "--data-dir", &data]);
+    assert!(beside.status.success(), "{}", text(&beside));
+    assert!(
+        text(&beside).contains("records 1 to 53, 53 whole") && text(&beside).contains("note: a recorder is writing"),
+        "{}",
+        text(&beside)
+    );
     ship.stop();
     let whole = shipslog(&["verify", "--data-dir", &data]);
     assert!(whole.status.success() && text(&whole).contains("whole: every checksum"), "{}", text(&whole));

@@ -1,6 +1,7 @@
 //! The command line as a user types it, against a running server.
 
 mod export;
+mod finding;
 mod replay;
 
 use crate::dockerd::Background;
@@ -168,13 +169,18 @@ async fn query_reads_the_past() {
     assert_eq!(ask(&ship, "query --since 1795344577.005 --until 1795344577.010 -o json"), jobs(5, 10), "both ends count");
     assert_eq!(ask(&ship, "query --since 2026-11-22T10:49:37.005Z --until 2026-11-22T12:49:37.010+02:00 -o json"), jobs(5, 10));
     assert_eq!(ask(&ship, "query --since 1795344577.005 --until 1795344577.010 -n 3 -o json"), jobs(8, 10), "the newest of them");
-    assert_eq!(ask(&ship, "query --since 1795344577.0051 --until 1795344577.0059 -o json"), "", "nothing is no failure");
+    let nothing = run(&mut shipslog(&ship.url, "query --since 1795344577.0051 --until 1795344577.0059 -o json"));
+    assert_eq!((nothing.status.code(), text(&nothing.stdout)), (Some(0), String::new()), "nothing is no failure");
+    assert!(
+        text(&nothing.stderr).contains("-- nothing found: there is no event at all in this time; the newest one is of 20"),
+        "{nothing:?}"
+    );
     let filtered = export(&ship, r#"&filters={"type":["network"]}&exclude={"event":["die"]}&until=1795344577.020"#).await;
     assert!(filtered.len() > 3);
     assert_eq!(ask(&ship, "query -f type=network -x event=die --until 1795344577.02 -o json"), printed(&filtered));
     for (line, part) in [
         ("query --since 5m --until 10m", "swap them"),
-        ("query --since yesterday", "--since: \"yesterday\" is not a time"),
+        ("query --since tomorrow", "--since: \"tomorrow\" is not a time"),
         ("query -n many", "many"),
         ("query -o xml", "xml"),
     ] {
@@ -330,6 +336,8 @@ fn config_show_names_the_origin_of_every_setting() {
         [r#"docker-host = ["tcp://10.0.0.7:2375"]"#, "env DOCKER_HOST"],
         ["max-connections = 7", &file_origin],
         ["demo = false", "default"],
+        ["token-file = \"\"", "default: not set: everyone who reaches the address may read"],
+        ["max-connections-per-address = 0", "default: 16, a quarter of all but 16 or more, and any number from this machine"],
     ] {
         assert!(rows.iter().any(|shown| *shown == row), "{row:?} in {shown}");
     }

@@ -1,12 +1,15 @@
 //! `export`: a selection as a file, whole or not at all.
 
 mod partial;
+mod suffix;
 
-use super::args::{Remote, Since, Terms, Until, selection};
+use super::args::{Remote, Since, Terms, Until, choose};
+use super::clock::Clock;
 use super::escape::Safe;
-use super::interrupted;
+use super::printer::{Printer, remark};
 use super::report::Interrupted;
-use crate::client::{Compression, Export};
+use super::{history, interrupted, nothing};
+use crate::client::{Client, ClientError, Compression, Export, Selection};
 use anyhow::Context as _;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use partial::Partial;
@@ -22,24 +25,30 @@ pub(super) struct ExportArgs {
     until: Until,
     #[command(flatten)]
     terms: Terms,
-    /// jsonl is a full backup
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    format: Format,
-    /// File to write, compressed if it ends in .gz or .zst; without it, or with -, to stdout
-    #[arg(short = 'O', long, value_name = "FILE")]
+    #[command(flatten)]
+    clock: Clock,
+    /// Write this format [default: what the suffix of FILE says, else jsonl]
+    #[arg(long, value_enum, help_heading = "Output")]
+    format: Option<Format>,
+    /// Write this file; .csv, .jsonl or .txt (docker) chooses the format, .gz or .zst behind it compresses; without it, or with -, to stdout
+    #[arg(short = 'O', long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Replace FILE if it exists
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     force: bool,
+    /// Leave out the last line of a jsonl FILE, which says how many records it holds
+    #[arg(long, help_heading = "Output")]
+    no_trailer: bool,
     #[command(flatten)]
     remote: Remote,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// One record of JSON per line
+    /// One record a line, as JSON: a full backup, which import reads
+    #[value(alias = "json")]
     Jsonl,
-    /// As `docker events` prints, in UTC; without the recorder's own records, unless type=recorder is asked for
+    /// The lines that `docker events` prints, in UTC; the recorder's own records only if type=recorder is asked for
     Docker,
     /// A table for spreadsheets
     Csv,
@@ -56,23 +65,36 @@ impl Format {
     }
 }
 
+/// A file with fewer bytes may hold no record, whatever its format and compression.
+const MAYBE_EMPTY_BYTES: u64 = 1024;
+
 pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
-    let selection = selection(&args.since, &args.until, &args.terms)?;
-    let client = args.remote.client()?;
+    let chosen = choose(&args.since, &args.until, &args.terms, &args.clock)?;
+    let selection = chosen.selection;
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
-    let compression = path.map_or(Compression::None, compression);
+    let form = match path {
+        Some(path) => suffix::form(path, args.format)?,
+        None => suffix::Form { format: args.format.unwrap_or(Format::Jsonl), compression: Compression::None },
+    };
+    chosen.remarks.iter().for_each(|text| remark(text));
+    let client = args.remote.client()?;
     // Before the first request: a name that cannot be written is no reason to make the server work.
     let mut partial = path.map(|path| Partial::create(path, args.force)).transpose()?;
+    let trailer = path.is_some() && form.format == Format::Jsonl && !args.no_trailer;
     let work = async {
-        let export = client.export(&selection, args.format.name(), compression).await?;
-        match &mut partial {
-            Some(partial) => copy(export, partial, compression, &progress()).await,
+        let export = start(&client, &selection, form, trailer).await?;
+        let bytes = match &mut partial {
+            Some(partial) => copy(export, partial, form.compression, &progress()).await?,
             None if io::stdout().is_terminal() => {
-                let mut out = Safe::new(io::stdout().lock(), args.format == Format::Jsonl);
-                copy(export, &mut out, compression, &ProgressBar::hidden()).await
+                let mut out = Safe::new(io::stdout().lock(), form.format == Format::Jsonl);
+                copy(export, &mut out, form.compression, &ProgressBar::hidden()).await?
             }
-            None => copy(export, &mut io::stdout().lock(), compression, &ProgressBar::hidden()).await,
+            None => copy(export, &mut io::stdout().lock(), form.compression, &ProgressBar::hidden()).await?,
+        };
+        if bytes < MAYBE_EMPTY_BYTES && history::newest(&client, &selection, 1, false).await.is_ok_and(|newest| newest.lines.is_empty()) {
+            nothing::explain(&client, &selection, &mut Printer::remarks_only()).await?;
         }
+        anyhow::Ok(bytes)
     };
     let bytes = tokio::select! {
         result = work => result?,
@@ -87,12 +109,12 @@ pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a file's name says that is in it.
-fn compression(path: &Path) -> Compression {
-    match path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).as_deref() {
-        Some("gz") => Compression::Gzip,
-        Some("zst") => Compression::Zstd,
-        _ => Compression::None,
+/// Asks for the export, with its last line where the server knows that one.
+async fn start(client: &Client, selection: &Selection, form: suffix::Form, trailer: bool) -> Result<Export, ClientError> {
+    let export = async |trailer| client.export(selection, form.format.name(), form.compression, trailer).await;
+    match export(trailer).await {
+        Err(ClientError::Refused { status: 400, detail }) if trailer && detail.contains("trailer") => export(false).await,
+        answer => answer,
     }
 }
 

@@ -1,6 +1,6 @@
 use super::super::report::Usage;
 use super::*;
-use crate::client::testing::{LAST_CHUNK, Reply, Server, chunked};
+use crate::client::testing::{LAST_CHUNK, Reply, Server, answer, chunked};
 use clap::Parser as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -43,7 +43,7 @@ async fn a_whole_export_gets_its_name_and_is_private() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"b\":2}\n");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(names(dir.path()), ["a.jsonl"]);
-    assert!(server.requests.lock().unwrap()[0].target.starts_with("/api/v1/export?format=jsonl&filters="));
+    assert!(server.requests.lock().unwrap()[0].target.starts_with("/api/v1/export?format=jsonl&trailer=1&filters="));
 }
 
 #[tokio::test]
@@ -83,10 +83,38 @@ async fn the_suffix_chooses_the_compression() {
     let (server, dir) = (server(true).await, tempfile::tempdir().unwrap());
     for (name, parameter) in [("a.jsonl.zst", "compression=zstd"), ("b.GZ", "compression=gzip")] {
         export(&server, &["-O", dir.path().join(name).to_str().unwrap()]).await.unwrap();
-        assert!(server.requests.lock().unwrap().last().unwrap().target.contains(parameter));
+        assert!(server.requests.lock().unwrap().iter().any(|request| request.target.contains(parameter)));
     }
-    export(&server, &["--format", "csv", "-O", dir.path().join("c.csv").to_str().unwrap()]).await.unwrap();
-    assert!(server.requests.lock().unwrap().last().unwrap().target.contains("format=csv"));
+    let asked = |server: &Server| {
+        let requests = server.requests.lock().unwrap();
+        requests.iter().rev().find(|request| request.target.starts_with("/api/v1/export")).unwrap().target.clone()
+    };
+    for (options, name) in [(&["--format", "csv"][..], "c"), (&[], "c.csv"), (&["--no-trailer"], "d.jsonl")] {
+        let path = dir.path().join(name);
+        export(&server, &[options, &["-O", path.to_str().unwrap()]].concat()).await.unwrap();
+        assert!(asked(&server).contains(if name == "d.jsonl" { "format=jsonl" } else { "format=csv" }), "{name}");
+        assert!(!asked(&server).contains("trailer"), "{name}");
+    }
+    let path = dir.path().join("e.csv");
+    let error = export(&server, &["--format", "jsonl", "-O", path.to_str().unwrap()]).await.unwrap_err();
+    assert!(error.is::<Usage>() && error.to_string().contains("--format asks for jsonl"), "{error}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_last_line_is_asked_again_without_it() {
+    let server = Server::start(|_, request| {
+        if request.target.contains("trailer") {
+            let problem = r#"{"detail":"unknown parameter \"trailer\"; this route takes format, since"}"#;
+            return Reply::Bytes(answer("400 Bad Request", "application/problem+json", problem));
+        }
+        Reply::Bytes([chunked("application/jsonl", &[b"{\"a\":1}\n"]), LAST_CHUNK.to_vec()].concat())
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    export(&server, &["-O", path.to_str().unwrap()]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! One line per record for people.
 
 use super::super::escape::escape;
-use super::{RecordLine, Zone};
+use super::{Missed, RecordLine, at};
 use crate::event::EventView;
+use crate::time::{Timestamp, Tz};
 use anstyle::{AnsiColor, Style};
 use chrono::NaiveDate;
 use std::borrow::Cow;
@@ -16,24 +17,36 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 
 pub(in crate::cli) struct Human {
-    zone: Zone,
+    zone: Tz,
     day: Option<NaiveDate>,
     first_source: Option<String>,
     many_sources: bool,
 }
 
 impl Human {
-    pub(super) fn new(zone: Zone) -> Self {
+    pub(super) fn new(zone: Tz) -> Self {
         Self { zone, day: None, first_source: None, many_sources: false }
     }
 
+    pub(super) fn name_hosts(&mut self) {
+        self.many_sources = true;
+    }
+
+    /// A row of what may be missing, marked so that it is not taken for an event.
+    pub(super) fn missed(&mut self, missed: &Missed) -> String {
+        let style = if missed.is_loss() { AnsiColor::Red } else { AnsiColor::Cyan }.on_default();
+        format!("{} {style}! {}{style:#}", self.clock(missed.time), missed.say(self.zone))
+    }
+
+    /// The time, with its day where that is another one than in the line before.
+    fn clock(&mut self, time: Timestamp) -> String {
+        let time = at(self.zone, time);
+        let same_day = self.day.replace(time.date_naive()) == Some(time.date_naive());
+        time.format(if same_day { "%H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S%.3f" }).to_string()
+    }
+
     pub(super) fn render(&mut self, record: &RecordLine<'_>, event: &EventView<'_>) -> String {
-        let time = self.zone.at(record.time());
-        let mut out = String::with_capacity(160);
-        if self.day.replace(time.date_naive()) != Some(time.date_naive()) {
-            let _ = write!(out, "{} ", time.format("%Y-%m-%d"));
-        }
-        let _ = write!(out, "{}", time.format("%H:%M:%S%.3f"));
+        let mut out = self.clock(record.time());
         // One host needs no column; from the second one on, each line says whose event it is.
         let first = self.first_source.get_or_insert_with(|| record.source.as_ref().to_owned());
         self.many_sources |= first.as_str() != record.source;

@@ -2,11 +2,14 @@
 
 mod docker;
 mod human;
+mod missed;
+
+pub(super) use missed::Missed;
 
 use super::escape::{escape, escape_json};
 use crate::event::{EventView, RECORDER_TYPE};
-use crate::time::Timestamp;
-use chrono::{DateTime, FixedOffset, Local};
+use crate::time::{Timestamp, Tz};
+use chrono::{DateTime, FixedOffset};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -16,9 +19,9 @@ use std::borrow::Cow;
 pub(super) enum Format {
     /// One short line for people
     Human,
-    /// The whole record, as the server sent it
+    /// The whole record, as the server sends it
     Json,
-    /// As `docker events` prints
+    /// The line that `docker events` prints
     Docker,
 }
 
@@ -26,16 +29,35 @@ pub(super) enum Format {
 pub(super) enum Renderer {
     Human(human::Human),
     Json { terminal: bool },
-    Docker(Zone),
+    Docker(Tz),
 }
 
 impl Renderer {
-    pub(super) fn new(format: Format, utc: bool, terminal: bool) -> Self {
-        let zone = if utc { Zone::Utc } else { Zone::Local };
+    pub(super) fn new(format: Format, zone: Tz, terminal: bool) -> Self {
         match format {
             Format::Human => Self::Human(human::Human::new(zone)),
             Format::Json => Self::Json { terminal },
             Format::Docker => Self::Docker(zone),
+        }
+    }
+
+    /// From now on each line names its Docker host.
+    pub(super) fn name_hosts(&mut self) {
+        if let Self::Human(human) = self {
+            human.name_hosts();
+        }
+    }
+
+    /// Whether the format is for people.
+    pub(super) fn is_human(&self) -> bool {
+        matches!(self, Self::Human(_))
+    }
+
+    /// A row that says what may be missing, for people; `None` in other formats.
+    pub(super) fn missed(&mut self, missed: &Missed) -> Option<String> {
+        match self {
+            Self::Human(human) => Some(human.missed(missed)),
+            Self::Json { .. } | Self::Docker(_) => None,
         }
     }
 
@@ -56,30 +78,24 @@ impl Renderer {
     }
 }
 
-/// Whose clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Zone {
-    Local,
-    Utc,
-    #[cfg(test)]
-    East(i32),
+/// The time as the zone's clocks show it.
+fn at(zone: Tz, time: Timestamp) -> DateTime<FixedOffset> {
+    time.to_datetime().with_timezone(&zone).fixed_offset()
 }
 
-impl Zone {
-    fn at(self, time: Timestamp) -> DateTime<FixedOffset> {
-        let utc = time.to_datetime();
-        match self {
-            Self::Local => utc.with_timezone(&Local).fixed_offset(),
-            Self::Utc => utc.fixed_offset(),
-            #[cfg(test)]
-            Self::East(seconds) => utc.with_timezone(&FixedOffset::east_opt(seconds).unwrap()),
-        }
+/// Whether the record is marked as noise.
+pub(super) fn is_noise(line: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Marked<'a> {
+        #[serde(borrow)]
+        noise: Option<Cow<'a, str>>,
     }
+    line.contains("\"noise\":") && serde_json::from_str::<Marked<'_>>(line).is_ok_and(|record| record.noise.is_some())
 }
 
 /// The parts of a record that are shown.
 #[derive(Debug, Deserialize)]
-struct RecordLine<'a> {
+pub(super) struct RecordLine<'a> {
     #[serde(borrow)]
     time: Cow<'a, str>,
     #[serde(borrow)]
@@ -92,19 +108,24 @@ struct RecordLine<'a> {
 }
 
 impl<'a> RecordLine<'a> {
-    fn parse(line: &'a str) -> Option<(Self, EventView<'a>)> {
+    pub(super) fn parse(line: &'a str) -> Option<(Self, EventView<'a>)> {
         let record: Self = serde_json::from_str(line).ok()?;
         let event = EventView::parse(record.event.get()).ok()?;
         Some((record, event))
     }
 
     /// Whether it is the recorder's own.
-    fn is_own(&self, event: &EventView<'_>) -> bool {
+    pub(super) fn is_own(&self, event: &EventView<'_>) -> bool {
         !self.foreign && event.kind.as_deref() == Some(RECORDER_TYPE)
     }
 
+    /// The name of its Docker host.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The record's time, which is the event's own where it has one.
-    fn time(&self) -> Timestamp {
+    pub(super) fn time(&self) -> Timestamp {
         Timestamp::parse(&self.time, Timestamp::MIN).unwrap_or_default()
     }
 }

@@ -1,0 +1,34 @@
+//! What a setting comes to where its value alone does not say it.
+
+use super::Settings;
+
+/// Connections that every address may have, if nothing else is said (`server::net::places`).
+const MIN_OF_EACH: u32 = 16;
+
+impl Settings {
+    /// What the value of `key` means in effect, where that is not plain from it.
+    pub fn remark(&self, key: &str) -> Option<String> {
+        let unset = |text: &std::path::Path| text.as_os_str().is_empty().then(|| "not set".to_owned());
+        let none = |list: &[String]| list.is_empty().then(|| "none".to_owned());
+        match key {
+            "data-dir" | "retain-age" | "retain-bytes" if !self.read_only.value.as_os_str().is_empty() => {
+                Some("not used with read-only".to_owned())
+            }
+            "docker-host" if !self.read_only.value.as_os_str().is_empty() => Some("not used with read-only".to_owned()),
+            "docker-host" if self.demo.value => Some("not used with demo".to_owned()),
+            "read-only" => unset(&self.read_only.value),
+            "tls-cert" => unset(&self.tls_cert.value),
+            "tls-key" => unset(&self.tls_key.value),
+            "token-file" => unset(&self.token_file.value).map(|_| "not set: everyone who reaches the address may read".to_owned()),
+            "allow-host" => none(&self.allow_host.value).map(|_| "none besides localhost and IP addresses".to_owned()),
+            "cors-origin" => none(&self.cors_origin.value),
+            "redact-attribute" => none(&self.redaction.attribute.value),
+            "redact-except" => none(&self.redaction.except.value),
+            "max-connections-per-address" if self.max_connections_per_address.value == 0 => {
+                let most = (self.max_connections.value / 4).max(MIN_OF_EACH);
+                Some(format!("{most}, a quarter of all but {MIN_OF_EACH} or more, and any number from this machine"))
+            }
+            _ => None,
+        }
+    }
+}
