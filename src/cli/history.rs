@@ -17,6 +17,7 @@ pub(super) type Line = Box<RawValue>;
 const FOLDED_PAGES: usize = 10;
 
 /// What a reading of the past comes upon.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'a> {
     /// A record of the selection.
     Record(&'a str),

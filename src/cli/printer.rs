@@ -124,6 +124,7 @@ impl Printer {
         if seq.is_some_and(|seq| self.told.len() < MAX_TOLD && !self.told.insert(seq)) {
             return Ok(());
         }
+        self.flush()?;
         self.remark(&missed.say(self.zone));
         if self.renderer.is_human() {
             self.waiting.insert(seq.unwrap_or(0), missed);

@@ -132,3 +132,30 @@ async fn the_newest_come_oldest_first() {
 async fn growing_client() -> Client {
     Client::new(&growing_log(2).await.url()).unwrap()
 }
+
+/// As a server answers whose filter hides a gap, over two pages that it meets both.
+#[tokio::test]
+async fn what_a_filter_hides_is_handed_on_from_every_page() {
+    let gap = r#"{"id":"0000000a-2","seq":2,"time":"2026-11-22T10:03:00Z","received":"2026-11-22T10:03:00Z","source":"local","event":{"Type":"recorder","Action":"gap","Actor":{"ID":"local","Attributes":{"reason":"daemon-restart","from":"2026-11-22T10:00:00Z","until":"2026-11-22T10:03:00Z"}}}}"#;
+    let server = Server::start(move |_, request| {
+        let (record, next) = if request.target.contains("cursor=") { (3, "null") } else { (1, "\"x\"") };
+        let body = format!(
+            r#"{{"records":[{}],"incomplete":[{gap}],"page":{{"next":{next}}},"log":{{"id":"{LOG}","oldest":1,"head":3}}}}"#,
+            line(record)
+        );
+        Reply::Bytes(answer("200 OK", "application/json", &body))
+    })
+    .await;
+    let client = Client::new(&server.url()).unwrap();
+    for (format, count, rows) in [(render::Format::Human, None, 3), (render::Format::Json, None, 2), (render::Format::Json, Some(2), 2)] {
+        let (out, notes) = (testing::Sink::default(), testing::Sink::default());
+        let renderer = render::Renderer::new(format, crate::time::Tz::UTC, false);
+        let mut printer = printer::Printer::to(Box::new(out.clone()), Box::new(notes.clone()), renderer, crate::time::Tz::UTC);
+        query::show(&client, &Selection::default(), count, &mut printer).await.unwrap();
+        let words =
+            "the recorder may have missed events of local from 2026-11-22 10:00:00+00:00 until 2026-11-22 10:03:00+00:00 (daemon-restart)";
+        assert_eq!(notes.text(), format!("-- {words}\n"), "once");
+        assert_eq!(out.text().lines().count(), rows, "{}", out.text());
+        assert!(rows == 2 || out.text().lines().nth(1).unwrap().ends_with(&format!("! {words}")), "{}", out.text());
+    }
+}

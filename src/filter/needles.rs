@@ -11,14 +11,14 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum Needle {
     /// As it is.
-    Exact(Finder<'static>),
+    Exact(Box<Finder<'static>>),
     /// In any case; letters of ASCII only.
     Caseless(AhoCorasick),
 }
 
 impl Needle {
     fn exact(text: &str) -> Self {
-        Self::Exact(Finder::new(text).into_owned())
+        Self::Exact(Box::new(Finder::new(text).into_owned()))
     }
 
     /// `None` where bytes cannot tell.

@@ -107,7 +107,7 @@ impl TimeParser {
             return parse_unix(text).map(plain).ok_or("not Unix seconds with at most 9 decimals");
         }
         if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return instant(time).map(plain);
+            return instant(&time).map(plain);
         }
         if let Some(reading) = self.calendar(text) {
             return reading;
@@ -125,21 +125,21 @@ impl TimeParser {
             return Some(self.moment(day.and_time(NaiveTime::MIN), false));
         }
         let (time, rest) = time_of_day(rest)?;
-        let date = day.or_else(|| self.today())?;
+        let date = day.unwrap_or_else(|| self.today());
         let at = date.and_time(time);
         if rest.is_empty() {
             return Some(self.moment(at, day.is_none()));
         }
         let offset = offset(rest)?;
         let Some(time) = at.and_local_timezone(offset).single() else { return Some(Err("outside the years 1677 to 2262")) };
-        Some(instant(time).map(|time| ReadTime { time, remark: None }))
+        Some(instant(&time).map(|time| ReadTime { time, remark: None }))
     }
 
     /// The day that a text begins with, if it does, and what follows it. `None` for a text that begins with neither day nor time.
     fn day<'t>(&self, text: &'t str) -> Option<(Option<NaiveDate>, &'t str)> {
         for (word, back) in [("today", 0), ("yesterday", 1)] {
             if let Some(rest) = strip_word(text, word) {
-                return Some((Some(self.today()?.checked_sub_days(chrono::Days::new(back))?), rest));
+                return Some((Some(self.today().checked_sub_days(chrono::Days::new(back))?), rest));
             }
         }
         if let Some(date) = text.get(..10).and_then(date) {
@@ -150,17 +150,17 @@ impl TimeParser {
         text.get(..2).is_some_and(|hour| hour.bytes().all(|b| b.is_ascii_digit())).then_some((None, text))
     }
 
-    fn today(&self) -> Option<NaiveDate> {
-        Some(self.now.to_datetime().with_timezone(&self.zone).date_naive())
+    fn today(&self) -> NaiveDate {
+        self.now.to_datetime().with_timezone(&self.zone).date_naive()
     }
 
     /// What the zone's clock showed as `at`.
     fn moment(&self, at: NaiveDateTime, today: bool) -> Result<ReadTime, &'static str> {
         let outside = "outside the years 1677 to 2262";
         let (time, remark) = match self.zone.from_local_datetime(&at) {
-            LocalResult::Single(time) => (instant(time)?, None),
-            LocalResult::Ambiguous(earlier, _) => (instant(earlier)?, Some(Remark::Twice)),
-            LocalResult::None => (instant(self.after_skipped(at).ok_or(outside)?)?, Some(Remark::Skipped)),
+            LocalResult::Single(time) => (instant(&time)?, None),
+            LocalResult::Ambiguous(earlier, _) => (instant(&earlier)?, Some(Remark::Twice)),
+            LocalResult::None => (instant(&self.after_skipped(at).ok_or(outside)?)?, Some(Remark::Skipped)),
         };
         Ok(ReadTime { time, remark: remark.or_else(|| (today && time > self.now).then_some(Remark::StillToCome)) })
     }
@@ -174,7 +174,7 @@ impl TimeParser {
 }
 
 /// The time in nanoseconds.
-fn instant<Z: chrono::TimeZone>(time: DateTime<Z>) -> Result<Timestamp, &'static str> {
+fn instant<Z: chrono::TimeZone>(time: &DateTime<Z>) -> Result<Timestamp, &'static str> {
     time.timestamp_nanos_opt().map(Timestamp::from_nanos).ok_or("outside the years 1677 to 2262")
 }
 
