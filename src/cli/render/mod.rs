@@ -126,7 +126,8 @@ impl<'a> RecordLine<'a> {
 
     /// The record's time, which is the event's own where it has one.
     pub(super) fn time(&self) -> Timestamp {
-        Timestamp::parse(&self.time, Timestamp::MIN).unwrap_or_default()
+        let time = Timestamp::from_text(self.time.as_bytes());
+        time.or_else(|| Timestamp::parse(&self.time, Timestamp::MIN).ok()).unwrap_or_default()
     }
 }
 
