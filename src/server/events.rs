@@ -239,6 +239,9 @@ impl Answer {
         if let Some(next) = self.next {
             set(header::LINK, format!("</api/v1/events?{}>; rel=\"next\"", params.for_page(&next.to_string())));
         }
+        if let Some(remark) = params.remark() {
+            set(header::HeaderName::from_static("shipslog-remark"), remark);
+        }
         if let Some(seconds) = waited {
             set(header::HeaderName::from_static("preference-applied"), format!("wait={seconds}"));
         }

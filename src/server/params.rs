@@ -48,6 +48,14 @@ impl Params {
         Ok(Some(reading.time))
     }
 
+    /// What there is to say about how times were read, in words for a header.
+    pub(super) fn remark(&self) -> Option<String> {
+        let clock = self.clock().ok()?;
+        let remark = |name: &&str| Some(format!("{name}: {}", clock.parse(self.get(name)?).ok()?.remark?));
+        let remarks: Vec<_> = TIMES.iter().filter_map(remark).collect();
+        (!remarks.is_empty()).then(|| remarks.join("; "))
+    }
+
     /// Reads times in the zone that is asked for, UTC without one.
     fn clock(&self) -> Result<TimeParser, ApiError> {
         let zone = self.get(ZONE).map_or(Ok(time::Tz::UTC), time::zone).map_err(|e| ApiError::bad_request(format!("{ZONE}: {e}")))?;

@@ -145,6 +145,10 @@ async fn times_are_read_and_shown_in_ones_own_zone() {
         let page = ship.json(&format!("/api/v1/events?{query}")).await;
         assert_eq!(page["records"].as_array().unwrap().len(), records, "{query}");
     }
+    let twice = ship.get("/api/v1/events?since=2026-10-25+02:30&tz=Europe/Berlin").await;
+    let remark = twice.headers()["shipslog-remark"].to_str().unwrap();
+    assert!(remark.starts_with("since: the clock showed this time twice"), "{remark}");
+    assert!(!ship.get("/api/v1/events?since=2026-10-25+03:30&tz=Europe/Berlin").await.headers().contains_key("shipslog-remark"));
     assert_eq!(ship.get("/api/v1/events?tz=Mars").await.status(), 400);
 }
 
