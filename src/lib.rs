@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 4 | `app`, `cli`, `config`, `console` |
 //! | 3 | `server`, `client` |
-//! | 2 | `recorder`, `reader`, `export` |
+//! | 2 | `recorder`, `reader`, `projection`, `export`, `retention` |
 //! | 1 | `log` (with `migrations`), `ingest` |
 //! | 0 | `event`, `cursor`, `filter`, `redact`, `text`, `time` |
 
@@ -23,6 +23,7 @@ pub mod ingest;
 pub mod log;
 #[path = "../migrations/mod.rs"]
 pub mod migrations;
+pub mod projection;
 pub mod reader;
 pub mod recorder;
 pub mod redact;

@@ -1,7 +1,7 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 20] = [
+pub(crate) const FLOORS: [(&str, u8); 21] = [
     ("event", 0),
     ("cursor", 0),
     ("filter", 0),
@@ -13,6 +13,7 @@ pub(crate) const FLOORS: [(&str, u8); 20] = [
     ("ingest", 1),
     ("recorder", 2),
     ("reader", 2),
+    ("projection", 2),
     ("export", 2),
     ("retention", 2),
     ("server", 3),
