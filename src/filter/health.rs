@@ -22,3 +22,42 @@ pub(super) fn podman_action(subject: &Subject<'_>) -> Option<String> {
 pub(super) fn needle(value: &str) -> &str {
     if value.starts_with(HEALTH) { HEALTH } else { value }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{HEALTH as DOCKER, passes};
+    use crate::event::Event;
+    use crate::filter::{Filter, Subject};
+
+    /// Podman 4 beside the actor, Podman 5 as an attribute.
+    #[test]
+    fn health_is_found_in_docker_s_way_and_in_podman_s() {
+        let podman = |beside: &str, attributes: &str| {
+            format!(r#"{{"Type":"container","Action":"health_status","Actor":{{"ID":"f415","Attributes":{{{attributes}}}}}{beside}}}"#)
+        };
+        let ways = [
+            podman(r#","HealthStatus":"unhealthy""#, ""),
+            podman("", r#""health_status":"unhealthy""#),
+            podman(r#","HealthStatus":"""#, r#""health_status":"unhealthy""#),
+            DOCKER.to_owned(),
+        ];
+        let unhealthy = r#"{"event":["health_status: unhealthy","die"]}"#;
+        for way in &ways {
+            for (filter, expected) in
+                [(unhealthy, true), (r#"{"event":["health_status"]}"#, true), (r#"{"event":["health_status: healthy"]}"#, false)]
+            {
+                assert_eq!(passes(filter, "", way), expected, "{filter} on {way}");
+                assert_eq!(passes("", filter, way), !expected, "not {filter} on {way}");
+                let filter = Filter::from_params(Some(filter), None).unwrap();
+                assert!(!expected || filter.may_match_text(way.as_bytes()), "{filter} on {way}");
+            }
+            assert!(!passes("", r#"{"event":["health_status: un*"]}"#, way) && passes("", r#"{"event":["health_status: h*"]}"#, way));
+            // What is Docker's API compares what Docker compares.
+            let event = Event::from_line(way.as_bytes()).unwrap();
+            let exact = Filter::from_docker(unhealthy).unwrap();
+            assert_eq!(exact.matches(&Subject { source: "local", noise: None, event: &event.view() }), way == DOCKER);
+        }
+        assert!(!passes(unhealthy, "", &podman("", "")));
+        assert!(!passes(r#"{"event":["start: unhealthy"]}"#, "", &ways[0]));
+    }
+}

@@ -3,7 +3,7 @@ use crate::event::{Event, Noise};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-fn passes(filters: &str, exclude: &str, json: &str) -> bool {
+pub(super) fn passes(filters: &str, exclude: &str, json: &str) -> bool {
     let event = Event::from_line(json.as_bytes()).unwrap();
     Filter::from_params(Some(filters), Some(exclude)).unwrap().matches(&Subject {
         source: "local",
@@ -13,7 +13,7 @@ fn passes(filters: &str, exclude: &str, json: &str) -> bool {
 }
 
 const DIE: &str = r#"{"Type":"container","Action":"die","Actor":{"ID":"f415","Attributes":{"exitCode":"137","image":"busybox:1.36","name":"api-1","com.docker.compose.project":"shop"}},"scope":"local"}"#;
-const HEALTH: &str =
+pub(super) const HEALTH: &str =
     r#"{"Type":"container","Action":"health_status: unhealthy","Actor":{"ID":"f415","Attributes":{"name":"api-1"}},"scope":"local"}"#;
 const PULL: &str = r#"{"Type":"image","Action":"pull","Actor":{"ID":"nginx:1.27","Attributes":{"name":"nginx"}},"scope":"local"}"#;
 
@@ -46,38 +46,6 @@ fn matches_as_docker_does() {
     ] {
         assert_eq!(passes(filters, "", json), expected, "{filters} on {json}");
     }
-}
-
-/// Podman 4 beside the actor, Podman 5 as an attribute.
-#[test]
-fn health_is_found_in_docker_s_way_and_in_podman_s() {
-    let podman = |beside: &str, attributes: &str| {
-        format!(r#"{{"Type":"container","Action":"health_status","Actor":{{"ID":"f415","Attributes":{{{attributes}}}}}{beside}}}"#)
-    };
-    let ways = [
-        podman(r#","HealthStatus":"unhealthy""#, ""),
-        podman("", r#""health_status":"unhealthy""#),
-        podman(r#","HealthStatus":"""#, r#""health_status":"unhealthy""#),
-        HEALTH.to_owned(),
-    ];
-    let unhealthy = r#"{"event":["health_status: unhealthy","die"]}"#;
-    for way in &ways {
-        for (filter, expected) in
-            [(unhealthy, true), (r#"{"event":["health_status"]}"#, true), (r#"{"event":["health_status: healthy"]}"#, false)]
-        {
-            assert_eq!(passes(filter, "", way), expected, "{filter} on {way}");
-            assert_eq!(passes("", filter, way), !expected, "not {filter} on {way}");
-            let filter = Filter::from_params(Some(filter), None).unwrap();
-            assert!(!expected || filter.may_match_text(way.as_bytes()), "{filter} on {way}");
-        }
-        assert!(!passes("", r#"{"event":["health_status: un*"]}"#, way) && passes("", r#"{"event":["health_status: h*"]}"#, way));
-        // What is Docker's API compares what Docker compares.
-        let event = Event::from_line(way.as_bytes()).unwrap();
-        let exact = Filter::from_docker(unhealthy).unwrap();
-        assert_eq!(exact.matches(&Subject { source: "local", noise: None, event: &event.view() }), way == HEALTH);
-    }
-    assert!(!passes(unhealthy, "", &podman("", "")));
-    assert!(!passes(r#"{"event":["start: unhealthy"]}"#, "", &ways[0]));
 }
 
 #[test]

@@ -211,13 +211,13 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_bounded_and_nothing_is_silent() {
-        let count = MAX_KNOWN as i64 + 300;
+        let count = i64::try_from(MAX_KNOWN).unwrap() + 300;
         let (_dir, log) = bench((1..=count).map(|n| gap("a", "malformed", Some(n * 10), n * 10 + 1)).collect()).await;
         let losses = Losses::default();
         assert_eq!(met(&losses, &log, 50, 51).await, [5], "one that is not in memory");
-        assert_eq!(met(&losses, &log, count * 10, count * 10).await, [count as u64]);
+        assert_eq!(met(&losses, &log, count * 10, count * 10).await, [count.cast_unsigned()]);
         let all = losses.meeting(&log, &(Timestamp::MIN..=Timestamp::MAX), |_| true).await.unwrap();
-        assert_eq!((all.losses.len(), all.left_out), (MAX_MET, count as u64 - MAX_MET as u64));
+        assert_eq!((all.losses.len(), all.left_out), (MAX_MET, count.cast_unsigned() - MAX_MET as u64));
         assert_eq!(losses.known.lock().await.losses.len(), MAX_KNOWN);
     }
 }

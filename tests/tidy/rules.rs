@@ -34,7 +34,7 @@ pub(crate) const EVERYWHERE: &[&str] = &[""];
 /// Where each crate of `[dependencies]` may be named: modules, each with all that is below it. hyper stands for HTTP on the wire, which ingest
 /// reads raw (bollard cannot) and the server accepts itself (warp cannot).
 pub(crate) const HOMES: &[(&str, &[&str])] = &[
-    ("aho_corasick", &["redact"]),
+    ("aho_corasick", &["redact", "filter"]),
     ("anstream", &["cli"]),
     ("anstyle", &["cli"]),
     ("anyhow", &["app", "cli"]),
@@ -45,7 +45,10 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("bytes", EVERYWHERE),
     ("bytesize", &["config"]),
     ("chrono", &["time", "export", "ingest::docker", "cli"]),
+    ("chrono_tz", &["time", "cli", "server"]),
     ("clap", &["cli", "config", "main"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("cookie", &["server"]),
     ("crc32fast", &["log", "ingest"]),
     ("csv", &["export"]),
@@ -58,6 +61,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("humantime", &["time", "config"]),
     ("hyper", &["ingest::docker", "server::net"]),
     ("hyper_util", &["ingest::docker", "server::net"]),
+    ("iana_time_zone", &["cli"]),
     ("indicatif", &["cli"]),
     ("memchr", EVERYWHERE),
     ("parking_lot", EVERYWHERE),
@@ -74,6 +78,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("sha2", &["log", "ingest::endpoint", "server"]),
     ("sled", &["log::kept"]),
     ("socket2", &["ingest::docker", "server::net"]),
+    ("strsim", &["filter"]),
     ("subtle", &["server::access"]),
     ("sync_wrapper", &["server"]),
     ("thiserror", EVERYWHERE),

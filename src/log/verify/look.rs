@@ -1,9 +1,9 @@
 //! What `verify` looks at: the files of a log that nobody has open, or of one that a recorder is writing into.
 
 use super::super::LogError;
+use super::super::files;
 use super::super::identity::Watermark;
 use super::super::journal;
-use super::super::files;
 use super::super::listing::{Listing, io};
 use super::super::scratch::{ScratchCopy, ScratchDir};
 use super::super::segment::Segment;
