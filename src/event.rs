@@ -58,6 +58,9 @@ pub enum EventError {
     /// A number beyond [`f64`], or one of more than [`MAX_NUMBER_BYTES`].
     #[error("the line holds a number that ordinary JSON parsers refuse (at offset {0})")]
     Number(usize),
+    /// Half of a surrogate pair in a string, which is no character.
+    #[error("the line holds half of a surrogate pair, which ordinary JSON parsers refuse (at offset {0})")]
+    Surrogate(usize),
 }
 
 impl Event {

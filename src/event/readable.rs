@@ -1,4 +1,6 @@
-//! What ordinary JSON parsers read. Some of what JSON allows stops them: `jq` at a depth, Rust's and Python's at numbers.
+//! What ordinary JSON parsers read. Some of what JSON allows stops them: `jq` at a depth, Rust's and Python's at numbers, and half of a
+//! surrogate pair (`"\ud800"`) stops `jq` 1.6 and `serde_json`, which read no further in a file with such a line. Python 3.11 and Node 20
+//! read it, but what Python makes of it cannot be written as UTF-8. Docker never sends one: Go writes U+FFFD in its place.
 
 use super::EventError;
 use memchr::memchr2;
@@ -16,7 +18,7 @@ pub(super) fn check(json: &str) -> Result<(), EventError> {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => at += string(bytes.get(at..).unwrap_or_default()),
+            b'"' => at += string(bytes.get(at..).unwrap_or_default()).map_err(|inside| EventError::Surrogate(at + inside))?,
             b'{' | b'[' => {
                 depth += 1;
                 if depth > MAX_NESTING {
@@ -43,16 +45,29 @@ pub(super) fn check(json: &str) -> Result<(), EventError> {
 }
 
 /// Bytes of the string that begins `text`, with its quotes.
-fn string(text: &[u8]) -> usize {
+///
+/// # Errors
+/// Where half of a surrogate pair lies in it.
+fn string(text: &[u8]) -> Result<usize, usize> {
     let mut at = 1;
     while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found;
         if text.get(at) == Some(&b'"') {
-            return at + 1;
+            return Ok(at + 1);
         }
-        at += 2;
+        at += match (code_unit(text, at), code_unit(text, at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => return Err(at),
+            _ => 2,
+        };
     }
-    text.len()
+    Ok(text.len())
+}
+
+/// The code unit that is written as `\uXXXX` at byte `at`, if one is.
+fn code_unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at.checked_add(6)?)?.strip_prefix(br"\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// A value that is plainly one which every parser reads; others need [`check`].
@@ -108,7 +123,7 @@ mod tests {
                 format!("{{\"time\":{number}}}"),
                 format!("{{\"Actor\":{{\"x\":[{number}]}}}}"),
                 format!("{{\"Actor\":{{\"Attributes\":{{\"x\":{number}}}}}}}"),
-                format!("{{\"status\":\"\\ud800\",\"Type\":{{\"a\":{number}}}}}"),
+                format!("{{\"status\":7,\"Type\":{{\"a\":{number}}}}}"),
             ] {
                 assert!(matches!(told(&json), Err(EventError::Number(_))), "{}", json.get(..50).unwrap_or(&json));
                 assert!(Event::from_line(json.as_bytes()).is_ok(), "what is stored can be read");
@@ -121,13 +136,33 @@ mod tests {
         for json in [
             r#"{"a":1e308,"b":-0.0e+5,"c":1e-999,"d":123456789012345678901234567890,"e":0e999}"#,
             r#"{"a":"1e999 [[[","b":"\\\"1e999"}"#,
-            r#"{"Type":"container","x":"\ud800","y":{"z":[1.5,null,true]}}"#,
+            r#"{"Type":"container","x":"\ud83d\ude00","y":{"z":[1.5,null,true]}}"#,
+            r#"{"Type":"container","\uD83D\uDE00":"\\ud800 \\\\ud800 \u0000","y":{"z":"\uDBFF\uDFFF"}}"#,
         ] {
             assert_eq!(told(json), Ok(()));
         }
         let brackets = format!("{{\"a\":\"{}\"}}", "[".repeat(1000));
         assert_eq!(told(&brackets), Ok(()));
         assert!(serde_json::from_str::<serde_json::Value>(r#"{"a":1e308,"e":0e999,"c":1e-999}"#).is_ok());
+    }
+
+    /// Seen with `jq` 1.6, which stops at a half that leads or is followed by another escape, and with `serde_json`, which stops at any.
+    #[test]
+    fn half_of_a_surrogate_pair_is_refused_wherever_it_stands() {
+        for half in [r"\ud800", r"\uDBFFx", r"\udc00", r"x\uDFFF\ud800", r"\ud800\ud800\udc00", r"\ud800\u0041", r"\ud83d\\ude00", r"\ud83d\n"] {
+            for json in [
+                format!(r#"{{"status":"{half}"}}"#),
+                format!(r#"{{"{half}":7}}"#),
+                format!(r#"{{"Type":"{half}","y":[]}}"#),
+                format!(r#"{{"Actor":{{"Attributes":{{"a":"{half}"}}}}}}"#),
+                format!(r#"{{"Actor":{{"Attributes":{{"{half}":"a"}}}}}}"#),
+                format!(r#"{{"x":[{{"y":"{half}"}}]}}"#),
+            ] {
+                assert!(serde_json::from_str::<serde_json::Value>(&json).is_err(), "{json}");
+                assert_eq!(told(&json), Err(EventError::Surrogate(json.find(r"\u").unwrap())), "{json}");
+                assert!(Event::from_line(json.as_bytes()).is_ok(), "what is stored can be read");
+            }
+        }
     }
 
     #[test]

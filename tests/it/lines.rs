@@ -52,7 +52,8 @@ async fn what_is_too_long_or_no_json_is_told_once() {
     );
     let deep = format!(r#"{{"Type":"container","Action":"start","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
     let number = r#"{"Type":"container","Action":"start","x":1e999}"#;
-    for line in [&docker_line("container", "start", 1), &long, "no JSON", &deep, number] {
+    let half = r#"{"Type":"container","Action":"start","x":"\ud800"}"#;
+    for line in [&docker_line("container", "start", 1), &long, "no JSON", &deep, number, half] {
         daemon.emit(line);
     }
     daemon.emit(&docker_line("container", "start", 2));
@@ -66,12 +67,15 @@ async fn what_is_too_long_or_no_json_is_told_once() {
     let told = wait_for_own(&ship, "resumed", 4).await;
     let gaps: Vec<&Value> =
         own(&told, "gap").map(|gap| &gap["event"]["Actor"]["Attributes"]).filter(|a| a["reason"] == "malformed").collect();
-    assert_eq!(gaps.len(), 4, "{gaps:?}");
+    assert_eq!(gaps.len(), 5, "{gaps:?}");
     let text = |key: &str| gaps.iter().map(|gap| gap[key].as_str().unwrap_or_default()).collect::<Vec<_>>();
     assert_eq!(text("from")[0], "2026-11-22T10:49:37.148160810Z");
-    assert_eq!(text("bytes"), [long.len(), 7, deep.len(), number.len()].map(|bytes| bytes.to_string()));
+    assert_eq!(text("bytes"), [long.len(), 7, deep.len(), number.len(), half.len()].map(|bytes| bytes.to_string()));
     assert!(text("why")[2].contains("nested deeper") && text("why")[3].contains("number"), "{:?}", text("why"));
     assert!(text("sample")[3].contains("1e999"));
+    assert!(text("why")[4].contains("surrogate"), "{:?}", text("why"));
+    // What stands behind an escape may be a secret's name.
+    assert_eq!(text("sample")[4], "[redacted] (malformed-sample)");
     let cut: Vec<&Value> = told.iter().filter(|record| record["event"]["Actor"]["ID"] == "long").collect();
     assert_eq!(cut.len(), 1);
     assert_eq!(cut[0]["cut"]["bytes"], long.len());

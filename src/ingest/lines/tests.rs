@@ -118,6 +118,7 @@ fn reading_goes_on_behind_what_is_no_json() {
         ("data: {\"a\":1}", &["data: {\"a\":1}"]),
         ("{\"a\" \u{7}}", &["{\"a\" \u{7}}"]),
         ("{\"a\":1e999}", &["{\"a\":1e999}"]),
+        (r#"{"a":"\ud800"}"#, &[r#"{"a":"\ud800"}"#]),
         ("{\"p\":\"q\",\n\"cited, key\"", &["{\"p\":\"q\",", "\"cited, key\""]),
     ];
     for (garbage, told) in cases {
