@@ -9,6 +9,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub(in crate::ingest) mod health;
+mod heard;
 mod hints;
 mod lag;
 mod lists;

@@ -4,6 +4,7 @@ use super::Timing;
 use super::engine::Engine;
 use super::error::IngestError;
 use super::health::Marker;
+use super::heard::Heard;
 use super::lag::{CAUGHT_UP_AFTER, Lag};
 use super::observe::Observer;
 use super::replay::Replay;
@@ -61,6 +62,7 @@ pub(super) struct Sink {
     pub(super) status: StatusHandle,
     /// The latest time that an event carried.
     pub(super) newest: Option<Timestamp>,
+    heard: Heard,
     received: Timestamp,
     events: u64,
 }
@@ -84,6 +86,8 @@ struct Lines {
     replay: Replay,
     /// What was heard up to here is no news when it is replayed.
     known: Option<Timestamp>,
+    /// All of a replay was heard before, or is news.
+    is_ring: bool,
     lag: Lag,
     marker: Option<Marker>,
 }
@@ -97,7 +101,7 @@ impl Reading {
         known: Option<Timestamp>,
     ) -> Self {
         let replay = if stream.is_libpod { Replay::to_an_end() } else { Replay::new(stream.requested, stream.date, timing.replay_quiet) };
-        let lines = Lines { replay, known, lag: Lag::new(stream.requested), marker: None };
+        let lines = Lines { replay, known, is_ring: !stream.is_libpod, lag: Lag::new(stream.requested), marker: None };
         Self {
             stream,
             held,
@@ -304,8 +308,10 @@ impl Lines {
         if let Some(event) = told {
             sink.events += 1;
             sink.newest = sink.newest.max(time);
-            // What an earlier look has shown must not be undone by what came before it.
-            let is_news = !self.replay.is_open() || time > self.known;
+            // What an earlier look has shown must not be undone by what came before it. Of history, which may go back further than what is kept in
+            // mind, only the times tell.
+            let is_new = sink.heard.is_new(event) && self.is_ring;
+            let is_news = !self.replay.is_open() || time > self.known || is_new;
             if let Some(observer) = observer.filter(|_| is_news) {
                 observer.heard(event);
             }
@@ -326,7 +332,7 @@ impl Lines {
 
 impl Sink {
     pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
-        Self { feed, status, newest: None, received: received_now(), events: 0 }
+        Self { feed, status, newest: None, heard: Heard::default(), received: received_now(), events: 0 }
     }
 
     /// Waits a moment if the queue is full; see [`SourceFeed::make_room`].

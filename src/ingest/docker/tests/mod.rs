@@ -133,6 +133,26 @@ impl Rig {
     }
 }
 
+/// The warnings of this thread from now on, for as long as what comes with them is there.
+fn warnings() -> (std::sync::mpsc::Receiver<String>, (tracing::Dispatch, tracing::subscriber::DefaultGuard)) {
+    struct Lines(std::sync::mpsc::SyncSender<String>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.try_send(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (say, said) = std::sync::mpsc::sync_channel(1000);
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || Lines(say.clone())).finish();
+    // While there is one alone, threads without one decide what it gets to hear (tracing-core, `Rebuilder::JustOne`).
+    let another = tracing::Dispatch::new(tracing_subscriber::registry());
+    // The source runs on this thread.
+    (said, (another, tracing::subscriber::set_default(subscriber)))
+}
+
 fn die(name: &str, nanos: i64) -> String {
     format!(
         r#"{{"status":"die","id":"f4","Type":"container","Action":"die","Actor":{{"ID":"f4","Attributes":{{"name":"{name}"}}}},"scope":"local","time":{},"timeNano":{nanos}}}"#,

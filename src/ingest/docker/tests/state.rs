@@ -301,26 +301,46 @@ async fn looks_again_from_time_to_time() {
     }
 }
 
+/// What came while nobody was connected is news, whatever a clock says that was set back meanwhile.
+#[tokio::test]
+async fn what_a_replay_brings_is_news_behind_a_clock_that_was_set_back() {
+    let daemon = FakeDaemon::unix().await;
+    daemon.set_containers(&[("c1", container("one", "running", 0))]);
+    let timing = Timing { glance_every: Duration::from_millis(50), baseline_every: NEVER, ..quick() };
+    let mut rig = Rig::start(&daemon.url(), timing);
+    rig.expect_connected().await;
+    rig.expect_replay_end(0).await;
+    observations(&mut rig, 1).await;
+    expect_baseline(&mut rig, "1").await;
+    let of_c1 = |action: &str, nanos: i64| die("one", nanos).replace("f4", "c1").replace("die", action);
+    let now = Timestamp::now().nanos();
+    daemon.emit(&of_c1("start", now));
+    rig.expect_event(&of_c1("start", now)).await;
+    // It is connected to again only when all of this has been.
+    daemon.set_hang(true);
+    daemon.drop_connections();
+    daemon.emit(&of_c1("die", now - 60_000_000_000));
+    daemon.set_containers(&[("c1", container("one", "exited", 0))]);
+    daemon.set_hang(false);
+    rig.expect_disconnected().await;
+    rig.expect_connected().await;
+    let looks = daemon.count("/containers/json");
+    rig.wait_for("more looks", |_| daemon.count("/containers/json") > looks + 3).await;
+    daemon.emit(&live("last"));
+    loop {
+        match rig.next_of_all().await {
+            Input::Event { event, .. } if event.view().attribute("name") == Some("last") => break,
+            Input::Observed { event, .. } => panic!("no event would have told of it: {event:?}"),
+            Input::Disconnected { reason, .. } => panic!("{reason}"),
+            _ => {}
+        }
+    }
+}
+
 /// A proxy that forbids looking forbids it each time.
 #[tokio::test]
 async fn what_cannot_be_seen_is_warned_of_once_a_connection() {
-    use std::sync::mpsc;
-    struct Lines(mpsc::SyncSender<String>);
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            let _ = self.0.try_send(String::from_utf8_lossy(bytes).into_owned());
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let (say, said) = mpsc::sync_channel(1000);
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || Lines(say.clone())).finish();
-    // While there is one alone, threads without one decide what it gets to hear (tracing-core, `Rebuilder::JustOne`).
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
-    // This thread's; the source runs on it.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (said, _listening) = warnings();
     let daemon = FakeDaemon::unix().await;
     let timing = Timing { glance_every: Duration::from_millis(10), ..quick() };
     let mut rig = Rig::start(&daemon.url(), timing);
