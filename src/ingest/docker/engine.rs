@@ -4,13 +4,13 @@
 use super::Timing;
 use super::ask::{AskError, Extent, Limits, ask, ask_for_one};
 use super::connection::LOGIN;
+use super::error::GATEWAY_ERRORS;
 use super::lists::{Entry, Fields, Shape};
 use super::transport::Transport;
 use crate::ingest::endpoint::Endpoint;
 use crate::text::printable;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -24,8 +24,6 @@ const ANY_HOST: &str = "http://docker";
 const UNKNOWN: &str = "unknown";
 /// Unanswered pings in a row before the daemon counts as silent.
 const PINGS_MISSED_MAX: u32 = 2;
-/// With these a proxy says that nobody behind it answers.
-const GATEWAY_ERRORS: RangeInclusive<u16> = 502..=504;
 /// Between two pings of which the first failed at once.
 const PING_AGAIN_AFTER: Duration = Duration::from_secs(1);
 

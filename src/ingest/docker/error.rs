@@ -4,12 +4,16 @@ use super::hints;
 use crate::ingest::endpoint::Endpoint;
 use crate::text::printable;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_rustls::rustls;
 
 /// Characters of an error in a log, a record and the status.
 const MAX_ERROR_CHARS: usize = 1000;
+
+/// With these a proxy says that nobody behind it answers.
+pub(super) const GATEWAY_ERRORS: RangeInclusive<u16> = 502..=504;
 
 /// Why there is no event stream.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +106,11 @@ impl IngestError {
             Self::Ssh { said } => format!("ssh {}", hints::ssh_kind(said)),
             other => format!("{:?}", std::mem::discriminant(other)),
         }
+    }
+
+    /// Whether somebody is there who does not want to give events.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if !GATEWAY_ERRORS.contains(status))
     }
 
     /// In words, of which some may be a daemon's: short, on one line, and without anything that a terminal would act on.

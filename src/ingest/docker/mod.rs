@@ -61,7 +61,7 @@ pub struct Timing {
     pub retry_first: Duration,
     /// The longest wait before connecting again.
     pub retry_max: Duration,
-    /// The same while the daemon ends each event stream sooner than that.
+    /// The same while the daemon ends each event stream sooner than that, or answers with an error.
     pub retry_restless: Duration,
     /// Between looks at what containers there are.
     pub glance_every: Duration,
@@ -196,7 +196,10 @@ impl DockerSource {
         attempts.count += 1;
         let mut opened = match self.beside(old, sink, self.open(attempts.is_libpod)).await {
             Ok(opened) => opened,
-            Err(error) => return Some((error, attempts.backoff.after_failure())),
+            Err(error) => {
+                let wait = if error.is_refusal() { attempts.backoff.after_refusal() } else { attempts.backoff.after_failure() };
+                return Some((error, wait));
+            }
         };
         attempts.is_libpod = opened.stream.is_libpod;
         let began = Instant::now();

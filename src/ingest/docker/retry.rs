@@ -12,7 +12,7 @@ pub(super) struct Backoff {
     first: Duration,
     /// The longest step while there is nobody to connect to, which costs next to nothing, and while streams live for longer than the waits.
     max: Duration,
-    /// The longest step while streams end sooner than that.
+    /// The longest step while streams end sooner than that, and while somebody is there who refuses.
     max_restless: Duration,
     next: Duration,
     /// The last wait that followed a stream.
@@ -41,6 +41,14 @@ impl Backoff {
     pub(super) fn after_failure(&mut self) -> Duration {
         let step = self.next.min(self.max);
         self.next = self.next.max(step.saturating_mul(2).min(self.max));
+        jittered(step)
+    }
+
+    /// The wait after an attempt that was answered with an error: each costs a daemon or a proxy some work. It is never much longer than it has
+    /// been so.
+    pub(super) fn after_refusal(&mut self) -> Duration {
+        let step = self.next.min(self.max_restless);
+        self.next = step.saturating_mul(2).min(self.max_restless);
         jittered(step)
     }
 
@@ -86,6 +94,17 @@ mod tests {
         assert_eq!(backoff.probation(), Duration::ZERO, "it was never a stream that had ended");
         assert!(backoff.after_stream(ms(500), true) <= ms(200));
         assert!(!backoff.is_flapping());
+    }
+
+    #[test]
+    fn a_host_that_refuses_is_asked_less_and_less_often() {
+        let mut backoff = backoff();
+        let waits: Vec<Duration> = (0..12).map(|_| backoff.after_refusal()).collect();
+        assert!(waits[0] <= ms(200) && waits[11] >= ms(15_000) && waits.iter().all(|wait| *wait <= ms(30_000)), "{waits:?}");
+        assert_eq!(backoff.probation(), Duration::ZERO, "it was never a stream that had ended");
+        // When nobody is there, it may be that something is being mended.
+        assert!(backoff.after_failure() <= ms(1500));
+        assert!(backoff.after_stream(ms(500), true) <= ms(200));
     }
 
     #[test]
