@@ -146,7 +146,7 @@ impl Reading {
                     self.take(&bytes, sink, Some(observer));
                 }
                 Step::Bytes(Err(IngestError::Ended)) if self.history.as_ref().is_some_and(|history| history.is_whole) => {
-                    self.end(sink);
+                    self.end(sink, true);
                     self.history = None;
                     if let Some(end) = self.lines.replay.end() {
                         sink.feed.send_reserved(end);
@@ -158,7 +158,7 @@ impl Reading {
                     self.lose_history(&late, sink);
                 }
                 Step::Bytes(Err(error)) => {
-                    self.end(sink);
+                    self.end(sink, self.stream.is_whole);
                     return End::Failed(error);
                 }
                 Step::Quiet => {
@@ -209,7 +209,7 @@ impl Reading {
             match next {
                 Ok(bytes) => self.take(&bytes, sink, Some(observer)),
                 Err(error) => {
-                    self.end(sink);
+                    self.end(sink, self.stream.is_whole);
                     return error;
                 }
             }
@@ -247,11 +247,16 @@ impl Reading {
         sink.count();
     }
 
-    /// The stream is over: a last line without its end is a line all the same.
-    fn end(&mut self, sink: &mut Sink) {
+    /// The stream is over: a last line without its end is a line all the same. But where it was broken off, what is no event is a part of one,
+    /// and comes again, whole, with the next connection, which also tells whether it does.
+    fn end(&mut self, sink: &mut Sink, is_whole: bool) {
         let Self { splitter, lines, .. } = self;
         sink.received = received_now();
-        splitter.finish(|line| lines.take(line, sink, None));
+        splitter.finish(|line| {
+            if is_whole || matches!(line, Line::Event(_)) {
+                lines.take(line, sink, None);
+            }
+        });
         sink.count();
     }
 }
