@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Bytes that are held until a stream counts; one that has more to say counts at once.
-const MAX_HELD_BYTES: usize = 4 << 20;
+pub(super) const MAX_HELD_BYTES: usize = 4 << 20;
 /// Characters of what a daemon said in place of events.
 const MAX_SAID_CHARS: usize = 300;
 

@@ -2,6 +2,7 @@
 
 use super::{FakeDaemon, SUBSCRIBER_PIECES, State, write_chunk};
 use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
@@ -14,6 +15,8 @@ pub(super) struct Faults {
     fails: bool,
     /// They stand still after their head.
     hangs: bool,
+    /// They go on for ever with one more line each second.
+    drips: bool,
 }
 
 impl FakeDaemon {
@@ -30,6 +33,11 @@ impl FakeDaemon {
     /// Whether history is answered with an error.
     pub(crate) fn set_failing_history(&self, fails: bool) {
         self.state.lock().podman.fails = fails;
+    }
+
+    /// Whether answers with history go on for ever, a line each second.
+    pub(crate) fn set_dripping_history(&self, drips: bool) {
+        self.state.lock().podman.drips = drips;
     }
 
     /// Whether nothing comes after the head of an answer with history.
@@ -73,6 +81,10 @@ pub(super) async fn events(
             return Ok(());
         }
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
+    }
+    while faults.drips && !goes_on {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        write_chunk(&mut stream, b"{\"Type\":\"drip\"}\n").await?;
     }
     while let Some(piece) = pieces.recv().await {
         write_chunk(&mut stream, &piece).await?;

@@ -7,7 +7,7 @@ const UNIT: &str = r##"{"Id":"#","Names":["/a"],"State":"running","Labels":{"x":
 const LAST: &str = r#"{"Id":"last","Names":["/last"],"State":"stopped","Ports":[{"Type":"quic"}]},7,{"Names":["/x"]}]"#;
 
 /// The attributes of the next baseline, and the things told before it.
-async fn baseline(rig: &mut Rig) -> (serde_json::Value, Vec<crate::event::Event>) {
+pub(super) async fn baseline(rig: &mut Rig) -> (serde_json::Value, Vec<crate::event::Event>) {
     let mut things = Vec::new();
     loop {
         if let Input::Observed { event, .. } = rig.next_of_all().await {

@@ -1,5 +1,6 @@
 //! The source against a fake daemon.
 
+mod bounds;
 #[path = "../../../../tests/it/fake_daemon.rs"]
 mod fake_daemon;
 mod large;
