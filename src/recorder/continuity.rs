@@ -74,10 +74,10 @@ impl Verdict {
 }
 
 impl Continuity {
-    /// As after storing `stored`, in order; `all`: the log holds no other event of this source.
-    pub(super) fn remembering(stored: impl Iterator<Item = impl Into<Known>>, all: bool) -> Self {
+    /// As after storing `stored`, in order, which `hasher` has made keys of; `all`: the log holds no other event of this source.
+    pub(super) fn remembering(hasher: RandomState, stored: impl Iterator<Item = Remembered>, all: bool) -> Self {
         let mut continuity = Self {
-            hasher: RandomState::new(),
+            hasher,
             known: HashSet::new(),
             outlines: HashMap::new(),
             order: VecDeque::new(),
@@ -92,11 +92,10 @@ impl Continuity {
             fresh: None,
             complete: all,
         };
-        for known in stored {
-            match known.into() {
-                Known::Event(event) => continuity.is_new(&event),
-                Known::Line(line) => continuity.is_new_line(line),
-            };
+        for Remembered { keys, time } in stored {
+            if continuity.is_new_key(keys) {
+                continuity.last = time.or(continuity.last);
+            }
         }
         continuity.complete |= continuity.known.len() as u64 >= RING;
         continuity
@@ -114,7 +113,7 @@ impl Continuity {
 
     /// Whether an event may be stored although it is not remembered.
     pub(super) fn is_doubtful(&self, event: &Event) -> bool {
-        !self.complete && self.find(&self.keys(event)).is_none()
+        !self.complete && self.find(&Remembered::event(&self.hasher, event).keys).is_none()
     }
 
     /// An event that was not remembered was found in the log.
@@ -142,10 +141,10 @@ impl Continuity {
 
     /// Whether an event is not stored yet; from now on it counts as stored.
     pub(super) fn is_new(&mut self, event: &Event) -> bool {
-        let keys = self.keys(event);
+        let Remembered { keys, time } = Remembered::event(&self.hasher, event);
         let is_new = self.is_new_key(keys);
-        if is_new && let Some(time) = event.fields().time {
-            self.last = Some(time);
+        if is_new {
+            self.last = time.or(self.last);
         }
         is_new
     }
@@ -153,8 +152,7 @@ impl Continuity {
     /// Whether a line that is no event was not told of yet; from now on it counts as told. One that comes live is always news: it may be
     /// written each time that something fails.
     pub(super) fn is_new_line(&mut self, line: LineId) -> bool {
-        let whole = self.hasher.hash_one(("line", line));
-        self.is_new_key(Keys { whole, outline: whole, redacted: false }) || self.fresh.is_none()
+        self.is_new_key(Remembered::line(&self.hasher, line).keys) || self.fresh.is_none()
     }
 
     fn is_new_key(&mut self, keys: Keys) -> bool {
@@ -184,18 +182,6 @@ impl Continuity {
             }
         }
         true
-    }
-
-    /// Docker's events have no id. The time in nanoseconds with type, action, actor and attributes is one in practice, and
-    /// unlike the line it is the same before and after an upgrade of the daemon.
-    fn keys(&self, event: &Event) -> Keys {
-        let view = identity(event);
-        if view.time.is_none() {
-            let whole = self.hasher.hash_one(event.as_json());
-            return Keys { whole, outline: whole, redacted: false };
-        }
-        let whole = self.hasher.hash_one((view.time, &view.kind, &view.action, &view.actor_id, &view.attributes));
-        Keys { whole, outline: self.hasher.hash_one(outline(&view)), redacted: is_redacted(event) }
     }
 
     /// The key of the known event that this one is. One that was stored before the rules of redaction changed is known by its outline.
@@ -251,16 +237,27 @@ pub(super) struct LineId {
     pub(super) checksum: u32,
 }
 
-/// Something of a daemon's that is stored.
-#[derive(Debug)]
-pub(super) enum Known {
-    Event(Event),
-    Line(LineId),
+/// What is remembered of something of a daemon's that is stored: never the message, which may be long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remembered {
+    keys: Keys,
+    time: Option<Timestamp>,
 }
 
-impl From<&Event> for Known {
-    fn from(event: &Event) -> Self {
-        Self::Event(event.clone())
+impl Remembered {
+    /// Docker's events have no id. The time in nanoseconds with type, action, actor and attributes is one in practice, and
+    /// unlike the line it is the same before and after an upgrade of the daemon.
+    pub(super) fn event(hasher: &RandomState, event: &Event) -> Self {
+        let view = identity(event);
+        if view.time.is_none() {
+            return Self { keys: Keys::plain(hasher.hash_one(event.as_json())), time: None };
+        }
+        let whole = hasher.hash_one((view.time, &view.kind, &view.action, &view.actor_id, &view.attributes));
+        Self { keys: Keys { whole, outline: hasher.hash_one(outline(&view)), redacted: is_redacted(event) }, time: view.time }
+    }
+
+    pub(super) fn line(hasher: &RandomState, line: LineId) -> Self {
+        Self { keys: Keys::plain(hasher.hash_one(("line", line))), time: None }
     }
 }
 
@@ -271,6 +268,12 @@ struct Keys {
     /// Without what rules of redaction may have changed.
     outline: u64,
     redacted: bool,
+}
+
+impl Keys {
+    fn plain(whole: u64) -> Self {
+        Self { whole, outline: whole, redacted: false }
+    }
 }
 
 /// The parts of an event that make it this event.

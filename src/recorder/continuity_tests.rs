@@ -8,8 +8,15 @@ fn event(n: i64) -> Event {
     .unwrap()
 }
 
+/// As after storing these.
+fn remembering<'a>(stored: impl Iterator<Item = &'a Event>, all: bool) -> Continuity {
+    let hasher = RandomState::new();
+    let remembered = |event| Remembered::event(&hasher, event);
+    Continuity::remembering(hasher.clone(), stored.map(remembered), all)
+}
+
 fn verdict(stored: std::ops::Range<i64>, replay: std::ops::Range<i64>) -> (&'static str, Option<&'static str>) {
-    let mut continuity = Continuity::remembering(stored.map(event).collect::<Vec<_>>().iter(), true);
+    let mut continuity = remembering(stored.map(event).collect::<Vec<_>>().iter(), true);
     continuity.connected();
     let replayed = u64::try_from(replay.end - replay.start).unwrap();
     replay.map(event).for_each(|e| {
@@ -31,7 +38,7 @@ fn judges_by_the_overlap() {
 
 #[test]
 fn an_event_that_comes_twice_in_a_replay_is_no_overlap() {
-    let mut continuity = Continuity::remembering([event(1)].iter(), true);
+    let mut continuity = remembering([event(1)].iter(), true);
     continuity.connected();
     assert!(continuity.is_new(&event(9)));
     assert!(!continuity.is_new(&event(9)));
@@ -41,7 +48,7 @@ fn an_event_that_comes_twice_in_a_replay_is_no_overlap() {
 #[test]
 fn lines_in_doubt_prove_nothing() {
     let overlapping = |doubt: u64, ring: std::ops::Range<i64>| {
-        let mut continuity = Continuity::remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);
+        let mut continuity = remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);
         continuity.doubt(Doubt { lines: doubt, since: Timestamp::from_nanos(7) });
         continuity.connected();
         let count = u64::try_from(ring.end - ring.start).unwrap();
@@ -59,7 +66,7 @@ fn lines_in_doubt_prove_nothing() {
 
 #[test]
 fn a_replay_that_was_cut_short_leaves_the_rest_of_the_ring_to_be_looked_up() {
-    let mut continuity = Continuity::remembering([event(9)].iter(), false);
+    let mut continuity = remembering([event(9)].iter(), false);
     continuity.connected();
     assert_eq!(continuity.judge(0, None, Timestamp::now()).reason, Some("daemon-restart"));
     assert!(continuity.is_doubtful(&event(1)), "it may be in the log");
@@ -71,7 +78,7 @@ fn a_replay_that_was_cut_short_leaves_the_rest_of_the_ring_to_be_looked_up() {
 /// The old stream is read on until there is another, and goes on behind the hole.
 #[test]
 fn what_comes_behind_lines_in_doubt_proves_nothing_either() {
-    let mut continuity = Continuity::remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);
+    let mut continuity = remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);
     continuity.doubt(Doubt { lines: 1200, since: Timestamp::from_nanos(7) });
     (3000..3020).for_each(|n| assert!(continuity.is_new(&event(n))));
     continuity.connected();
@@ -95,7 +102,7 @@ fn what_was_redacted_is_known_still() {
         .unwrap()
     };
     let stored = line("exec_start: [redacted]", "[redacted]");
-    let mut continuity = Continuity::remembering([&stored].into_iter(), true);
+    let mut continuity = remembering([&stored].into_iter(), true);
     assert!(!continuity.is_new(&line("exec_start: psql secret", "t0p")));
     assert!(is_same(&stored, &line("exec_start: x", "y")));
     assert!(continuity.is_new(&line("exec_create: psql secret", "t0p")));
@@ -103,7 +110,7 @@ fn what_was_redacted_is_known_still() {
 
 #[test]
 fn evidence_names_the_range() {
-    let mut continuity = Continuity::remembering([event(5)].iter(), true);
+    let mut continuity = remembering([event(5)].iter(), true);
     continuity.connected();
     continuity.is_new(&event(9));
     let verdict = continuity.judge(1, Some(Timestamp::from_nanos(9)), Timestamp::from_nanos(10));
@@ -115,7 +122,7 @@ fn evidence_names_the_range() {
 #[test]
 fn a_gap_never_ends_before_it_begins() {
     let hour = 3_600_000_000_000;
-    let mut continuity = Continuity::remembering([event(2 * hour)].iter(), true);
+    let mut continuity = remembering([event(2 * hour)].iter(), true);
     continuity.connected();
     continuity.is_new(&event(9));
     let verdict = continuity.judge(1, Some(Timestamp::from_nanos(9)), Timestamp::from_nanos(10));
@@ -125,7 +132,7 @@ fn a_gap_never_ends_before_it_begins() {
 
 #[test]
 fn same_event_in_another_spelling_is_known() {
-    let mut continuity = Continuity::remembering([event(5)].iter(), true);
+    let mut continuity = remembering([event(5)].iter(), true);
     let other = r#"{"status":"start","id":"c","Type":"container","Action":"start","Actor":{"ID":"c","Attributes":{"b":"2","a":"1"}},"scope":"local","time":0,"timeNano":5}"#;
     assert!(!continuity.is_new(&Event::from_line(other.as_bytes()).unwrap()));
     assert!(continuity.is_new(&event(6)));
@@ -133,14 +140,14 @@ fn same_event_in_another_spelling_is_known() {
 
 #[test]
 fn memory_is_bounded() {
-    let mut continuity = Continuity::remembering(std::iter::empty::<Known>(), true);
+    let mut continuity = remembering([].iter(), true);
     (0..10_000).for_each(|n| assert!(continuity.is_new(&event(n))));
     assert_eq!((continuity.known.len(), continuity.order.len()), (MEMORY, MEMORY));
 }
 
 #[test]
 fn a_history_that_was_broken_off_is_a_gap_whatever_was_known_in_it() {
-    let mut continuity = Continuity::remembering((0..10).map(event).collect::<Vec<_>>().iter(), true);
+    let mut continuity = remembering((0..10).map(event).collect::<Vec<_>>().iter(), true);
     continuity.connected();
     for n in 5..12 {
         let _ = continuity.is_new(&event(n));

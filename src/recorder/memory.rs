@@ -1,12 +1,13 @@
 //! What a log tells of each host when the recorder starts: the events that it holds last, and what of them proves nothing.
 
-use super::continuity::{Continuity, Known, LineId, MEMORY};
+use super::continuity::{Continuity, LineId, MEMORY, Remembered};
 use crate::event::{Event, EventView};
 use crate::ingest::Doubt;
 use crate::log::{EventLog, LogError};
 use crate::reader::{ReverseReader, Step, Want};
 use crate::time::Timestamp;
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::Arc;
 
 /// Attributes of a `disconnect` from a stream that is not trusted: how many lines prove nothing, and since when.
@@ -21,7 +22,7 @@ pub(super) const LOOK_BACK: usize = 10_000;
 /// What was found of one source, the newest first.
 #[derive(Default)]
 struct Found {
-    events: Vec<Known>,
+    events: Vec<Remembered>,
     /// A verdict was found: what came before it is settled.
     judged: bool,
     doubt: Option<Doubt>,
@@ -29,13 +30,13 @@ struct Found {
 
 impl Found {
     /// Takes a record of the recorder's own, behind which the events found so far came.
-    fn own(&mut self, event: &Event) {
+    fn own(&mut self, event: &Event, hasher: &RandomState) {
         let view = event.view();
         match view.action.as_deref() {
             Some("resumed") => self.judged = true,
             Some("gap") => {
                 self.judged |= view.attribute("overlap").is_some();
-                self.remember(line(&view).map(Known::Line));
+                self.remember(line(&view).map(|line| Remembered::line(hasher, line)));
             }
             Some("disconnect") if !self.judged && self.doubt.is_none() => {
                 let lines = view.attribute(DOUBTFUL).and_then(|text| text.parse::<u64>().ok());
@@ -46,14 +47,14 @@ impl Found {
         }
     }
 
-    fn remember(&mut self, known: Option<Known>) {
+    fn remember(&mut self, known: Option<Remembered>) {
         if self.events.len() < MEMORY {
             self.events.extend(known);
         }
     }
 
-    fn remembered(self, all: bool) -> Continuity {
-        let mut continuity = Continuity::remembering(self.events.into_iter().rev(), all);
+    fn remembered(self, hasher: &RandomState, all: bool) -> Continuity {
+        let mut continuity = Continuity::remembering(hasher.clone(), self.events.into_iter().rev(), all);
         if let Some(doubt) = self.doubt {
             continuity.doubt(doubt);
         }
@@ -70,7 +71,7 @@ fn line(gap: &EventView<'_>) -> Option<LineId> {
 /// Reads backwards until the log ends or [`LOOK_BACK`] is reached. Also tells whether that was the whole log.
 pub(super) async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str>, Continuity>, bool), LogError> {
     let mut found: HashMap<Arc<str>, Found> = HashMap::new();
-    let (mut looked, mut saw_all) = (0, true);
+    let (mut looked, mut saw_all, hasher) = (0, true, RandomState::new());
     let mut reader = ReverseReader::new(Arc::clone(log), log.bounds().head + 1, Want::default());
     'reading: while let Some(step) = reader.next().await? {
         let Step::Records(selection) = step else { continue };
@@ -84,12 +85,12 @@ pub(super) async fn remember(log: &Arc<dyn EventLog>) -> Result<(HashMap<Arc<str
             let Some(record) = block.record(seq) else { continue };
             let of_source = found.entry(Arc::from(block.source(seq))).or_default();
             if record.event.is_own() {
-                of_source.own(&record.event);
+                of_source.own(&record.event, &hasher);
             } else {
-                of_source.remember(Some(Known::Event(record.event)));
+                of_source.remember(Some(Remembered::event(&hasher, &record.event)));
             }
         }
     }
     let told = found.into_iter().filter(|(_, found)| !found.events.is_empty());
-    Ok((told.map(|(source, found)| (source, found.remembered(saw_all))).collect(), saw_all))
+    Ok((told.map(|(source, found)| (source, found.remembered(&hasher, saw_all))).collect(), saw_all))
 }

@@ -17,6 +17,7 @@ use crate::redact::{Redactor, Rules};
 use crate::time::{Clock, Timestamp};
 use continuity::Continuity;
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -205,7 +206,7 @@ impl Recorder {
 
     fn continuity(&mut self, source: &Arc<str>) -> &mut Continuity {
         let saw_all = self.saw_all;
-        let nothing = || Continuity::remembering(std::iter::empty::<continuity::Known>(), saw_all);
+        let nothing = || Continuity::remembering(RandomState::new(), std::iter::empty(), saw_all);
         self.sources.entry(Arc::clone(source)).or_insert_with(nothing)
     }
 
