@@ -149,7 +149,9 @@ mod tests {
     /// Seen with `jq` 1.6, which stops at a half that leads or is followed by another escape, and with `serde_json`, which stops at any.
     #[test]
     fn half_of_a_surrogate_pair_is_refused_wherever_it_stands() {
-        for half in [r"\ud800", r"\uDBFFx", r"\udc00", r"x\uDFFF\ud800", r"\ud800\ud800\udc00", r"\ud800\u0041", r"\ud83d\\ude00", r"\ud83d\n"] {
+        for half in
+            [r"\ud800", r"\uDBFFx", r"\udc00", r"x\uDFFF\ud800", r"\ud800\ud800\udc00", r"\ud800\u0041", r"\ud83d\\ude00", r"\ud83d\n"]
+        {
             for json in [
                 format!(r#"{{"status":"{half}"}}"#),
                 format!(r#"{{"{half}":7}}"#),

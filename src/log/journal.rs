@@ -44,8 +44,9 @@ pub(super) struct Journal {
     size: AtomicU64,
     /// Where blocks lie that sled could not give.
     places: Mutex<Places>,
-    /// Bytes read for blocks that were not whole.
+    /// Bytes read for blocks that were not whole, and how many may be.
     futile: AtomicU64,
+    max_futile: u64,
 }
 
 #[derive(Debug)]
@@ -100,7 +101,8 @@ impl Journal {
         let mut head = [0; 36];
         let log = file.read_exact_at(&mut head, 0).ok().and_then(|()| read_head(&head));
         let ends = Mutex::new(Ends { blocks: BLOCKS, file: bytes });
-        Ok(Some(Self { path, file, log, ends, size: AtomicU64::new(bytes), places: Mutex::default(), futile: AtomicU64::new(0) }))
+        let (places, futile, size) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(bytes));
+        Ok(Some(Self { path, file, log, ends, size, places, futile, max_futile: MAX_FUTILE_BYTES }))
     }
 
     /// The log that it belongs to, unless that is damaged.
@@ -195,7 +197,7 @@ impl Journal {
                     return Ok(Some((entry, false)));
                 }
                 let futile = HEADER_BYTES as u64 + u64::from(header.packed_bytes);
-                if self.futile.fetch_add(futile, Ordering::Relaxed) > MAX_FUTILE_BYTES {
+                if self.futile.fetch_add(futile, Ordering::Relaxed) > self.max_futile {
                     tracing::error!(path = %self.path.display(), "too much of the journal looks like blocks and is none; what follows is not read");
                     return Ok(None);
                 }
@@ -303,6 +305,32 @@ mod tests {
         journal.ends.lock().file = BLOCKS + 5;
         journal.append(&block(4, 3)).unwrap();
         assert_eq!(blocks(dir.path()), (vec![1, 4], true));
+    }
+
+    /// Somebody else's file may look like the begin of a block everywhere: what is read in vain has an end.
+    #[test]
+    fn what_looks_like_blocks_is_not_tried_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        Journal::create(dir.path(), LogId::random()).unwrap();
+        let journal = Journal::open(dir.path()).unwrap().unwrap();
+        let good = block(1000, 3);
+        // Heads of blocks whose bytes are there, and are not what the checksum says.
+        let head = &good[..HEADER_BYTES];
+        let (tries, each) = (200, good.len() as u64);
+        let decoys: Vec<u8> = head.repeat(tries);
+        journal.file.write_all_at(&decoys, BLOCKS).unwrap();
+        let end = BLOCKS + decoys.len() as u64;
+        journal.file.write_all_at(&good, end).unwrap();
+        for (max_futile, found) in [(MAX_FUTILE_BYTES, 1), (each * tries as u64, 1), (each * 100, 0)] {
+            let journal = Journal { max_futile, ..Journal::open(dir.path()).unwrap().unwrap() };
+            let mut firsts = Vec::new();
+            let whole = journal.recover(|entry| {
+                firsts.push(entry.header.first);
+                Ok(())
+            });
+            assert_eq!((firsts.len(), whole.unwrap()), (found, found == 0), "{max_futile}");
+            assert!(journal.futile.load(Ordering::Relaxed) <= max_futile + 2 * each, "{max_futile}");
+        }
     }
 
     #[test]

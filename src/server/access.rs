@@ -310,6 +310,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_any_size_is_read_no_further_than_its_bound() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{TOKEN}\n")).unwrap();
+        let fill = |bytes: u64| {
+            let comments = format!("{TOKEN}\n").len() as u64..bytes;
+            let text = format!("{TOKEN}\n{}", comments.map(|_| '#').collect::<String>());
+            std::fs::write(file.path(), text).unwrap();
+            Access::load(file.path())
+        };
+        assert!(fill(MAX_FILE_BYTES).is_ok());
+        assert!(fill(MAX_FILE_BYTES + 1).unwrap_err().to_string().contains("larger than"));
+        file.as_file().set_len(1 << 40).unwrap();
+        assert!(Access::load(file.path()).unwrap_err().to_string().contains("larger than"));
+    }
+
+    #[test]
     fn bad_files_are_told_without_their_tokens() {
         assert!(access("# none\n\n").unwrap_err().to_string().contains("holds no token"));
         for bad in ["short", "with a space in the middle", "with-an-umlaut-öööööööö"] {

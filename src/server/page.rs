@@ -234,6 +234,44 @@ pub(super) struct Loaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Event;
+    use crate::log::{EmbeddedLog, import};
+
+    /// An export of every second record makes a log of which half is gaps.
+    #[tokio::test]
+    async fn a_page_tells_of_no_more_gaps_than_its_bound_and_the_next_goes_on() {
+        let (dir, id) = (tempfile::tempdir().unwrap(), LogId::random());
+        let line = |seq: Sequence| {
+            let (time, event) = (Timestamp::from_nanos(1), Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap());
+            crate::event::Record { seq, time, received: time, source: "local".into(), event }.to_line(id) + "\n"
+        };
+        let count = 2 * MAX_PAGE_GAPS as Sequence + 100;
+        let lines: String = (1..=count).map(|n| line(2 * n)).collect();
+        import(&mut lines.as_bytes(), dir.path(), &mut |_| {}).unwrap();
+        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+        for order in [Order::Asc, Order::Desc] {
+            let (mut at, mut records, mut gaps, mut pages) = (At::Edge { oldest: 1 }, Vec::new(), Vec::new(), 0);
+            loop {
+                let want = Want { until: 2 * count, ..Want::default() };
+                let request = PageRequest { order, direction: Direction::Next, at, want, limit: 10_000 };
+                let Loaded { page, next, .. } = Page::load(&log, request).await.unwrap();
+                assert!(page.gaps.len() <= MAX_PAGE_GAPS, "{}", page.gaps.len());
+                pages += 1;
+                records.extend(page.records.walk());
+                gaps.extend(page.gaps.iter().map(|(range, _)| range.clone()));
+                let Some(next) = next else { break };
+                at = At::Behind(next.at.seq);
+            }
+            if order == Order::Desc {
+                records.reverse();
+                gaps.reverse();
+            }
+            assert_eq!((pages, records), (3, (1..=count).map(|n| 2 * n).collect()), "{order:?}");
+            // The first is before the oldest record.
+            let told: Vec<_> = (1..count).map(|n| 2 * n + 1..=2 * n + 1).collect();
+            assert!(gaps.ends_with(&told) && gaps.len() <= told.len() + 1, "{order:?}: {} of {}", gaps.len(), told.len());
+        }
+    }
 
     #[test]
     fn tokens_round_trip_and_refuse_garbage() {

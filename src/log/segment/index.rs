@@ -236,3 +236,34 @@ pub(super) fn skippable(bytes: &[u8]) -> Option<u64> {
     (magic & 0xFFFF_FFF0 == 0x184D_2A50).then_some(())?;
     Some(FRAME_HEAD as u64 + u64::from(zstd_int::get(bytes, 4)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the head of an index that somebody made up.
+    #[test]
+    fn no_more_frames_are_believed_than_any_segment_has() {
+        let footer =
+            |frames: u32| [&frames.to_be_bytes().into_iter().rev().collect::<Vec<u8>>()[..], &[0, 0xB1, 0xEA, 0x92, 0x8F]].concat();
+        assert_eq!(seek_table_bytes(&footer(MAX_FRAMES)).unwrap(), FRAME_HEAD + ENTRY * MAX_FRAMES as usize + FOOTER);
+        for frames in [0, 1, MAX_FRAMES + 1, u32::MAX] {
+            assert!(seek_table_bytes(&footer(frames)).is_err(), "{frames}");
+        }
+        // Whatever it tells of them makes sense; only what comes behind is missing.
+        let index = |frames: u32| {
+            let mut body = [&MAGIC[..], &[FORM, 0, 0, 0], &frames.to_be_bytes(), &[0; 16 + 8 + 16 + 32]].concat();
+            for number in [CHUNK_FRAMES, (frames as usize).div_ceil(CHUNK_FRAMES)] {
+                body.extend(length(number).unwrap().to_be_bytes());
+            }
+            for first in 1..=u64::from(frames) {
+                body.extend(first.to_be_bytes());
+                body.extend([1u32, 1, 1, 0].iter().flat_map(|number| number.to_be_bytes()));
+                body.extend([0; 16 + 32]);
+            }
+            IndexData::read(&body).unwrap_err().to_string()
+        };
+        assert!(index(MAX_FRAMES).contains("is cut off"));
+        assert!(index(MAX_FRAMES + 1).contains("makes no sense"));
+    }
+}

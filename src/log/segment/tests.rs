@@ -93,6 +93,47 @@ fn flips_without_an_index_cost_at_most_the_frame_as_well() {
     }
 }
 
+/// Somebody else's file may look like the begin of a frame everywhere: what is read in vain has an end.
+#[test]
+fn what_looks_like_frames_is_not_tried_for_ever() {
+    let dir = TempDir::new().unwrap();
+    let path = write(dir.path(), 1..=100);
+    let good = std::fs::read(&path).unwrap();
+    let end = usize::try_from(Segment::open(&path).unwrap().frames()[0].packed).unwrap();
+    let decoys = frame::pack(b"no record\n", 1).unwrap().repeat(100);
+    let bytes = [&decoys, &good[..end]].concat();
+    std::fs::write(&path, &bytes).unwrap();
+    let (file, bytes) = (File::open(&path).unwrap(), bytes.len() as u64);
+    // Each costs all that was read for it.
+    let records = |max_futile| walk::rebuild_within(max_futile, &file, &path, bytes).map(|index| index.frames[0].count);
+    assert_eq!(records(200 * bytes).unwrap(), 100);
+    assert!(matches!(records(20 * bytes), Err(LogError::Damaged(_))));
+    assert_eq!(Segment::open(&path).unwrap().last(), 100, "with the bound that is used");
+}
+
+/// A seek table that tells of sizes that no segment has: nothing is allocated for them.
+#[test]
+fn an_index_of_any_size_is_not_believed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("segment");
+    // The magic numbers of the zstd seekable format, and its integers.
+    let table = |index_bytes: u32| {
+        let entries = [[10u32, 10], [index_bytes, 0]].concat();
+        let mut table: Vec<u8> = [0x5E, 0x2A, 0x4D, 0x18, 25, 0, 0, 0].to_vec();
+        table.extend(entries.iter().flat_map(|n| n.to_be_bytes().into_iter().rev()));
+        table.extend([2, 0, 0, 0, 0, 0xB1, 0xEA, 0x92, 0x8F]);
+        table
+    };
+    for (index_bytes, why) in [(index::MAX_BYTES, "is not where it should be"), (index::MAX_BYTES + 1, "is shorter than it should be")] {
+        let (file, bytes) = (File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap(), 1 << 30);
+        file.set_len(bytes).unwrap();
+        let table = table(index_bytes);
+        std::os::unix::fs::FileExt::write_all_at(&file, &table, bytes - table.len() as u64).unwrap();
+        let error = read_index(&file, &path, bytes).unwrap_err().to_string();
+        assert!(error.contains(why), "{index_bytes}: {error}");
+    }
+}
+
 #[test]
 fn truncations_leave_a_prefix() {
     let dir = TempDir::new().unwrap();

@@ -29,6 +29,11 @@ const MAX_FUTILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Makes the index again. A frame that cannot be read is a hole; the next one is found by its magic number.
 pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData, LogError> {
+    rebuild_within(MAX_FUTILE_BYTES, file, path, bytes)
+}
+
+/// With another bound than [`MAX_FUTILE_BYTES`].
+pub(super) fn rebuild_within(max_futile: u64, file: &File, path: &Path, bytes: u64) -> Result<IndexData, LogError> {
     let mut walk = Walk::default();
     let (mut at, mut piece, mut wanted, mut futile) = (0, Vec::new(), PIECE_BYTES, 0);
     // A frame does not begin with zeros, so none begins in a hole of the file.
@@ -57,7 +62,7 @@ pub(super) fn rebuild(file: &File, path: &Path, bytes: u64) -> Result<IndexData,
             continue;
         }
         futile += if begins { frame::claimed_bytes(&piece) } else { 0 };
-        if futile > MAX_FUTILE_BYTES {
+        if futile > max_futile {
             tracing::error!(path = %path.display(), "too much of the segment looks like frames and is none; what follows is not read");
             break;
         }
