@@ -51,23 +51,28 @@ fn peak(ship: &Ship) -> u64 {
 
 const HOST: &[&str] = &["--docker-host", "unix:///nonexistent/docker.sock"];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_streams_with_a_closed_window_cost_little() {
-    let dir = TempDir::new().unwrap();
-    fill(&dir.path().join("data")).await;
+/// A program behind TLS without a Docker host, and what its clients need for HTTP/2. Its log is in `dir/data`.
+pub(crate) fn encrypted(dir: &Path) -> (Ship, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (cert, key) = (dir.path().join("cert"), dir.path().join("key"));
+    let (cert, key) = (dir.join("cert"), dir.join("key"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let args = [HOST, &["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]].concat();
-    let ship = Ship::start_with(&dir.path().join("data"), &args);
+    let ship = Ship::start_logging(&dir.join("data"), &args, &dir.join("said"));
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let config = Arc::new(config);
+    (ship, Arc::new(config))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_streams_with_a_closed_window_cost_little() {
+    let dir = TempDir::new().unwrap();
+    fill(&dir.path().join("data")).await;
+    let (ship, config) = encrypted(dir.path());
     let address = ship.url.trim_start_matches("https://").to_owned();
     let newest = format!("/api/v1/events/{}-{}", log_id(&dir.path().join("data")), RECORDS + 1);
     // A window of one byte takes the first piece out of the body, and leaves it in the connection.
@@ -161,4 +166,27 @@ async fn sixty_slow_readers_cost_little_and_get_everything() {
             assert!(page["records"].as_array().unwrap().len() > 8000);
         }
     }
+}
+
+/// What is read of the log at a start, so that a replay is known again, is not kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_behind_a_log_of_large_messages_costs_little() {
+    let dir = TempDir::new().unwrap();
+    let log = EmbeddedLog::open(dir.path()).unwrap().0;
+    for n in 0..300u64 {
+        let line = format!(r#"{{"Type":"container","Action":"start","pad":"{}","timeNano":{n}}}"#, "x".repeat(1_000_000));
+        let event = Event::from_line(line.as_bytes()).unwrap();
+        log.append(vec![NewRecord { source: "local".into(), received: Timestamp::from_nanos(1), event }]).await.unwrap();
+    }
+    log.close().await.unwrap();
+    drop(log);
+    let ship = wait_for("the log to be let go", async || {
+        let lock = std::fs::File::open(dir.path().join("log/lock")).unwrap();
+        lock.try_lock().ok()?;
+        drop(lock);
+        Some(Ship::start_with(dir.path(), HOST))
+    })
+    .await;
+    assert!(ship.json("/api/v1/stats").await["log"]["head"].as_u64() > Some(300));
+    assert!(peak(&ship) < MOST_MIB, "{} MiB", peak(&ship));
 }

@@ -21,6 +21,7 @@ mod gaps;
 mod history;
 mod hostile_directory;
 mod hosts;
+mod http2;
 mod least_rights;
 mod lines;
 #[path = "../faults/mount.rs"]

@@ -30,6 +30,9 @@ async fn answers_of_any_size_take_little_memory() {
         Some(())
     })
     .await;
+    // Each counts for 16 MiB of 256, and four are asked for at a time.
+    let inspected = daemon.requests().iter().filter(|line| line.starts_with("GET /containers/0")).count();
+    assert!((16..20).contains(&inspected), "{inspected}");
     let first = ship.json("/api/v1/events?since=oldest&limit=2").await;
     assert_eq!(first["records"][1]["event"]["Actor"]["Attributes"]["engine"], "unknown", "{first}");
     let peak = ship.peak_rss_kib();

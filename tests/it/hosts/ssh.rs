@@ -133,6 +133,55 @@ async fn what_ssh_says_is_passed_on_and_it_is_not_asked_in_haste() {
     assert!(logins <= cases.len() as u64 * turns, "{logins} logins in {turns} turns");
 }
 
+/// A daemon behind ssh, as far as one event: it ends when there is a file that says so.
+const SCRIPTED: &str = r#"echo "$$ $*" >>"$0.log"
+while IFS= read -r line; do
+    case $line in
+    "GET /events"*) answer= ;;
+    "GET /version"*) answer='{"Version":"9"}' ;;
+    "GET "*) answer='[]' ;;
+    esac
+    [ "$line" = "$(printf '\r')" ] || continue
+    if [ -n "$answer" ]; then
+        printf 'HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n%s' ${#answer} "$answer"
+        continue
+    fi
+    printf 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\n\r\n' $((${#event} + 1)) "$event"
+    echo $$ >"$0.stream"
+    while [ ! -e "$0.end" ]; do sleep 0.05; done
+    rm "$0.end"
+    echo 'Connection to box closed by remote host.' >&2
+    exit 255
+done
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ssh_that_ends_or_is_killed_is_started_again() {
+    let dir = TempDir::new().unwrap();
+    let first = FirstOnPath::with_ssh(dir.path(), &format!("event='{}'\n{SCRIPTED}", docker_line("container", "start", 1)));
+    let ship = first.ship(dir.path(), "box=ssh://box");
+    connected(&ship, "box").await;
+    let resumed = async |times| {
+        let resumed = async || recorded(&ship, "box").await.iter().filter(|record| record.starts_with("resumed")).count();
+        wait_for("a connection that is proven", async || (resumed().await == times).then_some(())).await;
+    };
+    wait_for("the event", async || recorded(&ship, "box").await.contains(&"start c1".to_owned()).then_some(())).await;
+    std::fs::write(first.bin.join("ssh.end"), "").unwrap();
+    resumed(1).await;
+    let stream = std::fs::read_to_string(first.bin.join("ssh.stream")).unwrap();
+    assert!(Command::new("kill").args(["-KILL", stream.trim()]).status().unwrap().success());
+    resumed(2).await;
+    let export = ship.get("/api/v1/export").await.text().await.unwrap();
+    let ends: Vec<&str> = export.lines().filter(|line| line.contains(r#""Action":"disconnect""#)).collect();
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert!(ends[0].contains("ssh: Connection to box closed by remote host."), "{ends:?}");
+    assert!(ends[1].contains("the daemon closed the event stream"), "{ends:?}");
+    assert_eq!(export.matches(r#""Actor":{"ID":"c1""#).count(), 1, "once, though it was replayed twice");
+    let last: u32 = std::fs::read_to_string(first.bin.join("ssh.stream")).unwrap().trim().parse().unwrap();
+    let ended = async || first.logins().iter().filter(|(pid, _)| !is_gone(*pid)).count() <= 2 && !is_gone(last);
+    wait_for("the end of the others, but for the one that answers questions", async || ended().await.then_some(())).await;
+}
+
 /// It wants to be called by its whole path.
 const SSHD: &str = "/usr/sbin/sshd";
 
