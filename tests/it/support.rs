@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -47,8 +48,12 @@ impl Ship {
         Self::launch(Launch { launcher, ..Launch::default() }, data, args)
     }
 
-    fn launch(launch: Launch, data: &Path, args: &[&str]) -> Self {
+    fn launch(mut launch: Launch, data: &Path, args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|s| (*s).to_owned()).collect();
+        // The one that their certificates are for.
+        if args.iter().any(|arg| arg == "--tls-cert") && launch.listen == launch.own {
+            "127.0.0.1:0".clone_into(&mut launch.listen);
+        }
         let (child, url) = spawn(&launch, data, &args);
         Self { child, url, data: data.to_owned(), args, launch }
     }
@@ -135,14 +140,27 @@ struct Launch {
     /// A command that becomes it.
     launcher: Vec<String>,
     listen: String,
+    /// Where it listens unless it is told otherwise.
+    own: String,
     /// Where what it says goes.
     log: Option<PathBuf>,
 }
 
 impl Default for Launch {
     fn default() -> Self {
-        Self { launcher: Vec::new(), listen: "127.0.0.1:0".to_owned(), log: None }
+        let own = own_address();
+        Self { launcher: Vec::new(), listen: own.clone(), own, log: None }
     }
+}
+
+/// An address of the loopback network that no other program of these stories has, with any port. On one that all shared, a port was free for
+/// whoever asked the system for one while its program was killed and not started again yet: a reader of `crash.rs` that had not connected by
+/// then, and that brought no cursor, as its WebSocket does, would follow the program of another story for as long as that lived, and the
+/// story of kills stood still (which was seen once, for eight minutes); or the program did not start again.
+fn own_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    format!("127.{}.{}.{}:0", 1 + process % 250, process / 250 % 250, 1 + number % 250)
 }
 
 fn spawn(launch: &Launch, data: &Path, args: &[String]) -> (Child, String) {
