@@ -54,7 +54,7 @@ async fn a_client_may_send_no_more_than_is_read() {
         match head[3] {
             SETTINGS => {
                 let windows = body.chunks(6).filter(|setting| setting[..2] == INITIAL_WINDOW_SIZE.to_be_bytes());
-                of_stream = windows.map(|setting| number(&setting[2..])).last().or(of_stream);
+                of_stream = windows.map(|setting| number(&setting[2..])).next_back().or(of_stream);
             }
             WINDOW_UPDATE => of_connection += number(&body),
             _ if body == b" answer " => break,

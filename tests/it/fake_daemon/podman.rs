@@ -82,9 +82,11 @@ pub(super) async fn events(
         }
         write_chunk(&mut stream, format!("{line}\n").as_bytes()).await?;
     }
-    while faults.drips && !goes_on {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        write_chunk(&mut stream, b"{\"Type\":\"drip\"}\n").await?;
+    if faults.drips && !goes_on {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            write_chunk(&mut stream, b"{\"Type\":\"drip\"}\n").await?;
+        }
     }
     while let Some(piece) = pieces.recv().await {
         write_chunk(&mut stream, &piece).await?;

@@ -4,6 +4,7 @@ mod bounds;
 #[path = "../../../../tests/it/fake_daemon.rs"]
 mod fake_daemon;
 mod large;
+mod news;
 mod state;
 mod stream;
 

@@ -212,13 +212,13 @@ async fn nothing_but_gets_gets_through() {
     assert_eq!(daemon.connected(), 0);
 }
 
-fn container(name: &str, status: &str, exit_code: i32) -> serde_json::Value {
+pub(super) fn container(name: &str, status: &str, exit_code: i32) -> serde_json::Value {
     json!({"Id": name, "Name": format!("/{name}"), "Config": {"Image": "nginx:1", "Labels": {"tier": "web"}},
            "State": {"Status": status, "ExitCode": exit_code}})
 }
 
 /// `id state observation was` of what is observed, sorted, up to the end of the look.
-async fn observations(rig: &mut Rig, count: usize) -> Vec<String> {
+pub(super) async fn observations(rig: &mut Rig, count: usize) -> Vec<String> {
     let mut seen = Vec::new();
     for _ in 0..count {
         let Input::Observed { event, .. } = rig.next_of_all().await else { panic!("no observation") };
@@ -231,7 +231,7 @@ async fn observations(rig: &mut Rig, count: usize) -> Vec<String> {
     seen
 }
 
-async fn expect_baseline(rig: &mut Rig, containers: &str) {
+pub(super) async fn expect_baseline(rig: &mut Rig, containers: &str) {
     let Input::Observed { event, .. } = rig.next_of_all().await else { panic!("no baseline") };
     let view = event.view();
     assert_eq!((view.action.as_deref(), view.attribute("containers")), (Some("baseline"), Some(containers)));
@@ -298,42 +298,6 @@ async fn looks_again_from_time_to_time() {
         && !matches!(&input, Input::Event { .. })
     {
         assert!(!matches!(&input, Input::Observed { event, .. } if event.fields().actor_id == "c1"), "told again: {input:?}");
-    }
-}
-
-/// What came while nobody was connected is news, whatever a clock says that was set back meanwhile.
-#[tokio::test]
-async fn what_a_replay_brings_is_news_behind_a_clock_that_was_set_back() {
-    let daemon = FakeDaemon::unix().await;
-    daemon.set_containers(&[("c1", container("one", "running", 0))]);
-    let timing = Timing { glance_every: Duration::from_millis(50), baseline_every: NEVER, ..quick() };
-    let mut rig = Rig::start(&daemon.url(), timing);
-    rig.expect_connected().await;
-    rig.expect_replay_end(0).await;
-    observations(&mut rig, 1).await;
-    expect_baseline(&mut rig, "1").await;
-    let of_c1 = |action: &str, nanos: i64| die("one", nanos).replace("f4", "c1").replace("die", action);
-    let now = Timestamp::now().nanos();
-    daemon.emit(&of_c1("start", now));
-    rig.expect_event(&of_c1("start", now)).await;
-    // It is connected to again only when all of this has been.
-    daemon.set_hang(true);
-    daemon.drop_connections();
-    daemon.emit(&of_c1("die", now - 60_000_000_000));
-    daemon.set_containers(&[("c1", container("one", "exited", 0))]);
-    daemon.set_hang(false);
-    rig.expect_disconnected().await;
-    rig.expect_connected().await;
-    let looks = daemon.count("/containers/json");
-    rig.wait_for("more looks", |_| daemon.count("/containers/json") > looks + 3).await;
-    daemon.emit(&live("last"));
-    loop {
-        match rig.next_of_all().await {
-            Input::Event { event, .. } if event.view().attribute("name") == Some("last") => break,
-            Input::Observed { event, .. } => panic!("no event would have told of it: {event:?}"),
-            Input::Disconnected { reason, .. } => panic!("{reason}"),
-            _ => {}
-        }
     }
 }
 
