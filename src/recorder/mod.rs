@@ -79,6 +79,7 @@ impl Recorder {
 
     async fn start_by(clock: Arc<Clock>, log: Arc<dyn EventLog>, recovery: &Recovery, stats: Arc<RecorderStats>) -> Result<Self, LogError> {
         let (sources, saw_all) = memory::remember(&log).await?;
+        let fresh = log.bounds().head == 0;
         let redactor = Redactor::new(Rules::none());
         let (replays, batch) = (HashMap::new(), Vec::new());
         let mut recorder = Self { log, stats, redactor, drop_noise: false, sources, replays, clock, saw_all, batch };
@@ -87,7 +88,12 @@ impl Recorder {
             recorder.own(SELF_SOURCE, "gap", &[("reason", "damage"), ("from_seq", &from), ("to_seq", &to)]);
         }
         let stopped = if recovery.clean { "clean" } else { "unclean" };
-        recorder.own(SELF_SOURCE, "start", &[("version", env!("CARGO_PKG_VERSION")), ("last_stop", stopped)]);
+        let mut attributes = vec![("version", env!("CARGO_PKG_VERSION"))];
+        // The first start comes after no stop.
+        if !fresh {
+            attributes.push(("last_stop", stopped));
+        }
+        recorder.own(SELF_SOURCE, "start", &attributes);
         match recorder.flush().await {
             // What there is to say is said when there is room.
             Ok(()) | Err(LogError::Full { .. }) => Ok(recorder),
