@@ -20,6 +20,9 @@ struct Asset {
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
+/// Tells the pages of this version from those of any other.
+pub(super) const HASH: &str = ASSETS_HASH;
+
 /// A page, by its route. It may change with each version, so a browser asks whether its copy still holds.
 pub(super) fn page(path: &'static str, headers: &HeaderMap) -> Result<Response, ApiError> {
     find(path).map(|asset| send(asset, headers, "no-cache"))

@@ -1,6 +1,7 @@
 //! How the recorder is: `/healthz`, `/readyz`, `/api/v1/stats` and `/metrics`.
 
 use super::context::Context;
+use super::pages;
 use crate::ingest::{SourceState, SourceStatus};
 use crate::log::WriterState;
 use serde_json::{Value, json};
@@ -79,7 +80,8 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         .iter()
         .map(|s| json!({ "name": s.name, "endpoint": s.endpoint, "state": s.state, "error": s.error, "hint": s.hint }))
         .collect();
-    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint } });
+    let body =
+        json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "page": pages::HASH });
     respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", body.to_string())
 }
 

@@ -12,3 +12,9 @@ export function address(path, query = {}) {
   const text = new URLSearchParams(query).toString();
   return new URL(text ? `${path}?${text}` : path, BASE).href;
 }
+
+/** @returns {string} the path of this page as shipslog knows it, without the proxy's prefix */
+export function here() {
+  const path = location.pathname + location.search;
+  return path.slice(new URL(BASE).pathname.length - 1);
+}

@@ -1,13 +1,14 @@
 // Watches /readyz and puts into words what is wrong with the recorder, or on the way to it, and what to do about it.
 
 import { AnswerError, ask } from './answers.js';
+import { here } from './base.js';
 import { clockOf, spanText } from './format.js';
 import { serverClock } from './serverclock.js';
 import { millis } from './timespan.js';
 
 /**
  * @typedef {{name: string, state: string, error: string|null, hint: string|null}} Source
- * @typedef {{ready: boolean, sources: Source[], writer: {state: string, error: string|null}}} Readiness
+ * @typedef {{ready: boolean, sources: Source[], writer: {state: string, error: string|null}, page?: string}} Readiness
  * @typedef {{level: 'bad'|'warn'|'note', text: string, hint: string, more?: string[], link?: {text: string, href: string}}} Problem
  * @typedef {'up'|'down'|'unknown'} StreamHealth  `unknown`: no stream, or none that has come to the head yet
  */
@@ -144,19 +145,19 @@ export function watchHealth({ onProblems, onReady, about }) {
 /** @param {unknown} error @param {StreamHealth} stream @returns {Problem & {isSure: boolean}} */
 function problemOf(error, stream) {
   if (!(error instanceof AnswerError)) return { ...unreachable(stream), isSure: false };
-  if (error.isOurLogin) return { ...loggedOut(location.pathname + location.search), isSure: true };
+  if (error.isOurLogin) return { ...loggedOut(here()), isSure: true };
   if (error.kind === 'login') return { ...wantsLogin(location.href), isSure: true };
   if (error.kind === 'refused') return { ...refused(error.message), isSure: true };
   return { ...unreachable(stream, error.status), isSure: false };
 }
 
-/** The server wants a token that this browser has no longer. @param {string} here where a login leads back to @returns {Problem} */
-export function loggedOut(here) {
+/** The server wants a token that this browser has no longer. @param {string} next where a login leads back to @returns {Problem} */
+export function loggedOut(next) {
   return {
     level: 'bad',
     text: 'Your login has ended: its token is no longer known, or it was too long ago.',
     hint: 'This page goes on where it stopped once you have logged in, also in another tab.',
-    link: { text: 'Log in', href: `login?${new URLSearchParams({ next: here })}` },
+    link: { text: 'Log in', href: `login?${new URLSearchParams({ next })}` },
   };
 }
 

@@ -19,7 +19,7 @@ import { isMarker } from './rows.js';
 import { LiveSession, RangeSession } from './session.js';
 import { proofText, rangeText, stateText } from './status.js';
 import { forInput, millis, toRange } from './timespan.js';
-import { isOutdated } from './upgrade.js';
+import { isOther, isOutdated, upgradeProblem } from './upgrade.js';
 import { readView, settled, viewAddress } from './view.js';
 import { isUtc, offsetText, setUtc, zoneName } from './zone.js';
 
@@ -68,7 +68,10 @@ const health = watchHealth({
     problems = next;
     showProblems();
   },
-  onReady: ({ sources = [] }) => meetHosts(sources.map(({ name }) => name)),
+  onReady: ({ sources = [], page }) => {
+    meetHosts(sources.map(({ name }) => name));
+    if (isOther(page)) showProblems([upgradeProblem()]);
+  },
   about: () => aboutStored(list.held.sources),
 });
 const handlers = {
@@ -84,9 +87,7 @@ const handlers = {
     scheduleProgress();
   },
   onHello: async (/** @type {boolean} */ isResume) => {
-    if (!isResume || !(await isOutdated())) return;
-    upgraded = [{ level: 'note', text: 'shipslog was upgraded while this page was open.', hint: 'This is still the old page.', link: { text: 'Reload', href: location.href } }];
-    showProblems();
+    if (isResume && (await isOutdated())) showProblems([upgradeProblem()]);
   },
   onHost: health.hostIs,
 };
@@ -302,7 +303,8 @@ function showError(message) {
   el('filter').setAttribute('aria-invalid', String(message !== null));
 }
 
-function showProblems() {
+function showProblems(more = upgraded) {
+  upgraded = more;
   banner.show([...upgraded, ...problems]);
 }
 

@@ -1,5 +1,6 @@
 // A page that was left open while the server was upgraded: its parts are of the old version. The address of the parts
-// holds a hash of them, so a look at the page as it is served now tells.
+// holds a hash of them, which /readyz tells too, so a page notices that has no stream which could break off; and right
+// after a break a look at the page as it is served now tells.
 
 import { ASSETS, BASE } from './base.js';
 
@@ -14,3 +15,14 @@ export async function isOutdated() {
     return false;
   }
 }
+
+/** @param {string|undefined} page the hash of the pages that the server has now, by its own word @returns {boolean} */
+export const isOther = (page) => Boolean(page && ASSETS && page !== ASSETS);
+
+/** What is said then. @returns {import('./health.js').Problem} */
+export const upgradeProblem = () => ({
+  level: 'note',
+  text: 'shipslog was upgraded while this page was open.',
+  hint: 'This is still the old page.',
+  link: { text: 'Reload', href: location.href },
+});
