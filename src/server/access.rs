@@ -202,7 +202,8 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn cookie(value: String, age: Duration, secure: bool) -> String {
     let age = cookie::time::Duration::try_from(age).unwrap_or_default();
-    let cookie = Cookie::build((COOKIE, value)).path("/").http_only(true).same_site(SameSite::Strict).secure(secure).max_age(age);
+    // Without a path it is for where the form is, whatever prefix a proxy puts before that (RFC 6265, 5.1.4).
+    let cookie = Cookie::build((COOKIE, value)).http_only(true).same_site(SameSite::Strict).secure(secure).max_age(age);
     cookie.build().to_string()
 }
 
@@ -292,7 +293,7 @@ mod tests {
         let access = access(TOKEN).unwrap();
         assert_eq!(access.log_in("something-else-entirely", true), None);
         let set = access.log_in(TOKEN, true).unwrap();
-        assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict") && set.contains("Secure") && set.contains("Path=/"), "{set}");
+        assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict") && set.contains("Secure") && !set.contains("Path"), "{set}");
         assert!(!set.contains(TOKEN) && !access.log_in(TOKEN, false).unwrap().contains("Secure"));
         let value = set.split(';').next().unwrap();
         let sent = with(header::COOKIE, &format!("theme=dark; {value}"));

@@ -237,7 +237,8 @@ impl Answer {
         };
         set(header::ETAG, self.etag);
         if let Some(next) = self.next {
-            set(header::LINK, format!("</api/v1/events?{}>; rel=\"next\"", params.for_page(&next.to_string())));
+            // Relative: a proxy may have put a prefix before our paths.
+            set(header::LINK, format!("<events?{}>; rel=\"next\"", params.for_page(&next.to_string())));
         }
         if let Some(remark) = params.remark() {
             set(header::HeaderName::from_static("shipslog-remark"), remark);

@@ -13,7 +13,8 @@ use super::{events, export, login, pages, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
-use warp::http::{StatusCode, header};
+use warp::http::{Method, StatusCode, header};
+use warp::reject::Reject;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection, path};
 
@@ -80,14 +81,9 @@ pub(super) fn routes(
         path!("demo" / "websocket").and(get()).and(headers).map(|headers| answer(pages::page("/demo/websocket", &headers))).boxed();
     let form = path!("login").and(get()).and(headers).map(|headers| answer(login::form(&headers))).boxed();
     let secure = warp::ext::get::<Secure>().map(|Secure(secure)| secure);
-    let submit = path!("login")
-        .and(warp::post())
-        .and(with.clone())
-        .and(secure)
-        .and(asker)
-        .and(warp::body::content_length_limit(login::MAX_FORM_BYTES));
+    let submit = path!("login").and(post()).and(with.clone()).and(secure).and(asker);
     let submit = submit.and(warp::body::stream()).then(login::submit).boxed();
-    let end = path!("logout").and(warp::post()).and(secure).map(login::end).boxed();
+    let end = path!("logout").and(post()).and(secure).map(login::end).boxed();
     let part = path!("assets" / String / String).and(get()).and(headers);
     let part = part.map(|hash: String, name: String, headers| answer(pages::part(&hash, &name, &headers))).boxed();
 
@@ -104,8 +100,29 @@ pub(super) fn routes(
 
 /// GET, and HEAD for those who only want to know.
 fn get() -> BoxedFilter<()> {
-    warp::get().or(warp::head()).unify().boxed()
+    taking::<Reads>(&[Method::GET, Method::HEAD])
 }
+
+fn post() -> BoxedFilter<()> {
+    taking::<Posts>(&[Method::POST])
+}
+
+/// A route whose path fits is rejected with the methods that it takes, so that the answer can name those of all such routes.
+fn taking<T: Reject + Default>(methods: &'static [Method]) -> BoxedFilter<()> {
+    let known = warp::method()
+        .and_then(move |method| async move { if methods.contains(&method) { Ok(()) } else { Err(warp::reject::custom(T::default())) } });
+    known.untuple_one().boxed()
+}
+
+/// There is a route with this path that is read.
+#[derive(Debug, Default)]
+struct Reads;
+impl Reject for Reads {}
+
+/// There is a route with this path that something is posted to.
+#[derive(Debug, Default)]
+struct Posts;
+impl Reject for Posts {}
 
 fn answer(result: Result<Response, ApiError>) -> Response {
     result.unwrap_or_else(Reply::into_response)
@@ -127,10 +144,14 @@ fn open_websocket(context: Arc<Context>, place: Place, asker: Asker, ws: Option<
 
 /// What no route took.
 async fn refuse(rejection: Rejection) -> Result<Response, Infallible> {
-    let error = if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this route is read with GET").with_header(header::ALLOW, "GET, HEAD")
-    } else {
-        ApiError::new(StatusCode::NOT_FOUND, "there is no such route; the routes are listed in README.md, the live page is at /")
+    let (detail, allow) = match (rejection.find::<Reads>().is_some(), rejection.find::<Posts>().is_some()) {
+        (true, false) => ("this route is read with GET", "GET, HEAD"),
+        (true, true) => ("this route is read with GET, and takes a form by POST", "GET, HEAD, POST"),
+        (false, true) => ("this route takes a POST", "POST"),
+        (false, false) => {
+            let detail = "there is no such route; the routes are listed in README.md, the live page is at /";
+            return Ok(ApiError::new(StatusCode::NOT_FOUND, detail).into_response());
+        }
     };
-    Ok(error.into_response())
+    Ok(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(header::ALLOW, allow).into_response())
 }

@@ -161,7 +161,7 @@ async fn only_who_has_a_token_gets_in() {
 
     // A browser is led to the form, and back.
     let response = get("/compare?x=1").header("Accept", "text/html,*/*").send().await.unwrap();
-    assert_eq!((response.status().as_u16(), response.headers()["location"].to_str().unwrap()), (303, "/login?next=%2Fcompare%3Fx%3D1"));
+    assert_eq!((response.status().as_u16(), response.headers()["location"].to_str().unwrap()), (303, "./login?next=%2Fcompare%3Fx%3D1"));
     let form = get("/login?next=%2Fcompare").send().await.unwrap();
     let policy = form.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.contains("form-action 'self'") && policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -171,12 +171,15 @@ async fn only_who_has_a_token_gets_in() {
         client.post(format!("{}/login", ship.url)).header("Content-Type", "application/x-www-form-urlencoded").body(body).send()
     };
     let wrong = submit("not-the-right-token", "/compare").await.unwrap();
-    assert_eq!(wrong.headers()["location"], "/login?wrong=1&next=%2Fcompare");
+    assert_eq!(wrong.headers()["location"], "./login?wrong=1&next=%2Fcompare");
     assert!(!wrong.headers().contains_key("set-cookie"));
     let right = submit(TOKEN, "//evil.example").await.unwrap();
-    assert_eq!((right.status().as_u16(), right.headers()["location"].to_str().unwrap()), (303, "/"));
+    assert_eq!((right.status().as_u16(), right.headers()["location"].to_str().unwrap()), (303, "./"));
     let cookie = right.headers()["set-cookie"].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(TOKEN), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("Path") && !cookie.contains(TOKEN),
+        "{cookie}"
+    );
     let session = cookie.split(';').next().unwrap();
     let stream = get("/api/v1/stream?since=oldest").header("Cookie", session).send().await.unwrap();
     assert_eq!(stream.status(), 200);
