@@ -10,6 +10,7 @@ mod failures;
 mod lines;
 mod live;
 mod login;
+mod names;
 mod net;
 mod page;
 mod pages;
@@ -26,4 +27,5 @@ mod turns;
 
 pub use access::{Access, AccessError};
 pub use context::Context;
+pub use names::host_name;
 pub use net::{Address, Listener, Options, Tls, TlsError, serve};

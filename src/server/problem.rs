@@ -27,6 +27,11 @@ impl ApiError {
         Self { status, detail: detail.into(), headers: Vec::new() }
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(super) fn bad_request(why: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, why.to_string())
     }
@@ -40,6 +45,13 @@ impl ApiError {
     pub(super) fn wait(mut self, wait: Duration) -> Self {
         self.headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
         self
+    }
+}
+
+#[cfg(test)]
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
     }
 }
 

@@ -1,12 +1,15 @@
 //! What is checked before any route sees a request: sizes, and the names under which the server may be addressed.
 
+use crate::server::names::Authority;
 use crate::server::problem::ApiError;
-use warp::http::{HeaderMap, Method, Request, StatusCode, header};
+use warp::http::{Method, Request, StatusCode, Version, header};
 
 /// Longest request target.
 const MAX_URI_BYTES: usize = 8 * 1024;
 /// Most bytes of header names and values.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Characters of a client's text that an error repeats.
+pub(super) const MAX_SHOWN_CHARS: usize = 64;
 
 /// Refuses a request for something else than a path of ours: a tunnel to `HOST:PORT`, which is for proxies,
 /// or the server as a whole (`*`).
@@ -33,41 +36,32 @@ pub(super) fn check_sizes<B>(request: &Request<B>) -> Result<(), ApiError> {
 
 /// Refuses a request that was addressed to a name that is not ours.
 pub(super) fn check_name<B>(request: &Request<B>, allowed: &[String]) -> Result<(), ApiError> {
-    // HTTP/2 has the name in the target, HTTP/1.1 in the header.
-    let host = request.uri().authority().map(ToString::to_string).or_else(|| text(request.headers(), &header::HOST));
-    match host {
-        Some(host) if is_ours(&host, allowed) => Ok(()),
-        Some(host) => {
-            let host: String = host.chars().take(64).collect();
-            let detail = format!("this server does not answer to the name {host:?}; start it with --allow-host NAME to allow it");
-            Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, detail))
-        }
-        None => Err(ApiError::bad_request("the request has no Host header")),
+    let Some(host) = host(request) else {
+        // Older clients need not send one (RFC 9112, 3.2), and load balancers do not; every browser does.
+        return if request.version() < Version::HTTP_11 { Ok(()) } else { Err(ApiError::bad_request("the request has no Host header")) };
+    };
+    let Some(authority) = Authority::parse(&host) else {
+        let host: String = host.chars().take(MAX_SHOWN_CHARS).collect();
+        return Err(ApiError::bad_request(format!("the request's Host {host:?} is no name of a machine")));
+    };
+    if is_ours(&authority, allowed) {
+        return Ok(());
     }
+    let name = authority.flag();
+    let detail = format!("this server does not answer to the name {name:?}; start it with --allow-host {name} to allow it");
+    Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, detail))
 }
 
-pub(super) fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
-    headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
+/// The name that a request is addressed to: HTTP/2 has it in the target, HTTP/1.1 in the header. `None` for an older client's empty header.
+pub(super) fn host<B>(request: &Request<B>) -> Option<String> {
+    let header = || request.headers().get(header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let host = request.uri().authority().map(ToString::to_string).or_else(header)?;
+    (request.version() >= Version::HTTP_11 || !host.is_empty()).then_some(host)
 }
 
-/// Any IP address is ours: DNS rebinding, which this check is against, needs a name.
-fn is_ours(host: &str, allowed: &[String]) -> bool {
-    let name = host_name(host);
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || address.parse::<std::net::IpAddr>().is_ok() || is_allowed(name, allowed)
-}
-
-/// Whether the user has given this name to the server.
-pub(super) fn is_allowed(name: &str, allowed: &[String]) -> bool {
-    allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
-}
-
-/// `host[:port]` without the port.
-fn host_name(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
-        _ => authority,
-    }
+/// Any IP address is ours, and so is what stands for this machine: DNS rebinding, which this check is against, needs a name of the DNS.
+fn is_ours(host: &Authority, allowed: &[String]) -> bool {
+    host.is_local() || host.address().is_some() || host.is_among(allowed)
 }
 
 #[cfg(test)]
@@ -92,24 +86,68 @@ mod tests {
         }
     }
 
+    fn asked(version: Version, host: Option<&str>) -> Request<()> {
+        let request = Request::builder().version(version).uri("/healthz");
+        host.into_iter().fold(request, |request, host| request.header(header::HOST, host)).body(()).unwrap()
+    }
+
     #[test]
     fn knows_its_names() {
         let allowed = ["ship.example".to_owned()];
+        let status = |version, host| check_name(&asked(version, host), &allowed).map_err(|e| e.status()).err();
         for host in [
             "localhost",
             "localhost:7070",
             "LocalHost:1",
+            "localhost.",
+            "localhost.:7070",
+            "ship.localhost:7070",
             "127.0.0.1:7070",
             "[::1]:7070",
             "[::1]",
+            "[fe80::1%25eth0]:7070",
             "10.1.2.3",
             "ship.example:80",
+            "ship.example.:80",
             "Ship.Example",
         ] {
-            assert!(is_ours(host, &allowed), "{host}");
+            assert_eq!(status(Version::HTTP_11, Some(host)), None, "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7070", "ship.example.evil", "[evil]"] {
-            assert!(!is_ours(host, &allowed), "{host}");
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "evil.localhost.example",
+            "127.0.0.1.evil.example:7070",
+            "ship.example.evil",
+            "evillocalhost",
+        ] {
+            assert_eq!(status(Version::HTTP_11, Some(host)), Some(StatusCode::MISDIRECTED_REQUEST), "{host}");
+        }
+        for host in ["", "[evil]", "a b", "ship.example/", "x@localhost"] {
+            assert_eq!(status(Version::HTTP_11, Some(host)), Some(StatusCode::BAD_REQUEST), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_older_clients_may_leave_the_name_out() {
+        let status = |version, host| check_name(&asked(version, host), &[]).map_err(|e| e.status()).err();
+        assert_eq!(status(Version::HTTP_11, None), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(status(Version::HTTP_10, None), None);
+        assert_eq!(status(Version::HTTP_10, Some("")), None);
+        assert_eq!(status(Version::HTTP_10, Some("evil.example")), Some(StatusCode::MISDIRECTED_REQUEST));
+    }
+
+    #[test]
+    fn the_flag_that_is_told_is_the_one_that_helps() {
+        for host in ["Ship.Example.:7070", "my_host", "bücher.example:1"] {
+            let request = asked(Version::HTTP_11, None);
+            let (mut parts, ()) = request.into_parts();
+            parts.headers.insert(header::HOST, warp::http::HeaderValue::from_bytes(host.as_bytes()).unwrap());
+            let request = Request::from_parts(parts, ());
+            let error = check_name(&request, &[]).unwrap_err().to_string();
+            let flag = error.split("--allow-host ").nth(1).unwrap().split(' ').next().unwrap();
+            let allowed = crate::server::host_name(flag).unwrap();
+            assert!(check_name(&request, &[allowed]).is_ok(), "{error}");
         }
     }
 }

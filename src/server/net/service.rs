@@ -53,8 +53,12 @@ impl<S> Guarded<S> {
         if !self.unix {
             guard::check_name(request, &context.allowed_hosts).map_err(refuse)?;
         }
-        let from =
-            Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins, secure: self.secure }.check(request).map_err(refuse)?;
+        let from = Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins, secure: self.secure }.check(request);
+        let from = match from {
+            // Without its parts a page could not even say why it is refused. They are the same for everybody.
+            Err(_) if login::is_part(request.uri().path()) => From::Here,
+            from => from.map_err(refuse)?,
+        };
         let finish = |mut response: Response| {
             origin::allow(response.headers_mut(), &from);
             Box::new(response)
