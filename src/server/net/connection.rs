@@ -5,6 +5,7 @@ use super::places::Place;
 use super::service::Guarded;
 use super::socket::Socket;
 use super::tls::Tls;
+use super::tolerant::Tolerant;
 use crate::server::context::Context;
 use crate::server::live::direct::Link;
 use crate::server::live::fanout::FanOut;
@@ -94,7 +95,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Tolerant::new(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

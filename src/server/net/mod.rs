@@ -13,6 +13,7 @@ mod refuse;
 mod service;
 mod socket;
 mod tls;
+mod tolerant;
 
 pub use listen::{Address, Listener};
 pub use tls::{Tls, TlsError};
