@@ -293,6 +293,7 @@ impl Doors {
     fn guard(&self, mut context: Context, config: &ServeConfig) -> Arc<Context> {
         context.allowed_hosts.clone_from(&config.allow_hosts);
         context.cors_origins.clone_from(&config.cors_origins);
+        context.trusted_proxies.clone_from(&config.trusted_proxies);
         context.access.clone_from(&self.access);
         context.max_streams = config.max_connections as u64;
         Arc::new(context)

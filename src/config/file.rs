@@ -32,6 +32,10 @@ pub struct Layer {
     #[arg(long, help_heading = "Server", value_name = "NAME")]
     #[serde(default, deserialize_with = "one_or_many")]
     pub allow_host: Option<Vec<String>>,
+    /// Believe this reverse proxy's Forwarded or X-Forwarded-For about who asks: an address, a network such as 172.16.0.0/12, or unix for the unix socket; repeatable [env: SHIPSLOG_TRUSTED_PROXY, separated by commas]
+    #[arg(long, help_heading = "Server", value_name = "ADDRESS")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub trusted_proxy: Option<Vec<String>>,
     /// Allow an address that other machines can reach without a token and TLS [env: SHIPSLOG_INSECURE] [default: false]
     #[arg(long, help_heading = "Access", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure: Option<bool>,

@@ -1,5 +1,6 @@
 //! Configuration of `serve`: flag over environment over file over default, with the origin of each value kept.
 
+mod environment;
 mod file;
 mod redaction;
 mod remarks;
@@ -11,6 +12,7 @@ pub use settings::{Env, Origin, Setting, Settings};
 use crate::redact::Rules;
 use crate::retention::Retention;
 pub use crate::server::Address;
+use crate::server::TrustedProxies;
 use std::path::PathBuf;
 
 /// What `serve` runs with; every value checked.
@@ -43,6 +45,8 @@ pub struct ServeConfig {
     pub token_file: Option<PathBuf>,
     /// Origins whose pages may read.
     pub cors_origins: Vec<String>,
+    /// Proxies whose word for whom they ask counts.
+    pub trusted_proxies: TrustedProxies,
     /// Whether new records are written straight to the sockets of streams.
     pub direct_writes: bool,
     /// What is taken out of events before they are stored.

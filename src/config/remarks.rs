@@ -22,6 +22,7 @@ impl Settings {
             "token-file" => unset(&self.token_file.value).map(|_| "not set: everyone who reaches the address may read".to_owned()),
             "allow-host" => none(&self.allow_host.value).map(|_| "none besides localhost and IP addresses".to_owned()),
             "cors-origin" => none(&self.cors_origin.value),
+            "trusted-proxy" => none(&self.trusted_proxy.value),
             "redact-attribute" => none(&self.redaction.attribute.value),
             "redact-except" => none(&self.redaction.except.value),
             "max-connections-per-address" if self.max_connections_per_address.value == 0 => {

@@ -1,10 +1,12 @@
 //! Merging the layers, and checking what comes out.
 
+use super::environment::{self, text};
 use super::redaction::RedactionSettings;
 use super::{Address, ConfigError, Layer, ServeArgs, ServeConfig};
 pub use crate::ingest::endpoint::Env;
 use crate::ingest::endpoint::{Current, current_context};
 use crate::retention::Retention;
+use crate::server::{TrustedProxies, TrustedProxy, host_name};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +104,8 @@ pub struct Settings {
     pub token_file: Setting<PathBuf>,
     /// `--cors-origin`
     pub cors_origin: Setting<Vec<String>>,
+    /// `--trusted-proxy`
+    pub trusted_proxy: Setting<Vec<String>>,
     /// `--direct-writes`
     pub direct_writes: Setting<bool>,
     /// `--redact`, `--redact-attribute` and `--redact-except`
@@ -118,7 +122,7 @@ impl Settings {
     pub fn resolve(args: &ServeArgs, env: Env<'_>) -> Result<Self, ConfigError> {
         let path = args.config.clone().or_else(|| env("SHIPSLOG_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from));
         let file = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
-        let (flags, env_layer) = (args.flags.clone(), env_layer(env)?);
+        let (flags, env_layer) = (args.flags.clone(), environment::layer(env)?);
         let places = Places { file: path };
         let docker_host = places.pick("docker-host", flags.docker_host, env_layer.docker_host, file.docker_host);
         Ok(Self {
@@ -152,6 +156,7 @@ impl Settings {
             tls_key: places.or("tls-key", flags.tls_key, env_layer.tls_key, file.tls_key, PathBuf::new()),
             token_file: places.or("token-file", flags.token_file, env_layer.token_file, file.token_file, PathBuf::new()),
             cors_origin: places.or("cors-origin", flags.cors_origin, env_layer.cors_origin, file.cors_origin, Vec::new()),
+            trusted_proxy: places.or("trusted-proxy", flags.trusted_proxy, env_layer.trusted_proxy, file.trusted_proxy, Vec::new()),
             direct_writes: places.or("direct-writes", flags.direct_writes, env_layer.direct_writes, file.direct_writes, true),
             redaction: RedactionSettings {
                 redact: places.or("redact", flags.redact, env_layer.redact, file.redact, RedactionSettings::all_rules()),
@@ -183,9 +188,9 @@ impl Settings {
                 .docker_host
                 .refuse("", "URL or NAME=URL, such as unix:///var/run/docker.sock, prod=ssh://me@10.0.0.7 or context://NAME"));
         }
-        if let Some(name) = self.allow_host.value.iter().find(|n| n.is_empty() || n.contains(['/', ' ', '*'])) {
-            return Err(self.allow_host.refuse(name, "a host name as in a URL, without scheme or path"));
-        }
+        let host =
+            |name: &String| host_name(name).ok_or_else(|| self.allow_host.refuse(name, "a host name as in a URL, without scheme or path"));
+        let allow_hosts = self.allow_host.value.iter().map(host).collect::<Result<_, _>>()?;
         let max_connections = usize::try_from(self.max_connections.value).unwrap_or(0);
         if max_connections == 0 {
             return Err(self.max_connections.refuse("0", "a number from 1 up"));
@@ -207,7 +212,7 @@ impl Settings {
             listen,
             docker_hosts: self.docker_host.value.iter().map(|host| host.trim().to_owned()).collect(),
             demo: self.demo.value,
-            allow_hosts: self.allow_host.value.clone(),
+            allow_hosts,
             insecure: self.insecure.value,
             read_only: given(&self.read_only),
             retention: Retention { age: self.retain_age()?, bytes: self.retain_bytes()? },
@@ -216,6 +221,7 @@ impl Settings {
             tls,
             token_file,
             cors_origins: self.cors_origins()?,
+            trusted_proxies: self.trusted_proxies()?,
             direct_writes: self.direct_writes.value,
             redaction: self.redaction.check()?,
             drop_noise: self.drop_noise.value,
@@ -243,6 +249,12 @@ impl Settings {
             Ok(text.to_ascii_lowercase())
         };
         self.cors_origin.value.iter().map(origin).collect()
+    }
+
+    fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        const ACCEPTED: &str = "an address, such as 10.0.0.7, a network, such as 172.16.0.0/12, or unix for the unix socket";
+        let proxy = |text: &String| text.parse::<TrustedProxy>().map_err(|()| self.trusted_proxy.refuse(text, ACCEPTED));
+        self.trusted_proxy.value.iter().map(proxy).collect()
     }
 
     fn retain_age(&self) -> Result<Option<Duration>, ConfigError> {
@@ -287,6 +299,7 @@ impl Settings {
             path(&self.tls_key),
             path(&self.token_file),
             row(&self.cors_origin),
+            row(&self.trusted_proxy),
             row(&self.direct_writes),
             row(&self.redaction.redact),
             row(&self.redaction.attribute),
@@ -339,57 +352,4 @@ fn variable(key: &str) -> String {
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
     toml::from_str(&text).map_err(|why| ConfigError::BadFile { path: path.to_owned(), why: Box::new(why) })
-}
-
-fn env_layer(env: Env<'_>) -> Result<Layer, ConfigError> {
-    Ok(Layer {
-        data_dir: env("SHIPSLOG_DATA_DIR").filter(|v| !v.is_empty()).map(PathBuf::from),
-        listen: text(env, "SHIPSLOG_LISTEN")?,
-        docker_host: list(env, "SHIPSLOG_DOCKER_HOST")?,
-        demo: switch(env, "SHIPSLOG_DEMO")?,
-        allow_host: list(env, "SHIPSLOG_ALLOW_HOST")?,
-        insecure: switch(env, "SHIPSLOG_INSECURE")?,
-        read_only: env("SHIPSLOG_READ_ONLY").filter(|v| !v.is_empty()).map(PathBuf::from),
-        retain_age: text(env, "SHIPSLOG_RETAIN_AGE")?,
-        retain_bytes: text(env, "SHIPSLOG_RETAIN_BYTES")?,
-        max_connections: text(env, "SHIPSLOG_MAX_CONNECTIONS")?
-            .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS", value, "a number from 1 up")))
-            .transpose()?,
-        max_connections_per_address: text(env, "SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS")?
-            .map(|value| value.parse().map_err(|_| refuse("SHIPSLOG_MAX_CONNECTIONS_PER_ADDRESS", value, "a number from 1 up")))
-            .transpose()?,
-        tls_cert: env("SHIPSLOG_TLS_CERT").filter(|v| !v.is_empty()).map(PathBuf::from),
-        tls_key: env("SHIPSLOG_TLS_KEY").filter(|v| !v.is_empty()).map(PathBuf::from),
-        token_file: env("SHIPSLOG_TOKEN_FILE").filter(|v| !v.is_empty()).map(PathBuf::from),
-        cors_origin: list(env, "SHIPSLOG_CORS_ORIGIN")?,
-        direct_writes: switch(env, "SHIPSLOG_DIRECT_WRITES")?,
-        redact: list(env, "SHIPSLOG_REDACT")?,
-        redact_attribute: list(env, "SHIPSLOG_REDACT_ATTRIBUTE")?,
-        redact_except: list(env, "SHIPSLOG_REDACT_EXCEPT")?,
-        drop_noise: switch(env, "SHIPSLOG_DROP_NOISE")?,
-    })
-}
-
-fn refuse(place: &str, value: String, accepted: &'static str) -> ConfigError {
-    ConfigError::BadValue { place: place.to_owned(), value, accepted }
-}
-
-/// A variable's text. An empty one counts as absent, since compose files and units cannot unset.
-fn text(env: Env<'_>, name: &str) -> Result<Option<String>, ConfigError> {
-    let Some(value) = env(name) else { return Ok(None) };
-    let value = value.into_string().map_err(|odd| refuse(name, odd.to_string_lossy().into_owned(), "text in UTF-8"))?;
-    Ok(Some(value.trim().to_owned()).filter(|v| !v.is_empty()))
-}
-
-fn list(env: Env<'_>, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
-    Ok(text(env, name)?.map(|value| value.split(',').map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect()))
-}
-
-fn switch(env: Env<'_>, name: &str) -> Result<Option<bool>, ConfigError> {
-    let Some(value) = text(env, name)? else { return Ok(None) };
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(Some(true)),
-        "false" | "0" | "no" | "off" => Ok(Some(false)),
-        _ => Err(refuse(name, value, "true or false")),
-    }
 }

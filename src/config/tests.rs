@@ -1,5 +1,6 @@
 use super::*;
 use crate::retention::Retention;
+use crate::server::TrustedProxy;
 use clap::{Args as _, Command, FromArgMatches as _};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -49,6 +50,7 @@ fn defaults_are_the_documented_ones() {
             tls: None,
             token_file: None,
             cors_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             direct_writes: true,
             redaction: Rules::default(),
             drop_noise: false,
@@ -83,6 +85,23 @@ fn lists_come_from_every_place_and_do_not_mix() {
 }
 
 #[test]
+fn names_are_kept_as_they_are_compared() {
+    let names = ["--allow-host", "Ship.Example.:8443", "--allow-host", "[FD00::1]:80", "--allow-host", "10.0.0.5"];
+    assert_eq!(load(&names, &[]).unwrap().allow_hosts, ["ship.example", "fd00::1", "10.0.0.5"]);
+}
+
+#[test]
+fn trusted_proxies_come_from_every_place() {
+    let trusted = |line: &[&str], env: &[(&str, &str)]| load(line, env).unwrap().trusted_proxies;
+    let proxies = |texts: &[&str]| texts.iter().map(|text| text.parse::<TrustedProxy>().unwrap()).collect::<TrustedProxies>();
+    let file = toml_file("trusted-proxy = ['10.0.0.7', 'fd00::/8']\n");
+    assert_eq!(trusted(&["--config", &file.path], &[]), proxies(&["10.0.0.7", "fd00::/8"]));
+    let env = [("SHIPSLOG_TRUSTED_PROXY", "172.16.0.0/12, unix")];
+    assert_eq!(trusted(&["--config", &file.path], &env), proxies(&["172.16.0.0/12", "unix"]));
+    assert_eq!(trusted(&["--trusted-proxy", "::1", "--trusted-proxy", "127.0.0.1"], &env), proxies(&["::1", "127.0.0.1"]));
+}
+
+#[test]
 fn dockers_own_variable_is_the_last_resort_before_the_socket() {
     let settings = resolve(&[], &[("DOCKER_HOST", "tcp://h:2375")]).unwrap();
     assert_eq!((settings.docker_host.value, settings.docker_host.origin), (vec!["tcp://h:2375".into()], Origin::Env("DOCKER_HOST".into())));
@@ -111,7 +130,7 @@ fn errors_name_the_place_and_what_is_accepted() {
     let bad_listen = toml_file("listen = 'nonsense'\n");
     let bad_kind = toml_file("max-connections = 'many'\n");
     let bad_list = toml_file("allow-host = 7\n");
-    let cases: [Case<'_>; 22] = [
+    let cases: [Case<'_>; 25] = [
         (&["--config", &unknown.path], &[], &["shipslog.toml", "unknown field `listne`", "`data-dir`", "`listen`"]),
         (&["--config", &bad_listen.path], &[], &["shipslog.toml: listen", "nonsense", "127.0.0.1:7070"]),
         (&["--config", &bad_kind.path], &[], &["shipslog.toml", "max-connections", "u32"]),
@@ -124,6 +143,9 @@ fn errors_name_the_place_and_what_is_accepted() {
         (&["--max-connections", "0"], &[], &["--max-connections", "a number from 1 up"]),
         (&["--docker-host", ""], &[], &["--docker-host", "unix:///var/run/docker.sock"]),
         (&["--allow-host", "http://a/"], &[], &["--allow-host", "without scheme"]),
+        (&["--allow-host", "*.example"], &[], &["--allow-host", "a host name"]),
+        (&["--trusted-proxy", "proxy.example"], &[], &["--trusted-proxy", "\"proxy.example\"", "172.16.0.0/12"]),
+        (&[], &[("SHIPSLOG_TRUSTED_PROXY", "10.0.0.1, 10.0.0.0/99")], &["SHIPSLOG_TRUSTED_PROXY", "10.0.0.0/99", "an address"]),
         (&["--listen", "unix:"], &[], &["--listen", "unix:PATH"]),
         (&["--tls-cert", "c"], &[], &["--tls-key", "the two go together"]),
         (&["--tls-key", "k"], &[], &["--tls-cert", "the two go together"]),
@@ -167,7 +189,9 @@ fn an_address_that_others_can_reach_needs_consent() {
 
 #[test]
 fn what_show_prints_is_a_configuration_file() {
-    let settings = resolve(&["--docker-host", "a=unix:///a", "--allow-host", "x", "--data-dir", "d \"q\""], &[]).unwrap();
+    let settings =
+        resolve(&["--docker-host", "a=unix:///a", "--allow-host", "x", "--trusted-proxy", "fd00::/8", "--data-dir", "d \"q\""], &[])
+            .unwrap();
     let lines: Vec<_> = settings.rows().into_iter().map(|(key, value, origin)| format!("{key} = {value} # {origin}")).collect();
     let text = lines.join("\n");
     let file = toml_file(&text);

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::asker::Asker;
+use super::forwarded::TrustedProxies;
 use super::live::filters::Filters;
 use super::problem::ApiError;
 use super::turn_log::TurnLog;
@@ -29,6 +30,8 @@ pub struct Context {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read, as browsers send them.
     pub cors_origins: Vec<String>,
+    /// Proxies whose word for whom they ask counts.
+    pub trusted_proxies: TrustedProxies,
     /// Who may ask; everybody without.
     pub access: Option<Arc<Access>>,
     /// Most live streams at a time; over HTTP/2 a connection holds many.
@@ -57,6 +60,7 @@ impl Context {
             shutdown,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             access: None,
             max_streams: u64::MAX,
             filters: Filters::default(),

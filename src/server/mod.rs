@@ -7,6 +7,7 @@ mod docker;
 mod events;
 mod export;
 mod failures;
+mod forwarded;
 mod lines;
 mod live;
 mod login;
@@ -27,5 +28,6 @@ mod turns;
 
 pub use access::{Access, AccessError};
 pub use context::Context;
+pub use forwarded::{TrustedProxies, TrustedProxy};
 pub use names::host_name;
 pub use net::{Address, Listener, Options, Tls, TlsError, serve};

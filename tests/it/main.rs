@@ -3,6 +3,7 @@
 
 mod backup;
 mod bad_input;
+mod behind;
 mod bounds;
 mod certificates;
 mod cli;

@@ -63,6 +63,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["ingest::docker", "server::net"]),
     ("iana_time_zone", &["cli"]),
     ("indicatif", &["cli"]),
+    ("ipnet", &["server::forwarded"]),
     ("memchr", EVERYWHERE),
     ("parking_lot", EVERYWHERE),
     ("quick_cache", &["log", "ingest"]),

@@ -1,5 +1,6 @@
 //! A panic costs the one answer that it happened in.
 
+use super::places::Place;
 use crate::server::problem::ApiError;
 use futures_util::FutureExt;
 use hyper::body::{Body, Frame, SizeHint};
@@ -15,18 +16,21 @@ pub(super) fn begin<F>(begin: impl FnOnce() -> F) -> Option<F> {
     catch_unwind(AssertUnwindSafe(begin)).ok()
 }
 
-/// The answer, also to a request in which something panicked.
-pub(super) async fn answer<F>(begun: Option<F>) -> Response
+/// The answer, also to a request in which something panicked, and the place of its client.
+pub(super) async fn answer<F>(begun: Option<F>) -> (Response, Option<Place>)
 where
-    F: Future<Output = Result<Response, Infallible>>,
+    F: Future<Output = Result<(Response, Option<Place>), Infallible>>,
 {
     let answer = match begun {
         Some(answer) => AssertUnwindSafe(answer).catch_unwind().await.ok(),
         None => None,
     };
     match answer {
-        Some(Ok(response)) => response,
-        None => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault in shipslog; its stderr says more").into_response(),
+        Some(Ok(answer)) => answer,
+        None => {
+            let error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault in shipslog; its stderr says more");
+            (error.into_response(), None)
+        }
     }
 }
 
@@ -41,7 +45,17 @@ impl<B> HasBody for warp::http::Response<B> {
 
 /// The body of an answer; a panic in it breaks the transfer off.
 #[derive(Debug)]
-pub(super) struct Caught<B>(pub(super) Option<B>);
+pub(super) struct Caught<B> {
+    body: Option<B>,
+    /// Until all is sent.
+    _place: Option<Place>,
+}
+
+impl<B> Caught<B> {
+    pub(super) fn new(body: B, place: Option<Place>) -> Self {
+        Self { body: Some(body), _place: place }
+    }
+}
 
 /// Why a body was broken off.
 #[derive(Debug, thiserror::Error)]
@@ -57,22 +71,22 @@ impl<B: Body + Unpin> Body for Caught<B> {
     type Error = BodyError<B::Error>;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let Some(body) = &mut self.0 else { return Poll::Ready(Some(Err(BodyError::Panic))) };
+        let Some(body) = &mut self.body else { return Poll::Ready(Some(Err(BodyError::Panic))) };
         match catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) {
             Ok(polled) => polled.map(|frame| frame.map(|frame| frame.map_err(BodyError::Own))),
             Err(_) => {
                 // Nobody knows what state it is in.
-                self.0 = None;
+                self.body = None;
                 Poll::Ready(Some(Err(BodyError::Panic)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_some_and(Body::is_end_stream)
+        self.body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }

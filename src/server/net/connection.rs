@@ -52,7 +52,7 @@ where
 {
     /// Serves a connection in a task of its own.
     pub(super) fn start(&self, socket: Socket, place: Place) {
-        let (unix, address) = (socket.is_unix(), socket.address());
+        let (peer, address) = (socket.who(), socket.address());
         let socket = Arc::new(socket);
         let link = self.fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
         let io = Io::new(socket, link.clone());
@@ -63,7 +63,7 @@ where
             address,
             link,
             secure: self.tls.is_some(),
-            unix,
+            peer,
             asked: Arc::default(),
         };
         let (service, shutdown) = (service(link), self.context.shutdown.clone());
@@ -158,6 +158,7 @@ mod tests {
     use super::*;
     use crate::log::EmbeddedLog;
     use crate::server::context::Gauge;
+    use crate::server::forwarded::Peer;
     use crate::server::net::places::Places;
     use crate::server::peer::Address;
     use futures_util::StreamExt;
@@ -188,7 +189,7 @@ mod tests {
             address: Address::Unknown,
             link: None,
             secure: false,
-            unix: false,
+            peer: Peer::Tcp(None),
             asked: Arc::default(),
         };
         let served = tokio::spawn(http1(theirs, guarded, shutdown));

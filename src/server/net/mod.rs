@@ -23,6 +23,7 @@ pub(super) use service::Secure;
 pub(super) use socket::Socket;
 
 use super::context::Context;
+use super::forwarded::Peer;
 use super::live::fanout::FanOut;
 use super::routes;
 use super::stop::stopping;
@@ -82,7 +83,9 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
             },
             () = stopping(&mut shutdown) => break,
         };
-        match places.take(socket.peer()) {
+        // A trusted proxy speaks for many, each of whom is counted where it asks.
+        let counted = socket.peer().filter(|peer| !context.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
+        match places.take(counted) {
             Ok(place) => connections.start(socket, place),
             Err(why) => refusals.refuse(io::Io::new(Arc::new(socket), None), why, connections.tls.clone()),
         }

@@ -13,9 +13,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(super) struct Places {
     free: Arc<Semaphore>,
     total: usize,
-    of_each: usize,
-    /// Whether local peers are counted too. A reverse proxy or a tunnel is one, and speaks for many.
-    local: bool,
     taken: Arc<Taken>,
     gauge: Gauge,
 }
@@ -23,7 +20,47 @@ pub(super) struct Places {
 /// A browser alone opens six.
 const MIN_OF_EACH: usize = 16;
 
-type Taken = Mutex<HashMap<IpAddr, usize>>;
+/// How many places each address has.
+#[derive(Debug)]
+struct Taken {
+    counts: Mutex<HashMap<IpAddr, usize>>,
+    of_each: usize,
+    /// Whether local peers are counted too. A reverse proxy or a tunnel is one, and speaks for many.
+    local: bool,
+}
+
+impl Taken {
+    /// One more for an address. `None`: it is not counted.
+    fn take(self: &Arc<Self>, peer: Option<IpAddr>) -> Result<Option<Share>, Refused> {
+        let Some(address) = peer.filter(|peer| self.local || !peer.is_loopback()).map(household) else { return Ok(None) };
+        let mut counts = self.counts.lock();
+        let count = counts.entry(address).or_default();
+        if *count >= self.of_each {
+            return Err(Refused::Address);
+        }
+        *count += 1;
+        Ok(Some(Share { address, taken: Arc::clone(self) }))
+    }
+}
+
+/// One that an address has.
+#[derive(Debug)]
+struct Share {
+    address: IpAddr,
+    taken: Arc<Taken>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.taken.counts.lock();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
 
 /// Why there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +82,26 @@ impl Refused {
 
 /// A place, given back when it is dropped. A WebSocket keeps it beyond the end of its HTTP connection.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
+pub(in crate::server) struct Place {
+    connection: Arc<Held>,
+    /// Of whom a trusted proxy asks for.
+    _client: Option<Arc<Share>>,
+}
 
 #[derive(Debug)]
 struct Held {
     _permit: OwnedSemaphorePermit,
     _counted: StreamGuard,
-    address: Option<IpAddr>,
+    _share: Option<Share>,
     taken: Arc<Taken>,
+}
+
+impl Place {
+    /// The place of one request, whose client is at another address than the connection's.
+    pub(super) fn of_client(&self, client: IpAddr) -> Result<Self, Refused> {
+        let share = self.connection.taken.take(Some(client))?;
+        Ok(Self { connection: Arc::clone(&self.connection), _client: share.map(Arc::new) })
+    }
 }
 
 impl Places {
@@ -60,40 +109,21 @@ impl Places {
     pub(super) fn new(total: usize, of_each: Option<usize>, gauge: Gauge) -> Self {
         let default = (total / 4).max(MIN_OF_EACH);
         let free = Arc::new(Semaphore::new(total));
-        Self { free, total, of_each: of_each.unwrap_or(default), local: of_each.is_some(), taken: Arc::default(), gauge }
+        let taken = Taken { counts: Mutex::default(), of_each: of_each.unwrap_or(default), local: of_each.is_some() };
+        Self { free, total, taken: Arc::new(taken), gauge }
     }
 
-    /// A place for a connection from `peer`.
+    /// A place for a connection from `peer`. `None`: it is not counted by address.
     pub(super) fn take(&self, peer: Option<IpAddr>) -> Result<Place, Refused> {
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| Refused::Full)?;
-        let address = peer.filter(|peer| self.local || !peer.is_loopback()).map(household);
-        if let Some(address) = address {
-            let mut taken = self.taken.lock();
-            let count = taken.entry(address).or_default();
-            if *count >= self.of_each {
-                return Err(Refused::Address);
-            }
-            *count += 1;
-        }
-        Ok(Place(Arc::new(Held { _permit: permit, _counted: self.gauge.enter(), address, taken: Arc::clone(&self.taken) })))
+        let share = self.taken.take(peer)?;
+        let held = Held { _permit: permit, _counted: self.gauge.enter(), _share: share, taken: Arc::clone(&self.taken) };
+        Ok(Place { connection: Arc::new(held), _client: None })
     }
 
     /// Comes back when all have been given back.
     pub(super) async fn all_free(&self) {
         let _ = self.free.acquire_many(u32::try_from(self.total).unwrap_or(u32::MAX)).await;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut taken = self.taken.lock();
-        if let Some(count) = taken.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&address);
-            }
-        }
     }
 }
 
@@ -111,8 +141,23 @@ mod tests {
         assert_eq!(places.take(other).unwrap_err(), Refused::Full);
         assert_eq!(places.gauge.get(), 4);
         drop(held);
-        assert!(places.take(one).is_ok() && places.taken.lock().len() == 1);
+        assert!(places.take(one).is_ok() && places.taken.counts.lock().len() == 1);
         drop(more);
         assert_eq!((places.gauge.get(), places.free.available_permits()), (0, 4));
+    }
+
+    #[test]
+    fn a_proxy_s_clients_are_counted_each_for_itself() {
+        let places = Places::new(4, Some(2), Gauge::default());
+        let [one, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
+        // A proxy that is trusted is not counted itself.
+        let [first, second, third] = [(); 3].map(|()| places.take(None).unwrap());
+        let held = [first.of_client(one).unwrap(), second.of_client(one).unwrap()];
+        assert_eq!(third.of_client(one).unwrap_err(), Refused::Address);
+        assert!(third.of_client(other).is_ok());
+        // And a client that comes by itself as well has no more for that.
+        assert_eq!(places.take(Some(one)).unwrap_err(), Refused::Address);
+        drop(held);
+        assert!(third.of_client(one).is_ok() && places.taken.counts.lock().is_empty());
     }
 }

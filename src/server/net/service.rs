@@ -3,15 +3,16 @@
 use super::caught::{self, Caught, HasBody};
 use super::guard;
 use super::origin::{self, From, Origins};
-use super::places::Place;
+use super::places::{Place, Refused};
 use crate::server::access::{Access, Admitted};
 use crate::server::asker::Asker;
 use crate::server::context::Context;
 use crate::server::docker::Target;
+use crate::server::forwarded::Peer;
 use crate::server::live::direct::Link;
 use crate::server::login;
 use crate::server::peer::Address;
-use crate::server::problem;
+use crate::server::problem::{self, ApiError};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use std::convert::Infallible;
@@ -19,7 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use warp::http::{HeaderValue, header};
+use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
 /// warp's routes with all checks before them.
@@ -32,8 +33,8 @@ pub(super) struct Guarded<S> {
     pub(super) link: Option<Arc<Link>>,
     /// Whether the connection is encrypted.
     pub(super) secure: bool,
-    /// Whether it comes over a unix socket.
-    pub(super) unix: bool,
+    /// Who connects.
+    pub(super) peer: Peer,
     /// Whether there has been a request.
     pub(super) asked: Arc<AtomicBool>,
 }
@@ -44,13 +45,13 @@ pub(in crate::server) struct Secure(pub(in crate::server) bool);
 
 impl<S> Guarded<S> {
     /// An answer to a request that is not for the routes to see, or where it comes from.
-    fn check<B>(&self, request: &hyper::Request<B>) -> Result<(From, Option<Admitted>), Box<Response>> {
+    fn check<B>(&self, request: &hyper::Request<B>, address: Address) -> Result<(From, Option<Admitted>), Box<Response>> {
         let context = &self.context;
-        let refuse = |error: crate::server::problem::ApiError| Box::new(error.into_response());
+        let refuse = |error: ApiError| Box::new(error.into_response());
         guard::check_target(request).map_err(refuse)?;
         guard::check_sizes(request).map_err(refuse)?;
         // No web page reaches a unix socket by whatever name, and Docker's clients make one up.
-        if !self.unix {
+        if self.peer != Peer::Unix {
             guard::check_name(request, &context.allowed_hosts).map_err(refuse)?;
         }
         let from = Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins, secure: self.secure }.check(request);
@@ -74,7 +75,7 @@ impl<S> Guarded<S> {
         let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers(), sessions));
         if let (Some(access), None) = (&context.access, &admitted) {
             let wrong = Access::has_bearer(request.headers());
-            if let Some(wait) = wrong.then(|| access.failures.failed(self.address)).flatten() {
+            if let Some(wait) = wrong.then(|| access.failures.failed(address)).flatten() {
                 return Err(finish(login::too_many(wait)));
             }
             return Err(finish(login::refuse(request)));
@@ -90,12 +91,18 @@ where
 {
     /// What the routes answer, or what is answered in their place.
     fn begin(&self, mut request: hyper::Request<Incoming>) -> Answer {
-        let (from, admitted) = match self.check(&request) {
+        let client = self.context.trusted_proxies.client(self.peer, request.headers());
+        let address = client.map_or(self.address, Address::of);
+        let (from, admitted) = match self.check(&request, address) {
             Ok(checked) => checked,
-            Err(response) => return Box::pin(async move { Ok(*response) }),
+            Err(response) => return Box::pin(async move { Ok((*response, None)) }),
         };
-        request.extensions_mut().insert(Asker { address: self.address, admitted });
-        request.extensions_mut().insert(self.place.clone());
+        let place = match client.map_or_else(|| Ok(self.place.clone()), |client| self.place.of_client(client)) {
+            Ok(place) => place,
+            Err(why) => return Box::pin(async move { Ok((over(why), None)) }),
+        };
+        request.extensions_mut().insert(Asker { address, admitted });
+        request.extensions_mut().insert(place.clone());
         // Also behind a proxy that does the encrypting.
         let encrypted = request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
         request.extensions_mut().insert(Secure(self.secure || encrypted));
@@ -108,12 +115,18 @@ where
         Box::pin(async move {
             let mut response = answer.await?;
             origin::allow(response.headers_mut(), &from);
-            Ok(response)
+            Ok((response, Some(place)))
         })
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+/// An answer, with the place of its client.
+type Answer = Pin<Box<dyn Future<Output = Result<(Response, Option<Place>), Infallible>> + Send>>;
+
+/// The answer to one more request than an address may have.
+fn over(why: Refused) -> Response {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why.detail()).with_header(header::RETRY_AFTER, "2").into_response()
+}
 
 impl<S> Service<hyper::Request<Incoming>> for Guarded<S>
 where
@@ -129,7 +142,10 @@ where
         self.asked.store(true, Ordering::Relaxed);
         let docker = Target::of(request.uri().path()).is_some();
         let begun = caught::begin(|| self.begin(request));
-        Box::pin(async move { Ok(finish(caught::answer(begun).await, docker).map(|body| Caught(Some(body)))) })
+        Box::pin(async move {
+            let (response, place) = caught::answer(begun).await;
+            Ok(finish(response, docker).map(|body| Caught::new(body, place)))
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A connection's socket, shared by the task that serves its HTTP and the [fan-out](super::super::live::fanout) that may write to it directly.
 
+use crate::server::forwarded::Peer;
 use crate::server::peer::Address;
 use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
@@ -77,6 +78,11 @@ impl Socket {
             Self::Tcp(socket) => socket.peer_addr().ok().map(|address: SocketAddr| address.ip().to_canonical()),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Who the peer is, for what it may say about others.
+    pub(super) fn who(&self) -> Peer {
+        if self.is_unix() { Peer::Unix } else { Peer::Tcp(self.peer()) }
     }
 
     /// Where the peer is, for what is shared out by address.
