@@ -67,27 +67,27 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return None;
         }
-        let standard = self.walk(&lists(headers, "forwarded").map(|lists| lists.iter().flat_map(|list| elements(list)).collect()));
-        let usual =
-            self.walk(&lists(headers, "x-forwarded-for").map(|lists| lists.iter().flat_map(|list| list.split(',').map(node)).collect()));
+        let standard = lists(headers, "forwarded").map(|lists| lists.into_iter().flat_map(elements).collect::<Vec<_>>());
+        let usual = lists(headers, "x-forwarded-for").map(|lists| lists.into_iter().flat_map(|list| list.split(',').map(node)).collect());
         match (standard, usual) {
             // Most proxies write one of the two and let the other pass, as the client made it up.
-            (Some(standard), Some(usual)) => standard.filter(|_| standard == usual),
-            (said, None) | (None, said) => said?,
+            (Some(standard), Some(usual)) => self.walk(&standard).filter(|client| Some(*client) == self.walk(&usual)),
+            (Some(hops), None) | (None, Some(hops)) => self.walk(&hops),
+            (None, None) => None,
         }
     }
 
     /// Back from the nearest proxy to the first address that is none of ours. Whatever lies before that one anybody may have written.
-    fn walk(&self, hops: &Option<Vec<Option<IpAddr>>>) -> Option<Option<IpAddr>> {
+    fn walk(&self, hops: &[Option<IpAddr>]) -> Option<IpAddr> {
         let mut found = None;
-        for hop in hops.as_ref()?.iter().rev().take(MAX_HOPS) {
+        for hop in hops.iter().rev().take(MAX_HOPS) {
             let Some(address) = *hop else { break };
             found = Some(address);
             if !self.trusts(Peer::Tcp(Some(address))) {
                 break;
             }
         }
-        Some(found)
+        found
     }
 }
 

@@ -18,7 +18,7 @@ impl Authority {
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix('[') {
             let (address, rest) = rest.split_once(']')?;
-            return Some(Self { name: v6(address)?, port: port(rest)? });
+            return Some(Self { name: v6(address)?, port: port(rest).ok()? });
         }
         if let Some(name) = v6(text) {
             return Some(Self { name, port: None });
@@ -27,7 +27,7 @@ impl Authority {
         // With the dot it is the same name, as far as browsers and resolvers go.
         let name = name.strip_suffix('.').unwrap_or(name);
         let labels = name.split('.').all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')));
-        (labels && name.len() <= MAX_NAME_BYTES).then_some(Self { name: name.to_lowercase(), port: port(rest)? })
+        (labels && name.len() <= MAX_NAME_BYTES).then_some(Self { name: name.to_lowercase(), port: port(rest).ok()? })
     }
 
     /// The address, if it is one.
@@ -62,13 +62,13 @@ fn v6(text: &str) -> Option<String> {
     address.parse::<Ipv6Addr>().ok().map(|address| address.to_string())
 }
 
-/// `Some(None)` where none is given.
-fn port(text: &str) -> Option<Option<u16>> {
+/// The port of `:PORT`, if one is given; an error for what stands for none.
+fn port(text: &str) -> Result<Option<u16>, ()> {
     match text.strip_prefix(':') {
-        Some("") => Some(None),
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok().map(Some),
-        Some(_) => None,
-        None => text.is_empty().then_some(None),
+        Some("") => Ok(None),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().map(Some).map_err(|_| ()),
+        None if text.is_empty() => Ok(None),
+        _ => Err(()),
     }
 }
 
