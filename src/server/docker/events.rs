@@ -12,6 +12,7 @@ use crate::log::{EventLog, GapReason, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
 use crate::server::asker::Asker;
 use crate::server::context::{Context, StreamGuard};
+use crate::server::live::CACHING;
 use crate::server::problem::ApiError;
 use crate::server::stop::stopping;
 use crate::time::Timestamp;
@@ -51,7 +52,10 @@ pub(super) async fn events(
         });
         warp::reply::stream(SyncStream::new(Box::pin(lines))).into_response()
     };
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 

@@ -1,5 +1,6 @@
 //! `GET /api/v1/stream`: Server-Sent Events (WHATWG HTML, 9.2).
 
+use super::CACHING;
 use super::direct::Link;
 use super::feed::{Feed, Item, Ready};
 use super::query::StreamQuery;
@@ -55,14 +56,14 @@ pub(in crate::server) async fn stream(
     let mut response = warp::reply::stream(SyncStream::new(Box::pin(frames))).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
 fn done() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
     response
 }
 
