@@ -3,6 +3,7 @@
 use super::asker::Asker;
 use super::context::Context;
 use super::lines::{CHUNK_BYTES, Lines};
+use super::negotiate;
 use super::page::{At, Direction, Loaded, Order, Page, PageRequest, Token};
 use super::params::Params;
 use super::positions::Positions;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -24,16 +26,16 @@ use warp::reply::{Reply, Response};
 const PARAMS: [&str; 9] = ["since", "until", "filters", "exclude", "order", "limit", "after", "before", "cursor"];
 const DEFAULT_LIMIT: usize = 500;
 const MAX_LIMIT: usize = 10_000;
-/// Longest wait that `Prefer: wait=` is given.
-const MAX_WAIT_SECONDS: u64 = 60;
+/// Longest wait that `Prefer: wait=` is given. Proxies give up on an answer after 60 s (nginx, AWS) or 50 s (HAProxy as Debian ships it).
+const MAX_WAIT_SECONDS: u64 = 45;
 
 /// One page of history, or what is new since a cursor.
 pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
     let query = Query::parse(&params, &context)?;
     let log = context.log_for(&asker);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let polling = query.after.is_some() || known.is_some();
+    let known = headers.contains_key(header::IF_NONE_MATCH);
+    let polling = query.after.is_some() || known;
     let wait = prefer_wait(&headers).filter(|_| polling);
     let deadline = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
     let mut shutdown = context.shutdown.clone();
@@ -44,11 +46,11 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
             () = asker.revoked() => return Err(revoked()),
             answer = query.answer(&log) => answer?,
         };
-        let unchanged = known.as_ref().is_some_and(|known| known.split(',').any(|tag| tag.trim() == answer.etag));
+        let unchanged = negotiate::has(&headers, &answer.etag);
         if unchanged {
             answer.page = Page::default();
         }
-        let nothing_new = unchanged || (known.is_none() && query.after.is_some() && answer.page.records.is_empty());
+        let nothing_new = unchanged || (!known && query.after.is_some() && answer.page.records.is_empty());
         if wait.is_some() && nothing_new {
             let news = tokio::select! {
                 biased;
@@ -140,13 +142,7 @@ impl Query {
         let Loaded { page, next, mut prev } = Page::load(log, request).await?;
         if self.after.is_some() {
             if let Some((range, _)) = page.gaps.first().filter(|(range, _)| self.after.is_some_and(|after| *range.start() == after + 1)) {
-                let detail = format!(
-                    "the records {} to {} after this cursor are gone; the oldest record kept is {}",
-                    range.start(),
-                    range.end(),
-                    bounds.log.cursor(bounds.oldest)
-                );
-                return Err(ApiError::new(StatusCode::GONE, detail));
+                return Err(gone(range, bounds));
             }
             prev = None;
         }
@@ -154,12 +150,19 @@ impl Query {
     }
 }
 
+/// The answer to a cursor whose next records are not there any more.
+pub(super) fn gone(range: &RangeInclusive<Sequence>, bounds: Bounds) -> ApiError {
+    let (from, to, oldest) = (range.start(), range.end(), bounds.log.cursor(bounds.oldest));
+    let detail = format!("the records {from} to {to} after this cursor are gone; the oldest record kept is {oldest}");
+    ApiError::new(StatusCode::GONE, detail)
+}
+
 fn shorten(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
 /// The position after which to poll. A cursor that cannot be used is an error here: status codes reach such clients.
-fn poll_position(text: &str, context: &Context) -> Result<Sequence, ApiError> {
+pub(super) fn poll_position(text: &str, context: &Context) -> Result<Sequence, ApiError> {
     check_cursor(text, &*context.log).map_err(|reason| cursor_problem(reason, context.log.bounds()))
 }
 

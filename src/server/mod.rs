@@ -12,6 +12,7 @@ mod lines;
 mod live;
 mod login;
 mod names;
+mod negotiate;
 mod net;
 mod page;
 mod pages;

@@ -1,5 +1,6 @@
 //! The pages and their parts, embedded by build.rs: compressed once, cached by content.
 
+use super::negotiate;
 use super::problem::ApiError;
 use bytes::Bytes;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -25,31 +26,28 @@ pub(super) const HASH: &str = ASSETS_HASH;
 
 /// A page, by its route. It may change with each version, so a browser asks whether its copy still holds.
 pub(super) fn page(path: &'static str, headers: &HeaderMap) -> Result<Response, ApiError> {
-    find(path).map(|asset| send(asset, headers, "no-cache"))
+    send(find(path)?, headers, "no-cache")
 }
 
 /// A part of a page, under the hash of all of them: it never changes.
 pub(super) fn part(hash: &str, path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let asset = find(path)?;
     let caching = if hash == ASSETS_HASH { "public, max-age=31536000, immutable" } else { "no-store" };
-    Ok(send(asset, headers, caching))
+    send(asset, headers, caching)
 }
 
 fn find(path: &str) -> Result<&'static Asset, ApiError> {
     ASSETS.iter().find(|asset| asset.path == path).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no such page"))
 }
 
-fn send(asset: &'static Asset, headers: &HeaderMap, caching: &'static str) -> Response {
-    let accepts = |coding: &str| {
-        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or("");
-        accepted.split(',').any(|part| part.trim().split(';').next() == Some(coding))
-    };
-    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|v| v.as_bytes() == asset.etag.as_bytes());
-    let (coding, body) = match () {
-        () if unchanged => (None, &[][..]),
-        () if accepts("br") => (Some("br"), asset.brotli),
-        () if accepts("gzip") => (Some("gzip"), asset.gzip),
-        () => (None, asset.plain),
+fn send(asset: &'static Asset, headers: &HeaderMap, caching: &'static str) -> Result<Response, ApiError> {
+    let unchanged = negotiate::has(headers, asset.etag);
+    let coding = if unchanged { None } else { negotiate::coding(headers, &["br", "gzip"])? };
+    let body = match coding {
+        _ if unchanged => &[][..],
+        Some("br") => asset.brotli,
+        Some(_) => asset.gzip,
+        None => asset.plain,
     };
     let mut response = warp::reply::Response::new(Bytes::from_static(body).into()).into_response();
     if unchanged {
@@ -66,5 +64,5 @@ fn send(asset: &'static Asset, headers: &HeaderMap, caching: &'static str) -> Re
     if let Some(coding) = coding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
-    response
+    Ok(response)
 }
