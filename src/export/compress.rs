@@ -114,10 +114,15 @@ impl Compressor {
         }
     }
 
-    /// What is ready so far; may be empty.
+    /// What is ready so far; may be empty. More follows: of frames of zstd the last byte is kept for what comes next, since there are decoders
+    /// that end with a frame when what they are given does (Python's httpx).
     pub(super) fn take(&mut self) -> Bytes {
         let out = match self {
-            Self::None(out) | Self::Zstd { out, .. } => out,
+            Self::Zstd { out, .. } => {
+                let kept = out.split_off(out.len().saturating_sub(1));
+                return Bytes::from(std::mem::replace(out, kept));
+            }
+            Self::None(out) => out,
             Self::Gzip(encoder) => encoder.get_mut(),
         };
         Bytes::from(std::mem::take(out))

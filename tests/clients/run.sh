@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the clients, and runs the story in main.mjs with the program that is built already.
+# Installs the clients, and runs the stories in files/ and main.mjs with the program that is built already.
 #
 #   tests/clients/run.sh                       about a minute
 #   SHIPSLOG_CLIENTS=10 tests/clients/run.sh   ten times as much of it
@@ -17,4 +17,5 @@ kept=$root/target/clients
 "$kept/python/bin/python" -m pip install --quiet --disable-pip-version-check --requirement python/requirements.txt
 cargo build --locked --quiet --manifest-path rust/Cargo.toml --target-dir "$kept/rust"
 
+files/run.sh
 SHIPSLOG_BIN=${SHIPSLOG_BIN:-$root/target/debug/shipslog} node main.mjs
