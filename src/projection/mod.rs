@@ -1,5 +1,7 @@
 //! Views of the log that are folded from its records: pure functions of what is recorded, bounded in memory.
 
+mod by_source;
 mod losses;
 
+pub use by_source::BySource;
 pub use losses::{FIRST_CONTACT, Loss, Losses, MAX_MET, Met};

@@ -322,6 +322,11 @@ impl ReverseReader {
         Self { log, want, scan, position: before, pieces: VecDeque::new(), through: before }
     }
 
+    /// Everything from here on has been given or was not wanted.
+    pub fn position(&self) -> Sequence {
+        self.position
+    }
+
     /// The next step, newest first; `None` at the oldest record.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::turn_log::TurnLog;
 use super::turns::Turns;
 use crate::ingest::StatusHandle;
 use crate::log::EventLog;
+use crate::projection::BySource;
 use crate::recorder::RecorderStats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +47,8 @@ pub struct Context {
     pub(super) connections: Gauge,
     /// Requests answered since start.
     pub(super) requests: AtomicU64,
+    /// What the log tells of each source.
+    pub(super) by_source: BySource,
     /// Whose turn it is to read the log's files.
     turns: Arc<Turns>,
 }
@@ -68,6 +71,7 @@ impl Context {
             streams: Gauge::default(),
             connections: Gauge::default(),
             requests: AtomicU64::new(0),
+            by_source: BySource::default(),
             turns: Arc::default(),
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn routes(
         .map(open_websocket)
         .boxed();
     let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
-    let metrics = path!("metrics").and(get()).and(with.clone()).map(|context| status::metrics(&context)).boxed();
+    let metrics = path!("metrics").and(get()).and(with.clone()).and(asker).then(status::metrics).boxed();
     let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
     let readyz = path!("readyz").and(get()).and(with.clone()).map(|context| status::readyz(&context)).boxed();
 

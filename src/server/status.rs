@@ -1,5 +1,6 @@
 //! How the recorder is: `/healthz`, `/readyz`, `/api/v1/stats` and `/metrics`.
 
+use super::asker::Asker;
 use super::context::Context;
 use super::pages;
 use crate::ingest::{SourceState, SourceStatus};
@@ -9,9 +10,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use warp::http::{HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
+/// How long `/metrics` may read the log; Prometheus gives up after 10 s.
+const MAX_READING: Duration = Duration::from_secs(3);
 /// Characters of a daemon's text that are shown.
 const MAX_TEXT_CHARS: usize = 1000;
 
@@ -110,7 +115,11 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
 }
 
 /// Prometheus text exposition, format 0.0.4.
-pub(super) fn metrics(context: &Arc<Context>) -> Response {
+///
+/// What the log has to be read for is left out where it takes long (a first look at a large log on a slow disk); the next answer goes on from
+/// there.
+pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
+    let context = &context;
     let mut out = String::with_capacity(4096);
     let bounds = context.log.bounds();
     let recorder = &context.recorder;
@@ -157,6 +166,7 @@ pub(super) fn metrics(context: &Arc<Context>) -> Response {
             u64::from(source.state == SourceState::Connected)
         );
     }
+    by_source(&mut out, context, &asker).await;
     let _ = writeln!(out, "# HELP docker_events_total Docker events stored, by type and action.\n# TYPE docker_events_total counter");
     // What is cut or replaced may be the same for several, and a label may stand once.
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
@@ -167,6 +177,38 @@ pub(super) fn metrics(context: &Arc<Context>) -> Response {
         let _ = writeln!(out, "docker_events_total{{type=\"{kind}\",action=\"{action}\"}} {count}");
     }
     respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out)
+}
+
+/// What the log tells of each source.
+async fn by_source(out: &mut String, context: &Context, asker: &Asker) {
+    let (log, names) = (context.log_for(asker), context.sources.iter().map(|source| source.get().name).collect::<Vec<_>>());
+    let until = Instant::now() + MAX_READING;
+    if let Ok(Ok(newest)) = timeout_at(until, context.by_source.newest(&log, &names)).await {
+        let _ = writeln!(
+            out,
+            "# HELP shipslog_source_last_event_timestamp_seconds Time of the newest event of the Docker host, by its own clock.\n\
+             # TYPE shipslog_source_last_event_timestamp_seconds gauge"
+        );
+        for (source, time) in newest.into_iter().filter(|(source, _)| names.contains(source)) {
+            let (seconds, nanos) = (time.nanos().max(0) / 1_000_000_000, time.nanos().max(0) % 1_000_000_000);
+            let _ = writeln!(out, "shipslog_source_last_event_timestamp_seconds{{source=\"{}\"}} {seconds}.{nanos:09}", label(&source));
+        }
+    }
+    if let Ok(Ok(gaps)) = timeout_at(until, context.by_source.gaps(&log)).await {
+        let _ = writeln!(
+            out,
+            "# HELP shipslog_source_gaps_total Gap records in the log: events may be missing (first-contact: recording began).\n\
+             # TYPE shipslog_source_gaps_total counter"
+        );
+        // What is cut or replaced may be the same for several, and a label may stand once.
+        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for ((source, reason), count) in gaps {
+            *counts.entry((label(&source), label(&reason))).or_default() += count;
+        }
+        for ((source, reason), count) in counts {
+            let _ = writeln!(out, "shipslog_source_gaps_total{{source=\"{source}\",reason=\"{reason}\"}} {count}");
+        }
+    }
 }
 
 /// A label value; backslash and quote are escaped, as the format wants, and line feeds are not shown.
