@@ -83,19 +83,29 @@ pub struct Export {
     begun: bool,
     compressor: Option<Compressor>,
     trailer: Option<Trailer>,
+    /// What the client has already, which the last line counts as well.
+    before: Option<Reader>,
 }
 
 impl Export {
     /// Exports what `reader` gives, up to where it ends.
     pub fn new(reader: Reader, format: Format, compression: Compression) -> Self {
         let own = format != Format::Docker || reader.filter().asks_for("type", RECORDER_TYPE);
-        Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)), trailer: None }
+        Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)), trailer: None, before: None }
     }
 
     /// With a last line that says how many records there are and up to when, in JSON Lines only.
     #[must_use]
     pub fn with_trailer(mut self, as_of: Timestamp) -> Self {
         self.trailer = (self.format == Format::Jsonl).then(|| Trailer::new(as_of));
+        self
+    }
+
+    /// As what follows upon the records that `before` gives, which were exported earlier: the two parts are one file together.
+    #[must_use]
+    pub fn going_on(mut self, before: Reader) -> Self {
+        self.begun = true;
+        self.before = Some(before);
         self
     }
 
@@ -106,6 +116,9 @@ impl Export {
     pub async fn next(&mut self) -> Result<Option<Bytes>, LogError> {
         let Some(mut compressor) = self.compressor.take() else { return Ok(None) };
         let failed = |e: std::io::Error| LogError::Damaged(format!("cannot compress an export: {e}"));
+        if let (Some(trailer), Some(before)) = (&mut self.trailer, self.before.take()) {
+            trailer.count(before).await?;
+        }
         let mut taken = 0;
         if !std::mem::replace(&mut self.begun, true) && self.format == Format::Csv {
             compressor.write(&table::header()?).map_err(failed)?;

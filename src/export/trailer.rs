@@ -1,6 +1,7 @@
 //! The last line of an export, by which a reader can tell that it has everything: `{"end":{"as_of":…,"records":N,"last":…}}`.
 
 use crate::log::LogError;
+use crate::reader::{Reader, Step};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -36,6 +37,23 @@ impl Trailer {
     pub(super) fn packed(&mut self, records: u64, frames: &Bytes) {
         self.records += records;
         self.last = Last::Packed(frames.clone());
+    }
+
+    /// Counts what `reader` gives, which is not sent again.
+    pub(super) async fn count(&mut self, mut reader: Reader) -> Result<(), LogError> {
+        loop {
+            if let Some((records, frames)) = reader.next_packed().await? {
+                self.packed(records, &frames);
+                continue;
+            }
+            match reader.next().await? {
+                Some(Step::Records(selection)) => {
+                    self.records(selection.sequences().count() as u64, selection.block.cursor(selection.last()));
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
     }
 
     /// The line with its end.

@@ -69,8 +69,14 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
 /// `Prefer: wait=SECONDS` (RFC 7240, 4.3), at most [`MAX_WAIT_SECONDS`].
 fn prefer_wait(headers: &HeaderMap) -> Option<u64> {
     let preferences = headers.get_all("prefer").into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split([',', ';']));
-    let seconds = preferences.filter_map(|p| p.trim().strip_prefix("wait=")).find_map(|s| s.trim().parse::<u64>().ok());
+    let seconds = preferences.filter_map(|p| p.trim().strip_prefix("wait=")).find_map(|s| whole_number(s.trim()));
     seconds.map(|s| s.min(MAX_WAIT_SECONDS))
+}
+
+/// One that is too large is as large as they come.
+fn whole_number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[derive(Debug)]
@@ -284,5 +290,28 @@ pub(super) async fn one(context: Arc<Context>, id: String, asker: Asker) -> Resu
             Err(ApiError::new(StatusCode::GONE, format!("this record is gone (reason: {})", why.as_str().unwrap_or("unknown"))))
         }
         _ => Err(not_found()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_before_proxies_give_up() {
+        for (fields, seconds) in [
+            (&["wait=60"][..], Some(45)),
+            (&["wait=45"], Some(45)),
+            (&["respond-async, wait=7"], Some(7)),
+            (&["return=minimal", "wait=9"], Some(9)),
+            (&["wait=99999999999999999999"], Some(45)),
+            (&["wait"], None),
+            (&["wait=-1"], None),
+            (&[], None),
+        ] {
+            let headers: HeaderMap =
+                fields.iter().map(|field| (header::HeaderName::from_static("prefer"), HeaderValue::from_static(field))).collect();
+            assert_eq!(prefer_wait(&headers), seconds, "{fields:?}");
+        }
     }
 }

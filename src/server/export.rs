@@ -2,16 +2,23 @@
 
 use super::asker::Asker;
 use super::context::Context;
+use super::events::{gone, poll_position};
 use super::lines::guarded;
+use super::negotiate;
 use super::params::Params;
 use super::problem::ApiError;
 use crate::export::{Compression, Export, Format};
+use crate::log::{Bounds, EventLog, LogError, Piece, Scan, WriterState};
 use crate::reader::{Reader, Want};
+use crate::time::{Timestamp, received_now};
 use std::sync::Arc;
+use std::time::Duration;
 use warp::http::{HeaderMap, HeaderValue, header};
 use warp::reply::Response;
 
-const PARAMS: [&str; 6] = ["format", "compression", "since", "until", "filters", "exclude"];
+const PARAMS: [&str; 8] = ["format", "compression", "since", "until", "filters", "exclude", "after", "trailer"];
+/// What is received is on its way into the log for less than this, unless the recorder's queue says otherwise.
+const COMMIT: Duration = Duration::from_secs(1);
 
 /// Streams everything up to the head as it is now. A read that fails ends the body without its end mark, so that no client
 /// takes a part for the whole.
@@ -19,13 +26,27 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     let params = Params::parse(&query, &PARAMS)?;
     let format: Format = params.get("format").unwrap_or("jsonl").parse().map_err(ApiError::bad_request)?;
     let compression: Compression = params.get("compression").unwrap_or("none").parse().map_err(ApiError::bad_request)?;
+    let trailer = wants_trailer(&params, format)?;
+    let (sent, coding) = on_the_way(&request, format, compression)?;
+    // Ahead of the head, so that it does not speak for what comes in between.
+    let now = received_now();
     let bounds = context.log.bounds();
+    let log = context.log_for(&asker);
     let want = Want { time: params.time_range()?, until: bounds.head, ..Want::filtered(params.filter()?) };
-    let reader = Reader::new(context.log_for(&asker), bounds.oldest - 1, want);
-    // Who takes zstd on the way is sent the log's own frames.
-    let on_the_way = compression == Compression::None && format == Format::Jsonl && accepts_zstd(&request);
-    let sent = if on_the_way { Compression::Zstd } else { compression };
-    let export = Export::new(reader, format, sent);
+    let begin = bounds.oldest - 1;
+    let after = params.get("after").map(|text| poll_position(text, &context)).transpose()?;
+    if let Some(after) = after.filter(|after| *after < begin) {
+        return Err(gone(&(after + 1..=begin), bounds));
+    }
+    let reader = Reader::new(Arc::clone(&log), after.unwrap_or(begin), want.clone());
+    let mut export = Export::new(reader, format, sent);
+    if trailer {
+        let until = *want.time.end();
+        export = export.with_trailer(as_of(&context, &*log, bounds, now).await?.min(until));
+    }
+    if let Some(after) = after {
+        export = export.going_on(Reader::new(log, begin, Want { until: after, ..want }));
+    }
     let chunks = futures_util::stream::try_unfold(export, |mut export| async move { Ok(export.next().await?.map(|c| (c, export))) });
     let mut response = guarded(&asker, chunks);
     let name = format!("shipslog-{:08x}-{}.{}{}", bounds.log.prefix(), bounds.head, format.suffix(), compression.suffix());
@@ -37,8 +58,8 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if on_the_way {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+    if let Some(coding) = coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
@@ -47,15 +68,49 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     Ok(response)
 }
 
-/// Whether `Accept-Encoding` names zstd without refusing it (RFC 9110, 12.5.3).
-fn accepts_zstd(headers: &HeaderMap) -> bool {
-    let codings =
-        headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    codings.map(str::trim).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0);
-        name.trim().eq_ignore_ascii_case("zstd") && !refused
+/// Whether the last line is to say what there is.
+fn wants_trailer(params: &Params, format: Format) -> Result<bool, ApiError> {
+    match params.get("trailer") {
+        None | Some("0") => Ok(false),
+        Some("1") if format == Format::Jsonl => Ok(true),
+        Some("1") => Err(ApiError::bad_request("trailer=1 goes with format=jsonl only: the other formats have no such line")),
+        Some(_) => Err(ApiError::bad_request("trailer must be 0 or 1")),
+    }
+}
+
+/// How an export is compressed, and the coding that the answer names. Who takes zstd on the way is sent the log's own frames; who takes nothing
+/// as it is, any format.
+fn on_the_way(request: &HeaderMap, format: Format, compression: Compression) -> Result<(Compression, Option<&'static str>), ApiError> {
+    if compression != Compression::None {
+        return Ok((compression, None));
+    }
+    let usual: &[&'static str] = if format == Format::Jsonl { &["zstd"] } else { &[] };
+    let coding = negotiate::coding(request, usual).or_else(|_| negotiate::coding(request, &["zstd", "gzip"]))?;
+    let sent = match coding {
+        Some("zstd") => Compression::Zstd,
+        Some(_) => Compression::Gzip,
+        None => Compression::None,
+    };
+    Ok((sent, coding))
+}
+
+/// The time up to which everything received is in the log that has these bounds; `now` was before that.
+async fn as_of(context: &Context, log: &dyn EventLog, bounds: Bounds, now: Timestamp) -> Result<Timestamp, LogError> {
+    let newest = if bounds.head < bounds.oldest { None } else { received(log, bounds).await? };
+    let records = *context.log.watch_writer().borrow() == WriterState::Ok && context.recorder.queued() == 0;
+    let settled = now.checked_sub(COMMIT).unwrap_or(now);
+    Ok(match newest {
+        Some(newest) if records => newest.max(settled),
+        Some(newest) => newest,
+        None => settled,
     })
+}
+
+/// When the newest record was received.
+async fn received(log: &dyn EventLog, bounds: Bounds) -> Result<Option<Timestamp>, LogError> {
+    let chunk = log.read_after(bounds.head - 1, &Scan { max_bytes: 1, ..Scan::default() }).await?;
+    let block = chunk.pieces.into_iter().find_map(|piece| if let Piece::Block(block) = piece { Some(block) } else { None });
+    Ok(block.and_then(|block| block.record(bounds.head)).map(|record| record.received))
 }
 
 #[cfg(test)]
@@ -63,18 +118,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_who_takes_zstd() {
-        for (value, takes) in [
-            ("gzip, deflate, br, zstd", true),
-            ("ZSTD;q=0.5", true),
-            ("zstd;q=0", false),
-            ("zstd;q=0.0, gzip", false),
-            ("gzip", false),
-            ("*", false),
-            ("", false),
+    fn only_what_is_not_a_file_already_is_compressed_on_the_way() {
+        let ask = |accept: &'static str, format, compression| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
+            on_the_way(&headers, format, compression).map_err(|_| ())
+        };
+        for (accept, format, compression, expected) in [
+            ("gzip, zstd", Format::Jsonl, Compression::None, Ok((Compression::Zstd, Some("zstd")))),
+            ("gzip", Format::Jsonl, Compression::None, Ok((Compression::None, None))),
+            ("gzip, zstd", Format::Csv, Compression::None, Ok((Compression::None, None))),
+            ("zstd", Format::Jsonl, Compression::Gzip, Ok((Compression::Gzip, None))),
+            ("gzip, identity;q=0", Format::Csv, Compression::None, Ok((Compression::Gzip, Some("gzip")))),
+            ("gzip, identity;q=0", Format::Jsonl, Compression::None, Ok((Compression::Gzip, Some("gzip")))),
+            ("br, identity;q=0", Format::Docker, Compression::None, Err(())),
         ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
-            assert_eq!(accepts_zstd(&headers), takes, "{value}");
+            assert_eq!(ask(accept, format, compression), expected, "{accept} {format:?} {compression:?}");
         }
     }
 }
