@@ -1,7 +1,7 @@
 //! What a client takes, and what it has: `Accept-Encoding` and `If-None-Match` (RFC 9110, 12.5.3 and 13.1.2), for every route.
 
 use super::problem::ApiError;
-use headers::{ETag, HeaderMapExt, IfNoneMatch};
+use typed_headers::{ETag, HeaderMapExt, IfNoneMatch};
 use warp::http::{HeaderMap, StatusCode, header};
 
 /// Whether what `etag` names is what the client has already.
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use warp::http::HeaderValue;
 
-    fn headers(name: header::HeaderName, fields: &[&'static str]) -> HeaderMap {
+    fn headers(name: &header::HeaderName, fields: &[&'static str]) -> HeaderMap {
         fields.iter().map(|field| (name.clone(), HeaderValue::from_static(field))).collect()
     }
 
@@ -119,7 +119,7 @@ mod tests {
             (&["gzip;q=2, br;q=nan, zstd;q=-1"], Ok(None), Ok(None)),
             (&["gzip;q=0.5;q=1"], Ok(None), Ok(None)),
         ] {
-            let headers = headers(header::ACCEPT_ENCODING, fields);
+            let headers = headers(&header::ACCEPT_ENCODING, fields);
             assert_eq!(coding(&headers, &["br", "gzip"]).map_err(|_| ()), of_page, "{fields:?}");
             assert_eq!(coding(&headers, &["zstd"]).map_err(|_| ()), of_export, "{fields:?}");
         }
@@ -141,7 +141,7 @@ mod tests {
             (&[r#"w/"a""#], false, false),
             (&[""], false, false),
         ] {
-            let headers = headers(header::IF_NONE_MATCH, fields);
+            let headers = headers(&header::IF_NONE_MATCH, fields);
             assert_eq!((has(&headers, r#""a""#), has(&headers, r#"W/"a""#)), (strong, weak), "{fields:?}");
         }
     }

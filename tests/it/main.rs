@@ -41,6 +41,7 @@ mod stalled_disk;
 mod storm;
 mod streams;
 mod support;
+mod transfers;
 mod turns;
 mod ways;
 mod wire;

@@ -55,7 +55,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["export"]),
     ("form_urlencoded", &["server"]),
     ("futures_util", &["app", "ingest", "server", "client"]),
-    ("headers", &["server::negotiate"]),
+    ("typed_headers", &["server::negotiate"]),
     ("hex", EVERYWHERE),
     ("hmac", &["server::access"]),
     ("http_body_util", &["ingest::docker"]),

@@ -1,5 +1,6 @@
 //! A panic costs the one answer that it happened in.
 
+use super::exchange::Answering;
 use super::places::Place;
 use crate::server::problem::ApiError;
 use futures_util::FutureExt;
@@ -47,13 +48,15 @@ impl<B> HasBody for warp::http::Response<B> {
 #[derive(Debug)]
 pub(super) struct Caught<B> {
     body: Option<B>,
+    answering: Option<Answering>,
     /// Until all is sent.
     _place: Option<Place>,
 }
 
 impl<B> Caught<B> {
-    pub(super) fn new(body: B, place: Option<Place>) -> Self {
-        Self { body: Some(body), _place: place }
+    /// `answering`: told when all of the body has been given, and dropped with it, as is `place`.
+    pub(super) fn new(body: B, answering: Option<Answering>, place: Option<Place>) -> Self {
+        Self { body: Some(body), answering, _place: place }
     }
 }
 
@@ -73,7 +76,13 @@ impl<B: Body + Unpin> Body for Caught<B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(Some(Err(BodyError::Panic))) };
         match catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) {
-            Ok(polled) => polled.map(|frame| frame.map(|frame| frame.map_err(BodyError::Own))),
+            Ok(polled) => {
+                let over = matches!(polled, Poll::Ready(None)) || self.is_end_stream();
+                if let Some(answering) = self.answering.as_ref().filter(|_| over) {
+                    answering.whole();
+                }
+                polled.map(|frame| frame.map(|frame| frame.map_err(BodyError::Own)))
+            }
             Err(_) => {
                 // Nobody knows what state it is in.
                 self.body = None;

@@ -1,6 +1,8 @@
 //! One connection: TLS where there is any, then HTTP/1.1 or HTTP/2.
 
+use super::exchange::{HEADER_TIMEOUT, IDLE_TIMEOUT};
 use super::io::Io;
+use super::peers::{Peers, STALLED};
 use super::places::Place;
 use super::service::Guarded;
 use super::socket::Socket;
@@ -22,8 +24,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use warp::reply::Response;
 
-/// A request's header must be whole by then.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What hyper may buffer for a connection, each way; over HTTP/2 for a stream, towards the client.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// Most bytes of a request's header over HTTP/2, as it counts them (RFC 9113, 6.5.2).
@@ -43,6 +43,7 @@ pub(super) struct Connections<S> {
     pub(super) context: Arc<Context>,
     pub(super) fan_out: Option<FanOut>,
     pub(super) tls: Option<Arc<Tls>>,
+    pub(super) peers: Arc<Peers>,
 }
 
 impl<S> Connections<S>
@@ -55,7 +56,12 @@ where
         let (peer, address) = (socket.who(), socket.address());
         let socket = Arc::new(socket);
         let link = self.fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
-        let io = Io::new(socket, link.clone());
+        let watched = self.peers.watch(&socket);
+        if !watched {
+            socket.limit_by_kernel(STALLED);
+        }
+        let io = Io::new(socket, link.clone(), watched);
+        let exchange = io.exchange();
         let service = |link: Option<Arc<Link>>| Guarded {
             routes: self.routes.clone(),
             context: Arc::clone(&self.context),
@@ -65,6 +71,7 @@ where
             secure: self.tls.is_some(),
             peer,
             asked: Arc::default(),
+            exchange: Arc::clone(&exchange),
         };
         let (service, shutdown) = (service(link), self.context.shutdown.clone());
         match self.tls.clone() {
@@ -91,9 +98,11 @@ where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
+    service.exchange.begin();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        // hyper counts from the end of the answer before. What a header may take, the connection's byte stream sees to.
+        .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_BUFFER_BYTES)
         .serve_connection(TokioIo::new(Tolerant::new(stream)), service)
         .with_upgrades();
@@ -159,11 +168,14 @@ mod tests {
     use crate::log::EmbeddedLog;
     use crate::server::context::Gauge;
     use crate::server::forwarded::Peer;
+    use crate::server::net::exchange::Exchange;
     use crate::server::net::places::Places;
     use crate::server::peer::Address;
     use futures_util::StreamExt;
     use hyper::service::service_fn;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+    use tokio::task::JoinHandle;
     use warp::reply::Reply;
 
     /// A panic of the routes, as each path says where.
@@ -176,12 +188,14 @@ mod tests {
         Ok(warp::reply::stream(body).into_response())
     }
 
-    #[tokio::test]
-    async fn a_panic_costs_one_answer() {
+    /// Serves the faulty routes.
+    fn serve(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        exchange: Arc<Exchange>,
+    ) -> (watch::Sender<bool>, JoinHandle<()>) {
         let dir = tempfile::TempDir::new().unwrap();
-        let (_stop, shutdown) = watch::channel(false);
+        let (stop, shutdown) = watch::channel(false);
         let context = Arc::new(Context::new(Arc::new(EmbeddedLog::open(dir.path()).unwrap().0), shutdown.clone()));
-        let (mut ours, theirs) = tokio::io::duplex(4096);
         let guarded = Guarded {
             routes: service_fn(faulty),
             context,
@@ -191,9 +205,52 @@ mod tests {
             secure: false,
             peer: Peer::Tcp(None),
             asked: Arc::default(),
+            exchange,
         };
-        let served = tokio::spawn(http1(theirs, guarded, shutdown));
-        let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        (stop, tokio::spawn(http1(stream, guarded, shutdown)))
+    }
+
+    fn ask(path: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_connection_is_kept_and_a_late_header_is_not() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let io = Io::new(Arc::new(Socket::Unix(theirs)), None, false);
+        let exchange = io.exchange();
+        let (_stop, served) = serve(io, exchange);
+        let answer = async |ours: &mut UnixStream| {
+            let mut said = String::new();
+            while !said.ends_with("\r\n\r\nfine") {
+                let mut bytes = [0; 1024];
+                let read = ours.read(&mut bytes).await.unwrap();
+                assert!(read > 0, "closed after {said:?}");
+                said += std::str::from_utf8(&bytes[..read]).unwrap();
+            }
+        };
+        for quiet in [0, 75, 75] {
+            tokio::time::sleep(Duration::from_secs(quiet)).await;
+            ours.write_all(ask("/").as_bytes()).await.unwrap();
+            answer(&mut ours).await;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let began = tokio::time::Instant::now();
+        // A byte now and then gives it no more time.
+        for byte in ask("/").bytes().take(12) {
+            if ours.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        served.await.unwrap();
+        assert!((10..=12).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_answer() {
+        let (mut ours, theirs) = tokio::io::duplex(4096);
+        let (_stop, served) = serve(theirs, Arc::default());
         ours.write_all([ask("/answer"), ask("/"), ask("/body")].concat().as_bytes()).await.unwrap();
         let mut said = String::new();
         ours.read_to_string(&mut said).await.unwrap();

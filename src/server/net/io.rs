@@ -1,18 +1,16 @@
 //! What hyper reads and writes: the socket, with what the fan-out left half-written before everything else, and an end for peers that
 //! take nothing.
 
+use super::exchange::Exchange;
+use super::peers::STALLED;
 use super::socket::Socket;
 use crate::server::live::direct::Link;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
-
-/// A peer that takes nothing of what waits for it for this long is cut; it resumes by cursor.
-pub(in crate::server) const STALLED: Duration = Duration::from_secs(30);
 
 /// A connection's byte stream.
 #[derive(Debug)]
@@ -20,18 +18,40 @@ pub(super) struct Io {
     socket: Arc<Socket>,
     /// Set for connections that the fan-out may write to.
     link: Option<Arc<Link>>,
-    /// Runs while something waits to be written and nothing can be.
+    /// Whether it is [seen](super::peers) elsewhere what the peer takes.
+    watched: bool,
+    /// Runs otherwise while something waits to be written and nothing can be.
     stalled: Option<Pin<Box<Sleep>>>,
+    exchange: Arc<Exchange>,
+    /// Runs while a header is on its way.
+    header: Option<Pin<Box<Sleep>>>,
 }
 
 impl Io {
-    pub(super) fn new(socket: Arc<Socket>, link: Option<Arc<Link>>) -> Self {
-        Self { socket, link, stalled: None }
+    pub(super) fn new(socket: Arc<Socket>, link: Option<Arc<Link>>, watched: bool) -> Self {
+        let exchange = Arc::new(Exchange::new(Arc::clone(&socket)));
+        Self { socket, link, watched, stalled: None, exchange, header: None }
+    }
+
+    /// What the service of this connection has to know of it, and tells it.
+    pub(super) fn exchange(&self) -> Arc<Exchange> {
+        Arc::clone(&self.exchange)
+    }
+
+    /// Lets a read fail by which nothing has come, when a header is late.
+    fn late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(due) = self.exchange.due() else { return Poll::Pending };
+        let timer = self.header.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "a request's header is late")))
     }
 
     /// Lets a write that cannot go on fail after [`STALLED`].
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
+        if written.is_ready() || self.watched {
             self.stalled = None;
             return written;
         }
@@ -56,8 +76,13 @@ impl Io {
 }
 
 impl AsyncRead for Io {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_read(cx, buffer)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let filled = buffer.filled().len();
+        let read = self.socket.poll_read(cx, buffer);
+        if buffer.filled().len() > filled {
+            self.exchange.arrived();
+        }
+        if read.is_ready() { read } else { self.late(cx) }
     }
 }
 
@@ -87,6 +112,7 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.write_rest(cx))?;
+        self.exchange.closes();
         self.socket.end_writing();
         Poll::Ready(Ok(()))
     }
@@ -109,7 +135,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_cut_and_one_that_takes_little_is_not() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut io = Io::new(Arc::new(Socket::Unix(ours)), None);
+        let mut io = Io::new(Arc::new(Socket::Unix(ours)), None, false);
         let bytes = vec![0; 64 * 1024];
         let mut read = vec![0; bytes.len()];
         // Fills the kernel's buffers, then waits for as long as somebody takes a little now and then.

@@ -13,8 +13,6 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 
 /// What the kernel may buffer towards a client. Left to itself it may take megabytes for one that reads slowly.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// A peer that acknowledges nothing for this long is gone.
-const DEAD_PEER: Duration = Duration::from_secs(30);
 /// Silence after which the kernel asks whether the peer is there, and goes on asking. Streams of Docker's API may send nothing else; what stands
 /// between, such as NAT, forgets quiet connections after a minute or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -133,7 +131,6 @@ fn tune(stream: TcpStream) -> TcpStream {
     let socket = SockRef::from(&stream);
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
-    let _ = socket.set_tcp_user_timeout(Some(DEAD_PEER));
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE));
     stream
 }

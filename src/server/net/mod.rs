@@ -4,10 +4,13 @@
 
 mod caught;
 mod connection;
+mod diag;
+mod exchange;
 mod guard;
 mod io;
 mod listen;
 mod origin;
+mod peers;
 mod places;
 mod refuse;
 mod service;
@@ -29,6 +32,7 @@ use super::routes;
 use super::stop::stopping;
 use connection::Connections;
 use hyper_util::service::TowerToHyperService;
+use peers::Peers;
 use places::Places;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +67,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
         tokio::spawn(Arc::clone(&access.failures).follow(shutdown.clone()));
     }
     let connections = Connections {
+        peers: Peers::start(shutdown.clone()),
         routes: TowerToHyperService::new(warp::service(routes::routes(&context))),
         // TLS has to see every byte, so nobody else may write to such a socket.
         fan_out: (options.direct_writes && options.tls.is_none()).then(|| FanOut::start(&context.log, &shutdown)),
@@ -87,7 +92,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
         let counted = socket.peer().filter(|peer| !context.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
         match places.take(counted) {
             Ok(place) => connections.start(socket, place),
-            Err(why) => refusals.refuse(io::Io::new(Arc::new(socket), None), why, connections.tls.clone()),
+            Err(why) => refusals.refuse(io::Io::new(Arc::new(socket), None, false), why, connections.tls.clone()),
         }
     }
     drop(listener);

@@ -1,6 +1,7 @@
 //! What stands between a connection and the routes: sizes, names, origins, tokens, and the headers that every answer carries.
 
 use super::caught::{self, Caught, HasBody};
+use super::exchange::{Answering, Exchange};
 use super::guard;
 use super::origin::{self, From, Origins};
 use super::places::{Place, Refused};
@@ -13,7 +14,7 @@ use crate::server::live::direct::Link;
 use crate::server::login;
 use crate::server::peer::Address;
 use crate::server::problem::{self, ApiError};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use std::convert::Infallible;
 use std::future::Future;
@@ -37,6 +38,7 @@ pub(super) struct Guarded<S> {
     pub(super) peer: Peer,
     /// Whether there has been a request.
     pub(super) asked: Arc<AtomicBool>,
+    pub(super) exchange: Arc<Exchange>,
 }
 
 /// Over TLS, so that a session's cookie can be kept to it.
@@ -141,12 +143,34 @@ where
         self.context.requests.fetch_add(1, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
         let docker = Target::of(request.uri().path()).is_some();
+        let answering = self.exchange.asked(request.version() < hyper::Version::HTTP_2);
+        // An answer of no known length is sent in chunks, which older clients do not know (RFC 9112, 6.3).
+        let old = request.version() < hyper::Version::HTTP_11 && request.method() != hyper::Method::HEAD;
         let begun = caught::begin(|| self.begin(request));
         Box::pin(async move {
             let (response, place) = caught::answer(begun).await;
-            Ok(finish(response, docker).map(|body| Caught::new(body, place)))
+            let response = if old { mark_end(response, &answering) } else { response };
+            let response = finish(response, docker);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                answering.upgraded();
+                return Ok(response.map(|body| Caught::new(body, None, place)));
+            }
+            Ok(response.map(|body| Caught::new(body, Some(answering), place)))
         })
     }
+}
+
+/// Sees to it that a part of an answer whose end is that of its connection does not pass for the whole. Where it would (on unix sockets) only a
+/// stream of events is sent, whose clients come back at every end.
+fn mark_end(response: Response, answering: &Answering) -> Response {
+    let told = response.headers().contains_key(header::CONTENT_LENGTH) || response.body().size_hint().exact().is_some();
+    let stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if told || answering.is_open_ended() || stream {
+        return response;
+    }
+    let detail =
+        "over HTTP/1.0 on a unix socket a part of this could not be told from all of it; ask over HTTP/1.1 (nginx: proxy_http_version 1.1)";
+    ApiError::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, detail).into_response()
 }
 
 /// Adds the headers that every answer carries. `docker`: to a path of Docker's API.

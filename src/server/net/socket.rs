@@ -6,6 +6,7 @@ use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -54,6 +55,27 @@ impl Socket {
         }
     }
 
+    /// Our address and the peer's; none for a unix socket.
+    pub(super) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok().zip(socket.peer_addr().ok()),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Ends the connection with what waits in it. The peer, should it still be there, is told by a reset that this is no end.
+    pub(super) fn cut(&self) {
+        self.reset_at_close(true);
+        self.end();
+    }
+
+    /// Lets the kernel end the connection with a peer that acknowledges nothing, or takes too little, for so long.
+    pub(super) fn limit_by_kernel(&self, limit: Duration) {
+        if let Self::Tcp(socket) = self {
+            let _ = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(limit));
+        }
+    }
+
     pub(super) fn end_writing(&self) {
         self.shutdown(Shutdown::Write);
     }
@@ -61,6 +83,14 @@ impl Socket {
     /// Ends the connection both ways: the peer reads its end, and so does the task that serves it.
     pub(in crate::server) fn end(&self) {
         self.shutdown(Shutdown::Both);
+    }
+
+    /// Whether the peer gets a reset instead of an end when this socket is closed. False if it cannot: a unix socket knows no reset.
+    pub(super) fn reset_at_close(&self, reset: bool) -> bool {
+        match self {
+            Self::Tcp(socket) => socket2::SockRef::from(socket).set_linger(reset.then_some(Duration::ZERO)).is_ok(),
+            Self::Unix(_) => false,
+        }
     }
 
     fn shutdown(&self, how: Shutdown) {
