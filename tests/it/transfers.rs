@@ -217,7 +217,7 @@ async fn no_chunk_of_zstd_ends_where_a_frame_does_but_the_last() {
             frames.push(at);
         }
         let chunks = chunks.into_inner();
-        assert!(chunks.len() > 5 && frames.len() > 5, "{query}: {} chunks, {} frames", chunks.len(), frames.len());
+        assert!(chunks.len() > 2 && frames.len() > 2, "{query}: {} chunks, {} frames", chunks.len(), frames.len());
         let both: Vec<_> = chunks.iter().filter(|end| frames.contains(end)).collect();
         assert_eq!(both, [&all.len()], "{query}: {frames:?}");
         let lines = zstd::decode_all(&*all).unwrap().split(|byte| *byte == b'\n').count() as u64 - 1;

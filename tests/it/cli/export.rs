@@ -37,8 +37,14 @@ async fn exports_are_whole_files() {
     };
     for name in ["all.jsonl", "all.jsonl.gz", "all.jsonl.zst"] {
         assert_eq!(succeed(&mut export("", name), name), "");
-        assert_eq!(unpacked(&out.path().join(name)), http, "{name}");
+        let text = unpacked(&out.path().join(name));
+        let (records, end) = text.split_at(http.len());
+        assert_eq!(records, http, "{name}");
+        let end: serde_json::Value = serde_json::from_str(end).unwrap();
+        assert_eq!(end["end"]["records"], http.lines().count(), "{name}: a file says that it is whole");
     }
+    succeed(&mut export("--no-trailer", "plain.jsonl"), "--no-trailer");
+    assert_eq!(unpacked(&out.path().join("plain.jsonl")), http);
     assert_eq!(ask(&ship, "export"), http, "without a file, to stdout");
     assert_eq!(ask(&ship, "export -O -"), http);
     let part = ship.get(r#"/api/v1/export?format=jsonl&since=1795344577.003&until=1795344577.009&filters={"event":["die"]}"#).await;
@@ -50,11 +56,11 @@ async fn exports_are_whole_files() {
     let (code, why) = refused(&mut export("", "mine"));
     assert!(code == 2 && why.contains("mine exists") && why.contains("--force"), "{code} {why}");
     assert_eq!(unpacked(&out.path().join("mine")), "precious");
-    succeed(&mut export("--force", "mine"), "--force");
+    succeed(&mut export("--force --no-trailer", "mine"), "--force");
     assert_eq!(unpacked(&out.path().join("mine")), http);
     let (code, why) = refused(&mut export("", "no/such/directory"));
     assert!(code == 1 && why.contains("cannot create"), "{code} {why}");
-    assert_eq!(names(out.path()), ["all.jsonl", "all.jsonl.gz", "all.jsonl.zst", "mine"], "nothing else is left");
+    assert_eq!(names(out.path()), ["all.jsonl", "all.jsonl.gz", "all.jsonl.zst", "mine", "plain.jsonl"], "nothing else is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]

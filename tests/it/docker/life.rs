@@ -77,7 +77,7 @@ async fn every_reader_gets_the_whole_life() {
         path = format!("/api/v1/events?limit=11&cursor={next}");
     }
     let file = dir.path().join("backup.jsonl.zst");
-    ask(&url, &["export", "-O", file.to_str().unwrap()]);
+    ask(&url, &["export", "--no-trailer", "-O", file.to_str().unwrap()]);
     let exported = String::from_utf8(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap()).unwrap();
     let queried = ask(&url, &["query", "-o", "json"]);
     for (what, lines) in [
