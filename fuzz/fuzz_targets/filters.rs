@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     for json in EVENTS {
         let event = Event::from_line(json.as_bytes()).expect("an event");
         for source in ["local", "f4"] {
-            let subject = Subject { source, noise: None, event: &event.view() };
+            let subject = Subject { source, noise: None, foreign: false, event: &event.view() };
             let matches = filter.matches(&subject);
             assert_eq!(again.matches(&subject), matches);
             assert!(docker.as_ref().is_none_or(|docker| docker.matches(&subject) == matches), "{filter}: {json}");

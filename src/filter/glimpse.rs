@@ -28,7 +28,7 @@ pub struct Glimpse<'a> {
 }
 
 impl Key<'_> {
-    fn may_equal(&self, value: &str) -> bool {
+    pub(super) fn may_equal(&self, value: &str) -> bool {
         if self.whole { self.text == value } else { value.starts_with(self.text) }
     }
 
@@ -44,8 +44,9 @@ impl Key<'_> {
 impl Filter {
     /// Whether a record that looks so may pass. `true` where that is not known.
     pub fn may_match(&self, glimpse: &Glimpse<'_>) -> bool {
-        self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, glimpse, self.dialect))
-            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, glimpse)))
+        let may_pass = self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, glimpse, self.dialect))
+            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, glimpse)));
+        may_pass || self.may_tell(glimpse)
     }
 }
 

@@ -55,7 +55,7 @@ mod tests {
             // What is Docker's API compares what Docker compares.
             let event = Event::from_line(way.as_bytes()).unwrap();
             let exact = Filter::from_docker(unhealthy).unwrap();
-            assert_eq!(exact.matches(&Subject { source: "local", noise: None, event: &event.view() }), way == DOCKER);
+            assert_eq!(exact.matches(&Subject { source: "local", noise: None, foreign: false, event: &event.view() }), way == DOCKER);
         }
         assert!(!passes(unhealthy, "", &podman("", "")));
         assert!(!passes(r#"{"event":["start: unhealthy"]}"#, "", &ways[0]));

@@ -11,11 +11,13 @@ mod friendly;
 mod glimpse;
 mod health;
 mod image;
+mod losses;
 mod needles;
 mod parse;
 
 pub use friendly::contains_caseless;
 pub use glimpse::{Glimpse, Key};
+pub use losses::is_gap;
 pub use needles::Needle;
 pub use parse::{FilterError, MAX_FILTER_VALUES};
 
@@ -68,6 +70,8 @@ pub struct Filter {
     include: Terms,
     exclude: Terms,
     dialect: Dialect,
+    /// Whether the recorder's `gap` records pass, whatever else is asked for.
+    losses: bool,
     needles: needles::Needles,
 }
 
@@ -78,6 +82,8 @@ pub struct Subject<'a> {
     pub source: &'a str,
     /// What kind of noise it is marked as.
     pub noise: Option<Noise>,
+    /// A daemon's own message of the recorder's type.
+    pub foreign: bool,
     /// The event's fields.
     pub event: &'a EventView<'a>,
 }
@@ -96,8 +102,12 @@ impl Subject<'_> {
 
 impl Filter {
     fn new(include: Terms, exclude: Terms, dialect: Dialect) -> Self {
-        let needles = needles::Needles::of(&include, dialect);
-        Self { include, exclude, dialect, needles }
+        Self::of(include, exclude, dialect, false)
+    }
+
+    fn of(include: Terms, exclude: Terms, dialect: Dialect, losses: bool) -> Self {
+        let needles = needles::Needles::of(&include, dialect, losses);
+        Self { include, exclude, dialect, losses, needles }
     }
 
     /// Whether this filter keeps everything.
@@ -125,7 +135,7 @@ impl Filter {
     pub fn not_asking_about(&self, key: &str) -> Self {
         let mut include = self.include.clone();
         include.remove(key);
-        Self::new(include, self.exclude.clone(), self.dialect)
+        Self::of(include, self.exclude.clone(), self.dialect, self.losses)
     }
 
     /// The same, less what has this value.
@@ -139,6 +149,11 @@ impl Filter {
 
     /// Whether a record passes.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.shows(subject) || self.tells(subject)
+    }
+
+    /// Whether a record passes by what is asked for, and not only since it tells of a loss.
+    pub fn shows(&self, subject: &Subject<'_>) -> bool {
         self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject, self.dialect))
             && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| excludes(key, value, subject)))
     }

@@ -1,6 +1,7 @@
 //! Texts that a message must hold to pass a filter: looked for in its bytes before it is parsed, since most messages hold none of them.
 
 use super::friendly::EXIT_CODE_NEEDLE;
+use super::losses::GAP_NEEDLE;
 use super::{Dialect, Filter, Terms, health, stem};
 use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
@@ -62,9 +63,12 @@ impl Hash for Needles {
 }
 
 impl Needles {
-    pub(super) fn of(include: &Terms, dialect: Dialect) -> Self {
+    /// `losses`: what the recorder may have missed passes as well.
+    pub(super) fn of(include: &Terms, dialect: Dialect, losses: bool) -> Self {
         let asked = include.iter().filter(|(_, values)| !values.is_empty());
-        Self(asked.filter_map(|(key, values)| needles(key, values, dialect)).collect())
+        let lists = asked.filter_map(|(key, values)| needles(key, values, dialect));
+        let gap = losses.then(|| Needle::exact(GAP_NEEDLE));
+        Self(lists.map(|list| list.into_iter().chain(gap.clone()).collect()).collect())
     }
 }
 

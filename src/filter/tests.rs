@@ -8,6 +8,7 @@ pub(super) fn passes(filters: &str, exclude: &str, json: &str) -> bool {
     Filter::from_params(Some(filters), Some(exclude)).unwrap().matches(&Subject {
         source: "local",
         noise: event.noise(),
+        foreign: false,
         event: &event.view(),
     })
 }
@@ -54,7 +55,7 @@ fn noise_is_a_key_of_the_record() {
         let event = Event::from_line(DIE.as_bytes()).unwrap();
         let filter = Filter::from_params(Some(filters), Some(exclude)).unwrap();
         assert!(filter.may_match_text(DIE.as_bytes()), "the mark is not in the message");
-        filter.matches(&Subject { source: "local", noise, event: &event.view() })
+        filter.matches(&Subject { source: "local", noise, foreign: false, event: &event.view() })
     };
     let marked = Some(Noise::HealthCheck);
     assert!(passes(r#"{"noise":["healthcheck"]}"#, "", marked) && !passes(r#"{"noise":["healthcheck"]}"#, "", None));
@@ -123,7 +124,7 @@ fn friendly_keys_say_what_people_mean() {
     ] {
         let event = Event::from_line(json.as_bytes()).unwrap();
         let filter = Filter::from_terms(&[term.to_owned()], &[]).unwrap();
-        let subject = Subject { source: "local", noise: None, event: &event.view() };
+        let subject = Subject { source: "local", noise: None, foreign: false, event: &event.view() };
         assert_eq!(filter.matches(&subject), expected, "{term} on {json}");
         assert!(!expected || filter.may_match_text(json.as_bytes()), "{term} on {json}");
         let without = Filter::from_terms(&[], &[term.to_owned()]).unwrap();
@@ -163,7 +164,7 @@ fn a_star_at_the_end_means_the_same_in_what_is_kept_and_what_is_left_out() {
         ("image=*ox", DIE, false),
     ] {
         let event = Event::from_line(json.as_bytes()).unwrap();
-        let subject = Subject { source: "local", noise: None, event: &event.view() };
+        let subject = Subject { source: "local", noise: None, foreign: false, event: &event.view() };
         let term = [term.to_owned()];
         let with = Filter::from_terms(&term, &[]).unwrap();
         let without = Filter::from_terms(&[], &term).unwrap();
@@ -174,7 +175,7 @@ fn a_star_at_the_end_means_the_same_in_what_is_kept_and_what_is_left_out() {
     let docker = Filter::from_docker(r#"{"container":["a*"]}"#).unwrap();
     for (json, expected) in [(star, true), (&star.replace('*', "b"), false)] {
         let event = Event::from_line(json.as_bytes()).unwrap();
-        let matches = docker.matches(&Subject { source: "local", noise: None, event: &event.view() });
+        let matches = docker.matches(&Subject { source: "local", noise: None, foreign: false, event: &event.view() });
         assert_eq!((matches, docker.may_match_text(json.as_bytes())), (expected, expected), "Docker knows no such sign: {json}");
     }
 }
@@ -219,7 +220,7 @@ fn says_what_was_wrong() {
 fn docker_s_filters_are_taken_as_docker_takes_them() {
     let passes = |filters: &str, json: &str| {
         let event = Event::from_line(json.as_bytes()).unwrap();
-        Filter::from_docker(filters).unwrap().matches(&Subject { source: "local", noise: None, event: &event.view() })
+        Filter::from_docker(filters).unwrap().matches(&Subject { source: "local", noise: None, foreign: false, event: &event.view() })
     };
     for (filters, json, expected) in [
         ("", DIE, true),
@@ -363,14 +364,14 @@ proptest! {
         let event = Event::from_line(json.as_bytes()).unwrap();
         let expected = oracle::include(&args, &oracle::Ev { kind, action, id, scope, attributes });
         let docker = Filter::from_docker(&serde_json::json!(args).to_string()).unwrap();
-        prop_assert_eq!(docker.matches(&Subject { source: "local", noise: None, event: &event.view() }), expected, "{:?} on {}", args, json);
+        prop_assert_eq!(docker.matches(&Subject { source: "local", noise: None, foreign: false, event: &event.view() }), expected, "{:?} on {}", args, json);
         prop_assert!(!expected || docker.may_match_text(json.as_bytes()), "{:?} on {}", args, json);
         // The other two forms can only say what is on.
         prop_assume!(args.values().all(|values| values.values().all(|on| *on)));
         let lists: HashMap<_, Vec<_>> = args.iter().map(|(k, v)| (k, v.keys().collect())).collect();
         for text in [serde_json::json!(args).to_string(), serde_json::json!(lists).to_string()] {
             let filter = Filter::from_params(Some(&text), None).unwrap();
-            let got = filter.matches(&Subject { source: "local", noise: event.noise(), event: &event.view() });
+            let got = filter.matches(&Subject { source: "local", noise: event.noise(), foreign: false, event: &event.view() });
             prop_assert_eq!(got, expected, "{} on {}", text, json);
             prop_assert!(!got || filter.may_match_text(json.as_bytes()), "{} on {}", text, json);
         }

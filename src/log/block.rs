@@ -3,7 +3,7 @@
 use super::LogError;
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record};
+use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record, begins_as_own};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -256,13 +256,20 @@ impl Block {
     }
 
     fn subject<'a>(&self, seq: Sequence, source: &'a str, event: &'a EventView<'a>) -> Subject<'a> {
-        Subject { source, noise: self.noise(seq), event }
+        let Marks { noise, foreign, .. } = self.marks(seq);
+        Subject { source, noise, foreign, event }
     }
 
     /// Whether a record passes a filter.
     pub fn matches(&self, seq: Sequence, filter: &Filter) -> bool {
         let may = || filter.may_match_text(self.json_bytes(seq));
         filter.is_empty() || (may() && filter.matches(&self.subject(seq, &self.source(seq), &self.event(seq))))
+    }
+
+    /// Whether a record passes a filter only since it tells of events that may be missing.
+    pub fn only_tells_loss(&self, seq: Sequence, filter: &Filter) -> bool {
+        let may = filter.tells_losses() && begins_as_own(self.json(seq));
+        may && !filter.shows(&self.subject(seq, &self.source(seq), &self.event(seq)))
     }
 
     /// The records of this block in `from..=to` that pass a filter, rising.

@@ -5,18 +5,23 @@
 //! back to them.
 
 use crate::cursor::Sequence;
-use crate::event::Record;
-use crate::filter::Filter;
+use crate::event::{EventView, Record};
+use crate::filter::{Filter, Subject};
 use crate::log::{Block, EventLog, LogError};
-use crate::reader::{Reader, Step, Want};
+use crate::reader::{Reader, Step, Want, block_of};
 use crate::time::Timestamp;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Gaps that are kept in memory, some 100 bytes each.
-const MAX_KNOWN: usize = 4096;
+/// Gaps that are kept in memory, each with its line.
+pub const MAX_KNOWN: usize = 4096;
+/// Bytes of a line that is kept in memory; a longer one is read from the log when it is wanted.
+const MAX_LINE_BYTES: usize = 1024;
 /// Gaps that one answer tells of, the newest of those that meet its range; the others are counted.
 pub const MAX_MET: usize = 100;
 /// The reason of the gap that stands before everything: recording began there, and nothing is known to be lost.
@@ -24,7 +29,7 @@ pub const FIRST_CONTACT: &str = "first-contact";
 /// What finds `gap` records.
 const GAPS: &str = r#"{"type":["recorder"],"event":["gap"]}"#;
 
-/// One `gap` record of the recorder's own, without its text.
+/// One `gap` record of the recorder's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
     /// The record.
@@ -33,12 +38,34 @@ pub struct Loss {
     pub source: Arc<str>,
     /// When events may be missing.
     pub time: RangeInclusive<Timestamp>,
+    /// The record's own time, at which the recorder knew.
+    pub told: Timestamp,
+    /// The record's line, unless it has more than [`MAX_LINE_BYTES`].
+    line: Option<Bytes>,
+}
+
+/// Which gaps are asked for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Those that tell of this time.
+    pub time: RangeInclusive<Timestamp>,
+    /// And those whose records lie after this one, whatever time they tell of.
+    pub after: Sequence,
+    /// Of more than so many, the newest.
+    pub max: usize,
+}
+
+impl Asked {
+    /// Those that tell of a time, at most [`MAX_MET`].
+    pub fn at(time: RangeInclusive<Timestamp>) -> Self {
+        Self { time, after: Sequence::MAX, max: MAX_MET }
+    }
 }
 
 /// Gaps that meet a range, rising by sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Met {
-    /// At most [`MAX_MET`], the newest.
+    /// The newest.
     pub losses: Vec<Loss>,
     /// How many older ones meet it as well.
     pub left_out: u64,
@@ -55,11 +82,52 @@ impl Loss {
         let time = |key| view.attribute(key).and_then(|text| Timestamp::from_text(text.as_bytes()));
         let until = time("until").unwrap_or(record.time);
         let from = time("from").unwrap_or(if view.attribute("reason") == Some(FIRST_CONTACT) { Timestamp::MIN } else { until });
-        Some(Self { seq: record.seq, source: Arc::clone(&record.source), time: from.min(until)..=until })
+        let time = from.min(until)..=until;
+        Some(Self { seq: record.seq, source: Arc::clone(&record.source), time, told: record.time, line: None })
     }
 
-    fn meets(&self, time: &RangeInclusive<Timestamp>) -> bool {
-        self.time.start() <= time.end() && time.start() <= self.time.end()
+    /// With the line that it is told by.
+    fn in_block(block: &Block, seq: Sequence) -> Option<Self> {
+        let loss = Self::of(&block.record(seq)?)?;
+        let line = block.line(seq, false);
+        // Copied, since a slice would keep its whole block in memory.
+        Some(Self { line: (line.len() <= MAX_LINE_BYTES).then(|| Bytes::copy_from_slice(&line)), ..loss })
+    }
+
+    /// Whether whoever asks for this time with this filter is not given the record, though nothing leaves its Docker host out.
+    pub fn is_hidden(&self, filter: &Filter, time: &RangeInclusive<Timestamp>) -> bool {
+        filter.wants_source(&self.source) && !(time.contains(&self.told) && self.passes(filter))
+    }
+
+    /// Whether the record passes a filter; a long one counts as one that does not, and is then told twice rather than never.
+    fn passes(&self, filter: &Filter) -> bool {
+        #[derive(Deserialize)]
+        struct Told<'a> {
+            #[serde(borrow)]
+            event: &'a RawValue,
+        }
+        let passes = |line: &[u8]| {
+            let told: Told<'_> = serde_json::from_slice(line).ok()?;
+            let event = EventView::parse(told.event.get()).ok()?;
+            Some(filter.shows(&Subject { source: &self.source, noise: None, foreign: false, event: &event }))
+        };
+        filter.is_empty() || self.line.as_ref().and_then(|line| passes(line)) == Some(true)
+    }
+
+    /// The record's line; `None` when it is gone by now.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn line(&self, log: &dyn EventLog) -> Result<Option<Bytes>, LogError> {
+        if let Some(line) = &self.line {
+            return Ok(Some(line.clone()));
+        }
+        let block = block_of(log, self.seq).await?;
+        Ok(block.map(|block| Bytes::copy_from_slice(&block.line(self.seq, false))))
+    }
+
+    fn meets(&self, asked: &Asked) -> bool {
+        (self.time.start() <= asked.time.end() && asked.time.start() <= self.time.end()) || self.seq > asked.after
     }
 }
 
@@ -86,24 +154,19 @@ impl Default for Losses {
 }
 
 impl Losses {
-    /// The gaps that meet `time` and that `wanted` accepts.
+    /// The gaps that are asked for and that `wanted` accepts.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn meeting(
-        &self,
-        log: &Arc<dyn EventLog>,
-        time: &RangeInclusive<Timestamp>,
-        wanted: impl Fn(&Loss) -> bool,
-    ) -> Result<Met, LogError> {
+    pub async fn meeting(&self, log: &Arc<dyn EventLog>, asked: &Asked, wanted: impl Fn(&Loss) -> bool) -> Result<Met, LogError> {
         let mut known = self.known.lock().await;
         known.catch_up(log).await?;
         let oldest = log.bounds().oldest;
         let mut met = Met::default();
         let mut take = |loss: &Loss| {
-            if loss.seq >= oldest && loss.meets(time) && wanted(loss) {
+            if loss.seq >= oldest && loss.meets(asked) && wanted(loss) {
                 met.losses.push(loss.clone());
-                if met.losses.len() > MAX_MET {
+                if met.losses.len() > asked.max {
                     met.losses.remove(0);
                     met.left_out += 1;
                 }
@@ -111,7 +174,7 @@ impl Losses {
         };
         if let Some((newest, until)) = known.forgotten
             && newest >= oldest
-            && until >= *time.start()
+            && (until >= *asked.time.start() || newest > asked.after)
         {
             for_each(log, oldest - 1, newest, &mut take).await?;
         }
@@ -129,6 +192,8 @@ impl Known {
         }
         for_each(log, after, bounds.head, &mut |loss: &Loss| {
             self.losses.push_back(loss.clone());
+            // Whoever asks may go away in the middle: the next one goes on behind this.
+            self.through = loss.seq;
             if self.losses.len() > MAX_KNOWN
                 && let Some(oldest) = self.losses.pop_front()
             {
@@ -150,7 +215,7 @@ async fn for_each(log: &Arc<dyn EventLog>, after: Sequence, until: Sequence, giv
     while let Some(step) = reader.next().await? {
         if let Step::Records(selection) = step {
             let block: &Block = &selection.block;
-            selection.sequences().filter_map(|seq| block.record(seq)).filter_map(|record| Loss::of(&record)).for_each(|loss| give(&loss));
+            selection.sequences().filter_map(|seq| Loss::in_block(block, seq)).for_each(|loss| give(&loss));
         }
     }
     Ok(())
@@ -184,7 +249,7 @@ mod tests {
     }
 
     async fn met(losses: &Losses, log: &Arc<dyn EventLog>, from: i64, until: i64) -> Vec<Sequence> {
-        let met = losses.meeting(log, &(at(from)..=at(until)), |_| true).await.unwrap();
+        let met = losses.meeting(log, &Asked::at(at(from)..=at(until)), |_| true).await.unwrap();
         met.losses.iter().map(|loss| loss.seq).collect()
     }
 
@@ -205,7 +270,7 @@ mod tests {
         // What comes later is found as well.
         log.append(vec![gap("b", "ring-overflow", Some(50), 45)]).await.unwrap();
         assert_eq!(met(&losses, &log, 41, 60).await, [6], "also where it ends before it begins");
-        let of_b = losses.meeting(&log, &(at(0)..=at(99)), |loss| &*loss.source == "b").await.unwrap();
+        let of_b = losses.meeting(&log, &Asked::at(at(0)..=at(99)), |loss| &*loss.source == "b").await.unwrap();
         assert_eq!(of_b.losses.len(), 2);
     }
 
@@ -216,7 +281,7 @@ mod tests {
         let losses = Losses::default();
         assert_eq!(met(&losses, &log, 50, 51).await, [5], "one that is not in memory");
         assert_eq!(met(&losses, &log, count * 10, count * 10).await, [count.cast_unsigned()]);
-        let all = losses.meeting(&log, &(Timestamp::MIN..=Timestamp::MAX), |_| true).await.unwrap();
+        let all = losses.meeting(&log, &Asked::at(Timestamp::MIN..=Timestamp::MAX), |_| true).await.unwrap();
         assert_eq!((all.losses.len(), all.left_out), (MAX_MET, count.cast_unsigned() - MAX_MET as u64));
         assert_eq!(losses.known.lock().await.losses.len(), MAX_KNOWN);
     }

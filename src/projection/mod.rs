@@ -4,4 +4,4 @@ mod by_source;
 mod losses;
 
 pub use by_source::BySource;
-pub use losses::{FIRST_CONTACT, Loss, Losses, MAX_MET, Met};
+pub use losses::{Asked, FIRST_CONTACT, Loss, Losses, MAX_KNOWN, MAX_MET, Met};

@@ -3,142 +3,20 @@
 //! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams, polls, history and
 //! exports differ only in what they do with the steps.
 
+mod selection;
 mod start;
 
+pub use selection::{PART_BYTES, Part, Selection, Want};
 pub use start::{Reset, ResetReason, Start, StartAt, check_cursor};
 
 use crate::cursor::Sequence;
 use crate::filter::Filter;
 use crate::log::{Block, Chunk, EventLog, GapReason, LogError, Piece, Scan};
-use crate::time::Timestamp;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 use tokio::sync::watch;
-
-/// Bytes of frames that a reader gives at once, about, or one record: whoever takes them slowly holds no more
-/// of the log's memory.
-pub const PART_BYTES: usize = 64 * 1024;
-
-/// Which records a reader wants.
-#[derive(Debug, Clone)]
-pub struct Want {
-    /// Passing this filter.
-    pub filter: Arc<Filter>,
-    /// With their own time in this range.
-    pub time: RangeInclusive<Timestamp>,
-    /// Nothing behind this sequence.
-    pub until: Sequence,
-}
-
-impl Default for Want {
-    fn default() -> Self {
-        Self { filter: Arc::default(), time: Timestamp::MIN..=Timestamp::MAX, until: Sequence::MAX }
-    }
-}
-
-impl Want {
-    /// Everything that passes `filter`.
-    pub fn filtered(filter: Filter) -> Self {
-        Self { filter: Arc::new(filter), ..Self::default() }
-    }
-
-    /// Whether every record is wanted, so that sequences are dense.
-    pub fn everything(&self) -> bool {
-        self.filter.is_empty() && self.any_time()
-    }
-
-    fn any_time(&self) -> bool {
-        self.time == (Timestamp::MIN..=Timestamp::MAX)
-    }
-
-    fn scan(&self) -> Scan {
-        Scan { time: self.time.clone(), filter: Arc::clone(&self.filter), ..Scan::default() }
-    }
-
-    /// The wanted records of a block in `from..=to`, rising.
-    fn taken(&self, block: &Block, from: Sequence, to: Sequence) -> Vec<Sequence> {
-        // The filter first: most messages are told apart by their bytes alone.
-        let mut taken = block.matching(from, to, &self.filter);
-        if !self.any_time() {
-            taken.retain(|seq| self.time.contains(&block.time(*seq)));
-        }
-        taken
-    }
-}
-
-/// The wanted records of one block, as runs of consecutive sequences, in the direction of reading.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// The block they lie in.
-    pub block: Arc<Block>,
-    /// At least one run; none is empty. Each run rises, also when reading downwards.
-    pub runs: Vec<RangeInclusive<Sequence>>,
-}
-
-impl Selection {
-    /// The records of `range` in a block that are wanted; `None` when there are none.
-    pub fn select(block: Arc<Block>, range: RangeInclusive<Sequence>, want: &Want) -> Option<Self> {
-        let (from, to) = (*range.start().max(&block.first()), *range.end().min(&block.last()).min(&want.until));
-        if from > to {
-            return None;
-        }
-        if want.everything() {
-            return Some(Self { block, runs: vec![from..=to] });
-        }
-        let mut runs: Vec<RangeInclusive<Sequence>> = Vec::new();
-        for seq in want.taken(&block, from, to) {
-            match runs.last_mut() {
-                Some(run) if run.end() + 1 == seq => *run = *run.start()..=seq,
-                _ => runs.push(seq..=seq),
-            }
-        }
-        (!runs.is_empty()).then_some(Self { block, runs })
-    }
-
-    /// The same without the rest of its block, if that is large.
-    fn apart(self) -> Self {
-        match self.first() {
-            Some(first) if self.block.bytes() > PART_BYTES => {
-                Self { block: Arc::new(self.block.part(first, self.last())), runs: self.runs }
-            }
-            _ => self,
-        }
-    }
-
-    /// All sequences, rising.
-    pub fn sequences(&self) -> impl DoubleEndedIterator<Item = Sequence> + '_ {
-        self.runs.iter().flat_map(Clone::clone)
-    }
-
-    /// The lowest sequence.
-    pub fn first(&self) -> Option<Sequence> {
-        self.runs.first().map(|run| *run.start())
-    }
-
-    /// The highest sequence.
-    pub fn last(&self) -> Sequence {
-        self.runs.last().map_or(0, |run| *run.end())
-    }
-
-    /// Takes out the records up to and with `last`, and leaves those behind it, which may be none. For runs that rise.
-    #[must_use]
-    pub fn take_through(&mut self, last: Sequence) -> Self {
-        let (mut taken, mut left) = (Vec::new(), Vec::new());
-        for run in std::mem::take(&mut self.runs) {
-            let (from, to) = run.into_inner();
-            if from <= last {
-                taken.push(from..=to.min(last));
-            }
-            if to > last {
-                left.push(from.max(last + 1)..=to);
-            }
-        }
-        self.runs = left;
-        Self { block: Arc::clone(&self.block), runs: taken }
-    }
-}
 
 /// What a reader came upon.
 #[derive(Debug, Clone)]
@@ -298,11 +176,36 @@ impl Reader {
         Ok(Some(Step::Nothing))
     }
 
+    /// The block of one record, wherever it lies and whether it is wanted or not; `None` when it is gone.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub async fn one(&self, seq: Sequence) -> Result<Option<Arc<Block>>, LogError> {
+        block_of(&*self.log, seq).await
+    }
+
     /// Waits at the head until it moves. Returns `false` when it never will again.
     pub async fn wait(&mut self) -> bool {
         // `next` marks the head before it reads, so a move between that read and this wait is seen here.
         self.head.changed().await.is_ok()
     }
+}
+
+/// The block that holds a record, wherever it lies; `None` when it is gone.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn block_of(log: &dyn EventLog, seq: Sequence) -> Result<Option<Arc<Block>>, LogError> {
+    let Some(after) = seq.checked_sub(1) else { return Ok(None) };
+    let scan = Scan { max_bytes: 1, ..Scan::default() };
+    let chunk = match log.recent_after(after, &scan) {
+        Some(chunk) => chunk,
+        None => log.read_after(after, &scan).await?,
+    };
+    Ok(chunk.pieces.into_iter().next().and_then(|piece| match piece {
+        Piece::Block(block) => Some(block).filter(|block| block.sequences().contains(&seq)),
+        Piece::Gap(..) => None,
+    }))
 }
 
 /// Reads downwards from a position to the oldest record.

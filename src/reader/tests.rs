@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::Event;
 use crate::log::{EmbeddedLog, Limits, NewRecord};
+use crate::time::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -271,4 +272,41 @@ async fn large_blocks_come_in_parts_and_are_let_go_of() {
             assert_eq!(seen, expected);
         }
     }
+}
+
+/// Of a filter that tells of losses, what was asked for and what tells of one are kept apart.
+#[tokio::test]
+async fn losses_stand_in_their_places_among_what_was_asked_for() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+    let at = Timestamp::from_nanos;
+    let gap = |source: &str| Event::recorder("gap", source, &[("reason", "damage")], at(1));
+    let event = |kind: &str| Event::from_line(format!(r#"{{"Type":"{kind}","Action":"create"}}"#).as_bytes()).unwrap();
+    let record = |event: Event| NewRecord { source: "a".into(), received: at(1), event };
+    let foreign = Event::from_daemon(gap("a").as_json().as_bytes()).unwrap();
+    // 1 and 8 are not wanted; neither is 9, which a daemon sent.
+    let events =
+        [event("volume"), gap("a"), event("network"), event("network"), gap("a"), gap("a"), event("network"), event("volume"), foreign];
+    log.append(events.map(record).to_vec()).await.unwrap();
+    let want = |filter: Filter| Want::filtered(filter.telling_losses());
+    let select = async |want: Want| match Reader::new(Arc::clone(&log), 0, want).next().await.unwrap() {
+        Some(Step::Records(selection)) => selection,
+        other => panic!("{other:?}"),
+    };
+    let parts = [Part::Loss(2), Part::Records(3..=4), Part::Loss(5), Part::Loss(6), Part::Records(7..=7)];
+    assert_eq!(select(want(networks())).await.parts(), parts);
+    for cut in 1..=7 {
+        let mut left = select(want(networks())).await;
+        let taken = left.take_through(cut);
+        let all = taken.parts().into_iter().chain(left.parts()).flat_map(|part| match part {
+            Part::Records(run) => run,
+            Part::Loss(seq) => seq..=seq,
+        });
+        assert_eq!(all.collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7]);
+        assert_eq!([taken.losses, left.losses].concat(), [2, 5, 6], "{cut}");
+    }
+    // Who asks for them is given records.
+    let asked = Filter::from_params(Some(r#"{"event":["gap","create"]}"#), Some(r#"{"type":["volume"]}"#)).unwrap();
+    assert_eq!(select(want(asked)).await.parts(), [Part::Records(2..=7), Part::Records(9..=9)]);
+    assert_eq!(select(Want::filtered(networks())).await.parts(), [Part::Records(3..=4), Part::Records(7..=7)]);
 }

@@ -9,7 +9,7 @@ use super::turn_log::TurnLog;
 use super::turns::Turns;
 use crate::ingest::StatusHandle;
 use crate::log::EventLog;
-use crate::projection::BySource;
+use crate::projection::{BySource, Losses};
 use crate::recorder::RecorderStats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +49,8 @@ pub struct Context {
     pub(super) requests: AtomicU64,
     /// What the log tells of each source.
     pub(super) by_source: BySource,
+    /// What the recorder may have missed.
+    pub(super) losses: Losses,
     /// Whose turn it is to read the log's files.
     turns: Arc<Turns>,
 }
@@ -72,6 +74,7 @@ impl Context {
             connections: Gauge::default(),
             requests: AtomicU64::new(0),
             by_source: BySource::default(),
+            losses: Losses::default(),
             turns: Arc::default(),
         }
     }

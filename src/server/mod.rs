@@ -11,6 +11,7 @@ mod forwarded;
 mod lines;
 mod live;
 mod login;
+mod missed;
 mod names;
 mod negotiate;
 mod net;

@@ -9,6 +9,16 @@ const TIMES: [&str; 3] = ["since", "until", "at"];
 /// The zone in which dates and times without an offset are read.
 const ZONE: &str = "tz";
 
+/// The parameter that leaves out health checks.
+pub(super) const FOLD: &str = "fold";
+/// Its only value.
+pub(super) const NOISE: &str = "noise";
+
+/// The same filter without health checks.
+pub(super) fn folded(filter: Filter) -> Filter {
+    filter.without(NOISE, "*")
+}
+
 /// The query parameters of one request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Params(Vec<(String, String)>);
@@ -80,6 +90,24 @@ impl Params {
     /// `filters` and `exclude`.
     pub(super) fn filter(&self) -> Result<Filter, ApiError> {
         Filter::from_params(self.get("filters"), self.get("exclude")).map_err(ApiError::bad_request)
+    }
+
+    /// Whether health checks are to be left out and counted.
+    pub(super) fn folds(&self) -> Result<bool, ApiError> {
+        match self.get(FOLD) {
+            None => Ok(false),
+            Some(NOISE) => Ok(true),
+            Some(other) => {
+                let other: String = other.chars().take(64).collect();
+                Err(ApiError::bad_request(format!("{FOLD} must be {NOISE}, not {other:?}")))
+            }
+        }
+    }
+
+    /// As [`Params::filter`], without health checks where they are to be folded.
+    pub(super) fn folded_filter(&self) -> Result<Filter, ApiError> {
+        let filter = self.filter()?;
+        Ok(if self.folds()? { folded(filter) } else { filter })
     }
 
     /// The query string of the page that `token` names.

@@ -184,7 +184,7 @@ impl Source {
         let (first, last) = (log.cursor(*range.start()).to_string(), log.cursor(*range.end()).to_string());
         let attributes = [("reason", reason.as_str().unwrap_or("unknown")), ("first", &first), ("last", &last)];
         let event = Event::recorder("gap", &log.to_string(), &attributes, Timestamp::now());
-        self.filter.matches(&Subject { source: "", noise: None, event: &event.view() }).then_some(event)
+        self.filter.matches(&Subject { source: "", noise: None, foreign: false, event: &event.view() }).then_some(event)
     }
 }
 

@@ -7,7 +7,7 @@ use super::stream::KEEP_ALIVE_FRAME;
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use crate::log::{EventLog, Piece, Scan};
-use crate::reader::{Selection, Want};
+use crate::reader::{Part, Selection, Want};
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -87,7 +87,7 @@ impl Batches {
                 self.forget();
             }
             let gathered = || {
-                let batch = gather(&*self.log, standing);
+                let batch = gather(&*self.log, self.id, standing);
                 self.bytes += batch.as_ref().map_or(0, |batch| batch.bytes.len());
                 (Arc::clone(&standing.filter), batch)
             };
@@ -123,7 +123,7 @@ fn sign_of_life(standing: &mut Standing, now: Instant, log: LogId) -> Bytes {
 }
 
 /// What comes after a position, from memory; `None` when it is not all there.
-fn gather(log: &dyn EventLog, standing: &Standing) -> Option<Batch> {
+fn gather(log: &dyn EventLog, id: LogId, standing: &Standing) -> Option<Batch> {
     let scan = Scan { filter: Arc::clone(&standing.filter), max_bytes: BATCH_BYTES, ..Scan::default() };
     let want = Want { filter: Arc::clone(&standing.filter), ..Want::default() };
     let chunk = log.recent_after(standing.position, &scan)?;
@@ -135,7 +135,20 @@ fn gather(log: &dyn EventLog, standing: &Standing) -> Option<Batch> {
             upto = last;
             continue;
         };
-        for run in &selection.runs {
+        for part in selection.parts() {
+            let run = match part {
+                Part::Records(run) => run,
+                Part::Loss(seq) => {
+                    let frame = Bytes::from(Control::loss(&selection.block, seq).to_sse(id));
+                    bytes += frame.len();
+                    if bytes > BATCH_BYTES && !pieces.is_empty() {
+                        return Some(Batch { bytes: chunked(&pieces), told, upto });
+                    }
+                    pieces.push(frame);
+                    (told, upto) = (seq, seq);
+                    continue;
+                }
+            };
             // A block may be far larger than a batch: what a client that stalls leaves behind stays in memory until it is cut.
             let fits = |seq: &Sequence| {
                 bytes += selection.block.frame_bytes(*seq);
@@ -194,7 +207,7 @@ mod tests {
             let mut standing = Standing { position: 0, told: 0, spoke: Instant::now(), filter };
             let mut seen = Vec::new();
             while standing.position < 20 {
-                let batch = gather(&log, &standing).unwrap();
+                let batch = gather(&log, log.bounds().log, &standing).unwrap();
                 assert!(batch.upto > standing.position);
                 let text = String::from_utf8(batch.bytes.to_vec()).unwrap();
                 let ids: Vec<u64> = text.lines().filter_map(|line| line.strip_prefix("id: ")?.split_once('-')?.1.parse().ok()).collect();

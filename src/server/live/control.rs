@@ -1,9 +1,15 @@
 //! Control messages of live streams (API.md 3): the same data over SSE and WebSocket.
 
 use crate::cursor::{LogId, Sequence};
-use crate::log::GapReason;
+use crate::event::EventView;
+use crate::log::{Block, GapReason};
+use crate::projection::FIRST_CONTACT;
 use crate::reader::{Reset, ResetReason};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Something that a client is told between records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub(super) enum Control {
     Reset { reset: Reset, oldest: Sequence, head: Sequence, after: Sequence },
     /// These sequences are gone.
     Gap { from: Sequence, to: Sequence, reason: GapReason },
+    /// Events may be missing, says a record that the filter hides; everything up to `at` has been sent. So many older ones are not told.
+    Incomplete { at: Sequence, record: Bytes, left_out: u64 },
     /// Replay has reached the head.
     CaughtUp { head: Sequence },
     /// Nothing wanted up to here.
@@ -31,11 +39,17 @@ pub(super) enum Control {
 }
 
 impl Control {
+    /// A record that is told in its place, since the filter hides it.
+    pub(super) fn loss(block: &Block, seq: Sequence) -> Self {
+        Self::Incomplete { at: seq, record: block.line(seq, false), left_out: 0 }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Hello { .. } => "hello",
             Self::Reset { .. } => "reset",
             Self::Gap { .. } => "gap",
+            Self::Incomplete { .. } => "incomplete",
             Self::CaughtUp { .. } => "caught-up",
             Self::Checkpoint { .. } => "checkpoint",
             Self::Closing { .. } => "closing",
@@ -48,6 +62,7 @@ impl Control {
         match self {
             Self::Hello { after, .. } | Self::Reset { after, .. } => *after,
             Self::Gap { to, .. } => *to,
+            Self::Incomplete { at, .. } => *at,
             Self::CaughtUp { head } => *head,
             Self::Checkpoint { seq } | Self::End { seq } | Self::Closing { seq, .. } => *seq,
         }
@@ -55,6 +70,7 @@ impl Control {
 
     fn data(&self, log: LogId) -> Value {
         match self {
+            Self::Incomplete { record, left_out, .. } => incomplete(record, *left_out),
             Self::Hello { oldest, head, after, reset } => {
                 let mut data = json!({ "log": log.to_string(), "oldest": oldest, "head": head, "after": after });
                 if let (Some(reason), Value::Object(data)) = (reset, &mut data) {
@@ -74,7 +90,21 @@ impl Control {
 
     /// As a named SSE frame. Everything in it is made here or JSON-escaped, so no line end can get in.
     pub(super) fn to_sse(&self, log: LogId) -> String {
-        format!("event: {}\nid: {}\ndata: {}\n\n", self.name(), log.cursor(self.position()), self.data(log))
+        let data = self.with_record(self.data(log));
+        format!("event: {}\nid: {}\ndata: {data}\n\n", self.name(), log.cursor(self.position()))
+    }
+
+    /// The data as text, with the record that it tells of as the log has it.
+    fn with_record(&self, data: Value) -> String {
+        let mut text = data.to_string();
+        if let Self::Incomplete { record, .. } = self
+            && text.pop() == Some('}')
+        {
+            text.push_str(r#","record":"#);
+            text.push_str(&String::from_utf8_lossy(record));
+            text.push('}');
+        }
+        text
     }
 
     /// As a WebSocket message.
@@ -83,8 +113,29 @@ impl Control {
         if let (Value::Object(message), Value::Object(data)) = (&mut message, self.data(log)) {
             message.extend(data);
         }
-        message.to_string()
+        self.with_record(message)
     }
+}
+
+/// What a `gap` record says of the time in which events may be missing; of recording that began there is no beginning of that time.
+fn incomplete(record: &[u8], left_out: u64) -> Value {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        time: Cow<'a, str>,
+        #[serde(borrow)]
+        event: &'a RawValue,
+    }
+    let line = serde_json::from_slice::<Line<'_>>(record).ok();
+    let event = line.as_ref().and_then(|line| EventView::parse(line.event.get()).ok()).unwrap_or_default();
+    let reason = event.attribute("reason").unwrap_or("unknown");
+    let until = event.attribute("until").or(line.as_ref().map(|line| &*line.time));
+    let from = event.attribute("from").or(until.filter(|_| reason != FIRST_CONTACT));
+    let mut data = json!({ "from": from, "until": until, "reason": reason });
+    if let (1.., Value::Object(data)) = (left_out, &mut data) {
+        data.insert("left_out".to_owned(), left_out.into());
+    }
+    data
 }
 
 #[cfg(test)]
@@ -103,6 +154,27 @@ mod tests {
         assert_eq!(gap.to_sse(log), "event: gap\nid: 7f3c9a1e-9\ndata: {\"from\":3,\"reason\":\"retention\",\"to\":9}\n\n");
         assert_eq!(Control::End { seq: 9 }.to_sse(log), "event: end\nid: 7f3c9a1e-9\ndata: {\"seq\":9}\n\n");
         assert_eq!(gap.to_message(log), r#"{"control":"gap","from":3,"id":"7f3c9a1e-9","reason":"retention","to":9}"#);
+    }
+
+    #[test]
+    fn what_may_be_missing_is_told_with_its_record_as_it_is() {
+        let log: LogId = "7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap();
+        let told = |attributes: &str| {
+            let record = format!(
+                r#"{{"seq":8,"time":"2026-11-22T10:00:00Z","event":{{"Type":"recorder","Action":"gap","Actor":{{"Attributes":{attributes}}}}}}}"#
+            );
+            let incomplete = Control::Incomplete { at: 8, record: Bytes::from(record.clone()), left_out: 0 };
+            (incomplete.to_sse(log), incomplete.to_message(log), record)
+        };
+        let (frame, message, record) = told(r#"{"reason":"daemon-restart","from":"2026-11-22T09:00:00Z","until":"2026-11-22T09:03:00Z"}"#);
+        let members = r#""from":"2026-11-22T09:00:00Z","reason":"daemon-restart","until":"2026-11-22T09:03:00Z","record":"#;
+        assert_eq!(frame, format!("event: incomplete\nid: 7f3c9a1e-8\ndata: {{{members}{record}}}\n\n"));
+        let message: Value = serde_json::from_str(&message).unwrap();
+        assert_eq!((&message["control"], &message["id"]), (&json!("incomplete"), &json!("7f3c9a1e-8")));
+        assert_eq!((&message["until"], &message["record"]["seq"]), (&json!("2026-11-22T09:03:00Z"), &json!(8)));
+        // The recording began; and one without times, of its own time.
+        assert!(told(r#"{"reason":"first-contact","until":"2026-11-22T09:03:00Z"}"#).0.contains(r#"{"from":null,"reason""#));
+        assert!(told(r#"{"reason":"damage"}"#).0.contains(r#"{"from":"2026-11-22T10:00:00Z","reason":"damage","until":"2026-11-22T10"#));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::paced::{Pacer, Turn};
 use crate::cursor::{LogId, Sequence};
 use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
+use crate::server::missed::Missed;
 use crate::server::stop::stopping;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -100,6 +101,15 @@ impl Feed {
     /// Ends when this time has passed and everything has been sent. Which records are of that time is the reader's to know.
     pub(super) fn until(mut self, until: Option<Timestamp>) -> Self {
         self.until = until;
+        self
+    }
+
+    /// Tells at the start of losses whose records it does not come to.
+    pub(super) fn telling(mut self, missed: Missed) -> Self {
+        let Missed { lines, mut left_out } = missed;
+        let at = self.told;
+        let told = |record| Control::Incomplete { at, record, left_out: std::mem::take(&mut left_out) };
+        self.waiting.extend(lines.into_iter().map(told));
         self
     }
 
@@ -202,7 +212,7 @@ impl Feed {
     }
 
     /// Everything up to here has been sent or was not wanted.
-    fn position(&self) -> Sequence {
+    pub(super) fn position(&self) -> Sequence {
         self.pacer.as_ref().and_then(Pacer::position).unwrap_or(self.reader.position())
     }
 

@@ -2,15 +2,18 @@
 
 use crate::cursor::Sequence;
 use crate::log::{EventLog, LogError};
+use crate::projection::{Asked, Loss};
 use crate::reader::{Reader, StartAt, Step, Want, check_cursor};
+use crate::server::context::Context;
 use crate::server::live::filters::Filters;
-use crate::server::params::Params;
+use crate::server::missed::Missed;
+use crate::server::params::{FOLD, Params};
 use crate::server::problem::ApiError;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use warp::http::HeaderMap;
 
-const PARAMS: [&str; 7] = ["last_event_id", "lastEventId", "since", "until", "speed", "filters", "exclude"];
+const PARAMS: [&str; 8] = ["last_event_id", "lastEventId", "since", "until", "speed", "filters", "exclude", FOLD];
 /// How many times faster than it was recorded an incident may be replayed.
 const SPEEDS: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 
@@ -18,6 +21,8 @@ const SPEEDS: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 #[derive(Debug)]
 pub(super) struct StreamQuery {
     pub(super) start: StartAt,
+    /// The time from which on it was asked for, also where a cursor says more.
+    pub(super) since: Option<Timestamp>,
     pub(super) want: Want,
     /// Ends the stream; `want` holds it too.
     pub(super) until: Option<Timestamp>,
@@ -43,8 +48,9 @@ impl StreamQuery {
         }
         // No lower bound: `since` names a place to begin at, and for one who resumes it lies in the past.
         let time = Timestamp::MIN..=until.unwrap_or(Timestamp::MAX);
-        let want = Want { filter: filters.shared(params.filter()?), time, ..Want::default() };
-        Ok(Self { start, want, until, speed })
+        let want = Want { filter: filters.shared(params.folded_filter()?.telling_losses()), time, ..Want::default() };
+        let since = since(&params)?;
+        Ok(Self { start, since, want, until, speed })
     }
 
     /// Whether everything that the fan-out sends is wanted, at the moment it comes.
@@ -69,6 +75,31 @@ impl StreamQuery {
     }
 }
 
+/// The losses that meet what a stream reads and whose records it does not come to: they lie before its start, or are of a time after its end.
+///
+/// `after`: where it starts. A client that resumes has been told, unless it resumes where it began.
+pub(super) async fn elsewhere(
+    context: &Context,
+    log: &Arc<dyn EventLog>,
+    start: &StartAt,
+    since: Option<Timestamp>,
+    want: &Want,
+    after: Sequence,
+) -> Result<Missed, LogError> {
+    let (filter, until) = (&want.filter, *want.time.end());
+    let Some(since) = since.filter(|_| filter.tells_losses() || until < Timestamp::MAX) else { return Ok(Missed::default()) };
+    let began = match since {
+        Timestamp::MIN => StartAt::Oldest,
+        since => StartAt::Time(since),
+    };
+    if matches!(start, StartAt::After(_)) && began.resolve(&**log).await?.after != after {
+        return Ok(Missed::default());
+    }
+    let lies_elsewhere = |told: Timestamp, seq| seq <= after || !want.time.contains(&told);
+    let wanted = |loss: &Loss| filter.wants_source(&loss.source) && lies_elsewhere(loss.told, loss.seq);
+    context.missed(log, &Asked::at(since..=until), wanted).await
+}
+
 /// Whether a stream would have nothing to send: no record and no gap.
 async fn nothing_follows(log: &Arc<dyn EventLog>, after: Sequence, want: &Want) -> Result<bool, LogError> {
     let mut reader = Reader::new(Arc::clone(log), after, want.clone());
@@ -78,6 +109,14 @@ async fn nothing_follows(log: &Arc<dyn EventLog>, after: Sequence, want: &Want) 
             Some(Step::Records(_) | Step::Gap(..)) => return Ok(false),
             None => return Ok(true),
         }
+    }
+}
+
+fn since(params: &Params) -> Result<Option<Timestamp>, ApiError> {
+    match params.get("since") {
+        Some("oldest") => Ok(Some(Timestamp::MIN)),
+        Some("now") | None => Ok(None),
+        Some(_) => params.time("since"),
     }
 }
 

@@ -1,11 +1,12 @@
 //! `GET /api/v1/stream`: Server-Sent Events (WHATWG HTML, 9.2).
 
 use super::CACHING;
+use super::control::Control;
 use super::direct::Link;
 use super::feed::{Feed, Item, Ready};
-use super::query::StreamQuery;
+use super::query::{StreamQuery, elsewhere};
 use crate::cursor::LogId;
-use crate::reader::Selection;
+use crate::reader::{Part, Selection};
 use crate::server::asker::Asker;
 use crate::server::context::{Context, StreamGuard};
 use crate::server::problem::ApiError;
@@ -45,9 +46,11 @@ pub(in crate::server) async fn stream(
     }
     // The fan-out knows neither a pace nor an end.
     let link = link.filter(|_| query.is_live());
-    let StreamQuery { start, want, until, speed } = query;
+    let StreamQuery { start, since, want, until, speed } = query;
     let place = context.enter_stream()?;
-    let feed = Feed::open(log, start, want, context.shutdown.clone()).await?.paced(speed).until(until);
+    let feed = Feed::open(Arc::clone(&log), start.clone(), want.clone(), context.shutdown.clone()).await?;
+    let missed = elsewhere(&context, &log, &start, since, &want, feed.position()).await?;
+    let feed = feed.telling(missed).paced(speed).until(until);
     let state = Stream { feed, link, asker, started: false, ended: false, _place: place };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
@@ -149,6 +152,14 @@ impl Stream {
     }
 }
 
+/// The frames of a selection: of records as they lie in the log's memory, of losses made here.
+pub(super) fn pieces(selection: &Selection, log: LogId) -> impl Iterator<Item = Bytes> + '_ {
+    selection.parts().into_iter().map(move |part| match part {
+        Part::Records(run) => selection.block.frames(*run.start(), *run.end()),
+        Part::Loss(seq) => Control::loss(&selection.block, seq).to_sse(log).into(),
+    })
+}
+
 /// Pieces of a chunk; copied only when there is more than one.
 #[derive(Default)]
 struct Chunk {
@@ -165,11 +176,7 @@ impl Chunk {
     fn push_item(&mut self, item: Item, log: LogId) {
         match item {
             Item::Control(control) => self.push(Bytes::from(control.to_sse(log))),
-            Item::Records(Selection { block, runs }) => {
-                for run in runs {
-                    self.push(block.frames(*run.start(), *run.end()));
-                }
-            }
+            Item::Records(selection) => pieces(&selection, log).for_each(|piece| self.push(piece)),
             Item::Quiet => self.push(Bytes::from_static(KEEP_ALIVE_FRAME)),
         }
     }

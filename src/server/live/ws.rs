@@ -1,11 +1,15 @@
 //! `GET /api/v1/ws`: the same stream over WebSocket.
 
+use super::control::Control;
 use super::feed::{Feed, Item, KEEP_ALIVE};
+use super::query::elsewhere;
 use crate::filter::Filter;
-use crate::reader::{StartAt, Want};
+use crate::log::LogError;
+use crate::reader::{Part, StartAt, Want};
 use crate::server::asker::Asker;
 use crate::server::context::Context;
 use crate::server::net::Place;
+use crate::server::params::{FOLD, NOISE, folded};
 use crate::time::{self, TimeParser, Timestamp};
 use futures_util::SinkExt;
 use serde::Deserialize;
@@ -58,29 +62,46 @@ struct Subscribe {
     tz: Option<String>,
     filters: Option<serde_json::Value>,
     exclude: Option<serde_json::Value>,
+    fold: Option<String>,
+}
+
+/// What a client asked for.
+struct Chosen {
+    start: StartAt,
+    /// The time from which on, also where a cursor says more.
+    since: Option<Timestamp>,
+    filter: Filter,
 }
 
 /// Reads the first message: the bare text `start`, or a subscription.
-fn parse(text: &str) -> Result<(StartAt, Filter), String> {
+fn parse(text: &str) -> Result<Chosen, String> {
     if text == "start" {
-        return Ok((StartAt::Now, Filter::default()));
+        return Ok(Chosen { start: StartAt::Now, since: None, filter: Filter::default() });
     }
     let request: Request = serde_json::from_str(text).map_err(|e| {
         format!(r#"the first message must be the text start or {{"subscribe":{{"after":cursor,"since":time,"filters":{{}}}}}}: {e}"#)
     })?;
-    let Subscribe { after, since, tz, filters, exclude } = request.subscribe;
+    let Subscribe { after, since, tz, filters, exclude, fold } = request.subscribe;
     let json = |value: Option<serde_json::Value>| value.filter(|v| !v.is_null()).map(|v| v.to_string());
     let filter = Filter::from_params(json(filters).as_deref(), json(exclude).as_deref()).map_err(|e| e.to_string())?;
+    let filter = match fold.as_deref() {
+        None | Some("") => filter,
+        Some(NOISE) => folded(filter),
+        Some(_) => return Err(format!("{FOLD} must be {NOISE}")),
+    };
     let zone = tz.as_deref().filter(|name| !name.is_empty()).map_or(Ok(time::Tz::UTC), time::zone).map_err(|e| format!("tz: {e}"))?;
     let clock = TimeParser { now: Timestamp::now(), zone };
     // As over SSE, an empty cursor is none.
-    let start = match (after.filter(|cursor| !cursor.is_empty()), since.as_deref()) {
-        (Some(cursor), _) => StartAt::After(cursor),
-        (None, Some("oldest")) => StartAt::Oldest,
-        (None, None | Some("now")) => StartAt::Now,
-        (None, Some(time)) => StartAt::Time(clock.parse(time).map_err(|e| e.to_string())?.time),
+    let (begin, since) = match since.as_deref() {
+        Some("oldest") => (StartAt::Oldest, Some(Timestamp::MIN)),
+        None | Some("now") => (StartAt::Now, None),
+        Some(time) => {
+            let time = clock.parse(time).map_err(|e| e.to_string())?.time;
+            (StartAt::Time(time), Some(time))
+        }
     };
-    Ok((start, filter))
+    let start = after.filter(|cursor| !cursor.is_empty()).map_or(begin, StartAt::After);
+    Ok(Chosen { start, since, filter })
 }
 
 async fn serve(context: &Context, asker: &Asker, mut socket: WebSocket) {
@@ -89,15 +110,21 @@ async fn serve(context: &Context, asker: &Asker, mut socket: WebSocket) {
         Ok(None) => return,
         Err(_) => Err("no message came within 10 s: send start or a subscription".to_owned()),
     };
-    let (start, filter) = match first {
+    let Chosen { start, since, filter } = match first {
         Ok(first) => first,
         Err(why) => return close(&mut socket, POLICY_VIOLATION, &why).await,
     };
-    let want = Want { filter: context.filters.shared(filter), ..Want::default() };
+    let want = Want { filter: context.filters.shared(filter.telling_losses()), ..Want::default() };
     let Ok(_stream) = context.enter_stream() else {
         return close(&mut socket, TRY_AGAIN_LATER, "too many live streams (see --max-connections)").await;
     };
-    match Feed::open(context.log_for(asker), start, want, context.shutdown.clone()).await {
+    let log = context.log_for(asker);
+    let open = async {
+        let feed = Feed::open(Arc::clone(&log), start.clone(), want.clone(), context.shutdown.clone()).await?;
+        let missed = elsewhere(context, &log, &start, since, &want, feed.position()).await?;
+        Ok::<_, LogError>(feed.telling(missed))
+    };
+    match open.await {
         Ok(feed) => run(socket, feed).await,
         Err(e) => close(&mut socket, 1011, &e.to_string()).await,
     }
@@ -155,9 +182,18 @@ async fn send(socket: &mut WebSocket, item: Item, log: crate::cursor::LogId) -> 
     match item {
         Item::Control(control) => socket.feed(Message::text(control.to_message(log))).await?,
         Item::Records(selection) => {
-            for seq in selection.sequences() {
-                let line = selection.block.line(seq, false);
-                socket.feed(Message::text(String::from_utf8_lossy(&line))).await?;
+            for part in selection.parts() {
+                let run = match part {
+                    Part::Records(run) => run,
+                    Part::Loss(seq) => {
+                        socket.feed(Message::text(Control::loss(&selection.block, seq).to_message(log))).await?;
+                        continue;
+                    }
+                };
+                for seq in run {
+                    let line = selection.block.line(seq, false);
+                    socket.feed(Message::text(String::from_utf8_lossy(&line))).await?;
+                }
             }
         }
         // Pings have a clock of their own, since comments have no form here.

@@ -1,9 +1,13 @@
 use super::*;
 use crate::event::{Event, Noise};
 use crate::filter::Subject as Matched;
+use crate::time::Timestamp;
 use proptest::prelude::*;
 
 fn event(kind: &str, action: &str, id: &str, name: &str) -> Event {
+    if (kind, action) == ("recorder", "gap") {
+        return Event::recorder(action, id, &[("name", name), ("reason", "damage")], Timestamp::from_nanos(5));
+    }
     // An exit code, a project and a service that follow from the rest.
     let (code, group) = ((id.len() % 3).to_string(), name.chars().take(2).collect::<String>());
     let mut attributes = serde_json::json!({"name": name, "exitCode": code,
@@ -27,6 +31,7 @@ fn word() -> impl Strategy<Value = String> {
         "[ab]{6,10}",
         "(exec_create|exec_start): [ab]{0,3}",
         "(die|oom|start|exec_die|observed|health_status|health_status: (un)?healthy)",
+        "(recorder|gap)",
         "sha256:[ab]{7,9}",
         "[aé]{28,50}",
         ".{0,3}"
@@ -84,14 +89,15 @@ proptest! {
             keys.iter().filter(|k| k.2 == excluded).map(term).collect()
         };
         let filter = Filter::from_terms(&terms(false), &terms(true)).unwrap();
-        for subjects in [&stored, &old, &merged, &merged_old] {
-            let candidates = subjects.candidates(&filter);
+        let telling = filter.clone().telling_losses();
+        for (subjects, filter) in [&stored, &old, &merged, &merged_old].into_iter().flat_map(|all| [(all, &filter), (all, &telling)]) {
+            let candidates = subjects.candidates(filter);
             for (at, frame) in frames.iter().enumerate() {
                 let reach = candidates.reach(at);
                 for (line, (source, kind, action, id, name)) in (0..).zip(*frame) {
                     let noise = name.len().is_multiple_of(2).then_some(Noise::HealthCheck);
                     let event = event(kind, action, id, name);
-                    let holds = filter.matches(&Matched { source, noise, event: &event.view() });
+                    let holds = filter.matches(&Matched { source, noise, foreign: false, event: &event.view() });
                     prop_assert!(!holds || filter.may_match_text(event.as_json().as_bytes()), "{filter}: {event:?}");
                     prop_assert!(!holds || may_be_at(&reach, line), "{filter} in line {line} of {frame:?}: {reach:?}");
                 }

@@ -1,0 +1,101 @@
+//! Losses: the recorder's `gap` records, which a filter may let pass whatever else it asks for, so that it never hides that events
+//! may be missing.
+
+use super::glimpse::Glimpse;
+use super::{Filter, Subject, equals};
+use crate::event::{EventView, RECORDER_TYPE};
+
+/// The action of the recorder's records that tell of events that may be missing.
+const GAP: &str = "gap";
+/// What every such record holds, as the recorder writes it.
+pub(super) const GAP_NEEDLE: &str = r#""Type":"recorder","Action":"gap""#;
+
+/// Whether an event has the shape of a record about events that may be missing. A daemon's own message may have it as well.
+pub fn is_gap(event: &EventView<'_>) -> bool {
+    event.kind.as_deref() == Some(RECORDER_TYPE) && event.action.as_deref() == Some(GAP)
+}
+
+impl Filter {
+    /// The same filter, which lets the recorder's `gap` records pass as well, but for those of hosts that it leaves out.
+    #[must_use]
+    pub fn telling_losses(self) -> Self {
+        if self.is_empty() {
+            // Everything passes as it is.
+            return self;
+        }
+        Self::of(self.include, self.exclude, self.dialect, true)
+    }
+
+    /// Whether it lets the recorder's `gap` records pass, whatever else it asks for.
+    pub fn tells_losses(&self) -> bool {
+        self.losses
+    }
+
+    /// Whether it keeps anything of this Docker host.
+    pub fn wants_source(&self, source: &str) -> bool {
+        let named = |terms: &super::Terms| terms.get("source").map(|values| values.iter().any(|value| equals(value, source, self.dialect)));
+        let included = self.include.get("source").is_none_or(Vec::is_empty) || named(&self.include) == Some(true);
+        included && named(&self.exclude) != Some(true)
+    }
+
+    pub(super) fn tells(&self, subject: &Subject<'_>) -> bool {
+        self.losses && !subject.foreign && is_gap(subject.event) && self.wants_source(subject.source)
+    }
+
+    pub(super) fn may_tell(&self, glimpse: &Glimpse<'_>) -> bool {
+        self.losses && glimpse.kind.may_equal(RECORDER_TYPE) && glimpse.action.may_equal(GAP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Key;
+    use super::*;
+    use crate::event::Event;
+    use crate::time::Timestamp;
+
+    fn telling(filters: &str, exclude: &str) -> Filter {
+        Filter::from_params(Some(filters), Some(exclude)).unwrap().telling_losses()
+    }
+
+    fn passes(filter: &Filter, event: &Event, source: &str, foreign: bool) -> bool {
+        filter.matches(&Subject { source, noise: None, foreign, event: &event.view() })
+    }
+
+    #[test]
+    fn only_a_filter_on_its_host_hides_a_gap() {
+        let gap = Event::recorder("gap", "a", &[("reason", "daemon-restart")], Timestamp::from_nanos(5));
+        for (filters, exclude, told) in [
+            (r#"{"type":["container"]}"#, "", true),
+            (r#"{"event":["die"],"container":["web"],"label":["a=b"]}"#, "", true),
+            (r#"{"text":["oom"]}"#, "", true),
+            (r#"{"exit":["137"]}"#, r#"{"event":["gap"]}"#, true),
+            ("", r#"{"type":["recorder"]}"#, true),
+            (r#"{"source":["a"],"event":["die"]}"#, "", true),
+            (r#"{"source":["b","a*"],"event":["die"]}"#, "", true),
+            (r#"{"source":["b"]}"#, "", false),
+            (r#"{"event":["die"]}"#, r#"{"source":["a"]}"#, false),
+            (r#"{"event":["die"]}"#, r#"{"source":["a*"]}"#, false),
+            (r#"{"event":["die"]}"#, r#"{"source":["b"]}"#, true),
+        ] {
+            let filter = telling(filters, exclude);
+            assert_eq!(passes(&filter, &gap, "a", false), told, "{filters} {exclude}");
+            assert!(!told || filter.may_match_text(gap.as_json().as_bytes()), "{filters} {exclude}");
+            assert!(!passes(&filter, &gap, "a", true) || filters.is_empty(), "a daemon's own message: {filters}");
+            let known = |text| Key { text, whole: true };
+            let glimpse = Glimpse { source: known("a"), kind: known("recorder"), action: known("gap"), id: known("a"), name: known("") };
+            assert!(!told || filter.may_match(&glimpse), "{filters} {exclude}");
+            assert!(!filter.shows(&Subject { source: "a", noise: None, foreign: false, event: &gap.view() }) || !told);
+        }
+    }
+
+    #[test]
+    fn nothing_else_passes_more_than_before() {
+        let filter = telling(r#"{"event":["die"]}"#, "");
+        let other = Event::recorder("resumed", "a", &[], Timestamp::from_nanos(5));
+        assert!(!passes(&filter, &other, "a", false));
+        let start = Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap();
+        assert!(!passes(&filter, &start, "a", false) && !filter.may_match_text(start.as_json().as_bytes()));
+        assert_eq!(Filter::default().telling_losses(), Filter::default(), "and one that keeps everything stays what it is");
+    }
+}
