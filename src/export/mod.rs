@@ -14,6 +14,7 @@ use crate::reader::{Reader, Step};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use compress::Compressor;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use trailer::Trailer;
@@ -83,15 +84,25 @@ pub struct Export {
     begun: bool,
     compressor: Option<Compressor>,
     trailer: Option<Trailer>,
-    /// What the client has already, which the last line counts as well.
-    before: Option<Reader>,
+    /// What the client has already, which the last line counts as well, with the records besides.
+    before: Option<(Reader, Vec<Sequence>)>,
+    /// Records besides those that the reader gives, rising.
+    losses: VecDeque<Sequence>,
 }
 
 impl Export {
     /// Exports what `reader` gives, up to where it ends.
     pub fn new(reader: Reader, format: Format, compression: Compression) -> Self {
         let own = format != Format::Docker || reader.filter().asks_for("type", RECORDER_TYPE);
-        Self { reader, format, own, begun: false, compressor: Some(Compressor::new(compression)), trailer: None, before: None }
+        let compressor = Some(Compressor::new(compression));
+        Self { reader, format, own, begun: false, compressor, trailer: None, before: None, losses: VecDeque::new() }
+    }
+
+    /// With these records in their places as well, which rise and which `reader` does not give.
+    #[must_use]
+    pub fn with_losses(mut self, losses: VecDeque<Sequence>) -> Self {
+        self.losses = losses;
+        self
     }
 
     /// With a last line that says how many records there are and up to when, in JSON Lines only.
@@ -101,11 +112,12 @@ impl Export {
         self
     }
 
-    /// As what follows upon the records that `before` gives, which were exported earlier: the two parts are one file together.
+    /// As what follows upon the records that `before` gives and these `losses`, which were exported earlier: the two parts are one file
+    /// together.
     #[must_use]
-    pub fn going_on(mut self, before: Reader) -> Self {
+    pub fn going_on(mut self, before: Reader, losses: Vec<Sequence>) -> Self {
         self.begun = true;
-        self.before = Some(before);
+        self.before = Some((before, losses));
         self
     }
 
@@ -116,8 +128,13 @@ impl Export {
     pub async fn next(&mut self) -> Result<Option<Bytes>, LogError> {
         let Some(mut compressor) = self.compressor.take() else { return Ok(None) };
         let failed = |e: std::io::Error| LogError::Damaged(format!("cannot compress an export: {e}"));
-        if let (Some(trailer), Some(before)) = (&mut self.trailer, self.before.take()) {
-            trailer.count(before).await?;
+        if let (Some(trailer), Some((mut before, losses))) = (&mut self.trailer, self.before.take()) {
+            let last = trailer.count(&mut before).await?;
+            for loss in losses {
+                if let Some(block) = before.one(loss).await? {
+                    trailer.beside(block.cursor(loss), loss > last);
+                }
+            }
         }
         let mut taken = 0;
         if !std::mem::replace(&mut self.begun, true) && self.format == Format::Csv {
@@ -138,6 +155,7 @@ impl Export {
             match self.reader.next().await? {
                 Some(Step::Records(selection)) => {
                     for seq in selection.sequences() {
+                        taken += self.losses_before(seq, &mut compressor).await?;
                         let line = self.record(&selection.block, seq)?;
                         compressor.write(&line).map_err(failed)?;
                         taken += line.len();
@@ -151,6 +169,7 @@ impl Export {
                 // An export begins with the oldest record kept; what a trim takes meanwhile was old.
                 Some(Step::Gap(_, GapReason::Retention | GapReason::Export) | Step::Nothing) => {}
                 None => {
+                    self.losses_before(Sequence::MAX, &mut compressor).await?;
                     if let Some(trailer) = self.trailer.take() {
                         compressor.write(trailer.line()?.as_bytes()).map_err(failed)?;
                     }
@@ -162,6 +181,22 @@ impl Export {
         self.reader.let_go();
         self.compressor = Some(compressor);
         Ok(Some(bytes))
+    }
+
+    /// Writes the records besides that come before this one; their bytes.
+    async fn losses_before(&mut self, seq: Sequence, compressor: &mut Compressor) -> Result<usize, LogError> {
+        let mut taken = 0;
+        while let Some(loss) = self.losses.pop_front_if(|loss| *loss < seq) {
+            // What retention took meanwhile was old.
+            let Some(block) = self.reader.one(loss).await? else { continue };
+            let line = self.record(&block, loss)?;
+            compressor.write(&line).map_err(|e| LogError::Damaged(format!("cannot compress an export: {e}")))?;
+            if let Some(trailer) = &mut self.trailer {
+                trailer.records(1, block.cursor(loss));
+            }
+            taken += line.len();
+        }
+        Ok(taken)
     }
 
     /// A record with its end; nothing for one that this format leaves out.

@@ -1,5 +1,6 @@
 //! The last line of an export, by which a reader can tell that it has everything: `{"end":{"as_of":…,"records":N,"last":…}}`.
 
+use crate::cursor::Sequence;
 use crate::log::LogError;
 use crate::reader::{Reader, Step};
 use crate::time::Timestamp;
@@ -39,19 +40,31 @@ impl Trailer {
         self.last = Last::Packed(frames.clone());
     }
 
-    /// Counts what `reader` gives, which is not sent again.
-    pub(super) async fn count(&mut self, mut reader: Reader) -> Result<(), LogError> {
+    /// Counts one more record that is not sent again; `last`: all that was counted lies before it.
+    pub(super) fn beside(&mut self, cursor: &str, last: bool) {
+        if last {
+            self.records(1, cursor);
+        } else {
+            self.records += 1;
+        }
+    }
+
+    /// Counts what `reader` gives, which is not sent again; the sequence of the last one.
+    pub(super) async fn count(&mut self, reader: &mut Reader) -> Result<Sequence, LogError> {
+        let mut last = 0;
         loop {
             if let Some((records, frames)) = reader.next_packed().await? {
                 self.packed(records, &frames);
+                last = reader.position();
                 continue;
             }
             match reader.next().await? {
                 Some(Step::Records(selection)) => {
-                    self.records(selection.sequences().count() as u64, selection.block.cursor(selection.last()));
+                    last = selection.last();
+                    self.records(selection.sequences().count() as u64, selection.block.cursor(last));
                 }
                 Some(_) => {}
-                None => return Ok(()),
+                None => return Ok(last),
             }
         }
     }

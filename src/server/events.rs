@@ -3,15 +3,19 @@
 use super::asker::Asker;
 use super::context::Context;
 use super::lines::{CHUNK_BYTES, Lines};
+use super::missed::Missed;
 use super::negotiate;
 use super::page::{At, Direction, Loaded, Order, Page, PageRequest, Token};
-use super::params::Params;
+use super::params::{FOLD, Params};
 use super::positions::Positions;
 use super::problem::ApiError;
 use super::stop::stopping;
 use crate::cursor::{Cursor, Sequence};
+use crate::filter::Filter;
 use crate::log::{Bounds, EventLog, LogError, Piece, Scan};
+use crate::projection::Asked;
 use crate::reader::{Reader, ResetReason, Step, Want, check_cursor};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -23,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
-const PARAMS: [&str; 9] = ["since", "until", "filters", "exclude", "order", "limit", "after", "before", "cursor"];
+const PARAMS: [&str; 10] = ["since", "until", "filters", "exclude", FOLD, "order", "limit", "after", "before", "cursor"];
 const DEFAULT_LIMIT: usize = 500;
 const MAX_LIMIT: usize = 10_000;
 /// Longest wait that `Prefer: wait=` is given. Proxies give up on an answer after 60 s (nginx, AWS) or 50 s (HAProxy as Debian ships it).
@@ -40,25 +44,27 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
     let deadline = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
     let mut shutdown = context.shutdown.clone();
     let revoked = || ApiError::new(StatusCode::UNAUTHORIZED, "the token is no longer one of ours");
+    let mut woken = false;
     loop {
         let (mut answer, head) = tokio::select! {
             biased;
             () = asker.revoked() => return Err(revoked()),
-            answer = query.answer(&log) => answer?,
+            answer = query.answer(&context, &log) => answer?,
         };
         let unchanged = negotiate::has(&headers, &answer.etag);
         if unchanged {
             answer.page = Page::default();
         }
-        let nothing_new = unchanged || (!known && query.after.is_some() && answer.page.records.is_empty());
+        // A loss that the filter hides is news as well, and no record of the answer.
+        let nothing_new = unchanged || (!known && query.after.is_some() && answer.page.records.is_empty() && !woken);
         if wait.is_some() && nothing_new {
-            let news = tokio::select! {
+            woken = tokio::select! {
                 biased;
                 () = asker.revoked() => return Err(revoked()),
                 news = timeout_at(deadline, query.news(&log, head)) => matches!(news, Ok(Ok(true))),
                 () = stopping(&mut shutdown) => false,
             };
-            if news {
+            if woken {
                 continue;
             }
         }
@@ -82,6 +88,9 @@ fn whole_number(text: &str) -> Option<u64> {
 #[derive(Debug)]
 struct Query {
     want: Want,
+    /// What is worth an answer to one that waits: no health checks where they are folded, and losses.
+    news: Arc<Filter>,
+    fold: bool,
     order: Order,
     limit: usize,
     after: Option<Sequence>,
@@ -118,12 +127,14 @@ impl Query {
         }
         let time = token.as_ref().map_or_else(|| params.time_range(), |token| Ok(token.time.clone()))?;
         let want = Want { time, ..Want::filtered(params.filter()?) };
-        Ok(Self { want, order, limit, after, before, token })
+        let fold = params.folds()?;
+        let news = Arc::new(params.folded_filter()?.telling_losses());
+        Ok(Self { want, news, fold, order, limit, after, before, token })
     }
 
     /// Waits until a record after `head` is wanted. Only what is new is looked at, so that a wait costs nothing but that.
     async fn news(&self, log: &Arc<dyn EventLog>, head: Sequence) -> Result<bool, LogError> {
-        let mut reader = Reader::new(Arc::clone(log), head, self.want.clone());
+        let mut reader = Reader::new(Arc::clone(log), head, Want { filter: Arc::clone(&self.news), ..self.want.clone() });
         loop {
             match reader.next().await? {
                 Some(Step::Records(_)) => return Ok(true),
@@ -135,7 +146,7 @@ impl Query {
     }
 
     /// The answer, and the head up to which it looked.
-    async fn answer(&self, log: &Arc<dyn EventLog>) -> Result<(Answer, Sequence), ApiError> {
+    async fn answer(&self, context: &Context, log: &Arc<dyn EventLog>) -> Result<(Answer, Sequence), ApiError> {
         let bounds = log.bounds();
         let at = match (&self.token, self.after.or(self.before)) {
             (Some(token), _) => At::Behind(token.at.seq),
@@ -144,15 +155,31 @@ impl Query {
         };
         let direction = self.token.as_ref().map_or(Direction::Next, |token| token.direction);
         let want = Want { until: bounds.head, ..self.want.clone() };
-        let request = PageRequest { order: self.order, direction, at, want, limit: self.limit };
-        let Loaded { page, next, mut prev } = Page::load(log, request).await?;
+        let request = PageRequest { order: self.order, direction, at, want, limit: self.limit, fold: self.fold };
+        let Loaded { page, next, mut prev, span } = Page::load(log, request).await?;
         if self.after.is_some() {
             if let Some((range, _)) = page.gaps.first().filter(|(range, _)| self.after.is_some_and(|after| *range.start() == after + 1)) {
                 return Err(gone(range, bounds));
             }
             prev = None;
         }
-        Ok((Answer::build(page, next, prev.as_ref(), bounds), bounds.head))
+        let missed = self.missed(context, log, span).await?;
+        let folded = self.fold.then_some(page.folded);
+        Ok((Answer::build(page, next, prev.as_ref(), bounds, &missed, folded), bounds.head))
+    }
+}
+
+impl Query {
+    /// What the recorder may have missed in the time of a page, where its records are not among those asked for. A poll is told of what has come
+    /// since, whatever time it is of.
+    async fn missed(&self, context: &Context, log: &Arc<dyn EventLog>, span: RangeInclusive<Timestamp>) -> Result<Missed, LogError> {
+        let Want { filter, time, .. } = &self.want;
+        if self.want.everything() {
+            return Ok(Missed::default());
+        }
+        let polled = self.after.filter(|_| *time.end() == Timestamp::MAX);
+        let asked = Asked { after: polled.unwrap_or(Sequence::MAX), ..Asked::at(span) };
+        context.missed(log, &asked, |loss| loss.is_hidden(filter, time)).await
     }
 }
 
@@ -203,18 +230,27 @@ const BEFORE: &str = r#"{"records":["#;
 impl Answer {
     /// Records go out as the lines they are, not re-encoded. The tag is of where they lie, since what lies
     /// there never changes; it leaves out the head: nothing new *for this query* is nothing new.
-    fn build(page: Page, next: Option<Token>, prev: Option<&Token>, bounds: Bounds) -> Self {
+    fn build(page: Page, next: Option<Token>, prev: Option<&Token>, bounds: Bounds, missed: &Missed, folded: Option<u64>) -> Self {
         let gaps: Vec<_> =
             page.gaps.iter().map(|(range, reason)| json!({ "from": range.start(), "to": range.end(), "reason": reason })).collect();
         let token = |token: Option<&Token>| token.map(ToString::to_string);
         let page_tokens = json!({ "next": token(next.as_ref()), "prev": token(prev) });
         let mut tail = format!(r#"],"page":{page_tokens},"gaps":{}"#, serde_json::Value::from(gaps));
+        let lines: Vec<_> = missed.lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
+        let _ = write!(tail, r#","incomplete":[{}]"#, lines.join(","));
+        if missed.left_out > 0 {
+            let _ = write!(tail, r#","incomplete_left_out":{}"#, missed.left_out);
+        }
         let mut digest = Sha256::new();
-        digest.update(format!("{} {} {tail}", bounds.log, bounds.oldest));
+        // Not the number of health checks: it rises all the time, and whoever waits does not wait for that.
+        digest.update(format!("{} {} {} {tail}", bounds.log, bounds.oldest, folded.is_some()));
         digest.update(page.records.packed());
         let digest = digest.finalize();
         let etag = format!("W/\"{}\"", hex::encode(digest.get(..12).unwrap_or_default()));
         let log = json!({ "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head });
+        if let Some(folded) = folded {
+            let _ = write!(tail, r#","folded":{folded}"#);
+        }
         let _ = write!(tail, r#","log":{log}}}"#);
         Self { page, etag, next, tail }
     }

@@ -5,18 +5,21 @@ use super::context::Context;
 use super::events::{gone, poll_position};
 use super::lines::guarded;
 use super::negotiate;
-use super::params::Params;
+use super::params::{FOLD, Params};
 use super::problem::ApiError;
+use crate::cursor::Sequence;
 use crate::export::{Compression, Export, Format};
 use crate::log::{Bounds, EventLog, LogError, Piece, Scan, WriterState};
+use crate::projection::{Asked, Loss, MAX_KNOWN};
 use crate::reader::{Reader, Want};
 use crate::time::{Timestamp, received_now};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use warp::http::{HeaderMap, HeaderValue, header};
 use warp::reply::Response;
 
-const PARAMS: [&str; 8] = ["format", "compression", "since", "until", "filters", "exclude", "after", "trailer"];
+const PARAMS: [&str; 9] = ["format", "compression", "since", "until", "filters", "exclude", FOLD, "after", "trailer"];
 /// What is received is on its way into the log for less than this, unless the recorder's queue says otherwise.
 const COMMIT: Duration = Duration::from_secs(1);
 
@@ -32,20 +35,28 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     let now = received_now();
     let bounds = context.log.bounds();
     let log = context.log_for(&asker);
-    let want = Want { time: params.time_range()?, until: bounds.head, ..Want::filtered(params.filter()?) };
+    let (time, filter) = (params.time_range()?, params.folded_filter()?);
     let begin = bounds.oldest - 1;
     let after = params.get("after").map(|text| poll_position(text, &context)).transpose()?;
     if let Some(after) = after.filter(|after| *after < begin) {
         return Err(gone(&(after + 1..=begin), bounds));
     }
+    // Docker knows no such records, so that its form has them only where they are asked for.
+    let (filter, elsewhere) = match format {
+        Format::Docker => (filter, Vec::new()),
+        Format::Jsonl | Format::Csv => (filter.telling_losses(), elsewhere(&context, &log, &time, bounds.head).await?),
+    };
+    let want = Want { time, until: bounds.head, ..Want::filtered(filter) };
+    let elsewhere = elsewhere.into_iter().filter(|loss| want.filter.wants_source(&loss.source)).map(|loss| loss.seq);
+    let (sent_before, to_send): (Vec<Sequence>, Vec<Sequence>) = elsewhere.partition(|seq| after.is_some_and(|after| *seq <= after));
     let reader = Reader::new(Arc::clone(&log), after.unwrap_or(begin), want.clone());
-    let mut export = Export::new(reader, format, sent);
+    let mut export = Export::new(reader, format, sent).with_losses(to_send.into());
     if trailer {
         let until = *want.time.end();
         export = export.with_trailer(as_of(&context, &*log, bounds, now).await?.min(until));
     }
     if let Some(after) = after {
-        export = export.going_on(Reader::new(log, begin, Want { until: after, ..want }));
+        export = export.going_on(Reader::new(log, begin, Want { until: after, ..want }), sent_before);
     }
     let chunks = futures_util::stream::try_unfold(export, |mut export| async move { Ok(export.next().await?.map(|c| (c, export))) });
     let mut response = guarded(&asker, chunks);
@@ -66,6 +77,21 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)
+}
+
+/// Losses of a time whose records are of another time.
+async fn elsewhere(
+    context: &Context,
+    log: &Arc<dyn EventLog>,
+    time: &RangeInclusive<Timestamp>,
+    head: Sequence,
+) -> Result<Vec<Loss>, LogError> {
+    if *time == (Timestamp::MIN..=Timestamp::MAX) {
+        return Ok(Vec::new());
+    }
+    let asked = Asked { max: MAX_KNOWN, ..Asked::at(time.clone()) };
+    let met = context.losses.meeting(log, &asked, |loss| loss.seq <= head && !time.contains(&loss.told)).await?;
+    Ok(met.losses)
 }
 
 /// Whether the last line is to say what there is.

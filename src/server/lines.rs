@@ -178,6 +178,7 @@ mod tests {
             at: At::Edge { oldest: 1 },
             want: Want { until: 40, ..Want::default() },
             limit: 100,
+            fold: false,
         };
         let page = Page::load(log, request).await.unwrap().page;
         assert!(page.lines.is_none(), "too large to be kept");

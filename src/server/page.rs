@@ -4,7 +4,7 @@ use super::lines::CHUNK_BYTES;
 use super::positions::Positions;
 use crate::cursor::{Cursor, LogId, Sequence};
 use crate::log::{EventLog, GapReason, LogError};
-use crate::reader::{Reader, ReverseReader, Selection, Step, Want};
+use crate::reader::{Reader, ReverseReader, Selection, Step, Want, block_of};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::ops::RangeInclusive;
@@ -74,6 +74,9 @@ impl FromStr for Token {
     }
 }
 
+/// Health checks that a page passes over, at most, before it ends.
+const MAX_FOLDED: u64 = if cfg!(test) { 40 } else { 100_000 };
+
 /// One page: where its records lie, and, if they are few, the records.
 #[derive(Debug, Default)]
 pub(super) struct Page {
@@ -89,12 +92,23 @@ pub(super) struct Page {
     pub(super) more: bool,
     /// The last sequence that was looked at, in the direction of gathering.
     reached: Option<Sequence>,
+    /// Whether health checks are counted instead of taken.
+    fold: bool,
+    /// Health checks up to the last record; up to the end of the range where nothing more follows.
+    pub(super) folded: u64,
+    /// Health checks since the last record.
+    passed: u64,
+    /// The times of what the page has.
+    hull: Option<RangeInclusive<Timestamp>>,
 }
 
 impl Page {
     /// Takes records until the page is full; `true` when it is, with one more in sight.
     fn take(&mut self, selection: &Selection, limit: usize, descending: bool) -> bool {
         let mut add = |seq| {
+            if self.fold && selection.block.noise(seq).is_some() {
+                return self.fold(seq, selection.block.time(seq));
+            }
             if self.records.len() == limit || self.bytes >= MAX_PAGE_BYTES {
                 self.more = true;
                 return true;
@@ -102,7 +116,8 @@ impl Page {
             let line = selection.block.line(seq, false);
             self.bytes += line.len();
             self.records.push(seq);
-            self.reached = Some(seq);
+            self.reach(seq);
+            self.span(selection.block.time(seq));
             if self.bytes > CHUNK_BYTES {
                 self.lines = None;
             } else if let Some(lines) = &mut self.lines {
@@ -114,9 +129,41 @@ impl Page {
         if descending { selection.sequences().rev().any(&mut add) } else { selection.sequences().any(&mut add) }
     }
 
+    /// Passes over a health check; `true` when there have been many. Those since the last record are then left to the next page, which begins
+    /// there, so that each is counted once, whichever way the client goes on.
+    fn fold(&mut self, seq: Sequence, time: Timestamp) -> bool {
+        self.passed += 1;
+        if self.folded + self.passed < MAX_FOLDED {
+            return false;
+        }
+        self.more = true;
+        if self.records.is_empty() {
+            self.reach(seq);
+            self.span(time);
+        }
+        true
+    }
+
+    /// Everything up to here is in the page, or counted.
+    fn reach(&mut self, seq: Sequence) {
+        self.reached = Some(seq);
+        self.folded += std::mem::take(&mut self.passed);
+    }
+
+    fn span(&mut self, time: Timestamp) {
+        self.hull = Some(self.hull.take().map_or(time..=time, |hull| time.min(*hull.start())..=time.max(*hull.end())));
+    }
+
     /// Gathers upwards from `after`, or downwards from before `at`.
-    pub(super) async fn gather(log: &Arc<dyn EventLog>, at: Sequence, order: Order, want: Want, limit: usize) -> Result<Self, LogError> {
-        let mut page = Self { lines: Some(Vec::new()), ..Self::default() };
+    pub(super) async fn gather(
+        log: &Arc<dyn EventLog>,
+        at: Sequence,
+        order: Order,
+        want: Want,
+        limit: usize,
+        fold: bool,
+    ) -> Result<Self, LogError> {
+        let mut page = Self { lines: Some(Vec::new()), fold, ..Self::default() };
         match order {
             Order::Asc => {
                 let mut reader = Reader::new(Arc::clone(log), at, want);
@@ -134,6 +181,9 @@ impl Page {
                     }
                 }
             }
+        }
+        if !page.more {
+            page.folded += std::mem::take(&mut page.passed);
         }
         Ok(page)
     }
@@ -159,16 +209,17 @@ impl Page {
             }
             _ => self.gaps.push((from..=to, reason)),
         }
-        self.reached = Some(if descending { from } else { to });
+        self.reach(if descending { from } else { to });
         false
     }
 
     /// The page that a request asks for, with the tokens of its neighbours.
     pub(super) async fn load(log: &Arc<dyn EventLog>, request: PageRequest) -> Result<Loaded, LogError> {
-        let PageRequest { order, direction, at, want, limit } = request;
+        let PageRequest { order, direction, at, want, limit, fold } = request;
         let (id, time) = (log.bounds().log, want.time.clone());
         let gathering = if direction == Direction::Next { order } else { order.reversed() };
-        let mut page = Self::gather(log, at.seq(gathering, &want), gathering, want, limit).await?;
+        let mut page = Self::gather(log, at.seq(gathering, &want), gathering, want, limit, fold).await?;
+        let span = page.spanned(log, at, gathering, &time).await?;
         // A page that gaps have filled leads on from the last of them.
         let reached = page.reached.filter(|_| page.more);
         let (mut first, mut last) = (page.records.first(), page.records.last());
@@ -190,7 +241,34 @@ impl Page {
         };
         let next = last.filter(|_| beyond).map(|seq| token(Direction::Next, seq));
         let prev = first.filter(|_| back).map(|seq| token(Direction::Prev, seq));
-        Ok(Loaded { page, next, prev })
+        Ok(Loaded { page, next, prev, span })
+    }
+
+    /// The time that the page speaks of. Pages that follow each other share an end, so that no time lies between them.
+    async fn spanned(
+        &mut self,
+        log: &Arc<dyn EventLog>,
+        at: At,
+        gathering: Order,
+        asked: &RangeInclusive<Timestamp>,
+    ) -> Result<RangeInclusive<Timestamp>, LogError> {
+        let time = async |seq| Ok::<_, LogError>(block_of(&**log, seq).await?.map(|block| block.time(seq)));
+        let (first, last) = match gathering {
+            Order::Asc => (*asked.start(), *asked.end()),
+            Order::Desc => (*asked.end(), *asked.start()),
+        };
+        let begin = match at {
+            At::Edge { .. } => None,
+            At::Behind(seq) => time(seq).await?,
+        };
+        self.span(begin.unwrap_or(first));
+        if !self.more {
+            self.span(last);
+        } else if let Some(seq) = self.reached.filter(|seq| self.records.last() != Some(*seq)) {
+            self.span(time(seq).await?.unwrap_or(last));
+        }
+        let hull = self.hull.clone().unwrap_or_else(|| asked.clone());
+        Ok(*hull.start().max(asked.start())..=*hull.end().min(asked.end()))
     }
 }
 
@@ -221,6 +299,8 @@ pub(super) struct PageRequest {
     pub(super) at: At,
     pub(super) want: Want,
     pub(super) limit: usize,
+    /// Whether health checks are counted instead of taken.
+    pub(super) fold: bool,
 }
 
 /// A page and the way to its neighbours.
@@ -229,13 +309,15 @@ pub(super) struct Loaded {
     pub(super) page: Page,
     pub(super) next: Option<Token>,
     pub(super) prev: Option<Token>,
+    /// The time that the page speaks of.
+    pub(super) span: RangeInclusive<Timestamp>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
-    use crate::log::{EmbeddedLog, import};
+    use crate::event::{Event, Noise};
+    use crate::log::{EmbeddedLog, NewRecord, import};
 
     /// An export of every second record makes a log of which half is gaps.
     #[tokio::test]
@@ -253,7 +335,7 @@ mod tests {
             let (mut at, mut records, mut gaps, mut pages) = (At::Edge { oldest: 1 }, Vec::new(), Vec::new(), 0);
             loop {
                 let want = Want { until: 2 * count, ..Want::default() };
-                let request = PageRequest { order, direction: Direction::Next, at, want, limit: 10_000 };
+                let request = PageRequest { order, direction: Direction::Next, at, want, limit: 10_000, fold: false };
                 let Loaded { page, next, .. } = Page::load(&log, request).await.unwrap();
                 assert!(page.gaps.len() <= MAX_PAGE_GAPS, "{}", page.gaps.len());
                 pages += 1;
@@ -270,6 +352,64 @@ mod tests {
             // The first is before the oldest record.
             let told: Vec<_> = (1..count).map(|n| 2 * n + 1..=2 * n + 1).collect();
             assert!(gaps.ends_with(&told) && gaps.len() <= told.len() + 1, "{order:?}: {} of {}", gaps.len(), told.len());
+        }
+    }
+
+    /// One record a second; a health check where `noise` says so.
+    async fn log_of(noise: &[bool]) -> (tempfile::TempDir, Arc<dyn EventLog>) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+        let records = noise.iter().zip(1i64..).map(|(noise, second)| {
+            let line = format!(r#"{{"Type":"container","Action":"exec_die","timeNano":{second}000000000}}"#);
+            let event = Event::from_line(line.as_bytes()).unwrap().marked(noise.then_some(Noise::HealthCheck));
+            NewRecord { source: "local".into(), received: Timestamp::from_nanos(second), event }
+        });
+        for some in records.collect::<Vec<_>>().chunks(7) {
+            log.append(some.to_vec()).await.unwrap();
+        }
+        (dir, log)
+    }
+
+    /// However one goes on, by page or from the last record, every record comes once and every health check is counted once. No page passes
+    /// over more than it may, and pages that follow each other leave no time between them.
+    #[tokio::test]
+    async fn folded_pages_count_every_health_check_once() {
+        // Single ones, none, and a run that is longer than a page may pass over.
+        let noise: Vec<bool> = (0..400u32).map(|n| (100..260).contains(&n) || (n % 3 == 0 && n > 20) || n > 390).collect();
+        let (_dir, log) = log_of(&noise).await;
+        let quiet = || (1u64..).zip(&noise).filter(|(_, noise)| !**noise).map(|(seq, _)| seq);
+        let probes = noise.iter().filter(|noise| **noise).count() as u64;
+        for (order, limit, by_token) in [Order::Asc, Order::Desc]
+            .into_iter()
+            .flat_map(|order| [1, 7, 1000].map(|limit| (order, limit)))
+            .flat_map(|(o, l)| [(o, l, true), (o, l, false)])
+        {
+            let (mut at, mut seen, mut folded, mut spans) = (At::Edge { oldest: 1 }, Vec::new(), 0, Vec::new());
+            loop {
+                let want = Want { until: 400, ..Want::default() };
+                let request = PageRequest { order, direction: Direction::Next, at, want, limit, fold: true };
+                let Loaded { page, next, span, .. } = Page::load(&log, request).await.unwrap();
+                assert!(page.folded <= MAX_FOLDED && page.records.len() <= limit);
+                folded += page.folded;
+                spans.push(span);
+                let last = page.records.last();
+                seen.extend(page.records.walk());
+                let Some(next) = next else { break };
+                // A page of nothing but health checks has no record to go on from.
+                at = At::Behind(last.filter(|_| !by_token).unwrap_or(next.at.seq));
+            }
+            let mut expected: Vec<_> = quiet().collect();
+            if order == Order::Desc {
+                expected.reverse();
+                spans.reverse();
+            }
+            assert_eq!(seen, expected, "{order:?} {limit} {by_token}");
+            assert_eq!(folded, probes, "{order:?} {limit} {by_token}");
+            assert!(spans.windows(2).all(|pair| pair[1].start() <= pair[0].end()), "{spans:?}");
+            assert_eq!(
+                (spans.first().map(RangeInclusive::start), spans.last().map(RangeInclusive::end)),
+                (Some(&Timestamp::MIN), Some(&Timestamp::MAX))
+            );
         }
     }
 

@@ -25,6 +25,7 @@ mod hosts;
 mod http2;
 mod least_rights;
 mod lines;
+mod losses;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;
