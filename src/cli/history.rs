@@ -13,7 +13,8 @@ const PAGE_RECORDS: usize = 1000;
 /// A record's line, verbatim.
 pub(super) type Line = Box<RawValue>;
 
-/// Pages of records that are read for the newest ones among health checks, which are left out on the server from then on.
+/// Pages of records that are read for the newest ones among health checks, which are then shown in their places. From then on the server
+/// leaves them out and counts them.
 const FOLDED_PAGES: usize = 10;
 
 /// What a reading of the past comes upon.
@@ -32,7 +33,7 @@ pub(super) async fn all(
     selection: &Selection,
     mut each: impl FnMut(Item<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut query = HistoryQuery { selection: selection.clone(), order: Order::Asc, limit: PAGE_RECORDS, page: None };
+    let mut query = HistoryQuery { selection: selection.clone(), order: Order::Asc, limit: PAGE_RECORDS, ..HistoryQuery::default() };
     let mut end = None;
     loop {
         let page = client.history(&query).await?;
@@ -56,19 +57,23 @@ pub(super) async fn all(
 pub(super) struct Newest {
     /// Oldest first. Among them are health checks, which do not count.
     pub(super) lines: Vec<Line>,
+    /// Older health checks, which the server has left out.
+    pub(super) folded: u64,
     /// Records that tell of events that may be missing, and that the filter hides.
     pub(super) missed: Vec<Line>,
 }
 
 /// The newest `count` records of the selection; `folds`: without counting health checks.
 pub(super) async fn newest(client: &Client, selection: &Selection, count: usize, folds: bool) -> Result<Newest, ClientError> {
-    let mut query = HistoryQuery { selection: selection.clone(), order: Order::Desc, limit: 0, page: None };
+    let mut query = HistoryQuery { selection: selection.clone(), order: Order::Desc, ..HistoryQuery::default() };
     let mut found = Newest::default();
     let (mut wanted, mut pages) = (count, 0);
     while wanted > 0 {
-        query.limit = if folds { PAGE_RECORDS } else { wanted.min(PAGE_RECORDS) };
+        query.fold = folds && pages >= FOLDED_PAGES;
+        query.limit = if folds && !query.fold { PAGE_RECORDS } else { wanted.min(PAGE_RECORDS) };
         let page = client.history(&query).await?;
         query.page = page.next().map(str::to_owned);
+        found.folded += page.folded;
         found.missed.extend(page.incomplete);
         for line in page.records {
             if wanted == 0 {
@@ -81,9 +86,6 @@ pub(super) async fn newest(client: &Client, selection: &Selection, count: usize,
             break;
         }
         pages += 1;
-        if folds && pages == FOLDED_PAGES {
-            query.selection.filter = query.selection.filter.without("noise", "*");
-        }
     }
     found.lines.reverse();
     Ok(found)
@@ -91,7 +93,8 @@ pub(super) async fn newest(client: &Client, selection: &Selection, count: usize,
 
 /// Whether the log holds records of two hosts or more.
 pub(super) async fn has_many_hosts(client: &Client) -> Result<bool, ClientError> {
-    let one = |filter| HistoryQuery { selection: Selection { filter, ..Selection::default() }, order: Order::Desc, limit: 1, page: None };
+    let selection = |filter| Selection { filter, ..Selection::default() };
+    let one = |filter| HistoryQuery { selection: selection(filter), order: Order::Desc, limit: 1, ..HistoryQuery::default() };
     let newest = client.history(&one(Filter::default())).await?;
     let Some(source) = newest.records.first().and_then(|line| source(line)) else { return Ok(false) };
     let others = client.history(&one(Filter::default().without("source", &source))).await?;

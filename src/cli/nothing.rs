@@ -77,7 +77,7 @@ pub(super) async fn explain(client: &Client, selection: &Selection, printer: &mu
 /// The newest records of these times that pass a filter; none where the server cannot say.
 async fn sample(client: &Client, selection: &Selection, filter: Filter, limit: usize) -> Vec<Box<serde_json::value::RawValue>> {
     let selection = Selection { filter, ..selection.clone() };
-    let query = HistoryQuery { selection, order: Order::Desc, limit, page: None };
+    let query = HistoryQuery { selection, order: Order::Desc, limit, ..HistoryQuery::default() };
     client.history(&query).await.map(|page| page.records).unwrap_or_default()
 }
 

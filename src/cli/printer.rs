@@ -116,6 +116,12 @@ impl Printer {
         }
     }
 
+    /// Counts health checks that the server has left out.
+    pub(super) fn folded(&mut self, events: u64) {
+        self.records += events;
+        self.folded += events;
+    }
+
     /// Tells what the recorder may have missed, from the line of a record that is not among those asked for: at once in a remark, and for
     /// people in a row at its place.
     pub(super) fn missed(&mut self, line: &str) -> io::Result<()> {

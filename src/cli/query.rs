@@ -69,5 +69,6 @@ fn put(item: Item<'_>, printer: &mut Printer) -> anyhow::Result<()> {
 
 pub(super) fn put_newest(newest: &history::Newest, printer: &mut Printer) -> std::io::Result<()> {
     newest.missed.iter().try_for_each(|line| printer.missed(line.get()))?;
+    printer.folded(newest.folded);
     newest.lines.iter().try_for_each(|line| printer.record(line.get()))
 }

@@ -129,6 +129,24 @@ async fn the_newest_come_oldest_first() {
     assert_eq!(history::newest(&growing_client().await, &Selection::default(), 100, false).await.unwrap().lines.len(), 2);
 }
 
+/// Of very many health checks the server tells how many there are.
+#[tokio::test]
+async fn the_newest_are_found_behind_any_number_of_health_checks() {
+    let server = Server::start(move |number, request| {
+        let folds = request.target.contains("fold=noise");
+        assert_eq!(folds, number >= 10, "{}", request.target);
+        let probe = line(20 - number as u64).replacen(r#""event":"#, r#""noise":"healthcheck","event":"#, 1);
+        let (records, folded, next) = if folds { (line(1), 5000, "null") } else { (probe, 0, "\"x\"") };
+        let body =
+            format!(r#"{{"records":[{records}],"folded":{folded},"page":{{"next":{next}}},"log":{{"id":"{LOG}","oldest":1,"head":20}}}}"#);
+        Reply::Bytes(answer("200 OK", "application/json", &body))
+    })
+    .await;
+    let newest = history::newest(&Client::new(&server.url()).unwrap(), &Selection::default(), 3, true).await.unwrap();
+    assert_eq!((newest.lines.len(), newest.folded), (11, 5000));
+    assert_eq!(newest.lines[0].get(), line(1), "and they are older than what came in place");
+}
+
 async fn growing_client() -> Client {
     Client::new(&growing_log(2).await.url()).unwrap()
 }

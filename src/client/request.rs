@@ -47,6 +47,8 @@ pub struct HistoryQuery {
     pub limit: usize,
     /// The `next` of the page before.
     pub page: Option<String>,
+    /// Whether health checks are left out and counted.
+    pub fold: bool,
 }
 
 /// The server's answer to a [`HistoryQuery`].
@@ -57,6 +59,9 @@ pub struct HistoryPage {
     /// Records of the recorder that tell of events that may be missing, and that the filter hides; none from older servers.
     #[serde(default)]
     pub incomplete: Vec<Box<RawValue>>,
+    /// Health checks that were left out, where that was asked for.
+    #[serde(default)]
+    pub folded: u64,
     page: PageLinks,
     /// The log's bounds when the page was made.
     pub log: LogBounds,
@@ -140,6 +145,9 @@ impl Client {
         params.push(("limit", query.limit.to_string()));
         if let Some(page) = &query.page {
             params.push(("cursor", page.clone()));
+        }
+        if query.fold {
+            params.push(("fold", "noise".to_owned()));
         }
         let response = self.get("/api/v1/events", &params, &[]).await?;
         parse(&read_at_most(response, MAX_PAGE_BYTES).await?)

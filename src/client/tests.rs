@@ -243,20 +243,21 @@ async fn gaps_and_resets_are_told() {
 #[tokio::test]
 async fn history_passes_everything_on_and_keeps_lines_verbatim() {
     let body = format!(
-        r#"{{"records":[{}, {{"odd" : 1}}],"page":{{"next":"t/2","prev":null}},"log":{{"id":"{LOG}","oldest":1,"head":2}}}}"#,
+        r#"{{"records":[{}, {{"odd" : 1}}],"folded":7,"page":{{"next":"t/2","prev":null}},"log":{{"id":"{LOG}","oldest":1,"head":2}}}}"#,
         line(1)
     );
     let server = Server::start(move |_, _| Reply::Bytes(answer("200 OK", "application/json", &body))).await;
     let client = Client::new(&format!("{}/base/", server.url())).unwrap();
     let filter = Filter::from_terms(&["type=container".into()], &["event=exec_*".into()]).unwrap();
     let selection = Selection { since: Some(Timestamp::from_nanos(1)), until: None, filter };
-    let query = HistoryQuery { selection, order: Order::Desc, limit: 5, page: Some("t&1".into()) };
+    let query = HistoryQuery { selection, order: Order::Desc, limit: 5, page: Some("t&1".into()), fold: true };
     let page = client.history(&query).await.unwrap();
     assert_eq!(page.records.iter().map(|r| r.get()).collect::<Vec<_>>(), [line(1).as_str(), r#"{"odd" : 1}"#]);
+    assert_eq!(page.folded, 7);
     assert_eq!((page.next(), page.log.cursor(2).unwrap().to_string().as_str()), (Some("t/2"), "0000000a-2"));
     assert_eq!(
         server.requests.lock().unwrap()[0].target,
-        "/base/api/v1/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D&exclude=%7B%22event%22%3A%5B%22exec_*%22%5D%7D&since=1970-01-01T00%3A00%3A00.000000001Z&order=desc&limit=5&cursor=t%261"
+        "/base/api/v1/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D&exclude=%7B%22event%22%3A%5B%22exec_*%22%5D%7D&since=1970-01-01T00%3A00%3A00.000000001Z&order=desc&limit=5&cursor=t%261&fold=noise"
     );
 }
 

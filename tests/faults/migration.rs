@@ -34,7 +34,7 @@ fn lines(dir: &Path, about: &str) -> BTreeMap<u64, String> {
         let mut lines = BTreeMap::new();
         while let Some(step) = reader.next().await.unwrap() {
             match step {
-                Step::Records(Selection { block, runs }) => {
+                Step::Records(Selection { block, runs, .. }) => {
                     let sequences = runs.into_iter().flatten();
                     lines.extend(sequences.map(|seq| (seq, String::from_utf8(block.line(seq, true).to_vec()).unwrap())));
                 }

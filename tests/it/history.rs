@@ -159,7 +159,7 @@ async fn exports_are_the_log_verbatim_in_every_compression() {
     assert!(text == plain);
     let zstd = ship.get("/api/v1/export?compression=zstd").await.bytes().await.unwrap();
     assert!(zstd::decode_all(&*zstd).unwrap() == plain.as_bytes());
-    let filtered = ship.export(r#"&filters={"container":["c299"]}"#).await;
+    let filtered = ship.selected(r#"&filters={"container":["c299"]}"#).await;
     assert_eq!(filtered.len(), 1);
 }
 

@@ -185,7 +185,7 @@ async fn a_real_engine_behind_the_proxy_is_recorded_and_observed() {
     engine.run(3, "ends", &["--health-cmd", "true"], "exit 3");
     let ended = format!("\"name\":\"{}\"", engine.name("ends"));
     wait_for("its end", async || {
-        let log = ship.export("&filters={\"event\":[\"die\"]}").await;
+        let log = ship.selected("&filters={\"event\":[\"die\"]}").await;
         log.values().any(|line| line.contains(&ended) && line.contains("\"exitCode\":\"3\"")).then_some(())
     })
     .await;

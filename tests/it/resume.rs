@@ -64,7 +64,8 @@ async fn story(ship: &Ship, cuts: &[usize], filtered: bool) {
         }
     }
     seen.retain(|(seq, _)| *seq <= head);
-    let log: Vec<_> = ship.export(query).await.into_iter().filter(|(seq, _)| *seq <= head).collect();
+    let log = if filtered { ship.selected(query).await } else { ship.export(query).await };
+    let log: Vec<_> = log.into_iter().filter(|(seq, _)| *seq <= head).collect();
     assert_eq!(seen.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), log.iter().map(|(seq, _)| *seq).collect::<Vec<_>>());
     assert!(seen == log, "byte for byte");
 }

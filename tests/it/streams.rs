@@ -113,7 +113,7 @@ async fn websocket_gives_the_same_records() {
             lines.push(text);
         }
     }
-    let export = ship.export(r#"&filters={"type":["network"]}"#).await;
+    let export = ship.selected(r#"&filters={"type":["network"]}"#).await;
     assert_eq!(lines, export.into_values().collect::<Vec<_>>());
 
     for (first, reason) in [

@@ -118,6 +118,13 @@ impl Ship {
         by_sequence(response.text().await.unwrap().lines())
     }
 
+    /// As [`Ship::export`], without the records of losses, which pass whatever the filter asks for.
+    pub(crate) async fn selected(&self, query: &str) -> BTreeMap<u64, String> {
+        let mut lines = self.export(query).await;
+        lines.retain(|_, line| !line.contains(r#""Type":"recorder","Action":"gap""#));
+        lines
+    }
+
     /// Waits until the log's head satisfies `condition`.
     pub(crate) async fn wait_for_head(&self, condition: impl Fn(u64) -> bool) -> u64 {
         wait_for("the head", async || {

@@ -24,7 +24,7 @@ async fn tail_replays_an_incident_and_ends() {
     ship.restart();
     let output = tail.wait();
     let (out, remarks) = (super::text(&output.stdout), super::text(&output.stderr));
-    let stored: Vec<_> = ship.export(&format!(r#"&{}&filters={{"type":["network"]}}"#, middle())).await.into_values().collect();
+    let stored: Vec<_> = ship.selected(&format!(r#"&{}&filters={{"type":["network"]}}"#, middle())).await.into_values().collect();
     assert_eq!(out, printed(&stored));
     assert!(remarks.contains("trying again\n") && remarks.ends_with("-- connected again\n"), "{remarks}");
     assert_eq!(output.status.code(), Some(0));

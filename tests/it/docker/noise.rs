@@ -24,7 +24,7 @@ fn action(record: &Value) -> &str {
 
 async fn wait_for_probes(ship: &Ship, name: &str, count: usize) {
     wait_for("probes", async || {
-        let log = ship.export(&format!("&filters={MARKED}")).await;
+        let log = ship.selected(&format!("&filters={MARKED}")).await;
         let ended = of(&log, name).iter().filter(|(_, record)| action(record) == "exec_die").count();
         (ended >= count).then_some(())
     })
@@ -130,7 +130,7 @@ async fn an_export_keeps_the_marks(ship: &Ship) {
         run(&["import", file.to_str().unwrap()]);
         run(&["verify"]);
         let copy = Ship::start_with(&data, &["--docker-host", "unix:///nonexistent/docker.sock"]);
-        let again = copy.export(&format!("&filters={MARKED}")).await;
+        let again = copy.selected(&format!("&filters={MARKED}")).await;
         assert!(log.iter().filter(|(_, line)| !parsed(line)["noise"].is_null()).map(|(seq, _)| seq).eq(again.keys()));
         drop(copy);
         std::fs::remove_dir_all(&data).unwrap();
