@@ -186,7 +186,8 @@ impl Export {
     /// Writes the records besides that come before this one; their bytes.
     async fn losses_before(&mut self, seq: Sequence, compressor: &mut Compressor) -> Result<usize, LogError> {
         let mut taken = 0;
-        while let Some(loss) = self.losses.pop_front_if(|loss| *loss < seq) {
+        while let Some(loss) = self.losses.front().copied().filter(|loss| *loss < seq) {
+            self.losses.pop_front();
             // What retention took meanwhile was old.
             let Some(block) = self.reader.one(loss).await? else { continue };
             let line = self.record(&block, loss)?;

@@ -68,6 +68,9 @@ export class Feed {
     } else if (kind === 'gap') {
       this.#mark(this.continuity.gap(data));
     } else if (kind === 'incomplete') {
+      // Its id is a place like any other, from which the stream goes on after a drop.
+      const marker = this.continuity.reached(id);
+      if (marker) this.#mark(marker);
       if (data.record) this.#handlers.onGap?.(recordText(text) ?? JSON.stringify(data.record));
     } else if (kind === 'reset') {
       this.#reset(data);

@@ -8,8 +8,8 @@ import { splitPage } from './verbatim.js';
 /**
  * @typedef {{id: string, oldest: number, head: number}} LogBounds
  * @typedef {import('./rows.js').RecordItem} RecordItem
- * @typedef {{items: RecordItem[], more: boolean, log: LogBounds, folded: number, gaps: RecordItem[]}} Part  `items` in the
- *   order of the log; `gaps` are records of the recorder's that the filter would hide
+ * @typedef {{items: RecordItem[], more: boolean, next: string|null, log: LogBounds, folded: number, gaps: RecordItem[]}} Part  `items`
+ *   in the order of the log; `next` leads on; `gaps` are records of the recorder's that the filter would hide
  */
 
 /** Records of one request where the server folds; where the page has to, most of them may be health checks. */
@@ -27,8 +27,8 @@ export async function fetchPart(query, signal) {
   const { records, incomplete, envelope } = splitPage(await textOf(response));
   const items = records.map((line) => makeItem(line));
   if (query.order === 'desc') items.reverse();
-  const more = (envelope.page?.next ?? null) !== null;
-  return { items, more, log: envelope.log, folded: envelope.folded ?? 0, gaps: incomplete.map(strayed) };
+  const next = envelope.page?.next ?? null;
+  return { items, more: next !== null, next, log: envelope.log, folded: envelope.folded ?? 0, gaps: incomplete.map(strayed) };
 }
 
 /** @param {string} line @returns {RecordItem} a gap that is shown although the filter would hide it */
@@ -91,15 +91,30 @@ export class History {
     const asked = { ...this.#query, ...place };
     if (this.#fold && canFold) {
       try {
-        const part = await fetchPart({ ...asked, limit: String(LIMIT), fold: 'noise' }, this.#signal);
-        this.folded += part.folded;
-        return part;
+        return await this.#askFolded({ ...asked, limit: String(LIMIT), fold: 'noise' });
       } catch (error) {
         if (!(error instanceof AnswerError) || error.status !== 400 || !/"fold"/.test(error.message)) throw error;
         canFold = false;
       }
     }
     return fetchPart({ ...asked, limit: String(this.#fold ? LIMIT_UNFOLDED : LIMIT) }, this.#signal);
+  }
+
+  /**
+   * Health checks may be so many that a page ends among them, without a record to go on from.
+   * @param {Record<string, string>} asked @returns {Promise<Part>}
+   */
+  async #askFolded(asked) {
+    const { after: _after, before: _before, ...rest } = asked;
+    /** @type {RecordItem[]} */
+    const gaps = [];
+    for (let query = asked; ;) {
+      const part = await fetchPart(query, this.#signal);
+      this.folded += part.folded;
+      gaps.push(...part.gaps);
+      if (part.items.length > 0 || part.next === null) return { ...part, gaps };
+      query = { ...rest, cursor: part.next };
+    }
   }
 }
 

@@ -248,6 +248,40 @@ test('a host that is lost is told at once', needsBinary, async (t) => {
   await says(page, '#banner', /Docker host “edge” is not connected since .*: the daemon went away/);
 });
 
+test('a gap that a filter hides is told on the stream, and costs no proof', needsBinary, async (t) => {
+  const server = await logOf(t, starts(20, BEGAN));
+  const context = await browser.newContext({ timezoneId: 'UTC' });
+  t.after(() => context.close());
+  await context.addInitScript(() => { delete (/** @type {any} */ (globalThis)).SharedWorker; });
+  const { log } = await server.json('/api/v1/events?limit=1&order=desc');
+  const cursor = (/** @type {number} */ seq) => `${log.id.split('-')[0]}-${seq}`;
+  const hello = (/** @type {number} */ after) => `retry: 50\n\nevent: hello\nid: ${cursor(after)}\ndata: ${JSON.stringify({ log: log.id, oldest: 1, head: after, after })}\n\n`;
+  const lost = { ...gap(log.head + 5, Date.now() - 4 * MINUTE, Date.now() - MINUTE), id: cursor(log.head + 5) };
+  /** @type {string[]} */
+  const places = [];
+  const base = await front(t, server.base, {
+    answer: ({ url, headers }, response) => {
+      if (!url?.includes('/api/v1/stream')) return false;
+      const after = String(headers['last-event-id'] ?? new URL(url, server.base).searchParams.get('last_event_id'));
+      places.push(after);
+      const told = `event: incomplete\nid: ${lost.id}\ndata: {"from":null,"until":null,"reason":"daemon-restart","record":${JSON.stringify(lost)}}\n\n`;
+      const end = `event: caught-up\nid: ${lost.id}\ndata: {"head":${lost.seq}}\n\n`;
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      response.write(hello(Number(after.split('-')[1])) + (places.length === 1 ? told : end));
+      if (places.length < 3) response.end();
+      return true;
+    },
+  });
+  const { page, faultless } = await newTab(context, base);
+  await page.goto(`${base}?q=type%3Dcontainer`);
+  await says(page, '#losses', /^recorder may have missed 3 min/);
+  await until('its row is there', () => page.locator('.list .row.loss.gap').isVisible());
+  await until('the stream goes on behind it', () => places.length > 2);
+  assert.equal(places[1], lost.id);
+  await says(page, '#proof', /nothing missed$/);
+  faultless();
+});
+
 test('a log that is only read says whose it is and until when it goes', needsBinary, async (t) => {
   const server = await logOf(t, starts(3, BEGAN));
   const copy = await Server.readOnly(server);

@@ -90,12 +90,12 @@ impl Control {
 
     /// As a named SSE frame. Everything in it is made here or JSON-escaped, so no line end can get in.
     pub(super) fn to_sse(&self, log: LogId) -> String {
-        let data = self.with_record(self.data(log));
+        let data = self.with_record(&self.data(log));
         format!("event: {}\nid: {}\ndata: {data}\n\n", self.name(), log.cursor(self.position()))
     }
 
     /// The data as text, with the record that it tells of as the log has it.
-    fn with_record(&self, data: Value) -> String {
+    fn with_record(&self, data: &Value) -> String {
         let mut text = data.to_string();
         if let Self::Incomplete { record, .. } = self
             && text.pop() == Some('}')
@@ -113,7 +113,7 @@ impl Control {
         if let (Value::Object(message), Value::Object(data)) = (&mut message, self.data(log)) {
             message.extend(data);
         }
-        self.with_record(message)
+        self.with_record(&message)
     }
 }
 
