@@ -7,8 +7,8 @@ use crate::event::{EventView, RECORDER_TYPE};
 
 /// The action of the recorder's records that tell of events that may be missing.
 const GAP: &str = "gap";
-/// What every such record holds, as the recorder writes it.
-pub(super) const GAP_NEEDLE: &str = r#""Type":"recorder","Action":"gap""#;
+/// What every such record holds, whoever wrote its JSON anew: the value of its `Type`, unless it is written with an escape.
+pub(super) const GAP_NEEDLE: &str = r#""recorder""#;
 
 /// Whether an event has the shape of a record about events that may be missing. A daemon's own message may have it as well.
 pub fn is_gap(event: &EventView<'_>) -> bool {
@@ -29,6 +29,11 @@ impl Filter {
     /// Whether it lets the recorder's `gap` records pass, whatever else it asks for.
     pub fn tells_losses(&self) -> bool {
         self.losses
+    }
+
+    /// Whether a message may be one that passes only since it tells of a loss, judged by its bytes.
+    pub fn may_tell_loss(&self, json: &[u8]) -> bool {
+        self.losses && (memchr::memmem::find(json, GAP_NEEDLE.as_bytes()).is_some() || memchr::memchr(b'\\', json).is_some())
     }
 
     /// Whether it keeps anything of this Docker host.
@@ -87,6 +92,22 @@ mod tests {
             assert!(!told || filter.may_match(&glimpse), "{filters} {exclude}");
             assert!(!filter.shows(&Subject { source: "a", noise: None, foreign: false, event: &gap.view() }) || !told);
         }
+    }
+
+    #[test]
+    fn whoever_wrote_it_it_is_found() {
+        let filter = telling(r#"{"event":["die"],"container":["a-long-name-of-a-container"]}"#, "");
+        for line in [
+            r#"{"Action":"gap","Actor":{"ID":"a"},"Type":"recorder"}"#,
+            r#"{ "Type" : "recorder" , "Action" : "gap" }"#,
+            r#"{"Type":"record\u0065r","Action":"gap"}"#,
+        ] {
+            let gap = Event::from_line(line.as_bytes()).unwrap();
+            assert!(passes(&filter, &gap, "a", false), "{line}");
+            assert!(filter.may_match_text(line.as_bytes()) && filter.may_tell_loss(line.as_bytes()), "{line}");
+        }
+        let rarest = filter.rarest_texts().unwrap();
+        assert!(rarest.iter().any(|text| text.find(b"a-long-name-of-a-container").is_some()), "it does not make another text the rarest");
     }
 
     #[test]

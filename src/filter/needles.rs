@@ -101,7 +101,9 @@ impl Filter {
     /// Texts of which every message that passes holds at least one, unless it holds a backslash: the longest such texts, which are
     /// the rarest by a guess. `None` where only parsing can tell.
     pub fn rarest_texts(&self) -> Option<&[Needle]> {
-        let shortest = |texts: &Vec<Needle>| texts.iter().map(Needle::bytes).min();
+        // The last one is that of losses, which is in each list.
+        let own = |texts: &Vec<Needle>| texts.len() - usize::from(self.losses);
+        let shortest = |texts: &Vec<Needle>| texts.iter().take(own(texts)).map(Needle::bytes).min();
         self.needles.0.iter().max_by_key(|texts| shortest(texts)).map(Vec::as_slice)
     }
 

@@ -3,7 +3,7 @@
 use super::LogError;
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record, begins_as_own};
+use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record};
 use crate::filter::{Filter, Subject};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -268,7 +268,7 @@ impl Block {
 
     /// Whether a record passes a filter only since it tells of events that may be missing.
     pub fn only_tells_loss(&self, seq: Sequence, filter: &Filter) -> bool {
-        let may = filter.tells_losses() && begins_as_own(self.json(seq));
+        let may = filter.may_tell_loss(self.json_bytes(seq));
         may && !filter.shows(&self.subject(seq, &self.source(seq), &self.event(seq)))
     }
 

@@ -2,6 +2,7 @@
 
 import { Feed } from './feed.js';
 import { toDate } from './format.js';
+import { strayed } from './history.js';
 
 /** Where a replay stands in the time of its records. It runs on between two of them. */
 export class ReplayClock {
@@ -45,6 +46,8 @@ export class ReplaySession {
   #query;
   #handlers;
   #feed;
+  /** Gaps of the recorder's that were shown although the filter hides them, by sequence. @type {Set<number>} */
+  #told = new Set();
 
   /**
    * @param {Record<string, string>} query filter, since and until @param {number} speed
@@ -55,7 +58,11 @@ export class ReplaySession {
     this.#clock.speed = speed;
     this.#handlers = handlers;
     const onState = (/** @type {import('./session.js').SessionState} */ state) => this.#onState(state);
-    this.#feed = new Feed({ ...handlers, onState }, (record) => this.#clock.at(record.received, performance.now()));
+    const onReset = () => {
+      this.#told.clear();
+      handlers.onReset();
+    };
+    this.#feed = new Feed({ ...handlers, onState, onReset, onGap: (line) => this.#onGap(line) }, (record) => this.#clock.at(record.received, performance.now()));
     // Only without a filter and without an end does each sequence appear.
     this.#feed.begin(null, Object.keys(query).every((key) => key === 'since'));
   }
@@ -92,6 +99,15 @@ export class ReplaySession {
   close() {
     this.#clock.stop(performance.now());
     this.#feed.close();
+  }
+
+  /** @param {string} line */
+  #onGap(line) {
+    const item = strayed(line);
+    // One that is told at the start comes again where the start is resumed.
+    if (this.#told.has(item.seq)) return;
+    this.#told.add(item.seq);
+    this.#handlers.onItems([item]);
   }
 
   /** @param {import('./session.js').SessionState} state */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch, live, open, recordsOf, shot, stateOf } from './helper/browser.mjs';
 import { needsBinary } from './helper/environment.mjs';
+import { gap, starts } from './helper/incident.mjs';
 import { Server } from './helper/server.mjs';
 import { until } from './helper/until.mjs';
 
@@ -131,5 +132,20 @@ test('a range without an end runs into the present', needsBinary, async (t) => {
   assert.deepEqual(await shown(page), stored.slice(50));
   assert.deepEqual((await stateOf(page)).missed, 0);
   assert.ok(await page.getByRole('button', { name: 'Pause', exact: true }).isHidden());
+  faultless();
+});
+
+test('a replay shows the gaps that its filter hides, also one that was recorded after its end', needsBinary, async (t) => {
+  const at = (/** @type {number} */ n) => BEGAN_MS + n * APART_MS;
+  const server = await Server.of([...starts(20, BEGAN_MS), gap(21, at(11), at(12)), ...starts(20, at(13), 1_000, 22), gap(42, at(20), at(90))]);
+  t.after(() => server.close());
+  const range = `since=${iso(BEGAN_MS)}&until=${iso(at(40))}`;
+  const { page, faultless } = await open(browser, `${server.base}/?${range}&q=container%3Djob-3`, { timezoneId: 'UTC' });
+  await until('the range is loaded', async () => /^all \d+ records?$/.test(await page.locator('#proof').innerText()));
+  await page.getByLabel('Speed of the replay').selectOption('1000×');
+  await press(page, 'Replay');
+  await is(page, 'ended');
+  await until('both gaps are shown, once', async () => (await page.locator('.list .row.loss.gap').count()) === 2);
+  assert.equal((await stateOf(page)).missed, 0);
   faultless();
 });

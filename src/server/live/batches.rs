@@ -219,6 +219,36 @@ mod tests {
         }
     }
 
+    /// What a filter hides of losses is told in its place, and the place is one to resume by.
+    #[tokio::test]
+    async fn losses_are_told_in_their_places() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let log = EmbeddedLog::open(dir.path()).unwrap().0;
+        let now = Timestamp::now();
+        let event = |action: &str| Event::from_line(format!(r#"{{"Type":"container","Action":"{action}"}}"#).as_bytes()).unwrap();
+        let gap = || Event::recorder("gap", "local", &[("reason", "damage")], now);
+        let record = |event| NewRecord { received: now, source: "local".into(), event };
+        let events = [event("die"), gap(), event("start"), event("die"), event("die"), gap()];
+        log.append(events.map(record).to_vec()).await.unwrap();
+        let told = |filters: &str, exclude: &str| {
+            let filter = Filter::from_params(Some(filters), Some(exclude)).unwrap().telling_losses();
+            let standing = Standing { position: 0, told: 0, spoke: Instant::now(), filter: Arc::new(filter) };
+            let batch = gather(&log, log.bounds().log, &standing).unwrap();
+            assert_eq!(batch.upto, 6);
+            let text = String::from_utf8(batch.bytes.to_vec()).unwrap();
+            let frame = |frame: &str| {
+                let id = frame.split_once("id: ")?.1.split_once('\n')?.0.split_once('-')?.1.to_owned();
+                Some((id, frame.contains("event: incomplete\n")))
+            };
+            (text.split("\n\n").filter_map(frame).collect::<Vec<_>>(), batch.told)
+        };
+        let frames = |all: &[(u32, bool)]| all.iter().map(|(id, lost)| (id.to_string(), *lost)).collect::<Vec<_>>();
+        assert_eq!(told(r#"{"event":["die"]}"#, ""), (frames(&[(1, false), (2, true), (4, false), (5, false), (6, true)]), 6));
+        assert_eq!(told(r#"{"event":["die","gap"]}"#, ""), (frames(&[(1, false), (2, false), (4, false), (5, false), (6, false)]), 6));
+        assert_eq!(told(r#"{"event":["oom"]}"#, ""), (frames(&[(2, true), (6, true)]), 6));
+        assert_eq!(told(r#"{"event":["die"]}"#, r#"{"source":["local"]}"#), (frames(&[]), 0));
+    }
+
     /// Under load the head is always ahead of a client whose filter nothing passes.
     #[tokio::test]
     async fn who_wants_nothing_of_what_comes_hears_something_even_so() {
