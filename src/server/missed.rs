@@ -43,3 +43,40 @@ impl Context {
         Ok(missed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::log::{EmbeddedLog, NewRecord};
+    use crate::time::Timestamp;
+    use tokio::sync::watch;
+
+    /// Whatever the number and the size of the records, an answer holds so much of them, and says how many it leaves out.
+    #[tokio::test]
+    async fn what_is_told_besides_is_bounded_and_the_rest_is_counted() {
+        for (count, bytes) in [(3, 10), (150, 10), (90, 900), (150, 900), (5, 3_000), (40, 3_000), (2, 100_000)] {
+            let dir = tempfile::TempDir::new().unwrap();
+            let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+            let gap = |_| {
+                let event =
+                    Event::recorder("gap", "a", &[("reason", "malformed"), ("sample", &"x".repeat(bytes))], Timestamp::from_nanos(5));
+                NewRecord { source: "a".into(), received: Timestamp::from_nanos(5), event }
+            };
+            log.append((0..count).map(gap).collect()).await.unwrap();
+            let context = Context::new(Arc::clone(&log), watch::channel(false).1);
+            let missed = context.missed(&log, &Asked::at(Timestamp::MIN..=Timestamp::MAX), |_| true).await.unwrap();
+            let told: usize = missed.lines.iter().map(Bytes::len).sum();
+            assert!(told <= MAX_MISSED_BYTES && missed.lines.len() <= crate::projection::MAX_MET, "{count} of {bytes} bytes: {told}");
+            assert_eq!(missed.lines.len() as u64 + missed.left_out, count, "{count} of {bytes} bytes");
+            assert!(missed.left_out == 0 || told + bytes + 400 > MAX_MISSED_BYTES || missed.lines.len() == crate::projection::MAX_MET);
+            // The newest, in the order of the log.
+            let seqs: Vec<u64> = missed
+                .lines
+                .iter()
+                .map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap())
+                .collect();
+            assert_eq!(seqs, (missed.left_out + 1..=count).collect::<Vec<_>>());
+        }
+    }
+}

@@ -184,6 +184,10 @@ async fn pages_tell_a_loss_and_wake_whoever_waits_for_news() {
     let rest = ship.json(&format!("{page}&order=desc&limit=1&cursor={}", next["page"]["next"].as_str().unwrap())).await;
     // It begins with the record at which the two pages meet.
     assert_eq!((incomplete(&rest), rest["page"]["next"].clone()), (vec!["first-contact", "daemon-restart"], Value::Null));
+    let [plain, folded] = [ship.get("/api/v1/events?limit=1").await, ship.get("/api/v1/events?limit=1&fold=noise").await];
+    assert!(folded.headers()["link"].to_str().unwrap().contains("fold=noise") && plain.headers()["etag"] != folded.headers()["etag"]);
+    let (plain, folded): (Value, Value) = (plain.json().await.unwrap(), folded.json().await.unwrap());
+    assert_eq!((plain.get("folded"), &folded["folded"]), (None, &json!(0)));
     let refused = ship.get("/api/v1/events?fold=all").await;
     assert_eq!(refused.status(), 400);
 }

@@ -172,6 +172,8 @@ mod tests {
         let message: Value = serde_json::from_str(&message).unwrap();
         assert_eq!((&message["control"], &message["id"]), (&json!("incomplete"), &json!("7f3c9a1e-8")));
         assert_eq!((&message["until"], &message["record"]["seq"]), (&json!("2026-11-22T09:03:00Z"), &json!(8)));
+        let many = Control::Incomplete { at: 8, record: Bytes::from(record), left_out: 7 };
+        assert!(many.to_sse(log).contains(r#""left_out":7,"#), "the first one says how many are not told");
         // The recording began; and one without times, of its own time.
         assert!(told(r#"{"reason":"first-contact","until":"2026-11-22T09:03:00Z"}"#).0.contains(r#"{"from":null,"reason""#));
         assert!(told(r#"{"reason":"damage"}"#).0.contains(r#"{"from":"2026-11-22T10:00:00Z","reason":"damage","until":"2026-11-22T10"#));
