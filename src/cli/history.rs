@@ -24,6 +24,8 @@ pub(super) enum Item<'a> {
     Record(&'a str),
     /// A record of the recorder that the filter hides: events may be missing.
     Missed(&'a str),
+    /// So many older ones of these are not told.
+    LeftOut(u64),
 }
 
 /// Hands every record of the selection to `each`, oldest first. Ends at the head as it was when the reading began, or a
@@ -39,6 +41,7 @@ pub(super) async fn all(
         let page = client.history(&query).await?;
         let end = *end.get_or_insert(page.log.head);
         page.incomplete.iter().try_for_each(|record| each(Item::Missed(record.get())))?;
+        each(Item::LeftOut(page.incomplete_left_out))?;
         for record in &page.records {
             if page.log.head > end && id(record).is_some_and(|id| id.seq > end) {
                 return Ok(());
@@ -61,6 +64,8 @@ pub(super) struct Newest {
     pub(super) folded: u64,
     /// Records that tell of events that may be missing, and that the filter hides.
     pub(super) missed: Vec<Line>,
+    /// How many older ones of these the server did not tell.
+    pub(super) left_out: u64,
 }
 
 /// The newest `count` records of the selection; `folds`: without counting health checks.
@@ -75,6 +80,7 @@ pub(super) async fn newest(client: &Client, selection: &Selection, count: usize,
         query.page = page.next().map(str::to_owned);
         found.folded += page.folded;
         found.missed.extend(page.incomplete);
+        found.left_out = found.left_out.max(page.incomplete_left_out);
         for line in page.records {
             if wanted == 0 {
                 break;

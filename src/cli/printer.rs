@@ -29,6 +29,8 @@ pub(super) struct Printer {
     records: u64,
     /// Stretches that were told, by the sequence of their record.
     told: HashSet<Sequence>,
+    /// It was said that more of them are not told.
+    more: bool,
     /// Rows about such stretches that have not come to their place.
     waiting: BTreeMap<Sequence, Missed>,
 }
@@ -73,6 +75,7 @@ impl Printer {
             folded: 0,
             records: 0,
             told: HashSet::new(),
+            more: false,
             waiting: BTreeMap::new(),
         }
     }
@@ -136,6 +139,13 @@ impl Printer {
             self.waiting.insert(seq.unwrap_or(0), missed);
         }
         Ok(())
+    }
+
+    /// Says once that so many older stretches are not told one by one.
+    pub(super) fn left_out(&mut self, count: u64) {
+        if count > 0 && !std::mem::replace(&mut self.more, true) {
+            self.remark(&format!("there are {count} older ones (-f type=recorder -f event=gap shows them all)"));
+        }
     }
 
     /// Shows what may be missing, though no later record has come.

@@ -63,12 +63,14 @@ fn put(item: Item<'_>, printer: &mut Printer) -> anyhow::Result<()> {
     match item {
         Item::Record(line) => printer.record(line)?,
         Item::Missed(line) => printer.missed(line)?,
+        Item::LeftOut(count) => printer.left_out(count),
     }
     Ok(())
 }
 
 pub(super) fn put_newest(newest: &history::Newest, printer: &mut Printer) -> std::io::Result<()> {
     newest.missed.iter().try_for_each(|line| printer.missed(line.get()))?;
+    printer.left_out(newest.left_out);
     printer.folded(newest.folded);
     newest.lines.iter().try_for_each(|line| printer.record(line.get()))
 }

@@ -59,6 +59,9 @@ pub struct HistoryPage {
     /// Records of the recorder that tell of events that may be missing, and that the filter hides; none from older servers.
     #[serde(default)]
     pub incomplete: Vec<Box<RawValue>>,
+    /// How many older ones of these the server does not tell.
+    #[serde(default)]
+    pub incomplete_left_out: u64,
     /// Health checks that were left out, where that was asked for.
     #[serde(default)]
     pub folded: u64,
