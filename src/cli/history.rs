@@ -13,8 +13,8 @@ const PAGE_RECORDS: usize = 1000;
 /// A record's line, verbatim.
 pub(super) type Line = Box<RawValue>;
 
-/// Pages of records that are read for the newest ones among health checks, which are then shown in their places. From then on the server
-/// leaves them out and counts them.
+/// Pages of records that are read for the newest ones among health checks, which are then shown in their
+/// places. From then on the server leaves them out and counts them.
 const FOLDED_PAGES: usize = 10;
 
 /// What a reading of the past comes upon.

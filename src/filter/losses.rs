@@ -1,5 +1,5 @@
-//! Losses: the recorder's `gap` records, which a filter may let pass whatever else it asks for, so that it never hides that events
-//! may be missing.
+//! Losses: the recorder's `gap` records, which a filter may let pass whatever else it asks for, so that it
+//! never hides that events may be missing.
 
 use super::glimpse::Glimpse;
 use super::{Filter, Subject, equals};
@@ -7,16 +7,19 @@ use crate::event::{EventView, RECORDER_TYPE};
 
 /// The action of the recorder's records that tell of events that may be missing.
 const GAP: &str = "gap";
-/// What every such record holds, whoever wrote its JSON anew: the value of its `Type`, unless it is written with an escape.
+/// What every such record holds, whoever wrote its JSON anew: the value of its `Type`, unless it is written
+/// with an escape.
 pub(super) const GAP_NEEDLE: &str = r#""recorder""#;
 
-/// Whether an event has the shape of a record about events that may be missing. A daemon's own message may have it as well.
+/// Whether an event has the shape of a record about events that may be missing. A daemon's own message may
+/// have it as well.
 pub fn is_gap(event: &EventView<'_>) -> bool {
     event.kind.as_deref() == Some(RECORDER_TYPE) && event.action.as_deref() == Some(GAP)
 }
 
 impl Filter {
-    /// The same filter, which lets the recorder's `gap` records pass as well, but for those of hosts that it leaves out.
+    /// The same filter, which lets the recorder's `gap` records pass as well, but for those of hosts that it
+    /// leaves out.
     #[must_use]
     pub fn telling_losses(self) -> Self {
         if self.is_empty() {

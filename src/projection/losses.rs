@@ -94,12 +94,14 @@ impl Loss {
         Some(Self { line: (line.len() <= MAX_LINE_BYTES).then(|| Bytes::copy_from_slice(&line)), ..loss })
     }
 
-    /// Whether whoever asks for this time with this filter is not given the record, though nothing leaves its Docker host out.
+    /// Whether whoever asks for this time with this filter is not given the record, though nothing leaves its
+    /// Docker host out.
     pub fn is_hidden(&self, filter: &Filter, time: &RangeInclusive<Timestamp>) -> bool {
         filter.wants_source(&self.source) && !(time.contains(&self.told) && self.passes(filter))
     }
 
-    /// Whether the record passes a filter; a long one counts as one that does not, and is then told twice rather than never.
+    /// Whether the record passes a filter; a long one counts as one that does not, and is then told twice
+    /// rather than never.
     fn passes(&self, filter: &Filter) -> bool {
         #[derive(Deserialize)]
         struct Told<'a> {

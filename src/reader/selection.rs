@@ -65,7 +65,8 @@ pub struct Selection {
     pub block: Arc<Block>,
     /// At least one run; none is empty. Each run rises, also when reading downwards.
     pub runs: Vec<RangeInclusive<Sequence>>,
-    /// Those of the records, rising, that pass only since they tell of events that may be missing ([`Filter::telling_losses`]).
+    /// Those of the records, rising, that pass only since they tell of events that may be missing
+    /// ([`Filter::telling_losses`]).
     pub losses: Vec<Sequence>,
 }
 
@@ -125,7 +126,8 @@ impl Selection {
         self.runs.last().map_or(0, |run| *run.end())
     }
 
-    /// Takes out the records up to and with `last`, and leaves those behind it, which may be none. For runs that rise.
+    /// Takes out the records up to and with `last`, and leaves those behind it, which may be none. For runs
+    /// that rise.
     #[must_use]
     pub fn take_through(&mut self, last: Sequence) -> Self {
         let (mut taken, mut left) = (Vec::new(), Vec::new());

@@ -170,8 +170,8 @@ impl Query {
 }
 
 impl Query {
-    /// What the recorder may have missed in the time of a page, where its records are not among those asked for. A poll is told of what has come
-    /// since, whatever time it is of.
+    /// What the recorder may have missed in the time of a page, where its records are not among those asked
+    /// for. A poll is told of what has come since, whatever time it is of.
     async fn missed(&self, context: &Context, log: &Arc<dyn EventLog>, span: RangeInclusive<Timestamp>) -> Result<Missed, LogError> {
         let Want { filter, time, .. } = &self.want;
         if self.want.everything() {

@@ -1,4 +1,5 @@
-//! What an answer tells of losses that it does not hold as records: lines of the recorder's `gap` records, within bounds.
+//! What an answer tells of losses that it does not hold as records: lines of the recorder's `gap` records,
+//! within bounds.
 
 use super::context::Context;
 use crate::log::{EventLog, LogError};
@@ -6,7 +7,8 @@ use crate::projection::{Asked, Loss};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Bytes of the lines that one answer tells, besides its records. The newest are told, the others are counted.
+/// Bytes of the lines that one answer tells, besides its records. The newest are told, the others are
+/// counted.
 const MAX_MISSED_BYTES: usize = 64 * 1024;
 
 /// Losses that are told besides.
@@ -52,7 +54,8 @@ mod tests {
     use crate::time::Timestamp;
     use tokio::sync::watch;
 
-    /// Whatever the number and the size of the records, an answer holds so much of them, and says how many it leaves out.
+    /// Whatever the number and the size of the records, an answer holds so much of them, and says how many it
+    /// leaves out.
     #[tokio::test]
     async fn what_is_told_besides_is_bounded_and_the_rest_is_counted() {
         for (count, bytes) in [(3, 10), (150, 10), (90, 900), (150, 900), (5, 3_000), (40, 3_000), (2, 100_000)] {

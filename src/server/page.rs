@@ -129,8 +129,9 @@ impl Page {
         if descending { selection.sequences().rev().any(&mut add) } else { selection.sequences().any(&mut add) }
     }
 
-    /// Passes over a health check; `true` when there have been many. Those since the last record are then left to the next page, which begins
-    /// there, so that each is counted once, whichever way the client goes on.
+    /// Passes over a health check; `true` when there have been many. Those since the last record are then
+    /// left to the next page, which begins there, so that each is counted once, whichever way the client goes
+    /// on.
     fn fold(&mut self, seq: Sequence, time: Timestamp) -> bool {
         self.passed += 1;
         if self.folded + self.passed < MAX_FOLDED {
@@ -244,7 +245,8 @@ impl Page {
         Ok(Loaded { page, next, prev, span })
     }
 
-    /// The time that the page speaks of. Pages that follow each other share an end, so that no time lies between them.
+    /// The time that the page speaks of. Pages that follow each other share an end, so that no time lies
+    /// between them.
     async fn spanned(
         &mut self,
         log: &Arc<dyn EventLog>,
@@ -370,8 +372,9 @@ mod tests {
         (dir, log)
     }
 
-    /// However one goes on, by page or from the last record, every record comes once and every health check is counted once. No page passes
-    /// over more than it may, and pages that follow each other leave no time between them.
+    /// However one goes on, by page or from the last record, every record comes once and every health check
+    /// is counted once. No page passes over more than it may, and pages that follow each other leave no time
+    /// between them.
     #[tokio::test]
     async fn folded_pages_count_every_health_check_once() {
         // Single ones, none, and a run that is longer than a page may pass over.

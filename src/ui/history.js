@@ -8,8 +8,8 @@ import { splitPage } from './verbatim.js';
 /**
  * @typedef {{id: string, oldest: number, head: number}} LogBounds
  * @typedef {import('./rows.js').RecordItem} RecordItem
- * @typedef {{items: RecordItem[], more: boolean, next: string|null, log: LogBounds, folded: number, gaps: RecordItem[]}} Part  `items`
- *   in the order of the log; `next` leads on; `gaps` are records of the recorder's that the filter would hide
+ * @typedef {{items: RecordItem[], more: boolean, next: string|null, log: LogBounds, folded: number,
+ *   gaps: RecordItem[]}} Part  `items` in the order of the log; `next` leads on; `gaps` are records of the recorder's that the filter would hide
  */
 
 /** Records of one request where the server folds; where the page has to, most of them may be health checks. */

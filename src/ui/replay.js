@@ -46,7 +46,7 @@ export class ReplaySession {
   #query;
   #handlers;
   #feed;
-  /** Gaps of the recorder's that were shown although the filter hides them, by sequence. @type {Set<number>} */
+  /** Gaps that were shown although the filter hides them, by sequence. @type {Set<number>} */
   #told = new Set();
 
   /**

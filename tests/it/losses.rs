@@ -1,4 +1,5 @@
-//! Never silent, also under a filter: whoever looks at events of containers only is told that some may be missing.
+//! Never silent, also under a filter: whoever looks at events of containers only is told that some may be
+//! missing.
 
 use crate::dockerd::Background;
 use crate::fake_daemon::FakeDaemon;

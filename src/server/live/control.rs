@@ -26,7 +26,8 @@ pub(super) enum Control {
     Reset { reset: Reset, oldest: Sequence, head: Sequence, after: Sequence },
     /// These sequences are gone.
     Gap { from: Sequence, to: Sequence, reason: GapReason },
-    /// Events may be missing, says a record that the filter hides; everything up to `at` has been sent. So many older ones are not told.
+    /// Events may be missing, says a record that the filter hides; everything up to `at` has been sent. So
+    /// many older ones are not told.
     Incomplete { at: Sequence, record: Bytes, left_out: u64 },
     /// Replay has reached the head.
     CaughtUp { head: Sequence },
@@ -117,7 +118,8 @@ impl Control {
     }
 }
 
-/// What a `gap` record says of the time in which events may be missing; of recording that began there is no beginning of that time.
+/// What a `gap` record says of the time in which events may be missing; of recording that began there is no
+/// beginning of that time.
 fn incomplete(record: &[u8], left_out: u64) -> Value {
     #[derive(Deserialize)]
     struct Line<'a> {

@@ -75,7 +75,8 @@ impl StreamQuery {
     }
 }
 
-/// The losses that meet what a stream reads and whose records it does not come to: they lie before its start, or are of a time after its end.
+/// The losses that meet what a stream reads and whose records it does not come to: they lie before its start,
+/// or are of a time after its end.
 ///
 /// `after`: where it starts. A client that resumes has been told, unless it resumes where it began.
 pub(super) async fn elsewhere(
