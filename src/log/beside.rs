@@ -4,17 +4,21 @@
 use super::LogError;
 use super::block::{Block, BlockBuilder, BlockRecord};
 use super::chain::{self, ChainValue};
+use super::kept;
 use super::pack::{Batch, Cut};
 use super::tip::Tip;
 use crate::cursor::{LogId, Sequence};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Less than this is done on the spot, sooner than a thread is woken; bytes.
 const SMALL: usize = 8 * 1024;
 /// Jobs that may wait: at a time there is one commit and what the one before left to keep.
 const JOBS: usize = 2;
+/// Without a job for so long, the thread gives back what it holds for the next one.
+const REST: Duration = Duration::from_secs(5);
 
 /// The writer's second pair of hands.
 #[derive(Debug)]
@@ -137,15 +141,23 @@ impl Drop for Beside {
 }
 
 fn work(jobs: &Receiver<Job>, kept: &SyncSender<Result<(), LogError>>) {
-    while let Ok(job) = jobs.recv() {
+    let mut rested = true;
+    loop {
+        let job = if rested { jobs.recv().map_err(RecvTimeoutError::from) } else { jobs.recv_timeout(REST) };
+        rested = false;
         match job {
             // Where nobody waits any more, the commit has failed.
-            Job::LayOut(work, block) => drop(block.send(work.done())),
-            Job::Keep(tip, first, value) => {
+            Ok(Job::LayOut(work, block)) => drop(block.send(work.done())),
+            Ok(Job::Keep(tip, first, value)) => {
                 let result = tip.keep(first, &value);
                 drop(tip);
                 let _ = kept.send(result);
             }
+            Err(RecvTimeoutError::Timeout) => {
+                kept::collect_garbage();
+                rested = true;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

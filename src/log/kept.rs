@@ -27,6 +27,9 @@ const LET_GO: Duration = Duration::from_secs(5);
 /// Only sled's flush thread collects its garbage, hence not never. It waits for the disk each time, also when nothing has come, hence not often.
 const FLUSH_EVERY_MS: u64 = 1000;
 
+/// How often garbage is looked for at a time.
+const COLLECTIONS: usize = 16;
+
 /// Longest file with sled's settings, in bytes. It has 63.
 const MAX_CONF_BYTES: u64 = 64 * 1024;
 /// Longest snapshot of sled's, in bytes. It reads one as a whole; that of a full tip has some 20 KB.
@@ -146,6 +149,15 @@ impl Kept {
     /// Bytes on disk.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.0.size_on_disk().unwrap_or(0)
+    }
+}
+
+/// Frees what sled has thrown away on this thread. It collects such things by the thread, and each only after some hundred calls on that one:
+/// a thread that has nothing to do any more keeps up to 64 of its buffers of 2 MiB.
+pub(super) fn collect_garbage() {
+    // The epoch has to go on twice until nobody can see them any more, and one call frees a few of them.
+    for _ in 0..COLLECTIONS {
+        crossbeam_epoch::pin().flush();
     }
 }
 

@@ -22,6 +22,7 @@ mod line;
 mod listing;
 mod merge;
 mod open;
+mod pace;
 mod pack;
 mod read;
 mod requests;

@@ -3,8 +3,10 @@
 use super::LogError;
 use super::codec;
 use super::embedded::Limits;
+use super::kept;
 use super::listing::{UNFINISHED, io};
 use super::merge::Merger;
+use super::pace::{LOOK, Pace, Quiet};
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::tip::{self, Tip};
@@ -26,11 +28,10 @@ const RETRY: Duration = Duration::from_secs(5);
 const QUEUE: usize = 16;
 /// With so many tips, records come faster than they can be packed well.
 const MANY_TIPS: usize = 6;
-/// Records that come faster than this, a second, come faster than they can be packed: with fewer than [`MANY_TIPS`] tips that waits until
-/// the burst is over, and leaves the processors to the commits.
-const BURST: u64 = 100_000;
-/// How often the sealer looks whether there is a burst.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often a sealer without work looks whether the log has come to rest.
+const REST: Duration = Duration::from_secs(5);
+/// With fewer records than this since the last look, it has.
+const RESTING: u64 = 1000;
 /// How much the sealer stands back for other threads (nice).
 const SEALER_NICE: i32 = 10;
 
@@ -71,7 +72,8 @@ impl Sealer {
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
         let waiting = Arc::new(AtomicUsize::new(0));
-        let pace = Pace::new(shelf.bounds().head);
+        let head = shelf.bounds().head;
+        let pace = Pace::new(head);
         let thread = Thread {
             merger: Merger::new(Arc::clone(&shelf), dir.to_owned(), limits, Arc::clone(&waiting)),
             merge_after: limits.merge_after,
@@ -83,6 +85,7 @@ impl Sealer {
             next: Arc::clone(&next),
             failing: Arc::clone(&failing),
             pace,
+            looked_at: head,
         };
         (Self { jobs, waiting, next, failing }, thread)
     }
@@ -136,18 +139,20 @@ struct Thread {
     next: Arc<Mutex<Next>>,
     failing: Arc<AtomicBool>,
     pace: Pace,
+    /// The head when it was last looked whether the log rests.
+    looked_at: Sequence,
 }
 
 impl Thread {
     fn run(mut self) {
         // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed, it is only slower for them.
         let _ = rustix::process::setpriority_process(None, SEALER_NICE);
-        let mut quiet = self.merge_after;
+        let (mut quiet, mut rest) = (Quiet::new(self.merge_after), Quiet::new(REST));
         loop {
             let patience = match self.waiting.front() {
                 None => {
                     segment::let_go_of_compressor();
-                    quiet
+                    quiet.left().min(rest.left())
                 }
                 Some(_) if self.failing.load(Ordering::Relaxed) => RETRY,
                 Some(_) => Duration::ZERO,
@@ -155,14 +160,19 @@ impl Thread {
             match self.inbox.recv_timeout(patience) {
                 Ok(job) => {
                     self.take(job);
-                    quiet = self.merge_after;
+                    quiet = Quiet::new(self.merge_after);
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => match self.waiting.front().cloned() {
+                    None if rest.left().is_zero() => {
+                        self.rest();
+                        rest = Quiet::new(REST);
+                    }
                     None => {
                         let began = Instant::now();
                         // Work that has piled up is done half of the time.
-                        quiet = if guarded(|| self.merger.merge()) == Some(true) { began.elapsed() } else { self.merge_after };
+                        let merged = guarded(|| self.merger.merge()) == Some(true);
+                        quiet = Quiet::new(if merged { began.elapsed() } else { self.merge_after });
                     }
                     Some(tip) => {
                         let sealed = guarded(|| self.seal(&tip)).unwrap_or_else(|| Err(panicked().into()));
@@ -176,6 +186,15 @@ impl Thread {
                     }
                 },
             }
+        }
+    }
+
+    /// Lets the shelf give memory back when few records have come lately.
+    fn rest(&mut self) {
+        let head = self.shelf.bounds().head;
+        if head - std::mem::replace(&mut self.looked_at, head) < RESTING {
+            self.shelf.rest();
+            kept::collect_garbage();
         }
     }
 
@@ -283,29 +302,6 @@ impl Thread {
     }
 }
 
-/// How fast records come.
-struct Pace {
-    since: Instant,
-    head: Sequence,
-    burst: bool,
-}
-
-impl Pace {
-    fn new(head: Sequence) -> Self {
-        Self { since: Instant::now(), head, burst: false }
-    }
-
-    /// Whether they came in a burst when last looked.
-    fn is_burst(&mut self, head: Sequence) -> bool {
-        let passed = self.since.elapsed();
-        if passed >= LOOK {
-            self.burst = u128::from(head - self.head) * 1_000_000_000 > u128::from(BURST) * passed.as_nanos();
-            (self.since, self.head) = (Instant::now(), head);
-        }
-        self.burst
-    }
-}
-
 /// A panic ends what it hit, not the sealer: without one a tip would grow for ever.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).inspect_err(|_| tracing::error!("the sealer of the log panicked, and goes on")).ok()
@@ -323,9 +319,11 @@ fn altered(last: Sequence) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::block::Block;
     use crate::log::chain::CHAIN_START;
     use crate::log::contract;
     use crate::log::identity::{self, Identity};
+    use crate::log::index::IndexEntry;
 
     /// A sealer whose thread does nothing by itself, and a segment that was packed in haste.
     fn stopped(dir: &Path) -> (Sealer, Thread, PathBuf) {
@@ -380,15 +378,25 @@ mod tests {
         assert!((shelf.settled_bytes() - segment).abs_diff(tips / 3 + tips / 6) < 4096);
     }
 
+    /// Records of more than 100 bytes, as a block that is not on the disk.
+    fn push(shelf: &Shelf, first: Sequence, count: u64) {
+        let lines: String = (first..first + count).map(contract::line).collect();
+        let block = Arc::new(Block::from_lines(first, lines.as_bytes()).unwrap());
+        shelf.push(IndexEntry { first, last: block.last(), time: (block.time(first), block.time(first)), parts: 1 }, block);
+    }
+
     #[test]
-    fn a_burst_is_told_from_a_busy_log_by_the_records_since_it_was_last_looked() {
-        let ago = |head, millis| Pace { since: Instant::now().checked_sub(Duration::from_millis(millis)).unwrap(), head, burst: false };
-        assert!(ago(1_000, 1_000).is_burst(1_000 + 2 * BURST));
-        assert!(!ago(1_000, 1_000).is_burst(1_000 + BURST / 2));
-        // Between two looks the last one holds.
-        let mut pace = Pace { burst: true, ..ago(1_000, 0) };
-        assert!(pace.is_burst(1_000));
-        pace.since = Instant::now().checked_sub(LOOK).unwrap();
-        assert!(!pace.is_burst(1_000));
+    fn a_log_at_rest_keeps_little_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, mut thread, _) = stopped(dir.path());
+        let ring = |thread: &Thread| thread.shelf.state.read().ring.len();
+        for part in 0..4 {
+            push(&thread.shelf, 1501 + part * RESTING, RESTING);
+        }
+        thread.rest();
+        assert_eq!(ring(&thread), 4, "records have come since the last look");
+        push(&thread.shelf, 1501 + 4 * RESTING, 1);
+        thread.rest();
+        assert!((1..=3).contains(&ring(&thread)), "{}", ring(&thread));
     }
 }

@@ -19,6 +19,8 @@ use std::sync::Arc;
 const RING_BYTES: usize = 8 * 1024 * 1024;
 /// Wire bytes of older blocks that stay in memory for readers who replay the same stretch.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// What stays of the newest blocks in a log that is at rest, in wire bytes: enough for a reader that was away for a moment.
+const RESTING_RING_BYTES: usize = 256 * 1024;
 /// Memory for summaries of segments that filtered reads have looked at.
 const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -81,6 +83,16 @@ impl<K> Weighter<K, Arc<Summaries>> for Weights {
     }
 }
 
+impl State {
+    /// Takes the oldest blocks out of memory until the others hold at most so many bytes, or only one is left.
+    fn shorten_ring(&mut self, bytes: usize) {
+        while self.ring_bytes > bytes && self.ring.len() > 1 {
+            let oldest = self.ring.pop_front().map_or(0, |(_, block)| block.bytes());
+            self.ring_bytes -= oldest;
+        }
+    }
+}
+
 impl Shelf {
     pub(super) fn new(
         log: LogId,
@@ -115,10 +127,16 @@ impl Shelf {
         state.head = entry.last;
         state.ring_bytes += block.bytes();
         state.ring.push_back((entry, block));
-        while state.ring_bytes > RING_BYTES && state.ring.len() > 1 {
-            let oldest = state.ring.pop_front().map_or(0, |(_, block)| block.bytes());
-            state.ring_bytes -= oldest;
-        }
+        state.shorten_ring(RING_BYTES);
+    }
+
+    /// Gives memory back that is of use in a rush only. Everything is on the disk as well.
+    pub(super) fn rest(&self) {
+        let mut state = self.state.write();
+        state.shorten_ring(RESTING_RING_BYTES);
+        state.ring.shrink_to_fit();
+        drop(state);
+        self.cache.clear();
     }
 
     /// Adds the tip that is written to from now on.

@@ -230,6 +230,9 @@ async fn a_burst_is_recorded_whole() {
     let log = wait_for_event(&ship, count - 1).await;
     assert_dense(&log);
     assert_every_event_once(&log, count);
+    // What the rush needed is given back: blocks in memory, buffers of sled, pages of the allocator.
+    let peak = ship.peak_rss_kib();
+    wait_for("a quarter of the memory to be given back", async || (ship.rss_kib() < peak / 4 * 3).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,8 +66,17 @@ impl Ship {
 
     /// The most memory that the process has had, as the kernel counts it.
     pub(crate) fn peak_rss_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that the process has, as the kernel counts it.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, key: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 

@@ -51,6 +51,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("cookie", &["server"]),
     ("crc32fast", &["log", "ingest"]),
+    ("crossbeam_epoch", &["log::kept"]),
     ("csv", &["export"]),
     ("flate2", &["export"]),
     ("form_urlencoded", &["server"]),

@@ -18,7 +18,7 @@ use crate::ingest::Observations;
 use crate::time::{Timestamp, received_now};
 use look::Seen;
 pub use look::{MAX_CONTAINERS, MAX_LISTED};
-use model::Model;
+use model::{Key, Model};
 use pace::Pace;
 use parking_lot::Mutex;
 use snapshot::{Kind, Snapshot};
@@ -158,7 +158,7 @@ impl Observer {
         let things: HashMap<(Kind, &str), &Snapshot> = seen.things.iter().map(|thing| ((thing.kind, thing.id.as_str()), thing)).collect();
         let mut told_of_whole = false;
         for (key, was) in self.differences(&seen).into_iter().filter(|(key, _)| suspects.contains_key(key)) {
-            let is_told = match things.get(&(key.0, key.1.as_str())) {
+            let is_told = match things.get(&(key.0, &*key.1)) {
                 Some(listed) if depth == Depth::Glance => match self.inspect(engine, (*listed).clone()).await {
                     Some(snapshot) => self.tell(&snapshot, "difference", Some(&was), out).await,
                     None => false,
@@ -177,9 +177,9 @@ impl Observer {
     }
 
     /// What is not as the events imply: its key, and what was believed.
-    fn differences(&self, seen: &Seen) -> HashMap<(Kind, String), String> {
+    fn differences(&self, seen: &Seen) -> HashMap<Key, String> {
         let model = self.0.model.lock();
-        let changed = seen.things.iter().filter_map(|thing| Some(((thing.kind, thing.id.clone()), model.differs(thing)?)));
+        let changed = seen.things.iter().filter_map(|thing| Some(((thing.kind, Box::from(thing.id.as_str())), model.differs(thing)?)));
         let whole = Kind::ALL.into_iter().filter(|kind| seen.is_whole(*kind));
         let gone = whole.flat_map(|kind| model.missing(kind, &seen.things)).map(|key| (key, String::new()));
         changed.chain(gone).collect()
@@ -212,7 +212,7 @@ impl Observer {
         sent
     }
 
-    async fn tell_gone(&self, key: &(Kind, String), out: &Observations) -> bool {
+    async fn tell_gone(&self, key: &Key, out: &Observations) -> bool {
         let Some((name, was)) = self.0.model.lock().believed(key) else { return false };
         let mut attributes = vec![("kind", key.0.as_str()), ("observation", "gone"), ("state", "removed"), ("was", was)];
         attributes.extend(name.as_deref().map(|name| ("name", name)));

@@ -1,13 +1,14 @@
 //! What the events recorded so far imply: which things there are, and what state containers are in.
 
-use super::snapshot::{Kind, MAX_ID_BYTES, Snapshot};
+use super::snapshot::{Kind, MAX_ID_BYTES, Snapshot, State};
 use crate::event::{Event, shortened};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Things kept in mind: as many as a look keeps of all lists, and some that have gone without an event. Beyond it new ones are not kept, nor told.
-const MAX_THINGS: usize = 100_000;
+/// Things kept in mind: some ten times what the largest hosts have, and as many as fit the table of 64 Ki places that a map of them has; the
+/// next larger one takes 4 MiB more. Beyond it new ones are not kept, nor told.
+const MAX_THINGS: usize = 57_344;
 /// How ids of images begin.
 const IMAGE_ID: &str = "sha256:";
 /// `startedAt` and the event `start` are apart by less; a container that was started again unseen is further apart.
@@ -17,15 +18,19 @@ const SAME_START: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Implied {
     /// Of a container: `created`, `running`, `paused`, `exited`.
-    state: Option<&'static str>,
-    name: Option<String>,
-    exit_code: Option<String>,
-    started: Option<Timestamp>,
+    state: Option<State>,
+    exit_code: Option<i32>,
+    name: Option<Box<str>>,
+    /// [`Timestamp::MIN`] where that is not known.
+    started: Timestamp,
 }
+
+/// A thing by its id.
+pub(super) type Key = (Kind, Box<str>);
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    things: HashMap<(Kind, String), Implied>,
+    things: HashMap<Key, Implied>,
 }
 
 impl Model {
@@ -41,25 +46,25 @@ impl Model {
         if kind == Kind::Image && !id.starts_with(IMAGE_ID) {
             return;
         }
-        let key = (kind, id.to_owned());
+        let key = (kind, Box::from(id));
         match (kind, fields.action.as_ref()) {
             // The second spelling is Podman's.
             (Kind::Container | Kind::Network | Kind::Volume, "destroy" | "remove") | (Kind::Image, "delete") => {
                 self.things.remove(&key);
             }
-            (Kind::Container, "create") => self.enter(key, "created", event),
+            (Kind::Container, "create") => self.enter(key, State::Created, event),
             (Kind::Container, "start" | "restart" | "unpause") => {
                 let begins = fields.action != "unpause";
                 let time = fields.time;
-                self.enter(key.clone(), "running", event);
+                self.enter(key.clone(), State::Running, event);
                 if let Some(implied) = self.things.get_mut(&key).filter(|_| begins) {
-                    implied.started = time;
+                    implied.started = time.unwrap_or(Timestamp::MIN);
                 }
             }
-            (Kind::Container, "pause") => self.enter(key, "paused", event),
+            (Kind::Container, "pause") => self.enter(key, State::Paused, event),
             (Kind::Container, "die" | "died") => {
-                let exit_code = event.view().attribute("exitCode").map(brief);
-                self.enter(key.clone(), "exited", event);
+                let exit_code = event.view().attribute("exitCode").and_then(code);
+                self.enter(key.clone(), State::Exited, event);
                 if let Some(implied) = self.things.get_mut(&key) {
                     implied.exit_code = exit_code;
                 }
@@ -74,7 +79,7 @@ impl Model {
         }
     }
 
-    fn enter(&mut self, key: (Kind, String), state: &'static str, event: &Event) {
+    fn enter(&mut self, key: Key, state: State, event: &Event) {
         if let Some(implied) = self.things.get_mut(&key) {
             implied.state = Some(state);
             return;
@@ -83,7 +88,7 @@ impl Model {
         self.put(key, Implied { state: Some(state), name, ..Implied::default() });
     }
 
-    fn put(&mut self, key: (Kind, String), implied: Implied) {
+    fn put(&mut self, key: Key, implied: Implied) {
         if self.things.len() < MAX_THINGS || self.things.contains_key(&key) {
             self.things.insert(key, implied);
         }
@@ -94,20 +99,20 @@ impl Model {
         let implied = Implied {
             state: seen.state(),
             name: seen.attribute("name").map(brief),
-            exit_code: seen.attribute("exitCode").map(brief),
-            started: seen.started(),
+            exit_code: seen.attribute("exitCode").and_then(code),
+            started: seen.started().unwrap_or(Timestamp::MIN),
         };
-        self.put((seen.kind, seen.id.clone()), implied);
+        self.put((seen.kind, Box::from(seen.id.as_str())), implied);
     }
 
     /// Forgets a thing that is gone.
-    pub(super) fn forget(&mut self, key: &(Kind, String)) {
+    pub(super) fn forget(&mut self, key: &Key) {
         self.things.remove(key);
     }
 
     /// What was believed of a thing, if what was seen differs from it: `absent`, or the state, name or start that is no longer so.
     pub(super) fn differs(&self, seen: &Snapshot) -> Option<String> {
-        let Some(implied) = self.things.get(&(seen.kind, seen.id.clone())) else {
+        let Some(implied) = self.things.get(&(seen.kind, Box::from(seen.id.as_str()))) else {
             return (self.things.len() < MAX_THINGS).then(|| "absent".to_owned());
         };
         if seen.kind != Kind::Container {
@@ -115,45 +120,51 @@ impl Model {
         }
         // A state that is not known proves nothing.
         if seen.state().is_some() && implied.state != seen.state() {
-            return Some(implied.state.unwrap_or("unknown").to_owned());
+            return Some(implied.state.map_or("unknown", State::name).to_owned());
         }
         // A rename to and from: what a look at the list alone shows has no name in some daemons' eyes.
         if let (Some(was), Some(is)) = (implied.name.as_deref(), seen.attribute("name"))
-            && was != brief(is)
+            && *was != *brief(is)
         {
             return Some(format!("named {was}"));
         }
-        match (seen.state(), &implied.exit_code, seen.attribute("exitCode")) {
-            (Some("exited"), Some(was), Some(is)) if *was != brief(is) => return Some(format!("exited with {was}")),
+        match (seen.state(), implied.exit_code, seen.attribute("exitCode").and_then(code)) {
+            (Some(State::Exited), Some(was), Some(is)) if was != is => return Some(format!("exited with {was}")),
             _ => {}
         }
         match (seen.state(), implied.started, seen.started()) {
-            (Some("running"), Some(was), Some(is)) if is.since(was) > SAME_START => Some(format!("running since {was}")),
+            (_, Timestamp::MIN, _) => None,
+            (Some(State::Running), was, Some(is)) if is.since(was) > SAME_START => Some(format!("running since {was}")),
             _ => None,
         }
     }
 
     /// Things of a kind that are believed to be there, and are not among `listed`.
-    pub(super) fn missing(&self, kind: Kind, listed: &[Snapshot]) -> Vec<(Kind, String)> {
+    pub(super) fn missing(&self, kind: Kind, listed: &[Snapshot]) -> Vec<Key> {
         let listed: std::collections::HashSet<&str> = listed.iter().filter(|seen| seen.kind == kind).map(|seen| seen.id.as_str()).collect();
-        let believed = self.things.keys().filter(|(of, id)| *of == kind && !listed.contains(id.as_str()));
+        let believed = self.things.keys().filter(|(of, id)| *of == kind && !listed.contains(&**id));
         believed.cloned().collect()
     }
 
     /// What is believed of a thing, for the record that says that it is gone.
-    pub(super) fn believed(&self, key: &(Kind, String)) -> Option<(Option<String>, &'static str)> {
-        self.things.get(key).map(|implied| (implied.name.clone(), implied.state.unwrap_or("present")))
+    pub(super) fn believed(&self, key: &Key) -> Option<(Option<Box<str>>, &'static str)> {
+        self.things.get(key).map(|implied| (implied.name.clone(), implied.state.map_or("present", State::name)))
     }
 }
 
 /// Docker's API puts a slash in front of containers' names, its events do not.
-fn plain_name(name: &str) -> String {
+fn plain_name(name: &str) -> Box<str> {
     brief(name.trim_start_matches('/'))
 }
 
 /// As much of a text as is kept in mind.
-fn brief(text: &str) -> String {
-    shortened(text, MAX_ID_BYTES).into_owned()
+fn brief(text: &str) -> Box<str> {
+    shortened(text, MAX_ID_BYTES).into()
+}
+
+/// An exit code. A text that is none proves nothing.
+fn code(text: &str) -> Option<i32> {
+    text.parse().ok()
 }
 
 #[cfg(test)]
@@ -209,7 +220,7 @@ mod tests {
         let model = lived(&[("start", NAMED, 2), ("die", DIED, 3)]);
         assert_eq!(model.differs(&seen("exited", &[("exitCode", "0")])).as_deref(), Some("exited with 3"));
         assert_eq!(Model::default().differs(&seen("created", &[])).as_deref(), Some("absent"));
-        assert_eq!(model.missing(Kind::Container, &[]), [(Kind::Container, "c1".to_owned())]);
+        assert_eq!(model.missing(Kind::Container, &[]), [(Kind::Container, "c1".into())]);
         assert_eq!(model.missing(Kind::Container, &[seen("exited", &[])]), []);
     }
 
@@ -241,10 +252,11 @@ mod tests {
         model.heard(&event("container", "start", "c1", &format!(r#"{{"name":"{long}"}}"#), 1));
         model.heard(&event("container", "die", "c1", &format!(r#"{{"exitCode":"{long}"}}"#), 2));
         let implied = model.things.values().next().unwrap();
-        assert!(implied.name.as_ref().unwrap().len() < 600 && implied.exit_code.as_ref().unwrap().len() < 600);
+        assert!(implied.name.as_ref().unwrap().len() < 600 && implied.exit_code.is_none());
+        assert!(size_of::<(Key, Implied)>() <= 64, "{}", size_of::<(Key, Implied)>());
         assert_eq!(model.differs(&seen("exited", &[("name", &long), ("exitCode", &long)])), None, "cut in the same way");
         for n in 0..MAX_THINGS + 5 {
-            model.put((Kind::Volume, n.to_string()), Implied::default());
+            model.put((Kind::Volume, n.to_string().into()), Implied::default());
         }
         assert_eq!(model.things.len(), MAX_THINGS);
         let one_more = Snapshot::labelled(Kind::Volume, "v", Timestamp::now(), []);

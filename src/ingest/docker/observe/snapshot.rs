@@ -49,6 +49,27 @@ impl Kind {
     }
 }
 
+/// A state of a container, in one byte: there is one for each thing that is kept in mind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Created,
+    Running,
+    Paused,
+    Exited,
+}
+
+impl State {
+    /// As events and records call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Exited => "exited",
+        }
+    }
+}
+
 /// One thing as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
@@ -143,12 +164,12 @@ impl Snapshot {
     }
 
     /// A container's state, as events tell states: one that is about to be started again, or is half removed, has exited.
-    pub(super) fn state(&self) -> Option<&'static str> {
+    pub(super) fn state(&self) -> Option<State> {
         Some(match self.attribute("state")?.to_ascii_lowercase().as_str() {
-            "created" | "initialized" | "configured" => "created",
-            "running" | "stopping" => "running",
-            "paused" => "paused",
-            "exited" | "restarting" | "removing" | "dead" | "stopped" => "exited",
+            "created" | "initialized" | "configured" => State::Created,
+            "running" | "stopping" => State::Running,
+            "paused" => State::Paused,
+            "exited" | "restarting" | "removing" | "dead" | "stopped" => State::Exited,
             _ => return None,
         })
     }
@@ -200,7 +221,7 @@ mod tests {
         ];
         let seen = Snapshot::container("c1", Timestamp::now(), &container);
         assert_eq!(seen.attributes(), expected);
-        assert_eq!((seen.state(), seen.started()), (Some("exited"), None));
+        assert_eq!((seen.state(), seen.started()), (Some(State::Exited), None));
     }
 
     #[test]
@@ -217,7 +238,7 @@ mod tests {
         let listed = |kind, json: &str| {
             let seen = Snapshot::listed(kind, Timestamp::now(), &Fields::of(json).unwrap()).unwrap();
             let attributes: Vec<String> = seen.attributes().iter().map(|(key, value)| format!("{key}={value}")).collect();
-            (attributes.join(" "), seen.state())
+            (attributes.join(" "), seen.state().map(State::name))
         };
         for (json, expected, state) in [
             (

@@ -1,0 +1,67 @@
+//! How fast records come, and how long there has been nothing to do.
+
+use crate::cursor::Sequence;
+use std::time::{Duration, Instant};
+
+/// Records that come faster than this, a second, come faster than they can be packed: with fewer than `MANY_TIPS` tips that waits until
+/// the burst is over, and leaves the processors to the commits.
+pub(super) const BURST: u64 = 100_000;
+/// How often the sealer looks whether there is a burst.
+pub(super) const LOOK: Duration = Duration::from_millis(10);
+
+/// How long there has been nothing to seal.
+pub(super) struct Quiet {
+    since: Instant,
+    wanted: Duration,
+}
+
+impl Quiet {
+    pub(super) fn new(wanted: Duration) -> Self {
+        Self { since: Instant::now(), wanted }
+    }
+
+    /// How much longer it has to be quiet.
+    pub(super) fn left(&self) -> Duration {
+        self.wanted.saturating_sub(self.since.elapsed())
+    }
+}
+
+/// How fast records come.
+pub(super) struct Pace {
+    since: Instant,
+    head: Sequence,
+    burst: bool,
+}
+
+impl Pace {
+    pub(super) fn new(head: Sequence) -> Self {
+        Self { since: Instant::now(), head, burst: false }
+    }
+
+    /// Whether they came in a burst when last looked.
+    pub(super) fn is_burst(&mut self, head: Sequence) -> bool {
+        let passed = self.since.elapsed();
+        if passed >= LOOK {
+            self.burst = u128::from(head - self.head) * 1_000_000_000 > u128::from(BURST) * passed.as_nanos();
+            (self.since, self.head) = (Instant::now(), head);
+        }
+        self.burst
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_told_from_a_busy_log_by_the_records_since_it_was_last_looked() {
+        let ago = |head, millis| Pace { since: Instant::now().checked_sub(Duration::from_millis(millis)).unwrap(), head, burst: false };
+        assert!(ago(1_000, 1_000).is_burst(1_000 + 2 * BURST));
+        assert!(!ago(1_000, 1_000).is_burst(1_000 + BURST / 2));
+        // Between two looks the last one holds.
+        let mut pace = Pace { burst: true, ..ago(1_000, 0) };
+        assert!(pace.is_burst(1_000));
+        pace.since = Instant::now().checked_sub(LOOK).unwrap();
+        assert!(!pace.is_burst(1_000));
+    }
+}
