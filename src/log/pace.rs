@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 pub(super) const BURST: u64 = 100_000;
 /// How often the sealer looks whether there is a burst.
 pub(super) const LOOK: Duration = Duration::from_millis(10);
+/// How often a sealer without work looks whether the log has come to rest.
+pub(super) const REST: Duration = Duration::from_secs(5);
+/// With fewer records than this since the last look, it has.
+pub(super) const RESTING: u64 = 1000;
 
 /// How long there has been nothing to seal.
 pub(super) struct Quiet {

@@ -6,7 +6,7 @@ use super::embedded::Limits;
 use super::kept;
 use super::listing::{UNFINISHED, io};
 use super::merge::Merger;
-use super::pace::{LOOK, Pace, Quiet};
+use super::pace::{LOOK, Pace, Quiet, REST, RESTING};
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::tip::{self, Tip};
@@ -28,10 +28,6 @@ const RETRY: Duration = Duration::from_secs(5);
 const QUEUE: usize = 16;
 /// With so many tips, records come faster than they can be packed well.
 const MANY_TIPS: usize = 6;
-/// How often a sealer without work looks whether the log has come to rest.
-const REST: Duration = Duration::from_secs(5);
-/// With fewer records than this since the last look, it has.
-const RESTING: u64 = 1000;
 /// How much the sealer stands back for other threads (nice).
 const SEALER_NICE: i32 = 10;
 

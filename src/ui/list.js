@@ -207,8 +207,10 @@ export class EventList {
   }
 
   #atBottom() {
-    const { scrollTop, clientHeight } = this.#scroller;
-    return scrollTop + clientHeight >= this.held.shown.length * this.#rowHeight - this.#rowHeight / 2;
+    // As it is drawn: rows that came since the last frame are no distance that the reader put there, and a window that grew may have
+    // moved the list up by itself.
+    const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
+    return scrollTop + clientHeight >= scrollHeight - this.#rowHeight / 2;
   }
 
   #onScroll() {

@@ -308,6 +308,33 @@ test('paused by scrolling says so; the newest rows are one press away', needsBin
   faultless();
 });
 
+test('rows that come while the window grows are no scrolling of the reader', needsBinary, async (t) => {
+  const server = await logOf(t, starts(300, BEGAN));
+  const { page, faultless } = await open(browser, server.base);
+  await live(page);
+  const following = await page.evaluate(async () => {
+    const url = performance.getEntriesByType('resource').map((entry) => entry.name).find((name) => /\/list[^/]*\.js/.test(name)) ?? '';
+    const { EventList } = await import(url);
+    const [items, host] = [await import(url.replace('list', 'items')).catch(() => null), document.createElement('div')];
+    host.style.cssText = 'position: fixed; height: 200px; width: 400px; overflow: auto';
+    document.body.append(host);
+    const list = new EventList(host, { onChange() {}, onOpen() {}, onNeed: () => null, onEdge() {} });
+    const frames = async (/** @type {number} */ n) => { for (; n > 0; n -= 1) await new Promise(requestAnimationFrame); };
+    const row = (/** @type {number} */ seq) => items.makeItem(JSON.stringify({ id: `7f3c9a1e-${seq}`, seq, time: new Date(seq).toISOString(), received: new Date(seq).toISOString(), source: 'local', event: { Type: 'container', Action: 'start', Actor: { ID: 'c', Attributes: {} } } }));
+    list.append(Array.from({ length: 100 }, (_, n) => row(n + 1)));
+    await frames(3);
+    // The list is moved up by the browser, whose event comes after the rows and before they are drawn.
+    host.style.height = '300px';
+    void host.scrollTop;
+    list.append(Array.from({ length: 50 }, (_, n) => row(n + 101)));
+    host.dispatchEvent(new Event('scroll'));
+    await frames(3);
+    return list.state.following;
+  });
+  assert.equal(following, true);
+  faultless();
+});
+
 test('a clock that is off is told, and the server\'s decides what an hour is', needsBinary, async (t) => {
   const server = await Server.demo();
   t.after(() => server.close());
