@@ -6,11 +6,13 @@
  * @typedef {{terms: Term[], filters: Filters, exclude: Filters, error: string|null}} ParsedFilter
  */
 
-/** Docker's own keys, `source` for the Docker host and `noise`; the server refuses any other. */
+/** Docker's own keys, and those that the server has besides; it refuses any other. */
 export const KEYS = [
-  'config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node', 'noise',
-  'plugin', 'scope', 'secret', 'service', 'source', 'type', 'volume',
+  'config', 'container', 'daemon', 'event', 'exit', 'image', 'label', 'network', 'node', 'noise',
+  'plugin', 'project', 'scope', 'secret', 'service', 'source', 'text', 'type', 'volume',
 ];
+/** What stands before the value of `exit` that means every other code. */
+const OTHER_THAN = '!=';
 /** @type {Record<string, string>} */
 const MEANT = { action: 'event', name: 'container', id: 'container', host: 'source', status: 'event' };
 
@@ -23,16 +25,19 @@ function parseTerm(word) {
   const exclude = word.startsWith('-');
   const body = exclude ? word.slice(1) : word;
   if ((body.replace(/\\./g, '').split('"').length - 1) % 2 === 1) return `“${word}”: the quote is not closed`;
+  const plain = (/** @type {string} */ text) => text.replace(QUOTED, (_, inner) => inner.replace(/\\(.)/g, '$1'));
   const equals = body.indexOf('=');
-  if (equals < 1) return `“${word}” is not key=value, for example container=${body || 'api'}`;
-  const key = body.slice(0, equals).toLowerCase();
-  const value = body.slice(equals + 1).replace(QUOTED, (_, inner) => inner.replace(/\\(.)/g, '$1'));
+  // A word alone is looked for in whatever is shown.
+  if ((equals === -1 || body.startsWith('"')) && plain(body) !== '') return { key: 'text', value: plain(body), exclude };
+  if (equals < 1) return `“${word}” is not key=value, for example container=api`;
+  const isOther = body.startsWith(`exit${OTHER_THAN}`);
+  const key = isOther ? 'exit' : body.slice(0, equals).toLowerCase();
+  const value = (isOther ? OTHER_THAN : '') + plain(body.slice(equals + 1));
   if (!KEYS.includes(key)) {
     const meant = Object.hasOwn(MEANT, key) ? MEANT[key] : null;
     return `unknown key “${key}”; ${meant ? `did you mean ${meant}=${value}?` : `known: ${KEYS.join(', ')}`}`;
   }
-  if (value === '') return `“${word}” has no value after the =`;
-  if (!exclude && value.endsWith('*')) return `“${word}”: a * works only in an exclusion, -${key}=${value}`;
+  if (value === '' || value === OTHER_THAN) return `“${word}” has no value after the =`;
   return { key, value, exclude };
 }
 
@@ -63,6 +68,7 @@ export function parseFilter(text) {
 /** @param {Term} term @returns {string} the term as it is typed */
 export function termText({ key, value, exclude }) {
   const plain = /^[^\s"\\]+$/.test(value);
+  if (key === 'exit' && value.startsWith(OTHER_THAN)) return `${exclude ? '-' : ''}exit${value}`;
   return `${exclude ? '-' : ''}${key}=${plain ? value : `"${value.replace(/["\\]/g, '\\$&')}"`}`;
 }
 

@@ -30,8 +30,16 @@ test('filter text becomes Docker filters and exclusions', () => {
 });
 
 test('filter mistakes are told', () => {
-  const wrong = { die: /not key=value/, 'colour=red': /unknown key “colour”/, 'action=die': /event=die/, 'type=': /no value/, 'label="a': /quote/, 'event=exec_*': /-event=exec_\*/ };
+  const wrong = { '=die': /not key=value/, 'exit!=': /no value/, 'colour=red': /unknown key “colour”/, 'action=die': /event=die/, 'type=': /no value/, 'label="a': /quote/ };
   for (const [text, message] of Object.entries(wrong)) assert.match(parseFilter(text).error ?? '', message);
+});
+
+test('a word alone is looked for everywhere, and exit codes other than one can be asked for', () => {
+  assert.deepEqual(filterQuery(parseFilter('timeout "out of memory" exit!=0 event=exec_* project=shop -text=probe')), {
+    filters: JSON.stringify({ text: ['timeout', 'out of memory'], exit: ['!=0'], event: ['exec_*'], project: ['shop'] }),
+    exclude: JSON.stringify({ text: ['probe'] }),
+  });
+  assert.equal(parseFilter('exit!=0 "out of memory"').terms.map(termText).join(' '), 'exit!=0 text="out of memory"');
 });
 
 test('a key named like a property of every object is an unknown key, not a crash', () => {
