@@ -233,7 +233,8 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
     Ok(Running { stop, tasks, log: Some(log), _thread: Some(thread), _scratch: None })
 }
 
-/// Sources and recorder have a thread of their own: whatever the server is busy with, Docker's socket is read at once.
+/// Sources and recorder have a thread of their own: whatever the server is busy with, Docker's socket is read
+/// at once.
 struct RecordingThread(Option<tokio::runtime::Runtime>);
 
 impl RecordingThread {
@@ -309,8 +310,8 @@ impl Doors {
     }
 }
 
-/// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024. Where the hard one is too
-/// low, connections are fewer, rather than that Docker or the log go without.
+/// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.
+/// Where the hard one is too low, connections are fewer, rather than that Docker or the log go without.
 fn affordable_connections(wanted: usize) -> usize {
     let needed = wanted as u64 + SPARE_FILES;
     match rlimit::increase_nofile_limit(needed) {

@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Position of a record in its log: 1 for the first one, then dense and rising by one. 0 stands before the first.
+/// Position of a record in its log: 1 for the first one, then dense and rising by one. 0 stands before the
+/// first.
 pub type Sequence = u64;
 
-/// Sequences above it are no number to a browser (2^53), and none that a log ever reaches: where one is stored, something is damaged.
+/// Sequences above it are no number to a browser (2^53), and none that a log ever reaches: where one is
+/// stored, something is damaged.
 pub const MAX_SEQUENCE: Sequence = (1 << 53) - 1;
 
 /// Identity of one log. A wiped or restored log has another one, so an old cursor can never name a new event.

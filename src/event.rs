@@ -1,7 +1,7 @@
 //! Docker messages: kept byte for byte, looked at through borrowed views, parsed leniently.
 //!
-//! Nothing here trusts the daemon: any field may be absent or of another type than Docker documents, and unknown
-//! types, actions and fields pass through untouched.
+//! Nothing here trusts the daemon: any field may be absent or of another type than Docker documents, and
+//! unknown types, actions and fields pass through untouched.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,18 +27,20 @@ pub use wire::{Record, write_line};
 
 /// `Type` of the records that the recorder writes about itself.
 pub const RECORDER_TYPE: &str = "recorder";
-/// Longest message that is kept whole, in bytes; of a longer one the head is kept, marked as cut. Also the bound of the recorder's own.
+/// Longest message that is kept whole, in bytes; of a longer one the head is kept, marked as cut. Also the
+/// bound of the recorder's own.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
 /// One Docker message, exactly as the daemon sent it: one JSON object on one line.
 ///
-/// The one exception to "byte for byte": white space around the object is dropped, and a raw CR or LF *between* JSON
-/// tokens (which Docker never sends, and which is not allowed inside JSON strings) becomes a space, since a line
-/// end cannot travel inside a line.
+/// The one exception to "byte for byte": white space around the object is dropped, and a raw CR or LF
+/// *between* JSON tokens (which Docker never sends, and which is not allowed inside JSON strings) becomes a
+/// space, since a line end cannot travel inside a line.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Event {
     json: Arc<str>,
-    /// Where the fields lie that are needed for storing, found when it was first parsed. `None`: not plainly in the text.
+    /// Where the fields lie that are needed for storing, found when it was first parsed. `None`: not plainly
+    /// in the text.
     plain: Option<PlainFields>,
     marks: Marks,
 }
@@ -74,8 +76,9 @@ impl Event {
         Ok(Self::from_view(&view, text, Marks::default()))
     }
 
-    /// Takes one line of a daemon's `/events`. What ordinary JSON parsers refuse is refused: one such line would stop whoever reads an export. A
-    /// message that says anywhere that it is the recorder's is marked as foreign.
+    /// Takes one line of a daemon's `/events`. What ordinary JSON parsers refuse is refused: one such line
+    /// would stop whoever reads an export. A message that says anywhere that it is the recorder's is marked
+    /// as foreign.
     ///
     /// # Errors
     /// [`EventError`] when the line is not one JSON object in UTF-8, or not one that every parser reads.

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// Thousands of connections, each with a few small buffers of its own, take a quarter less memory than with the C library's allocator
-/// (README, "Measured"). It has threads of its own (a feature of the crate), which give back to the system what was freed after a rush: by
-/// itself a thread that rests gives nothing back.
+/// Thousands of connections, each with a few small buffers of its own, take a quarter less memory than with
+/// the C library's allocator (README, "Measured"). It has threads of its own (a feature of the crate), which
+/// give back to the system what was freed after a rush: by itself a thread that rests gives nothing back.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -40,7 +40,8 @@ fn main() -> ExitCode {
 fn log_to(stderr: Stderr) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let mut filter = EnvFilter::try_from_env("SHIPSLOG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Below this it writes down what Docker answers, labels and all: secrets that are redacted everywhere else.
+    // Below this it writes down what Docker answers, labels and all: secrets that are redacted everywhere
+    // else.
     if let Ok(quiet) = "bollard=info".parse() {
         filter = filter.add_directive(quiet);
     }

@@ -1,7 +1,8 @@
 //! Retention: the oldest segments go when they are older, or the log larger, than it is to be.
 //!
-//! The log's bytes are what they are, but its age depends on the clock, and clocks jump. So age removes one step at a time, one in the first
-//! hour, and none for a day after the clock has moved against the steady one.
+//! The log's bytes are what they are, but its age depends on the clock, and clocks jump. So age removes one
+//! step at a time, one in the first hour, and none for a day after the clock has moved against the steady
+//! one.
 
 use crate::log::{EventLog, LogError, TrimStep};
 use crate::time::Timestamp;
@@ -45,7 +46,8 @@ pub async fn run(log: Arc<dyn EventLog>, retention: Retention, mut shutdown: wat
     }
 }
 
-/// Time since the machine was started, with that in which it slept: the wall clock goes on meanwhile, and has not jumped.
+/// Time since the machine was started, with that in which it slept: the wall clock goes on meanwhile, and has
+/// not jumped.
 fn steady() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -100,7 +102,8 @@ impl Keeper {
     }
 }
 
-/// When the newest record of a step was received, by what is known: a time to come is none, but what followed was received later.
+/// When the newest record of a step was received, by what is known: a time to come is none, but what followed
+/// was received later.
 fn received(step: &TrimStep, now: Timestamp) -> Timestamp {
     let ahead = step.received > now;
     step.followed_by.filter(|_| ahead).map_or(step.received, |followed_by| followed_by.min(step.received))

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-/// `text` with every [hostile](is_hostile) character spelled out (`\n`, `\u{202e}`), on one line. It has at most `max_chars` characters; where
-/// something was left out, `…` is the last of them.
+/// `text` with every [hostile](is_hostile) character spelled out (`\n`, `\u{202e}`), on one line. It has at
+/// most `max_chars` characters; where something was left out, `…` is the last of them.
 ///
 /// Quotes and backslashes stay as they are: the result is for people to read, not for a program to read back.
 pub fn printable(text: &str, max_chars: usize) -> String {
     let mut out = String::new();
     let mut room = max_chars;
-    // Where the text would end if it had to be cut: one place before the last is kept for the sign of the cut.
+    // Where the text would end if it had to be cut: one place before the last is kept for the sign of the
+    // cut.
     let mut cut_at = 0;
     for c in text.chars() {
         let spelled = spell_out(&mut out, c);
@@ -47,8 +48,8 @@ fn spell_out(out: &mut String, c: char) -> usize {
     out.len() - before
 }
 
-/// Whether a terminal would act on a character, or it would disguise the text around it: control characters (also C1, which some terminals
-/// obey), marks that turn the direction, line separators, invisible ones.
+/// Whether a terminal would act on a character, or it would disguise the text around it: control characters
+/// (also C1, which some terminals obey), marks that turn the direction, line separators, invisible ones.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

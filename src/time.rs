@@ -41,7 +41,8 @@ impl Timestamp {
     /// Bytes of the text that a time is shown as.
     pub const TEXT_BYTES: usize = 30;
 
-    /// Reads back what [`Display`](fmt::Display) shows, and nothing else: far quicker than [`Timestamp::parse`].
+    /// Reads back what [`Display`](fmt::Display) shows, and nothing else: far quicker than
+    /// [`Timestamp::parse`].
     pub fn from_text(text: &[u8]) -> Option<Self> {
         let text: &[u8; Self::TEXT_BYTES] = text.try_into().ok()?;
         let number = |range: std::ops::Range<usize>| {

@@ -18,7 +18,8 @@ pub(super) struct Remote {
     /// Ask the recorder at this address
     #[arg(long, env = "SHIPSLOG_URL", default_value = DEFAULT_URL)]
     pub(super) url: String,
-    /// Read the token that the server wants from this file: its first line that is neither empty nor a comment (#)
+    /// Read the token that the server wants from this file: its first line that is neither empty nor a
+    /// comment (#)
     #[arg(long, env = "SHIPSLOG_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Trust the certificates in this PEM file, besides those that the system trusts
@@ -47,16 +48,19 @@ fn first_token(path: &Path) -> anyhow::Result<String> {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Which events")]
 pub(super) struct Terms {
-    /// Keep only events that match: type=container, event=die, container=NAME, exit=137, project=NAME, text=WORDS, …; repeatable
+    /// Keep only events that match: type=container, event=die, container=NAME, exit=137, project=NAME,
+    /// text=WORDS, …; repeatable
     ///
-    /// Values of one key are alternatives (labels must all be there), and different keys must all match. A * at the end of a value stands for
-    /// anything.
+    /// Values of one key are alternatives (labels must all be there), and different keys must all match. A *
+    /// at the end of a value stands for anything.
     ///
-    /// Docker's keys: type, event, container, image, label, network, volume, plugin, daemon, scope, service, node, secret, config. A container,
-    /// network or volume is found by the beginning of its name or of its id.
+    /// Docker's keys: type, event, container, image, label, network, volume, plugin, daemon, scope, service,
+    /// node, secret, config. A container, network or volume is found by the beginning of its name or of its
+    /// id.
     ///
-    /// More keys: exit=137, exit!=0 (an exit code other than 0), project and service (of Docker Compose), source (the Docker host),
-    /// noise=healthcheck, and text, which looks into everything that is shown of an event and ignores the case of letters.
+    /// More keys: exit=137, exit!=0 (an exit code other than 0), project and service (of Docker Compose),
+    /// source (the Docker host), noise=healthcheck, and text, which looks into everything that is shown of an
+    /// event and ignores the case of letters.
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// Leave out events that match, written in the same way: event=exec_*; repeatable
@@ -76,8 +80,9 @@ impl Terms {
 pub(super) struct Since {
     /// Begin with events of this time: 10m (ago), 02:00, yesterday, 2026-11-29 02:00, …, or oldest
     ///
-    /// A time is a duration back from now (10m, 2h30m, 7d), now, today, yesterday, a time of day (02:00, yesterday 23:10), a date
-    /// (2026-11-29, which stands for its first moment), a date with a time (2026-11-29 02:00:05), RFC 3339 (2026-11-22T10:49:37Z), or Unix seconds.
+    /// A time is a duration back from now (10m, 2h30m, 7d), now, today, yesterday, a time of day (02:00,
+    /// yesterday 23:10), a date (2026-11-29, which stands for its first moment), a date with a time
+    /// (2026-11-29 02:00:05), RFC 3339 (2026-11-22T10:49:37Z), or Unix seconds.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
 }
@@ -130,7 +135,8 @@ pub(super) fn choose(since: &Since, until: &Until, terms: &Terms, clock: &Clock)
 /// How fast.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Speed {
-    /// Replay the events N times as fast as they came, from 1 to 1000; without --until, continue with new events
+    /// Replay the events N times as fast as they came, from 1 to 1000; without --until, continue with new
+    /// events
     #[arg(long, value_name = "N", help_heading = "Times", value_parser = parse_speed, requires = "since", conflicts_with = "number")]
     speed: Option<f64>,
 }
@@ -153,7 +159,8 @@ pub(super) struct Output {
     /// Print events in this form
     #[arg(short = 'o', long = "output", value_enum, value_name = "FORM", default_value_t = Format::Human)]
     pub(super) format: Format,
-    /// Show every event of a health check, instead of counting them in one line (json and docker always show all)
+    /// Show every event of a health check, instead of counting them in one line (json and docker always show
+    /// all)
     #[arg(long)]
     pub(super) all: bool,
     /// Use colours; auto is for terminals only and honours NO_COLOR

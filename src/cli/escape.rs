@@ -1,12 +1,14 @@
-//! Names, labels and commands come from whoever may start a container: nothing of them reaches a terminal raw.
+//! Names, labels and commands come from whoever may start a container: nothing of them reaches a terminal
+//! raw.
 
 use crate::text::is_hostile;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// `text` with every character spelled out that a terminal would act on or that would disguise the rest: control
-/// characters (also C1, which some terminals obey), marks that turn the direction, line separators, invisible ones.
+/// `text` with every character spelled out that a terminal would act on or that would disguise the rest:
+/// control characters (also C1, which some terminals obey), marks that turn the direction, line separators,
+/// invisible ones.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
     spell_out(text, |out, c| match c {
         '\n' => out.push_str("\\n"),

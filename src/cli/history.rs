@@ -28,8 +28,8 @@ pub(super) enum Item<'a> {
     LeftOut(u64),
 }
 
-/// Hands every record of the selection to `each`, oldest first. Ends at the head as it was when the reading began, or a
-/// busy log would never end.
+/// Hands every record of the selection to `each`, oldest first. Ends at the head as it was when the reading
+/// began, or a busy log would never end.
 pub(super) async fn all(
     client: &Client,
     selection: &Selection,
@@ -116,8 +116,8 @@ fn source(line: &RawValue) -> Option<String> {
     serde_json::from_str::<Source>(line.get()).ok().map(|record| record.source)
 }
 
-/// A cursor at or before the head such that everything up to it can be read now. Taken from a record that was seen and not
-/// from the log's bounds, which may already count records that the same answer does not hold.
+/// A cursor at or before the head such that everything up to it can be read now. Taken from a record that was
+/// seen and not from the log's bounds, which may already count records that the same answer does not hold.
 pub(super) async fn edge(client: &Client) -> Result<Option<Cursor>, ClientError> {
     let query = HistoryQuery { order: Order::Desc, limit: 1, ..HistoryQuery::default() };
     let page = client.history(&query).await?;

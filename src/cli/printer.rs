@@ -12,7 +12,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 /// Bytes of output gathered before they are written.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Most stretches that may be missing that are remembered, so that each is told once. Of more, some may be told twice.
+/// Most stretches that may be missing that are remembered, so that each is told once. Of more, some may be
+/// told twice.
 const MAX_TOLD: usize = 10_000;
 
 /// Writes records in the chosen format. Buffered: flush before waiting.
@@ -125,8 +126,8 @@ impl Printer {
         self.folded += events;
     }
 
-    /// Tells what the recorder may have missed, from the line of a record that is not among those asked for: at once in a remark, and for
-    /// people in a row at its place.
+    /// Tells what the recorder may have missed, from the line of a record that is not among those asked for:
+    /// at once in a remark, and for people in a row at its place.
     pub(super) fn missed(&mut self, line: &str) -> io::Result<()> {
         let Some(missed) = Missed::parse(line) else { return Ok(()) };
         let seq = sequence(line);

@@ -52,7 +52,8 @@ pub(super) async fn show(client: &Client, selection: &Selection, count: Option<u
     Ok(printer.finish()?)
 }
 
-/// Where the log knows two hosts, each line names its own. A server that cannot say is asked for the records all the same.
+/// Where the log knows two hosts, each line names its own. A server that cannot say is asked for the records
+/// all the same.
 pub(super) async fn name_hosts(client: &Client, printer: &mut Printer) {
     if printer.is_human() && history::has_many_hosts(client).await.unwrap_or(false) {
         printer.name_hosts();

@@ -20,8 +20,8 @@ pub(super) struct Interrupted;
 #[error("no")]
 pub(super) struct AnsweredNo;
 
-/// Says what went wrong, in one line where possible, and gives the exit code: 0 also for a reader that went away
-/// (`| head`), 2 for wrong usage, 130 for an interrupted export, 1 for the rest.
+/// Says what went wrong, in one line where possible, and gives the exit code: 0 also for a reader that went
+/// away (`| head`), 2 for wrong usage, 130 for an interrupted export, 1 for the rest.
 pub fn report(result: anyhow::Result<()>, stderr: &Stderr) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let (code, quiet) = judge(&error);
@@ -33,8 +33,8 @@ pub fn report(result: anyhow::Result<()>, stderr: &Stderr) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Nothing of it reaches the terminal raw. A TOML error points at its place in the user's own file with several lines; in any other, a
-/// line's end comes from a server or a file, and could feign another message.
+/// Nothing of it reaches the terminal raw. A TOML error points at its place in the user's own file with
+/// several lines; in any other, a line's end comes from a server or a file, and could feign another message.
 fn told(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     if error.is::<ConfigError>() {

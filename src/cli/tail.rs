@@ -108,7 +108,8 @@ async fn follow(
     }
 }
 
-/// Where the past holds nothing that passes the filter, there may be a slip in it, and one would wait for ever.
+/// Where the past holds nothing that passes the filter, there may be a slip in it, and one would wait for
+/// ever.
 async fn hint(client: &Client, selection: &Selection, count: Option<usize>, printer: &mut Printer) -> anyhow::Result<()> {
     if printer.records() == 0 && count != Some(0) && !selection.filter.is_empty() {
         nothing::explain(client, selection, printer).await?;
@@ -116,8 +117,9 @@ async fn hint(client: &Client, selection: &Selection, count: Option<usize>, prin
     Ok(())
 }
 
-/// Shows the newest records and says where to go on. First the edge, then the records: what arrives in between is either
-/// among the records or behind the edge, and `max` of both leaves nothing out and repeats nothing.
+/// Shows the newest records and says where to go on. First the edge, then the records: what arrives in
+/// between is either among the records or behind the edge, and `max` of both leaves nothing out and repeats
+/// nothing.
 async fn show_newest(
     client: &Client,
     selection: &Selection,
@@ -146,7 +148,8 @@ async fn show_newest(
     Ok(later(edge, newest).map_or(Start::Oldest, Start::After))
 }
 
-/// The later of two cursors; one of another log than the edge's can only be newer, since the edge was asked for first.
+/// The later of two cursors; one of another log than the edge's can only be newer, since the edge was asked
+/// for first.
 fn later(edge: Option<Cursor>, newest: Option<Cursor>) -> Option<Cursor> {
     match (edge, newest) {
         (Some(edge), Some(newest)) if edge.log == newest.log && edge.seq > newest.seq => Some(edge),

@@ -5,7 +5,8 @@ use crate::client::testing::{LOG, Reply, Server, answer, chunked, line, stream_b
 use crate::time::Tz;
 use std::time::Duration;
 
-/// Runs `tail --follow -o json` until stdout holds what it should, or far too long; gives stdout and the remarks.
+/// Runs `tail --follow -o json` until stdout holds what it should, or far too long; gives stdout and the
+/// remarks.
 async fn tail(server: &Server, count: Option<usize>, until: &str) -> (String, String) {
     let (out, notes) = (Sink::default(), Sink::default());
     let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(Format::Json, Tz::UTC, false), Tz::UTC);
@@ -28,7 +29,8 @@ fn joined(from: u64, to: u64) -> String {
     (from..=to).map(|seq| line(seq) + "\n").collect()
 }
 
-/// A log of 20 records when first asked, which grows by three with every request; streams break, and the server is away at times.
+/// A log of 20 records when first asked, which grows by three with every request; streams break, and the
+/// server is away at times.
 async fn restless_server() -> Server {
     Server::start(|number, request| {
         let head = 20 + 3 * number as u64;

@@ -40,7 +40,8 @@ impl Backoff {
     pub fn next_wait(&mut self, asked: Option<Duration>) -> Duration {
         let doubled = self.pace.first.saturating_mul(1 << self.failures.min(16)).min(self.pace.most);
         self.failures = self.failures.saturating_add(1);
-        // Jitter goes down from the own wait, but up from the server's: that one is the earliest it wants to be asked.
+        // Jitter goes down from the own wait, but up from the server's: that one is the earliest it wants to
+        // be asked.
         let own = doubled.mul_f64(rand::random_range(0.5..=1.0));
         let server = asked.unwrap_or_default().min(LONGEST_ASKED).max(self.retry).mul_f64(rand::random_range(1.0..=1.25));
         own.max(server)

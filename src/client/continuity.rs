@@ -37,7 +37,8 @@ pub enum StreamItem {
         /// `retention` or `damage`.
         reason: String,
     },
-    /// The position was not of this log; the stream goes on from the oldest record, so that records may come again.
+    /// The position was not of this log; the stream goes on from the oldest record, so that records may come
+    /// again.
     Reset {
         /// `foreign-log`, `future`, `malformed`; `unannounced` if the server changed logs without a word.
         reason: String,
@@ -110,8 +111,8 @@ pub(super) struct Continuity {
     dense: bool,
     /// `hello` named another log than the one followed; a `reset` has to follow.
     foreign: Option<Sequence>,
-    /// The log that `hello` named, as cursors do. A copy of a log goes on under a name of its own: its cursors follow those of its ancestor
-    /// without a word, as its sequences do.
+    /// The log that `hello` named, as cursors do. A copy of a log goes on under a name of its own: its
+    /// cursors follow those of its ancestor without a word, as its sequences do.
     named: Option<u32>,
 }
 
@@ -149,7 +150,8 @@ impl Continuity {
             }
             "gap" => {
                 let Control { from, to, reason, .. } = parse()?;
-                // What lies between the position and the gap's start is not part of what the server owns up to.
+                // What lies between the position and the gap's start is not part of what the server owns up
+                // to.
                 if let Some(last) = self.last.filter(|_| self.dense) {
                     lost(last.seq, from.saturating_sub(1), out);
                 }
@@ -205,8 +207,8 @@ impl Continuity {
         out.push_back(StreamItem::Record { id: frame.id.unwrap_or_default(), line: frame.data });
     }
 
-    /// The stream must go on exactly where the last one ended. Behind that, something is lost, filter or not. Before it,
-    /// records come again and are dropped, unless a `reset` says that they count.
+    /// The stream must go on exactly where the last one ended. Behind that, something is lost, filter or not.
+    /// Before it, records come again and are dropped, unless a `reset` says that they count.
     fn hello(&mut self, at: Cursor, oldest: Sequence, out: &mut VecDeque<StreamItem>) {
         match self.last {
             Some(last) if last.log == at.log => lost(last.seq, at.seq, out),
@@ -234,7 +236,8 @@ impl Continuity {
 
     /// Whether `at` is of the same log as `last`, or of one that goes on behind it.
     fn goes_on(&self, last: Cursor, at: Cursor) -> bool {
-        // Within a connection, which began with `hello`, another name is that of an ancestor, or of the log after its ancestor's records.
+        // Within a connection, which began with `hello`, another name is that of an ancestor, or of the log
+        // after its ancestor's records.
         last.log == at.log || (self.named.is_some() && at.seq > last.seq && self.foreign.is_none())
     }
 

@@ -11,7 +11,8 @@ use reqwest::{Response, StatusCode};
 use std::collections::VecDeque;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// A stream of records, endless unless an end is asked for. It reconnects for ever, resumes by cursor, and reports whatever it could not get.
+/// A stream of records, endless unless an end is asked for. It reconnects for ever, resumes by cursor, and
+/// reports whatever it could not get.
 pub struct Follow {
     client: Client,
     start: Start,
@@ -59,8 +60,8 @@ impl Follow {
         self
     }
 
-    /// Only what happened up to this time; then comes [`StreamItem::End`]. Records in between may be left out by it, so that what is lost
-    /// between two records cannot be told any more.
+    /// Only what happened up to this time; then comes [`StreamItem::End`]. Records in between may be left out
+    /// by it, so that what is lost between two records cannot be told any more.
     #[must_use]
     pub fn until(mut self, time: Timestamp) -> Self {
         self.params.push(("until", time.to_string()));
@@ -140,12 +141,14 @@ impl Follow {
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), ClientError> {
-        // Only a frame proves that the server is back; one that accepts connections and drops them must not be hammered.
+        // Only a frame proves that the server is back; one that accepts connections and drops them must not
+        // be hammered.
         self.backoff.reset();
         self.continuity.take(frame, &mut self.ready).map_err(|why| ClientError::Cut { why })
     }
 
-    /// The next request, from where the stream stands. No response stands for the end: there is nothing that this client lacks.
+    /// The next request, from where the stream stands. No response stands for the end: there is nothing that
+    /// this client lacks.
     fn connect(&self) -> impl Future<Output = Result<Option<Response>, ClientError>> + Send + 'static {
         let mut params = self.params.clone();
         let mut headers = vec![("accept", "text/event-stream".to_owned()), ("cache-control", "no-store".to_owned())];

@@ -24,7 +24,8 @@ use std::time::Duration;
 
 /// A server that takes longer to accept a connection counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest silence within an answer. Generous, since a narrow filter may scan a large log before its first match.
+/// Longest silence within an answer. Generous, since a narrow filter may scan a large log before its first
+/// match.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// Most that is read of an answer that says what went wrong.
 const MAX_PROBLEM_BYTES: usize = 64 << 10;
@@ -63,7 +64,8 @@ impl Client {
         Self::to(&Target { url: url.to_owned(), ..Target::default() })
     }
 
-    /// Follows the log live, through restarts of the server, for ever. Nothing is sent before [`Follow::next`].
+    /// Follows the log live, through restarts of the server, for ever. Nothing is sent before
+    /// [`Follow::next`].
     pub fn follow(&self, start: Start, filter: &Filter) -> Follow {
         Follow::new(self.clone(), start, filter, Pace::default())
     }

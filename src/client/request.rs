@@ -56,7 +56,8 @@ pub struct HistoryQuery {
 pub struct HistoryPage {
     /// The records, each as its verbatim line.
     pub records: Vec<Box<RawValue>>,
-    /// Records of the recorder that tell of events that may be missing, and that the filter hides; none from older servers.
+    /// Records of the recorder that tell of events that may be missing, and that the filter hides; none from
+    /// older servers.
     #[serde(default)]
     pub incomplete: Vec<Box<RawValue>>,
     /// How many older ones of these the server does not tell.

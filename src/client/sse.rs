@@ -1,7 +1,8 @@
 //! Server-sent events, from bytes to frames.
 //!
-//! Written out rather than taken from `eventsource-stream` 0.2.3, which drops a `retry:` that stands in a block of its own
-//! (as ours does), moves its whole buffer for every line, and has no bound on a frame. The tests compare the two.
+//! Written out rather than taken from `eventsource-stream` 0.2.3, which drops a `retry:` that stands in a
+//! block of its own (as ours does), moves its whole buffer for every line, and has no bound on a frame. The
+//! tests compare the two.
 
 use memchr::memchr2;
 use std::time::Duration;

@@ -12,7 +12,8 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 /// A server, and what is needed to talk to it.
 #[derive(Debug, Clone, Default)]
 pub struct Target {
-    /// `http://…` (which may be left out), `https://…` or `unix:PATH`; a path in front of `/api` may be given.
+    /// `http://…` (which may be left out), `https://…` or `unix:PATH`; a path in front of `/api` may be
+    /// given.
     pub url: String,
     /// Sent as `Authorization: Bearer …`.
     pub token: Option<String>,
@@ -24,7 +25,8 @@ impl Client {
     /// A client of a server that wants a token, or has a certificate of its own.
     ///
     /// # Errors
-    /// [`ClientError::BadUrl`] for what is not an HTTP URL, and for a token or certificates that cannot be used.
+    /// [`ClientError::BadUrl`] for what is not an HTTP URL, and for a token or certificates that cannot be
+    /// used.
     pub fn to(target: &Target) -> Result<Self, ClientError> {
         let url = target.url.as_str();
         let bad = |why: &str| ClientError::BadUrl { url: url.to_owned(), why: why.to_owned() };
@@ -103,8 +105,8 @@ fn is_localhost(host: &str) -> bool {
     host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
-/// No proxy of the environment can reach this machine's loopback, and one would see the token. A name below `localhost` is not asked for: a
-/// name server could lead elsewhere.
+/// No proxy of the environment can reach this machine's loopback, and one would see the token. A name below
+/// `localhost` is not asked for: a name server could lead elsewhere.
 fn on_this_machine(builder: ClientBuilder, host: &str) -> ClientBuilder {
     let builder = builder.no_proxy();
     if is_localhost(host) && host != "localhost" {
@@ -114,7 +116,8 @@ fn on_this_machine(builder: ClientBuilder, host: &str) -> ClientBuilder {
     builder
 }
 
-/// A redirect to another scheme is refused: a token that was to be encrypted would not be, and plain HTTP has no certificates to go on with.
+/// A redirect to another scheme is refused: a token that was to be encrypted would not be, and plain HTTP has
+/// no certificates to go on with.
 fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let before = attempt.previous().last();
     if before.is_some_and(|before| before.scheme() != attempt.url().scheme()) {

@@ -1,4 +1,5 @@
-//! Configuration of `serve`: flag over environment over file over default, with the origin of each value kept.
+//! Configuration of `serve`: flag over environment over file over default, with the origin of each value
+//! kept.
 
 mod environment;
 mod file;

@@ -177,7 +177,8 @@ fn an_address_that_others_can_reach_needs_consent() {
         assert!(load(&["--listen", listen, "--insecure"], &[]).unwrap().insecure);
         assert!(load(&["--listen", listen], &[("SHIPSLOG_INSECURE", "true")]).unwrap().insecure);
     }
-    // With both a token and TLS it is no longer open to everybody; with one of them it is, or the token travels in the clear.
+    // With both a token and TLS it is no longer open to everybody; with one of them it is, or the token
+    // travels in the clear.
     let (tls, token) = (["--tls-cert", "c", "--tls-key", "k"], ["--token-file", "t"]);
     let with = |extra: &[&str]| load(&[&["--listen", "0.0.0.0:0"], extra].concat(), &[]);
     assert!(with(&[&tls[..], &token].concat()).is_ok());

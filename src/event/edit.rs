@@ -5,7 +5,8 @@ use super::{Event, EventView};
 use std::ops::Range;
 
 impl Event {
-    /// The message with the JSON values at these places replaced by others, and every other byte as it is. The places are in order and apart.
+    /// The message with the JSON values at these places replaced by others, and every other byte as it is.
+    /// The places are in order and apart.
     pub(crate) fn with_values(&self, edits: &[(Range<usize>, String)]) -> Self {
         let mut json = String::with_capacity(self.json.len() + 32 * edits.len());
         let mut from = 0;

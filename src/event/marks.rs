@@ -1,4 +1,5 @@
-//! Marks: what shipslog says about a message in its record. They stand beside the message and are never part of it.
+//! Marks: what shipslog says about a message in its record. They stand beside the message and are never part
+//! of it.
 
 use super::{Event, Noise};
 use std::fmt::Write as _;

@@ -5,7 +5,8 @@ use super::{Event, EventView, MAX_EVENT_BYTES, Marks, RECORDER_TYPE, quote};
 use crate::time::Timestamp;
 use std::fmt::Write as _;
 
-/// What is tried in turn, so that a message fits into [`MAX_EVENT_BYTES`]: most bytes of a key, of a value, and most attributes.
+/// What is tried in turn, so that a message fits into [`MAX_EVENT_BYTES`]: most bytes of a key, of a value,
+/// and most attributes.
 const CUTS: [Cut; 4] = [
     Cut { key: 4 << 10, value: 64 << 10, attributes: 4096 },
     Cut { key: 1 << 10, value: 4 << 10, attributes: 1024 },
@@ -26,11 +27,12 @@ struct Cut {
 const WHOLE: Cut = Cut { key: usize::MAX, value: usize::MAX, attributes: usize::MAX };
 
 impl Event {
-    /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that reads
-    /// events reads it. Attribute order is kept.
+    /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that
+    /// reads events reads it. Attribute order is kept.
     ///
-    /// It is never longer than [`MAX_EVENT_BYTES`]: keys and values that are too long end with `…[cut, N bytes]`, of attributes that
-    /// are too many the attribute `left_out` tells the number, and the record is marked as cut.
+    /// It is never longer than [`MAX_EVENT_BYTES`]: keys and values that are too long end with `…[cut, N
+    /// bytes]`, of attributes that are too many the attribute `left_out` tells the number, and the record is
+    /// marked as cut.
     pub fn recorder(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timestamp) -> Self {
         let given: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() + action.len() + actor_id.len();
         let whole = (given <= MAX_EVENT_BYTES).then(|| write(action, actor_id, attributes, time, WHOLE));
@@ -66,7 +68,8 @@ fn write(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timest
     json
 }
 
-/// Whether a message begins as the recorder writes its own. A daemon's may as well, so this only spares a closer look ([`Event::is_own`]).
+/// Whether a message begins as the recorder writes its own. A daemon's may as well, so this only spares a
+/// closer look ([`Event::is_own`]).
 pub fn begins_as_own(json: &str) -> bool {
     json.strip_prefix(r#"{"Type":""#).and_then(|rest| rest.strip_prefix(RECORDER_TYPE)).is_some_and(|rest| rest.starts_with('"'))
 }

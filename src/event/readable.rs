@@ -1,13 +1,15 @@
-//! What ordinary JSON parsers read. Some of what JSON allows stops them: `jq` at a depth, Rust's and Python's at numbers, and half of a
-//! surrogate pair (`"\ud800"`) stops `jq` 1.6 and `serde_json`, which read no further in a file with such a line. Python 3.11 and Node 20
-//! read it, but what Python makes of it cannot be written as UTF-8. Docker never sends one: Go writes U+FFFD in its place.
+//! What ordinary JSON parsers read. Some of what JSON allows stops them: `jq` at a depth, Rust's and Python's
+//! at numbers, and half of a surrogate pair (`"\ud800"`) stops `jq` 1.6 and `serde_json`, which read no
+//! further in a file with such a line. Python 3.11 and Node 20 read it, but what Python makes of it cannot be
+//! written as UTF-8. Docker never sends one: Go writes U+FFFD in its place.
 
 use super::EventError;
 use memchr::memchr2;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 
-/// Most objects and arrays inside one another, the message itself counted. `serde_json` reads 127, and a page of history has three around a message.
+/// Most objects and arrays inside one another, the message itself counted. `serde_json` reads 127, and a page
+/// of history has three around a message.
 pub const MAX_NESTING: usize = 124;
 /// Most bytes of a number as it is written. Python refuses integers of more than 4,300 digits.
 pub const MAX_NUMBER_BYTES: usize = 1000;
@@ -146,7 +148,8 @@ mod tests {
         assert!(serde_json::from_str::<serde_json::Value>(r#"{"a":1e308,"e":0e999,"c":1e-999}"#).is_ok());
     }
 
-    /// Seen with `jq` 1.6, which stops at a half that leads or is followed by another escape, and with `serde_json`, which stops at any.
+    /// Seen with `jq` 1.6, which stops at a half that leads or is followed by another escape, and with
+    /// `serde_json`, which stops at any.
     #[test]
     fn half_of_a_surrogate_pair_is_refused_wherever_it_stands() {
         for half in

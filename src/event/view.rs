@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Borrowed view of the fields that filters, pages and the recorder look at. A field that is absent, or of a type
-/// that Docker does not document, is `None` (or empty).
+/// Borrowed view of the fields that filters, pages and the recorder look at. A field that is absent, or of a
+/// type that Docker does not document, is `None` (or empty).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct EventView<'a> {
     /// `Type`: `container`, `network`, … or anything newer.
@@ -36,11 +36,13 @@ impl<'a> EventView<'a> {
     /// # Errors
     /// The JSON error with its position.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        // What Docker sends takes one pass. Only what differs from its documentation is taken apart value by value.
+        // What Docker sends takes one pass. Only what differs from its documentation is taken apart value by
+        // value.
         documented(json).map_or_else(|_| Self::parse_leniently(json), |(view, _)| Ok(view))
     }
 
-    /// As [`parse`](Self::parse), for what every ordinary parser can read. Also whether any `Type` in it, of perhaps several, is the recorder's.
+    /// As [`parse`](Self::parse), for what every ordinary parser can read. Also whether any `Type` in it, of
+    /// perhaps several, is the recorder's.
     pub(super) fn parse_readable(json: &'a str) -> Result<(Self, bool), EventError> {
         if let Ok(found) = documented(json) {
             return Ok(found);
@@ -60,7 +62,8 @@ impl<'a> EventView<'a> {
     }
 }
 
-/// A message whose fields have the types that Docker documents, and whether it says that it is the recorder's.
+/// A message whose fields have the types that Docker documents, and whether it says that it is the
+/// recorder's.
 fn documented(json: &str) -> Result<(EventView<'_>, bool), serde_json::Error> {
     serde_json::from_str::<Documented<'_>>(json).map(|event| (event.0, event.1))
 }

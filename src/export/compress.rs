@@ -114,8 +114,9 @@ impl Compressor {
         }
     }
 
-    /// What is ready so far; may be empty. More follows: of frames of zstd the last byte is kept for what comes next, since there are decoders
-    /// that end with a frame when what they are given does (Python's httpx).
+    /// What is ready so far; may be empty. More follows: of frames of zstd the last byte is kept for what
+    /// comes next, since there are decoders that end with a frame when what they are given does (Python's
+    /// httpx).
     pub(super) fn take(&mut self) -> Bytes {
         let out = match self {
             Self::Zstd { out, .. } => {

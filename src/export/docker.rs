@@ -11,7 +11,8 @@ pub fn verbatim(text: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// One line, without its end. `shown` is what becomes of each text; Docker prints it as it is, line ends and all.
+/// One line, without its end. `shown` is what becomes of each text; Docker prints it as it is, line ends and
+/// all.
 pub fn line<Z: TimeZone<Offset: Display>>(event: &EventView<'_>, time: &DateTime<Z>, shown: impl Fn(&str) -> Cow<'_, str>) -> String {
     let mut out = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
     for part in [&event.kind, &event.action, &event.actor_id] {

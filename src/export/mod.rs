@@ -24,8 +24,8 @@ use trailer::Trailer;
 pub enum Format {
     /// One record a line, as the log has them: lossless.
     Jsonl,
-    /// The lines that `docker events` prints, in UTC. Records of the recorder's own are left out, since Docker has none, unless the
-    /// filter asks for them; gaps are told.
+    /// The lines that `docker events` prints, in UTC. Records of the recorder's own are left out, since
+    /// Docker has none, unless the filter asks for them; gaps are told.
     Docker,
     /// A table.
     Csv,
@@ -112,8 +112,8 @@ impl Export {
         self
     }
 
-    /// As what follows upon the records that `before` gives and these `losses`, which were exported earlier: the two parts are one file
-    /// together.
+    /// As what follows upon the records that `before` gives and these `losses`, which were exported earlier:
+    /// the two parts are one file together.
     #[must_use]
     pub fn going_on(mut self, before: Reader, losses: Vec<Sequence>) -> Self {
         self.begun = true;
@@ -124,7 +124,8 @@ impl Export {
     /// The next bytes; `None` after the last ones.
     ///
     /// # Errors
-    /// When the log cannot be read. What was given so far is then not a whole export, and must not pass for one.
+    /// When the log cannot be read. What was given so far is then not a whole export, and must not pass for
+    /// one.
     pub async fn next(&mut self) -> Result<Option<Bytes>, LogError> {
         let Some(mut compressor) = self.compressor.take() else { return Ok(None) };
         let failed = |e: std::io::Error| LogError::Damaged(format!("cannot compress an export: {e}"));

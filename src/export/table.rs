@@ -17,8 +17,8 @@ fn row(cells: [&str; COLUMNS.len()]) -> Result<Vec<u8>, LogError> {
     writer.into_inner().map_err(|e| failed(e.to_string()))
 }
 
-/// Spreadsheets take a text that begins so for a formula, which could send what is in the sheet elsewhere (OWASP, "CSV Injection"). An
-/// apostrophe in front makes it a text.
+/// Spreadsheets take a text that begins so for a formula, which could send what is in the sheet elsewhere
+/// (OWASP, "CSV Injection"). An apostrophe in front makes it a text.
 fn guarded(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         format!("'{cell}").into()

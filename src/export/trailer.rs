@@ -1,4 +1,5 @@
-//! The last line of an export, by which a reader can tell that it has everything: `{"end":{"as_of":…,"records":N,"last":…}}`.
+//! The last line of an export, by which a reader can tell that it has everything:
+//! `{"end":{"as_of":…,"records":N,"last":…}}`.
 
 use crate::cursor::Sequence;
 use crate::log::LogError;

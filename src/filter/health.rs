@@ -1,7 +1,8 @@
 //! Health in Docker's words and in Podman's.
 //!
-//! Docker tells `health_status: unhealthy`. Podman tells `health_status` and has the status elsewhere in the message: version 4 beside the
-//! actor, version 5 among its attributes. At our own routes both are the same to a filter.
+//! Docker tells `health_status: unhealthy`. Podman tells `health_status` and has the status elsewhere in the
+//! message: version 4 beside the actor, version 5 among its attributes. At our own routes both are the same
+//! to a filter.
 
 use super::Subject;
 

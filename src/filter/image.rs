@@ -11,8 +11,8 @@ pub(super) fn names<'a>(subject: &'a Subject<'_>) -> [Cow<'a, str>; 4] {
     [id.into(), name.into(), strip_tag(id).into(), strip_tag(name).into()]
 }
 
-/// The familiar name: without tag, digest and the registry and namespace that Docker implies. A text that is no reference to an image is left
-/// as it is, as moby's `stripTag` does.
+/// The familiar name: without tag, digest and the registry and namespace that Docker implies. A text that is
+/// no reference to an image is left as it is, as moby's `stripTag` does.
 fn strip_tag(image: &str) -> &str {
     familiar_name(image).unwrap_or(image)
 }

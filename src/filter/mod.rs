@@ -1,11 +1,13 @@
-//! Filters: Docker's grammar and matching rules, and at our own doors a few keys more, `exclude`, and a `*` at the end of a value.
+//! Filters: Docker's grammar and matching rules, and at our own doors a few keys more, `exclude`, and a `*`
+//! at the end of a value.
 //!
-//! Matching follows moby's `daemon/events/filter.go`: AND across keys, OR within one, but labels AND; `container`,
-//! `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's type; `event` is exact unless
-//! the list holds a bare `health_status`, `exec_create` or `exec_start`, which turns all its values into prefixes.
+//! Matching follows moby's `daemon/events/filter.go`: AND across keys, OR within one, but labels AND;
+//! `container`, `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's
+//! type; `event` is exact unless the list holds a bare `health_status`, `exec_create` or `exec_start`, which
+//! turns all its values into prefixes.
 //!
-//! A `*` at the end of a value stands for anything, in what is kept as well as in what is left out. Docker knows no such sign, so that in
-//! the filters of its own routes it is a character like others.
+//! A `*` at the end of a value stands for anything, in what is kept as well as in what is left out. Docker
+//! knows no such sign, so that in the filters of its own routes it is a character like others.
 
 mod friendly;
 mod glimpse;
@@ -25,7 +27,8 @@ use crate::event::{EventView, Noise};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a filter can look at. Docker's keys, in Docker's spelling, and `exit`, `noise`, `project`, `source` and `text`.
+/// What a filter can look at. Docker's keys, in Docker's spelling, and `exit`, `noise`, `project`, `source`
+/// and `text`.
 pub const KEYS: [&str; 19] = [
     "config",
     "container",

@@ -1,4 +1,5 @@
-//! Texts that a message must hold to pass a filter: looked for in its bytes before it is parsed, since most messages hold none of them.
+//! Texts that a message must hold to pass a filter: looked for in its bytes before it is parsed, since most
+//! messages hold none of them.
 
 use super::friendly::EXIT_CODE_NEEDLE;
 use super::losses::GAP_NEEDLE;
@@ -45,8 +46,8 @@ impl Needle {
     }
 }
 
-/// For each key that is asked for, the texts of which one must be there. They follow from the filter, so they take no part in
-/// comparing filters.
+/// For each key that is asked for, the texts of which one must be there. They follow from the filter, so they
+/// take no part in comparing filters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Needles(Arc<[Vec<Needle>]>);
 
@@ -74,7 +75,8 @@ impl Needles {
 
 /// `None` where only parsing can tell.
 fn needles(key: &str, values: &[String], dialect: Dialect) -> Option<Vec<Needle>> {
-    // A text that JSON would have to escape stands in the message in another form, and an empty one is everywhere.
+    // A text that JSON would have to escape stands in the message in another form, and an empty one is
+    // everywhere.
     let plain = |text: &&str| !text.is_empty() && text.chars().all(|c| !c.is_control() && c != '"' && c != '\\');
     let exact = |texts: Vec<&str>| texts.iter().all(plain).then(|| texts.into_iter().map(Needle::exact).collect());
     let stems = || values.iter().map(|value| stem(value, dialect)).collect::<Vec<_>>();
@@ -98,8 +100,8 @@ fn needles(key: &str, values: &[String], dialect: Dialect) -> Option<Vec<Needle>
 }
 
 impl Filter {
-    /// Texts of which every message that passes holds at least one, unless it holds a backslash: the longest such texts, which are
-    /// the rarest by a guess. `None` where only parsing can tell.
+    /// Texts of which every message that passes holds at least one, unless it holds a backslash: the longest
+    /// such texts, which are the rarest by a guess. `None` where only parsing can tell.
     pub fn rarest_texts(&self) -> Option<&[Needle]> {
         // The last one is that of losses, which is in each list.
         let own = |texts: &Vec<Needle>| texts.len() - usize::from(self.losses);

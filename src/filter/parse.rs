@@ -68,8 +68,9 @@ impl Filter {
         Ok(Self::new(terms("filters", filters)?, terms("exclude", exclude)?, Dialect::Own))
     }
 
-    /// From the `filters` parameter of Docker's API, which is taken as the Engine takes it: keys that it does not know are passed over, and
-    /// a value that is switched off (`{"container":{"api":false}}`) still counts where prefixes are compared.
+    /// From the `filters` parameter of Docker's API, which is taken as the Engine takes it: keys that it does
+    /// not know are passed over, and a value that is switched off (`{"container":{"api":false}}`) still
+    /// counts where prefixes are compared.
     ///
     /// # Errors
     /// [`FilterError`] for what the Engine refuses as well, and for too many values.
@@ -156,7 +157,8 @@ fn object(param: &'static str, json: &str) -> Result<Option<Map<String, Value>>,
     }
 }
 
-/// The values of a key in either form, and whether each is switched on. As in Go, `null` stands for what is empty or off.
+/// The values of a key in either form, and whether each is switched on. As in Go, `null` stands for what is
+/// empty or off.
 fn switches(values: &Value) -> Option<Vec<(String, bool)>> {
     match values {
         Value::Null => Some(Vec::new()),

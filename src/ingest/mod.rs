@@ -1,9 +1,10 @@
 //! Sources of Docker events: what comes in, before anything is decided about it.
 //!
 //! A [`Source`] reads one Docker host and tells the recorder what it sees, in order, through a bounded queue
-//! ([`queue()`]). It never waits for the recorder while a daemon's socket is open: moby drops events for a reader that
-//! is 100 ms late, and a stalled subscriber slows the whole daemon. What does not fit is counted and told
-//! ([`Input::Overflow`]). Whether a reconnect was gapless is the recorder's judgement, not made here.
+//! ([`queue()`]). It never waits for the recorder while a daemon's socket is open: moby drops events for a
+//! reader that is 100 ms late, and a stalled subscriber slows the whole daemon. What does not fit is counted
+//! and told ([`Input::Overflow`]). Whether a reconnect was gapless is the recorder's judgement, not made
+//! here.
 
 pub mod demo;
 pub mod docker;
@@ -22,9 +23,9 @@ use tokio::sync::watch;
 
 /// What a source tells the recorder, in order.
 ///
-/// Per connection: `Connected`, then events, `ReplayEnd` at most once (a connection that ends within the replay has
-/// none: its replay proves nothing), more events, `Disconnected`. Between `Disconnected` and the next `Connected` there may be
-/// events as well, from a stream whose daemon answers nothing any more.
+/// Per connection: `Connected`, then events, `ReplayEnd` at most once (a connection that ends within the
+/// replay has none: its replay proves nothing), more events, `Disconnected`. Between `Disconnected` and the
+/// next `Connected` there may be events as well, from a stream whose daemon answers nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// The event stream of the daemon is open.
@@ -45,7 +46,8 @@ pub enum Input {
     },
     /// A line that is not a Docker message, or is longer than [`lines::MAX_LINE_BYTES`].
     Malformed(Malformed),
-    /// State seen by inspection; an event of the recorder's own with action `observed` or `baseline` (API.md 2).
+    /// State seen by inspection; an event of the recorder's own with action `observed` or `baseline` (API.md
+    /// 2).
     Observed {
         /// The complete recorder event. The time of an `observed` is when the inspection was *asked for*.
         event: Event,
@@ -59,7 +61,8 @@ pub enum Input {
         /// The earliest time that an event among them carries.
         first: Option<Timestamp>,
     },
-    /// What the daemon keeps of earlier times could not be read, or not to its end: what follows is live. In place of `ReplayEnd`.
+    /// What the daemon keeps of earlier times could not be read, or not to its end: what follows is live. In
+    /// place of `ReplayEnd`.
     ReplayLost {
         /// Why not.
         why: String,
@@ -89,7 +92,8 @@ pub struct Malformed {
     pub received: Timestamp,
     /// Length of the line, without its end.
     pub bytes: u64,
-    /// CRC-32 of the line. With its length it tells whether it is one that came before; nothing of the line can be read from it.
+    /// CRC-32 of the line. With its length it tells whether it is one that came before; nothing of the line
+    /// can be read from it.
     pub checksum: u32,
     /// What is wrong with it.
     pub why: String,
@@ -129,8 +133,8 @@ pub trait Source: Send + 'static {
     /// Told before it runs: the time of the newest of its events that an earlier run recorded.
     fn resume_after(&mut self, _known: Option<Timestamp>) {}
 
-    /// Reads until `shutdown` holds true (or its sender is gone). Comes back within 200 ms of that, provided that the
-    /// inbox is being read. Errors are told through `status`, and tried again for ever.
+    /// Reads until `shutdown` holds true (or its sender is gone). Comes back within 200 ms of that, provided
+    /// that the inbox is being read. Errors are told through `status`, and tried again for ever.
     async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: watch::Receiver<bool>);
 }
 

@@ -1,8 +1,9 @@
 //! The bounded queue between sources and the recorder, which loses with a count rather than wait.
 //!
-//! Two limits: places (inputs) and bytes. Both are taken when an input is offered and given back when the recorder has
-//! taken it off. A source calls [`SourceFeed::reserve`] before it connects; from then on nothing it does with the feed
-//! waits: events are offered, and the few control inputs of a connection have their places already.
+//! Two limits: places (inputs) and bytes. Both are taken when an input is offered and given back when the
+//! recorder has taken it off. A source calls [`SourceFeed::reserve`] before it connects; from then on nothing
+//! it does with the feed waits: events are offered, and the few control inputs of a connection have their
+//! places already.
 
 use super::{Input, Malformed, Tagged};
 use crate::event::Event;
@@ -14,19 +15,20 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
 use tokio::time::timeout;
 
-/// Places that [`SourceFeed::reserve`] holds: `Connected`, `ReplayEnd` and `Disconnected`, and an `Overflow` that may
-/// have to go in front of each of them; of the first, when an old stream was read on meanwhile.
+/// Places that [`SourceFeed::reserve`] holds: `Connected`, `ReplayEnd` and `Disconnected`, and an `Overflow`
+/// that may have to go in front of each of them; of the first, when an old stream was read on meanwhile.
 const CONTROL_PLACES: usize = 6;
 /// A queue of fewer places could be filled by reserved ones alone.
 const MIN_PLACES: usize = 20;
-/// How long a full queue may keep a source from its socket. moby itself holds 1,024 events for a subscriber before it makes any wait: as
-/// many as 4,000 events/s bring in this time.
+/// How long a full queue may keep a source from its socket. moby itself holds 1,024 events for a subscriber
+/// before it makes any wait: as many as 4,000 events/s bring in this time.
 const ROOM_WAIT: Duration = Duration::from_millis(250);
 /// What an input costs besides its text.
 const INPUT_OVERHEAD_BYTES: usize = 128;
 
-/// A queue of at most `max_inputs` inputs (at least 20; about 10 more per source is wise, since a source holds 6 places
-/// back) that hold at most `max_bytes` of text between them. One input larger than that passes alone.
+/// A queue of at most `max_inputs` inputs (at least 20; about 10 more per source is wise, since a source
+/// holds 6 places back) that hold at most `max_bytes` of text between them. One input larger than that passes
+/// alone.
 pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
     let places = max_inputs.clamp(MIN_PLACES, Semaphore::MAX_PERMITS);
     let max_bytes = u32::try_from(max_bytes.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX).max(1);
@@ -47,8 +49,8 @@ pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
 struct Shared {
     bytes: Semaphore,
     max_bytes: u32,
-    /// After an overflow, this many places must be free before it counts as over. Otherwise a recorder that takes inputs
-    /// one by one would get an overflow report for every second one.
+    /// After an overflow, this many places must be free before it counts as over. Otherwise a recorder that
+    /// takes inputs one by one would get an overflow report for every second one.
     resume_places: usize,
     /// And this many bytes, for the same reason.
     resume_bytes: u32,
@@ -118,7 +120,8 @@ impl Feed {
     /// Waits for room. False if the inbox is gone.
     async fn send(&self, source: &Arc<str>, input: Input) -> bool {
         let cost = self.shared.cost(&input);
-        // The semaphore is never closed. Places are waited for last, for they are what others wait for as well.
+        // The semaphore is never closed. Places are waited for last, for they are what others wait for as
+        // well.
         let Ok(bytes) = self.shared.bytes.acquire_many(cost).await else { return false };
         let Ok(place) = self.sender.reserve().await else { return false };
         bytes.forget();
@@ -171,8 +174,8 @@ pub struct SourceFeed {
 }
 
 impl SourceFeed {
-    /// Waits until there are places for all control inputs of one connection. Call it before connecting. False if the
-    /// inbox is gone.
+    /// Waits until there are places for all control inputs of one connection. Call it before connecting.
+    /// False if the inbox is gone.
     pub async fn reserve(&mut self) -> bool {
         while self.reserved.len() < CONTROL_PLACES {
             let Ok(place) = self.feed.sender.clone().reserve_owned().await else { return false };
@@ -181,7 +184,8 @@ impl SourceFeed {
         true
     }
 
-    /// As [`reserve`](Self::reserve), without waiting: `Some(false)` if the inbox is gone, `None` if there is no room yet.
+    /// As [`reserve`](Self::reserve), without waiting: `Some(false)` if the inbox is gone, `None` if there is
+    /// no room yet.
     pub fn try_reserve(&mut self) -> Option<bool> {
         while self.reserved.len() < CONTROL_PLACES {
             match self.feed.sender.clone().try_reserve_owned() {
@@ -193,8 +197,9 @@ impl SourceFeed {
         Some(true)
     }
 
-    /// If there is no room for so many lines of so many bytes, waits a moment for some: a recorder that is only slower than a burst
-    /// gets all of it. There is one such moment at most until the queue has room again: a recorder that stands still slows nobody down.
+    /// If there is no room for so many lines of so many bytes, waits a moment for some: a recorder that is
+    /// only slower than a burst gets all of it. There is one such moment at most until the queue has room
+    /// again: a recorder that stands still slows nobody down.
     pub async fn make_room(&mut self, lines: usize, bytes: usize) {
         let Feed { sender, shared } = &self.feed;
         let bytes = u32::try_from(bytes + lines * INPUT_OVERHEAD_BYTES).unwrap_or(u32::MAX).min(shared.max_bytes);
@@ -243,8 +248,8 @@ impl SourceFeed {
         Some(())
     }
 
-    /// Waits for room, then puts an input in the queue, behind what was lost before it. Not for use while a daemon's
-    /// socket is open. False if the inbox is gone.
+    /// Waits for room, then puts an input in the queue, behind what was lost before it. Not for use while a
+    /// daemon's socket is open. False if the inbox is gone.
     pub async fn send(&mut self, input: Input) -> bool {
         if let Some(lost) = self.lost {
             if !self.feed.send(&self.source, lost.into()).await {
@@ -260,7 +265,8 @@ impl SourceFeed {
         self.lost.is_some()
     }
 
-    /// Waits until the queue has space again, then tells what was lost. May be dropped and called again at any time.
+    /// Waits until the queue has space again, then tells what was lost. May be dropped and called again at
+    /// any time.
     pub async fn flush_overflow(&mut self) {
         let Some(lost) = self.lost else { return };
         let Ok(_bytes) = self.feed.shared.bytes.acquire_many(self.feed.shared.resume_bytes).await else { return };
@@ -271,8 +277,8 @@ impl SourceFeed {
         }
     }
 
-    /// Puts a control input in the queue at once, in a place that [`reserve`](Self::reserve) holds, behind what was lost
-    /// before it. False if no place is left.
+    /// Puts a control input in the queue at once, in a place that [`reserve`](Self::reserve) holds, behind
+    /// what was lost before it. False if no place is left.
     pub fn send_reserved(&mut self, input: Input) -> bool {
         if let Some(lost) = self.lost {
             let Some(place) = self.reserved.pop() else { return false };
@@ -318,8 +324,8 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Waits for inputs and appends at most `max` of them to `out`. Returns how many; 0 when all feeds are gone. Nothing is
-    /// lost if it is dropped while it waits.
+    /// Waits for inputs and appends at most `max` of them to `out`. Returns how many; 0 when all feeds are
+    /// gone. Nothing is lost if it is dropped while it waits.
     pub async fn recv_many(&mut self, out: &mut Vec<Tagged>, max: usize) -> usize {
         let count = self.receiver.recv_many(&mut self.taken, max.max(1)).await;
         let bytes: usize = self.taken.iter().map(|queued| queued.cost as usize).sum();

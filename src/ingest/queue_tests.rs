@@ -132,7 +132,8 @@ async fn the_end_of_either_side_is_noticed() {
 }
 
 proptest! {
-    /// Whatever the recorder's pace: what arrives is in order, and each hole is told of where it is, with its size.
+    /// Whatever the recorder's pace: what arrives is in order, and each hole is told of where it is, with its
+    /// size.
     #[test]
     fn nothing_is_lost_silently(steps in prop::collection::vec((0u64..40, 0usize..30), 0..30), max_bytes in 200usize..20_000) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

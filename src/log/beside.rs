@@ -1,5 +1,5 @@
-//! What readers need and durability does not: the wire form with its hash chain, and sled's copy of a block. A thread of its own makes
-//! them while the writer packs and the disk syncs.
+//! What readers need and durability does not: the wire form with its hash chain, and sled's copy of a block.
+//! A thread of its own makes them while the writer packs and the disk syncs.
 
 use super::LogError;
 use super::block::{Block, BlockBuilder, BlockRecord};

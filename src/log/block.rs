@@ -13,8 +13,9 @@ use std::ops::Range;
 
 /// Consecutive records, immutable and shared by all readers.
 ///
-/// The records lie in one buffer as SSE frames (`id: …\ndata: {record}\n\n`), framed once for everybody: a stream sends
-/// slices of it, and every other route cuts the JSON line out of the frame. Both are reference-counted slices, not copies.
+/// The records lie in one buffer as SSE frames (`id: …\ndata: {record}\n\n`), framed once for everybody: a
+/// stream sends slices of it, and every other route cuts the JSON line out of the frame. Both are
+/// reference-counted slices, not copies.
 #[derive(Debug)]
 pub struct Block {
     first: Sequence,
@@ -96,8 +97,8 @@ fn offset(bytes: usize) -> u32 {
 }
 
 impl Block {
-    /// From lines with their ends, the first of which is the record `first`. Their sequences are looked at, what else they hold
-    /// is not.
+    /// From lines with their ends, the first of which is the record `first`. Their sequences are looked at,
+    /// what else they hold is not.
     pub(super) fn from_lines(first: Sequence, lines: &[u8]) -> Result<Self, LogError> {
         if first > MAX_SEQUENCE {
             return Err(LogError::Damaged(format!("no log reaches the sequence {first}")));

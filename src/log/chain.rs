@@ -1,7 +1,7 @@
 //! The hash chain over a log's lines.
 //!
-//! `chain(n) = SHA-256(chain(n-1) ‖ line(n) ‖ LF)`, with 32 zero bytes before the first line of a log. The line is the
-//! record's wire form, so anyone can check an export with `sha256` and ten lines of script.
+//! `chain(n) = SHA-256(chain(n-1) ‖ line(n) ‖ LF)`, with 32 zero bytes before the first line of a log. The
+//! line is the record's wire form, so anyone can check an export with `sha256` and ten lines of script.
 
 use sha2::{Digest, Sha256};
 

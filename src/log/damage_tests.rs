@@ -1,4 +1,5 @@
-//! Damage to a tip: a bit that flipped anywhere, a file that was cut short anywhere. What one half lost the other one has; what both lost is told.
+//! Damage to a tip: a bit that flipped anywhere, a file that was cut short anywhere. What one half lost the
+//! other one has; what both lost is told.
 //!
 //! `SHIPSLOG_FAULTS` multiplies the places tried (1), `SHIPSLOG_SEED` repeats a run.
 
@@ -54,8 +55,8 @@ struct Image {
 type Part = (PathBuf, Vec<u8>, usize);
 
 impl Image {
-    /// Two sessions, so that sled has a snapshot to go by. The files are taken when sled has let go of them: a copy of a live one is no image
-    /// of one moment.
+    /// Two sessions, so that sled has a snapshot to go by. The files are taken when sled has let go of them:
+    /// a copy of a live one is no image of one moment.
     async fn new(records: u64, noise: usize) -> Self {
         let dir = TempDir::new().unwrap();
         let all: Vec<_> = (1..=records + 2).map(|n| record(n, noise)).collect();
@@ -85,9 +86,9 @@ impl Image {
         parts.into_iter().filter(|(name, ..)| name != Path::new("conf")).collect()
     }
 
-    /// The log with other bytes in one file of its tip. Each `turn` in another of four ways: after a clean stop or after a kill, in its
-    /// own place or as a copy, which goes on in a tip of its own.
-    /// `alone`: without the other half of the tip.
+    /// The log with other bytes in one file of its tip. Each `turn` in another of four ways: after a clean
+    /// stop or after a kill, in its own place or as a copy, which goes on in a tip of its own. `alone`:
+    /// without the other half of the tip.
     fn with(&self, name: &Path, bytes: &[u8], turn: usize, alone: bool) -> TempDir {
         let hurt = TempDir::new().unwrap();
         copy_dir(&self.dir.path().join("log"), &hurt.path().join("log"));
@@ -131,8 +132,9 @@ struct Harm {
 }
 
 impl Harm {
-    /// Opens a hurt log, appends to it and reads it, twice: it opens, no sequence that was visible is used again, every record read is what
-    /// was appended under its sequence, what is missing is told, and what could be read behind the damage stays.
+    /// Opens a hurt log, appends to it and reads it, twice: it opens, no sequence that was visible is used
+    /// again, every record read is what was appended under its sequence, what is missing is told, and what
+    /// could be read behind the damage stays.
     async fn take(&mut self, image: &Image, hurt: &TempDir, about: &str) {
         let mut appended: BTreeMap<u64, &NewRecord> = (1..).zip(&image.all[..image.all.len() - 2]).collect();
         let mut before = Vec::new();
@@ -159,7 +161,8 @@ impl Harm {
     }
 }
 
-/// The sequences of all records there are. Each is what was appended under it, and what lies between them is told.
+/// The sequences of all records there are. Each is what was appended under it, and what lies between them is
+/// told.
 async fn read(log: &EmbeddedLog, appended: &BTreeMap<u64, &NewRecord>, about: &str) -> Vec<u64> {
     let (mut covered, mut found) = (0, Vec::new());
     for (seq, text) in read_all(log, 0, &Scan::default()).await {
@@ -217,7 +220,8 @@ async fn flipped_bits_never_give_wrong_bytes_or_a_used_sequence() {
 #[tokio::test]
 async fn flipped_bits_in_a_large_tip_take_nothing_that_is_recorded_behind_them() {
     let (mut random, seed) = random("flipped bits in a large tip");
-    // Several of sled's segments: what lies before the one that its snapshot names is only looked at when it is read.
+    // Several of sled's segments: what lies before the one that its snapshot names is only looked at when it
+    // is read.
     let image = Image::new(180, 40_000).await;
     let mut told = 0;
     for part in image.parts() {
@@ -278,7 +282,8 @@ async fn each_half_of_a_tip_makes_good_what_the_other_one_lost() {
     }
 }
 
-/// Makes a block unreadable in both halves of a tip. `fits`: its checksum is made to fit, so that nobody sees it before the block is read.
+/// Makes a block unreadable in both halves of a tip. `fits`: its checksum is made to fit, so that nobody sees
+/// it before the block is read.
 fn spoil(tip: &Path, first: u64, fits: bool) {
     let kept = Kept::open(tip).unwrap();
     let good = kept.get(first, 1).unwrap();

@@ -1,5 +1,5 @@
-//! Every file of a log's directory: each byte of it wrong, cut off anywhere, and something else in its place. The log opens, never hangs, and
-//! loses no more than what was hurt.
+//! Every file of a log's directory: each byte of it wrong, cut off anywhere, and something else in its place.
+//! The log opens, never hangs, and loses no more than what was hurt.
 //!
 //! Of large files a sample is taken, with all of what they begin with; `SHIPSLOG_FAULTS` multiplies it (1).
 
@@ -128,7 +128,8 @@ fn places(bytes: &[u8]) -> Vec<usize> {
     places
 }
 
-/// Hurts a file in every way; at least `left` of the records stay, of the log that was stopped and of the one that was killed.
+/// Hurts a file in every way; at least `left` of the records stay, of the log that was stopped and of the one
+/// that was killed.
 fn hurt_every_way(image: &Image, file: &Path, left: [u64; 2], with_kinds: bool) {
     let good = fs::read(image.clean.path().join(file)).unwrap();
     let mut cases = 0;
@@ -276,7 +277,8 @@ async fn sizes_are_believed_only_behind_a_checksum() {
             let path = dir.join(file);
             let out = fs::File::options().write(true).open(path).unwrap();
             out.set_len(bytes).unwrap();
-            // A head that makes sense, of a block that is not there; and what looks like the begin of a frame.
+            // A head that makes sense, of a block that is not there; and what looks like the begin of a
+            // frame.
             out.write_all_at(&[4, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 99], bytes / 2).unwrap();
             out.write_all_at(&[0x28, 0xB5, 0x2F, 0xFD, 0xA4, 0, 0, 0, 3], bytes / 2 + 4096).unwrap();
         });

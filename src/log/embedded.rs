@@ -67,19 +67,20 @@ impl Default for Limits {
 pub struct Recovery {
     /// The log was new, or had been stopped cleanly and is whole.
     pub clean: bool,
-    /// Sequences that readers may have seen and that are gone, as far as no record tells of them yet. They will never be used again.
+    /// Sequences that readers may have seen and that are gone, as far as no record tells of them yet. They
+    /// will never be used again.
     pub lost: Vec<RangeInclusive<Sequence>>,
     /// Where files that could not be opened were set aside.
     pub quarantined: Vec<PathBuf>,
 }
 
 impl EmbeddedLog {
-    /// Opens or creates the log in `data_dir`, and starts its writer. On a full disk a log that is there opens as well: it can be read, and its
-    /// writer is [`WriterState::Full`] until there is room.
+    /// Opens or creates the log in `data_dir`, and starts its writer. On a full disk a log that is there
+    /// opens as well: it can be read, and its writer is [`WriterState::Full`] until there is room.
     ///
     /// # Errors
-    /// [`LogError::InUse`], [`LogError::NewerFormat`], or a file operation that failed. Damage does not keep a log from
-    /// opening; [`Recovery`] tells of it.
+    /// [`LogError::InUse`], [`LogError::NewerFormat`], or a file operation that failed. Damage does not keep
+    /// a log from opening; [`Recovery`] tells of it.
     pub fn open(data_dir: &Path) -> Result<(Self, Recovery), LogError> {
         Self::open_with(data_dir, Limits::default())
     }
@@ -107,7 +108,8 @@ impl EmbeddedLog {
         Ok((Self { shelf, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }
 
-    /// Opens the log in `data_dir` for reading: a copy, a backup, a directory on a read-only disk. Nothing in it is changed.
+    /// Opens the log in `data_dir` for reading: a copy, a backup, a directory on a read-only disk. Nothing in
+    /// it is changed.
     ///
     /// # Errors
     /// When there is no log.
@@ -142,7 +144,8 @@ fn turns() -> Semaphore {
     Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// The writer blocks on the disk, so it has a thread of its own; the small runtime in it is for waiting with a timeout.
+/// The writer blocks on the disk, so it has a thread of its own; the small runtime in it is for waiting with
+/// a timeout.
 fn spawn_writer(writer: Writer, inbox: mpsc::Receiver<Request>) -> Result<(), LogError> {
     let path = writer.dir().to_owned();
     let io = |doing| {
@@ -243,7 +246,8 @@ impl EmbeddedLog {
     /// Runs a read that may touch the disk on the blocking pool.
     async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Shelf) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
         let shelf = Arc::clone(&self.shelf);
-        // After a restart everybody reads at once. Few at a time find what the one before has read still in memory.
+        // After a restart everybody reads at once. Few at a time find what the one before has read still in
+        // memory.
         let _turn = self.turns.acquire().await;
         tokio::task::spawn_blocking(move || read(&shelf)).await.map_err(|e| LogError::Damaged(format!("a read panicked: {e}")))?
     }

@@ -1,7 +1,9 @@
-//! Files of a log's directory, which somebody else may have filled: opened by kind, and read no further than a log can have written them.
+//! Files of a log's directory, which somebody else may have filled: opened by kind, and read no further than
+//! a log can have written them.
 //!
-//! A log consists of regular files. What else may have the name of one (a FIFO, a device, a socket, a directory, a symbolic link to any of
-//! these) is damage: it is never waited for, followed or written through. The data directory itself may be a symbolic link.
+//! A log consists of regular files. What else may have the name of one (a FIFO, a device, a socket, a
+//! directory, a symbolic link to any of these) is damage: it is never waited for, followed or written
+//! through. The data directory itself may be a symbolic link.
 
 use super::LogError;
 use super::listing::io;
@@ -41,7 +43,8 @@ pub(super) fn check_regular(path: &Path) -> Result<(), LogError> {
 
 /// Opens a regular file; [`LogError::Damaged`] when something else has its name.
 pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, LogError> {
-    // Looked at first, since to open a device may do something; and again behind that, since it may have been replaced meanwhile.
+    // Looked at first, since to open a device may do something; and again behind that, since it may have been
+    // replaced meanwhile.
     check_regular(path)?;
     let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
     let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(io("cannot open", path))?;
@@ -54,7 +57,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<File, LogError> {
     open(path, OpenOptions::new().read(true))
 }
 
-/// The whole of a file that holds at most `most` bytes; `None` when there is none, [`LogError::Damaged`] when it is longer.
+/// The whole of a file that holds at most `most` bytes; `None` when there is none, [`LogError::Damaged`] when
+/// it is longer.
 pub(super) fn read_small(path: &Path, most: u64) -> Result<Option<Vec<u8>>, LogError> {
     let file = match open_to_read(path) {
         Ok(file) => file,
@@ -70,7 +74,8 @@ pub(super) fn read_small(path: &Path, most: u64) -> Result<Option<Vec<u8>>, LogE
     }
 }
 
-/// Creates a file under a name that only shipslog gives, in the place of whatever a kill or somebody else left there.
+/// Creates a file under a name that only shipslog gives, in the place of whatever a kill or somebody else
+/// left there.
 pub(super) fn create_anew(path: &Path) -> Result<File, LogError> {
     remove(path)?;
     File::options().read(true).write(true).create_new(true).open(path).map_err(io("cannot create", path))
@@ -89,7 +94,8 @@ pub(super) fn remove(path: &Path) -> Result<(), LogError> {
     }
 }
 
-/// Reads until the buffer is full or the file ends; how much that was. A bad sector reads as zeros, which no checksum fits.
+/// Reads until the buffer is full or the file ends; how much that was. A bad sector reads as zeros, which no
+/// checksum fits.
 pub(super) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
@@ -107,8 +113,8 @@ pub(super) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Re
     Ok(done)
 }
 
-/// The next stretch at or behind `at` that takes room on the disk: what lies between reads as zeros, however long it is. `None` when there is
-/// none. Of a filesystem that cannot tell, all the rest.
+/// The next stretch at or behind `at` that takes room on the disk: what lies between reads as zeros, however
+/// long it is. `None` when there is none. Of a filesystem that cannot tell, all the rest.
 pub(super) fn next_data(file: &File, at: u64, end: u64) -> Option<(u64, u64)> {
     use rustix::fs::{SeekFrom, seek};
     if at >= end {

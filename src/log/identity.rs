@@ -1,8 +1,9 @@
 //! Which log this is and how far it may have been seen: the files `LOG`, `watermark` and `lock`.
 //!
-//! `LOG` is one line of JSON and a line with its CRC-32. It is replaced as a whole (temporary file, fsync, rename, fsync of the directory). It
-//! reserves sequences ahead of their use, so that even a log that came back shorter never uses one twice.
-//! `watermark` holds the last sequence that readers may have seen; it is written at each commit and synced each second.
+//! `LOG` is one line of JSON and a line with its CRC-32. It is replaced as a whole (temporary file, fsync,
+//! rename, fsync of the directory). It reserves sequences ahead of their use, so that even a log that came
+//! back shorter never uses one twice. `watermark` holds the last sequence that readers may have seen; it is
+//! written at each commit and synced each second.
 
 use super::{LogError, files};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
@@ -74,7 +75,8 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
     }
 }
 
-/// What a copy of a file has not in common with it. Not the device: its number may change from one boot to the next.
+/// What a copy of a file has not in common with it. Not the device: its number may change from one boot to
+/// the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileIdentity {
     inode: u64,
@@ -83,7 +85,8 @@ pub(super) struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// By the time of birth, which nothing that copies a file can set. Inodes are a stopgap: some filesystems number them anew at each mount.
+    /// By the time of birth, which nothing that copies a file can set. Inodes are a stopgap: some filesystems
+    /// number them anew at each mount.
     fn is_another(self, than: Self) -> bool {
         match (self.born, than.born) {
             (Some(born), Some(other)) => born != other,
@@ -98,7 +101,8 @@ impl FileIdentity {
     }
 }
 
-/// Which log a record is of: a copy of a log goes on under a name of its own, and keeps the names of what it was.
+/// Which log a record is of: a copy of a log goes on under a name of its own, and keeps the names of what it
+/// was.
 #[derive(Debug, Clone)]
 pub(super) struct Lineage {
     log: LogId,

@@ -1,4 +1,5 @@
-//! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first one.
+//! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first
+//! one.
 
 use super::chain::{CHAIN_START, ChainValue};
 use super::identity::{self, Identity, Watermark, sync_dir};
@@ -27,7 +28,8 @@ pub struct Imported {
     pub missing: u64,
 }
 
-/// Longest line: a record whose message some tool has written anew with escapes, which makes it three times as long at most.
+/// Longest line: a record whose message some tool has written anew with escapes, which makes it three times
+/// as long at most.
 const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 const _: () = assert!(MAX_LINE_BYTES > 3 * MAX_RECORD_BYTES);
 const _: () = assert!(MAX_LINE_BYTES + segment::RAW_BYTES < segment::MAX_RAW_BYTES);
@@ -79,7 +81,8 @@ fn end_line(text: &[u8]) -> Option<End> {
 /// Makes a log in `data_dir` from lines of JSON. `progress` is told the number of records so far.
 ///
 /// # Errors
-/// [`LogError::Refused`] for a line that is no record, which it names, and when there is a log already. Nothing is left behind then.
+/// [`LogError::Refused`] for a line that is no record, which it names, and when there is a log already.
+/// Nothing is left behind then.
 pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Imported, LogError> {
     let target = data_dir.join("log");
     if fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -87,7 +90,8 @@ pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut
     }
     let dir = data_dir.join(UNFINISHED);
     create_private_dir(&dir)?;
-    // It goes where the directory goes: once that is a log, this is the lock that keeps a second recorder out.
+    // It goes where the directory goes: once that is a log, this is the lock that keeps a second recorder
+    // out.
     let _lock = identity::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
     clear(&dir)?;
     let done = Import::new(&dir).run(lines, progress).and_then(|imported| {

@@ -21,8 +21,8 @@ impl From<&Header> for IndexEntry {
 }
 
 impl IndexEntry {
-    /// Whether a record of this block may have its own time in `range`. Event times do not rise with the sequence, so
-    /// nothing about the neighbours follows from the answer.
+    /// Whether a record of this block may have its own time in `range`. Event times do not rise with the
+    /// sequence, so nothing about the neighbours follows from the answer.
     pub(super) fn meets(&self, range: &RangeInclusive<Timestamp>) -> bool {
         self.time.0 <= *range.end() && self.time.1 >= *range.start()
     }

@@ -1,7 +1,8 @@
 //! The journal of a tip: its blocks in one file, one behind the other, each durable before it is visible.
 //!
-//! sled alone takes two waits for the disk a commit, one for its own log and one that makes it safe (see tip.rs). A write into space that was
-//! filled with zeros before takes one, and a short one: the file's size does not change.
+//! sled alone takes two waits for the disk a commit, one for its own log and one that makes it safe (see
+//! tip.rs). A write into space that was filled with zeros before takes one, and a short one: the file's size
+//! does not change.
 //!
 //! ```text
 //! offset  0 "shipslog journal" · log id (16 bytes) · crc32 u32 of both, big-endian · zeros
@@ -27,8 +28,8 @@ const MAGIC: &[u8; 16] = b"shipslog journal";
 const BLOCKS: u64 = 64;
 /// Bytes that are looked through at a time for a block behind damage.
 const SEARCH_BYTES: usize = 1024 * 1024;
-/// Bytes of blocks that turn out not to be whole, at most, that one opened journal is read for. A torn block takes one try; somebody else's
-/// file may look like the begin of a block everywhere.
+/// Bytes of blocks that turn out not to be whole, at most, that one opened journal is read for. A torn block
+/// takes one try; somebody else's file may look like the begin of a block everywhere.
 const MAX_FUTILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Zeros are written ahead in steps of this many bytes.
 const AHEAD: u64 = 1024 * 1024;
@@ -136,8 +137,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives each whole block in order, and puts the end behind the last one. Whether nothing but zeros lay between and behind them; what a
-    /// crash tore off at the end is no damage that anyone could have seen, but looks the same.
+    /// Gives each whole block in order, and puts the end behind the last one. Whether nothing but zeros lay
+    /// between and behind them; what a crash tore off at the end is no damage that anyone could have seen,
+    /// but looks the same.
     pub(super) fn recover(&self, mut found: impl FnMut(Entry) -> Result<(), LogError>) -> Result<bool, LogError> {
         let end = self.ends.lock().file;
         let (mut at, mut last, mut whole) = (BLOCKS, 0, true);
@@ -148,7 +150,8 @@ impl Journal {
             newest = Some((entry.at, entry.value.clone()));
             found(entry)?;
         }
-        // A kill may have come before its sync. Written again, since a sync that failed leaves pages that look clean and are not on the disk.
+        // A kill may have come before its sync. Written again, since a sync that failed leaves pages that
+        // look clean and are not on the disk.
         if let Some((at, value)) = newest {
             let synced = self.file.write_all_at(&value, at).and_then(|()| self.file.sync_data());
             synced.map_err(io("cannot sync", &self.path))?;
@@ -181,7 +184,8 @@ impl Journal {
         if let Some(entry) = self.read(at, end)?.filter(fits) {
             return Ok(Some((entry, true)));
         }
-        // Damage, or the end. All of the rest is looked at, a piece at a time: a block's header is as easily hit as anything else.
+        // Damage, or the end. All of the rest is looked at, a piece at a time: a block's header is as easily
+        // hit as anything else.
         let is_start = |bytes: &[u8]| matches!(bytes, [format, 0] if codec::BLOCK_FORMATS.contains(format));
         let mut piece = Vec::new();
         let mut from = at;

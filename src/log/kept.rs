@@ -1,9 +1,10 @@
 //! What sled keeps of a tip: its blocks, in order. The only file that knows sled.
 //!
-//! sled 0.34.7 has four habits that shape this code, each measured for the design (DESIGN.md 4):
-//! `flush()` is `sync_file_range`, not `fsync`, so what is acknowledged does not count on it (journal.rs); a value over
-//! a quarter of a leaf's segment goes to files that are never synced, so values are small and blocks are cut into parts;
-//! batches cost several times a plain insert, so there are none; and it may panic on damage, so every call is guarded.
+//! sled 0.34.7 has four habits that shape this code, each measured for the design (DESIGN.md 4): `flush()` is
+//! `sync_file_range`, not `fsync`, so what is acknowledged does not count on it (journal.rs); a value over a
+//! quarter of a leaf's segment goes to files that are never synced, so values are small and blocks are cut
+//! into parts; batches cost several times a plain insert, so there are none; and it may panic on damage, so
+//! every call is guarded.
 
 use super::codec::{self, HEADER_BYTES, Header};
 use super::listing::io;
@@ -24,7 +25,8 @@ pub(super) const MAX_VALUE_BYTES: usize = 24 * 1024;
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How long sled may take to let go of a database that was dropped.
 const LET_GO: Duration = Duration::from_secs(5);
-/// Only sled's flush thread collects its garbage, hence not never. It waits for the disk each time, also when nothing has come, hence not often.
+/// Only sled's flush thread collects its garbage, hence not never. It waits for the disk each time, also when
+/// nothing has come, hence not often.
 const FLUSH_EVERY_MS: u64 = 1000;
 
 /// How often garbage is looked for at a time.
@@ -34,7 +36,8 @@ const COLLECTIONS: usize = 16;
 const MAX_CONF_BYTES: u64 = 64 * 1024;
 /// Longest snapshot of sled's, in bytes. It reads one as a whole; that of a full tip has some 20 KB.
 const MAX_SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
-/// Longest file with sled's data, in bytes. sled looks at each 2 MiB of it. A larger one is made again from the journal.
+/// Longest file with sled's data, in bytes. sled looks at each 2 MiB of it. A larger one is made again from
+/// the journal.
 const MAX_DB_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Key of the log's id, which is no key of a block.
@@ -139,7 +142,8 @@ impl Kept {
         })
     }
 
-    /// Writes what sled has in memory, and sees to it that it is on the disk, which [sled's own flush](self) does not.
+    /// Writes what sled has in memory, and sees to it that it is on the disk, which [sled's own flush](self)
+    /// does not.
     pub(super) fn flush(&self, dir: &Path) -> Result<(), LogError> {
         guard("cannot flush", || self.0.flush())?;
         let path = dir.join("db");
@@ -152,8 +156,9 @@ impl Kept {
     }
 }
 
-/// Frees what sled has thrown away on this thread. It collects such things by the thread, and each only after some hundred calls on that one:
-/// a thread that has nothing to do any more keeps up to 64 of its buffers of 2 MiB.
+/// Frees what sled has thrown away on this thread. It collects such things by the thread, and each only after
+/// some hundred calls on that one: a thread that has nothing to do any more keeps up to 64 of its buffers of
+/// 2 MiB.
 pub(super) fn collect_garbage() {
     // The epoch has to go on twice until nobody can see them any more, and one call frees a few of them.
     for _ in 0..COLLECTIONS {
@@ -188,7 +193,8 @@ fn open_db(dir: &Path) -> Result<sled::Db, LogError> {
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(Some(FLUSH_EVERY_MS))
         .mode(sled::Mode::LowSpace);
-    // A kill while sled writes a snapshot leaves one that it takes for whole and then refuses; a snapshot only saves time.
+    // A kill while sled writes a snapshot leaves one that it takes for whole and then refuses; a snapshot
+    // only saves time.
     remove_snapshots(dir, ".generating")?;
     match open_sled(&config) {
         Err(LogError::Damaged(why)) if remove_snapshots(dir, "")? => {
@@ -199,8 +205,8 @@ fn open_db(dir: &Path) -> Result<sled::Db, LogError> {
     }
 }
 
-/// Opens sled. Its threads may hold on to a database for a moment after it was dropped; no other process can, since ours is the lock of the
-/// whole directory.
+/// Opens sled. Its threads may hold on to a database for a moment after it was dropped; no other process can,
+/// since ours is the lock of the whole directory.
 fn open_sled(config: &sled::Config) -> Result<sled::Db, LogError> {
     let began = Instant::now();
     loop {

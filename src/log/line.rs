@@ -1,4 +1,5 @@
-//! Finding the parts of a record's line (API.md 2) again, as [`write_line`](crate::event::write_line) laid them out.
+//! Finding the parts of a record's line (API.md 2) again, as [`write_line`](crate::event::write_line) laid
+//! them out.
 
 use super::{LogError, pack};
 use crate::cursor::Sequence;
@@ -106,7 +107,8 @@ impl<'a> Line<'a> {
         self.marks_and_end().0
     }
 
-    /// Whether it is a `start` of the recorder, at which the time of receipt may fall. Looks through the message.
+    /// Whether it is a `start` of the recorder, at which the time of receipt may fall. Looks through the
+    /// message.
     pub(super) fn is_start(self) -> bool {
         let event = self.bytes.get(self.json()).and_then(|json| Event::from_line(json).ok());
         event.is_some_and(|event| pack::is_start(&event.with_marks(self.marks())))

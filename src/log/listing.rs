@@ -80,8 +80,9 @@ impl Listing {
         tip.or_else(segment)
     }
 
-    /// The logs other than `log` that parts are of, and how far each goes, as [`Identity`](super::identity::Identity) lists them. `tips`:
-    /// of which log each tip is, and its last record.
+    /// The logs other than `log` that parts are of, and how far each goes, as
+    /// [`Identity`](super::identity::Identity) lists them. `tips`: of which log each tip is, and its last
+    /// record.
     pub(super) fn ancestors(&self, log: LogId, tips: impl Iterator<Item = (LogId, Sequence)>) -> Vec<(String, Sequence)> {
         let segments = self.segments.iter().filter_map(|(_, path)| Segment::open(path).ok()).map(|segment| (segment.log(), segment.last()));
         let mut ancestors: Vec<(String, Sequence)> = Vec::new();

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Wait after a merge that failed, for want of room for instance.
 const RETRY: Duration = Duration::from_secs(60);
-/// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each night.
+/// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each
+/// night.
 const AT_LEAST: usize = 8;
 
 /// What is known about merging from one time to the next.
@@ -36,7 +37,8 @@ impl Merger {
         Self { shelf, dir, limits, waiting, unmergeable: HashSet::new(), again: None }
     }
 
-    /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in haste. Whether it did.
+    /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in
+    /// haste. Whether it did.
     pub(super) fn merge(&mut self) -> bool {
         if self.again.is_some_and(|at| Instant::now() < at) {
             return false;
@@ -68,7 +70,8 @@ impl Merger {
 
     /// The first row of neighbours that together are no larger and span no more time than a segment may.
     fn mergeable<'a>(&self, segments: &'a [Arc<Segment>]) -> Option<&'a [Arc<Segment>]> {
-        // One at a time: unlike frames that are taken over as they are, this takes a while, and the next tip may be asked for meanwhile.
+        // One at a time: unlike frames that are taken over as they are, this takes a while, and the next tip
+        // may be asked for meanwhile.
         if let Some(at) = segments.iter().position(|segment| segment.is_hasty() && self.is_open_to_change(segment)) {
             return segments.get(at..=at);
         }
@@ -93,8 +96,9 @@ impl Merger {
         None
     }
 
-    /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in between leaves segments that
-    /// the merged one covers; the next start removes them. Whether that came to its end: packing frames anew gives way to other jobs.
+    /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in
+    /// between leaves segments that the merged one covers; the next start removes them. Whether that came to
+    /// its end: packing frames anew gives way to other jobs.
     fn merge_row(&self, row: &[Arc<Segment>]) -> Result<bool, WriteError> {
         let Some(first) = row.first() else { return Ok(false) };
         let before = first.index()?.chain_before;

@@ -1,7 +1,7 @@
 //! The event log: an append-only sequence of records, durable before visible.
 //!
-//! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass the suite
-//! in `contract.rs`. [`EmbeddedLog`] is the default one.
+//! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass
+//! the suite in `contract.rs`. [`EmbeddedLog`] is the default one.
 
 mod beside;
 mod block;
@@ -80,7 +80,8 @@ use tokio::sync::watch;
 pub struct NewRecord {
     /// Name of the Docker host.
     pub source: Arc<str>,
-    /// When the recorder received it. A log lets this fall only at a `start` of the recorder: within one run it never does.
+    /// When the recorder received it. A log lets this fall only at a `start` of the recorder: within one run
+    /// it never does.
     pub received: Timestamp,
     /// The message.
     pub event: Event,
@@ -123,8 +124,8 @@ pub enum Piece {
 pub struct Chunk {
     /// In the direction of the read.
     pub pieces: Vec<Piece>,
-    /// The read has covered everything up to this sequence (down to it, when reading backwards); records on the way
-    /// that are not in `pieces` lay outside the time range, or do not pass the filter.
+    /// The read has covered everything up to this sequence (down to it, when reading backwards); records on
+    /// the way that are not in `pieces` lay outside the time range, or do not pass the filter.
     pub through: Sequence,
 }
 
@@ -144,13 +145,14 @@ pub struct Scan {
     pub time: RangeInclusive<Timestamp>,
     /// Records that do not pass may be left out. Blocks may hold such as well.
     pub filter: Arc<Filter>,
-    /// Stop after the block with which this many bytes of wire form are reached. At least one block is always read.
+    /// Stop after the block with which this many bytes of wire form are reached. At least one block is always
+    /// read.
     pub max_bytes: usize,
 }
 
-/// Most bytes of one record as a line, its envelope included. Larger ones are refused before anything of their batch is stored: what is stored
-/// can be read, sealed, exported and imported. A message has at most [`MAX_EVENT_BYTES`](crate::event::MAX_EVENT_BYTES) when it comes;
-/// redaction can make it somewhat longer.
+/// Most bytes of one record as a line, its envelope included. Larger ones are refused before anything of
+/// their batch is stored: what is stored can be read, sealed, exported and imported. A message has at most
+/// [`MAX_EVENT_BYTES`](crate::event::MAX_EVENT_BYTES) when it comes; redaction can make it somewhat longer.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
 /// Wire bytes that one read gives at least, if there are that many.
@@ -171,8 +173,8 @@ pub enum WriterState {
     ReadOnly,
     /// The disk is full. Recording goes on by itself when there is space again; nothing was written in part.
     Full(String),
-    /// A write or an fsync failed: nothing more is written until the program is restarted, since after a failed fsync
-    /// nobody knows what the disk holds. Reads go on.
+    /// A write or an fsync failed: nothing more is written until the program is restarted, since after a
+    /// failed fsync nobody knows what the disk holds. Reads go on.
     Poisoned(String),
 }
 
@@ -189,7 +191,8 @@ pub enum LogError {
         /// Why it failed.
         source: Arc<std::io::Error>,
     },
-    /// A record is larger than a log keeps, see [`MAX_RECORD_BYTES`]. Nothing of the batch was stored, and the log takes others as before.
+    /// A record is larger than a log keeps, see [`MAX_RECORD_BYTES`]. Nothing of the batch was stored, and
+    /// the log takes others as before.
     #[error("the record at place {index} of its batch takes {bytes} bytes, more than {MAX_RECORD_BYTES}")]
     TooLarge {
         /// Place of the first such record in the batch, from 0.
@@ -239,8 +242,8 @@ pub struct TrimStep {
     pub before: Sequence,
     /// When the newest of them was received, by the clock of then.
     pub received: Timestamp,
-    /// The earliest such time of the steps behind this one. What is in this one had been received by then: that counts where `received` lies
-    /// ahead of the clock, because that was ahead once.
+    /// The earliest such time of the steps behind this one. What is in this one had been received by then:
+    /// that counts where `received` lies ahead of the clock, because that was ahead once.
     pub followed_by: Option<Timestamp>,
     /// Bytes on disk that they take.
     pub bytes: u64,
@@ -249,13 +252,13 @@ pub struct TrimStep {
 /// An append-only sequence of records with one writer and any number of readers.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Appends records in order. When this returns they are durable and, at once, visible to readers; appends that
-    /// wait at the same time share one commit.
+    /// Appends records in order. When this returns they are durable and, at once, visible to readers; appends
+    /// that wait at the same time share one commit.
     ///
     /// # Errors
-    /// When it fails nothing of the batch is visible (of one that spans several blocks, a whole prefix may be), and the log takes
-    /// nothing more ([`LogError::Poisoned`]) or nothing for now ([`LogError::Full`]). [`LogError::TooLarge`] is about one record: without it
-    /// the batch can be appended at once.
+    /// When it fails nothing of the batch is visible (of one that spans several blocks, a whole prefix may
+    /// be), and the log takes nothing more ([`LogError::Poisoned`]) or nothing for now ([`LogError::Full`]).
+    /// [`LogError::TooLarge`] is about one record: without it the batch can be appended at once.
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError>;
 
     /// Reads upwards: what comes after `after`. Nothing when `after` is the head.
@@ -270,8 +273,8 @@ pub trait EventLog: Send + Sync + 'static {
         None
     }
 
-    /// Records that follow `after` up to `until`, at most, as whole zstd frames of their lines, if the log has them in that form and the
-    /// first of them begins right there.
+    /// Records that follow `after` up to `until`, at most, as whole zstd frames of their lines, if the log
+    /// has them in that form and the first of them begins right there.
     ///
     /// # Errors
     /// As [`EventLog::read_after`].
@@ -311,7 +314,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// What the log holds.
     fn bounds(&self) -> Bounds;
 
-    /// Whether a cursor is of this log: by its own name, or by the name of a log whose copy it is, up to the fork.
+    /// Whether a cursor is of this log: by its own name, or by the name of a log whose copy it is, up to the
+    /// fork.
     fn owns(&self, cursor: Cursor) -> bool {
         cursor.log == self.bounds().log.prefix()
     }
@@ -325,12 +329,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64;
 
-    /// What it will take, about, when all that waits to be sealed has been. Retention by size goes by it: in a burst sealing waits, and is no
-    /// reason to remove anything.
+    /// What it will take, about, when all that waits to be sealed has been. Retention by size goes by it: in
+    /// a burst sealing waits, and is no reason to remove anything.
     fn settled_bytes(&self) -> u64;
 
-    /// Removes records before `before`, as far as that is possible without splitting what is stored together. Returns the oldest sequence
-    /// that is left. The newest record always stays.
+    /// Removes records before `before`, as far as that is possible without splitting what is stored together.
+    /// Returns the oldest sequence that is left. The newest record always stays.
     ///
     /// # Errors
     /// As [`EventLog::append`].

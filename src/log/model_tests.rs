@@ -1,4 +1,5 @@
-//! The embedded log against a plain vector: appends, reads, seeks, trims, clean restarts and crashes, in any order.
+//! The embedded log against a plain vector: appends, reads, seeks, trims, clean restarts and crashes, in any
+//! order.
 
 use super::contract::{self, own_time, records};
 use super::{Chunk, EmbeddedLog, EventLog, GapReason, Limits, Piece, Scan};
@@ -109,8 +110,8 @@ async fn run(ops: Vec<Op>) {
                 log = again;
             }
             Op::Crash => {
-                // Without the mark of a clean stop. What a kill leaves in the middle of something, tests/faults see: a live
-                // directory that is copied is no image of one moment.
+                // Without the mark of a clean stop. What a kill leaves in the middle of something,
+                // tests/faults see: a live directory that is copied is no image of one moment.
                 let mark = dir.path().join("log/LOG");
                 let running = dir.path().join("running");
                 std::fs::hard_link(&mark, &running).unwrap();

@@ -110,7 +110,8 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
         );
     }
     let log = identity.log_id()?;
-    // Nor is one that came back short: sled may stop at the same damage next time, and drop what was written behind it.
+    // Nor is one that came back short: sled may stop at the same damage next time, and drop what was written
+    // behind it.
     let short = end < identity.clean_head.or(seen).unwrap_or(identity.reserved);
     let lineage = identity.lineage()?;
     let chain = match chain_behind(&tips, &lineage) {
@@ -133,8 +134,8 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
 
     let headers = || tips.iter().flat_map(|opened| &opened.headers);
     let last = headers().next_back();
-    // What readers may have seen: exactly known after a clean stop and after a kill. A missing watermark after an
-    // unclean stop means that nobody knows, so everything that was reserved counts.
+    // What readers may have seen: exactly known after a clean stop and after a kill. A missing watermark
+    // after an unclean stop means that nobody knows, so everything that was reserved counts.
     let may_have_seen = identity.clean_head.or(seen).unwrap_or(identity.reserved);
     let may_have_seen = if certain { may_have_seen } else { may_have_seen.max(end.max(seen.unwrap_or(0)) + RESERVE) };
     let cut = (end < may_have_seen).then(|| end + 1..=identity.reserved.max(may_have_seen));
@@ -148,8 +149,8 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let quarantined = quarantine.into_paths();
     let recovery = Recovery { clean: identity.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
 
-    // Before the mark of the clean stop goes, which makes the watermark count. Not `end`: were the program killed before its first append,
-    // what was lost now would be forgotten.
+    // Before the mark of the clean stop goes, which makes the watermark count. Not `end`: were the program
+    // killed before its first append, what was lost now would be forgotten.
     let unusable = full.is_some();
     identity.clean_head = None;
     identity.reserved = identity.reserved.max(next - 1 + RESERVE);
@@ -198,8 +199,8 @@ fn open_watermark(dir: &Path, quarantine: &mut Quarantine) -> Result<(Watermark,
     }
 }
 
-/// The chain's value behind the newest record of the tips, if there is one. The newest block does not tell it, but its records do; `Err(None)`
-/// when they are damaged.
+/// The chain's value behind the newest record of the tips, if there is one. The newest block does not tell
+/// it, but its records do; `Err(None)` when they are damaged.
 fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<Option<ChainValue>, Option<LogError>> {
     let Some((tip, header)) = tips.iter().rev().find_map(|opened| Some((&opened.tip, opened.headers.last()?))) else { return Ok(None) };
     if header.chain_after.is_some() {
@@ -216,13 +217,14 @@ fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<Option<ChainVal
     }
 }
 
-/// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the tips and segments know; it then
-/// reserves so much that no sequence is used twice.
+/// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the
+/// tips and segments know; it then reserves so much that no sequence is used twice.
 fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarantine) -> Result<(Identity, bool), LogError> {
     let why = match Identity::read(dir) {
         Ok(Some(identity)) => return Ok((identity, true)),
         Ok(None) if listing.is_empty() => {
-            // Before the tip, so that a kill in between leaves a log without records, not records without a log.
+            // Before the tip, so that a kill in between leaves a log without records, not records without a
+            // log.
             let identity = Identity::create();
             identity.write(dir)?;
             return Ok((identity, true));
@@ -250,8 +252,8 @@ fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarant
     Ok((Identity { log: log.to_string(), reserved, clean_head: None, ancestors, ..Identity::create() }, false))
 }
 
-/// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed; what cannot be read or is not
-/// of this log is set aside.
+/// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed;
+/// what cannot be read or is not of this log is set aside.
 fn open_segments(
     listing: &Listing,
     lineage: &Lineage,
@@ -313,7 +315,8 @@ impl OpenedTip {
 /// Adds a tip behind the older ones, with its blocks that are not sealed.
 fn join(tips: &mut Vec<OpenedTip>, mut newer: OpenedTip, sealed: Sequence) {
     newer.headers.retain(|header| header.first > sealed);
-    // A commit that failed was never visible, but may be on the disk even so; where writing went on in a new tip, that holds.
+    // A commit that failed was never visible, but may be on the disk even so; where writing went on in a new
+    // tip, that holds.
     if let Some(first) = newer.headers.first().map(|header| header.first) {
         for older in tips.iter_mut() {
             older.headers.retain(|header| header.first < first);
@@ -322,8 +325,8 @@ fn join(tips: &mut Vec<OpenedTip>, mut newer: OpenedTip, sealed: Sequence) {
     tips.push(newer);
 }
 
-/// Opens the tips. One that is damaged so that it cannot be opened or listed is set aside; an error of another kind (a full disk,
-/// too many open files) leaves everything as it is.
+/// Opens the tips. One that is damaged so that it cannot be opened or listed is set aside; an error of
+/// another kind (a full disk, too many open files) leaves everything as it is.
 fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut Quarantine) -> Result<Vec<OpenedTip>, LogError> {
     let mut tips: Vec<OpenedTip> = Vec::new();
     for (at, (_, path)) in listing.tips.iter().enumerate() {

@@ -3,8 +3,12 @@
 use crate::cursor::Sequence;
 use std::time::{Duration, Instant};
 
-/// Records that come faster than this, a second, come faster than they can be packed: with fewer than `MANY_TIPS` tips that waits until
-/// the burst is over, and leaves the processors to the commits.
+/// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
+/// With so many tips, records come faster than they can be packed well.
+pub(super) const MANY_TIPS: usize = 6;
+/// Records that come faster than this, a second, come faster than they can be packed: with fewer than
+/// [`MANY_TIPS`] tips that waits until the burst is over, and leaves the processors to the commits.
 pub(super) const BURST: u64 = 100_000;
 /// How often the sealer looks whether there is a burst.
 pub(super) const LOOK: Duration = Duration::from_millis(10);

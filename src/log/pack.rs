@@ -1,5 +1,5 @@
-//! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link in the chain are made beside
-//! that (beside.rs).
+//! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link
+//! in the chain are made beside that (beside.rs).
 
 use super::codec::{self, Compressed, Encoder, StoredRecord};
 use super::{LogError, MAX_RECORD_BYTES, NewRecord};
@@ -7,7 +7,8 @@ use crate::event::{Event, Noise};
 use crate::time::Timestamp;
 use std::ops::Range;
 
-/// Most records in a block, which is what one commit makes: of two blocks a crash might leave the second alone.
+/// Most records in a block, which is what one commit makes: of two blocks a crash might leave the second
+/// alone.
 pub(super) const MAX_BLOCK_RECORDS: usize = 512;
 /// A block ends with the record that takes it to this many bytes.
 pub(super) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
@@ -31,7 +32,8 @@ pub(super) fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
     large.map_or(Ok(()), |(index, bytes)| Err(LogError::TooLarge { index, bytes }))
 }
 
-/// Whether a message is the recorder's own of a start: at one the time of receipt may fall, since the clock may have been set before it.
+/// Whether a message is the recorder's own of a start: at one the time of receipt may fall, since the clock
+/// may have been set before it.
 pub(super) fn is_start(event: &Event) -> bool {
     event.is_own() && event.fields().action == "start"
 }

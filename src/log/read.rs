@@ -204,7 +204,8 @@ impl Shelf {
         up: bool,
     ) -> Result<Chunk, LogError> {
         let mut chunk = Chunk { pieces: Vec::new(), through: start };
-        // A filtered read keeps little of a frame, so several are unpacked at once; one such read at a time, which bounds the memory.
+        // A filtered read keeps little of a frame, so several are unpacked at once; one such read at a time,
+        // which bounds the memory.
         let ahead = scan.filter.rarest_texts().and_then(|_| self.ahead.try_lock());
         let (most, mut stretch) = match (&ahead, scan.filter.is_empty()) {
             (Some(_), _) => (MAX_AHEAD_BYTES, AHEAD_BYTES),
@@ -242,7 +243,8 @@ impl Shelf {
         }
     }
 
-    /// Looks into the first summaries that a read needs on all processors; that takes as long as a part of the unpacking.
+    /// Looks into the first summaries that a read needs on all processors; that takes as long as a part of
+    /// the unpacking.
     fn judge_together<'a>(&self, frames: impl Iterator<Item = (&'a Arc<Segment>, usize)>, scan: &Scan) {
         let meet = |(segment, at): &(&'a Arc<Segment>, usize)| segment.frames().get(*at).is_some_and(|frame| meets(frame, &scan.time));
         let first = frames.skip_while(|frame| !meet(frame)).take(CHUNK_FRAMES).filter(meet);
@@ -253,7 +255,8 @@ impl Shelf {
         }
     }
 
-    /// The next frames that may hold something, up to a byte limit, with the gaps between them; and their bytes.
+    /// The next frames that may hold something, up to a byte limit, with the gaps between them; and their
+    /// bytes.
     fn plan<'a>(
         &self,
         frames: &mut impl Iterator<Item = (&'a Arc<Segment>, usize)>,
@@ -331,7 +334,8 @@ impl Shelf {
         };
         let mut after = 0;
         loop {
-            // Again whenever a tip has become a segment since: its records are in neither list that was looked at.
+            // Again whenever a tip has become a segment since: its records are in neither list that was
+            // looked at.
             for segment in self.segments().iter().filter(|segment| segment.last() > after).cloned().collect::<Vec<_>>() {
                 let frames = if segment.time().1 < time { &[][..] } else { segment.frames() };
                 for frame in frames.iter().filter(|frame| frame.last() > after && frame.time.1 >= time) {
@@ -366,8 +370,8 @@ impl Shelf {
     }
 }
 
-/// Whether a frame may hold a record whose own time is in `range`. Event times do not rise with the sequence, so nothing
-/// about its neighbours follows.
+/// Whether a frame may hold a record whose own time is in `range`. Event times do not rise with the sequence,
+/// so nothing about its neighbours follows.
 fn meets(frame: &FrameMeta, range: &RangeInclusive<Timestamp>) -> bool {
     frame.time.0 <= *range.end() && frame.time.1 >= *range.start()
 }

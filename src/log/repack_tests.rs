@@ -51,7 +51,8 @@ async fn what_was_packed_in_haste_is_packed_again_when_it_is_quiet() {
     assert_eq!(read_all(&log, 0, &Scan::default()).await, before);
 }
 
-/// A frame is judged by the summary of its own segment, not by that of one which had the same records in other frames.
+/// A frame is judged by the summary of its own segment, not by that of one which had the same records in
+/// other frames.
 #[tokio::test]
 async fn a_filter_finds_the_same_when_frames_have_been_cut_anew() {
     let dir = TempDir::new().unwrap();

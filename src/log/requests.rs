@@ -26,7 +26,8 @@ pub(super) enum Request {
     Panic,
 }
 
-/// Whether there is only one processor: whoever has been woken by a commit runs when its writer stands back, and not before.
+/// Whether there is only one processor: whoever has been woken by a commit runs when its writer stands back,
+/// and not before.
 fn alone() -> bool {
     static ALONE: LazyLock<bool> = LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|n| n.get() == 1));
     *ALONE
@@ -39,7 +40,8 @@ pub(super) fn stand_back() {
     }
 }
 
-/// Whoever waits for a commit often brings the next one at once, sooner than a thread falls asleep and is woken.
+/// Whoever waits for a commit often brings the next one at once, sooner than a thread falls asleep and is
+/// woken.
 pub(super) fn poll_briefly(requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
     if alone() {
         return None;

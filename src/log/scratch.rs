@@ -1,7 +1,8 @@
-//! Directories that go again: copies of tips, since sled writes when it opens, and logs made of an export that is only served.
+//! Directories that go again: copies of tips, since sled writes when it opens, and logs made of an export
+//! that is only served.
 //!
-//! They lie in the system's place for such things. Whoever uses one holds a lock on it, so that what a kill left is told from what is in use,
-//! and goes at the next start of any shipslog of the same user.
+//! They lie in the system's place for such things. Whoever uses one holds a lock on it, so that what a kill
+//! left is told from what is in use, and goes at the next start of any shipslog of the same user.
 
 use super::listing::io;
 use super::tip::Lock;
@@ -96,7 +97,8 @@ pub(super) struct ScratchCopy {
 }
 
 impl ScratchCopy {
-    /// Copies the regular files of a tip, holes as holes. [`LogError::Damaged`] when it is no directory, or larger than any tip.
+    /// Copies the regular files of a tip, holes as holes. [`LogError::Damaged`] when it is no directory, or
+    /// larger than any tip.
     pub(super) fn of(path: &Path) -> Result<Self, LogError> {
         let data = fs::symlink_metadata(path).map_err(io("cannot look at", path))?;
         if !data.is_dir() {

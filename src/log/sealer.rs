@@ -1,4 +1,5 @@
-//! The sealer: a thread that prepares the next tip, turns full tips into segments and, when it is quiet, merges small segments.
+//! The sealer: a thread that prepares the next tip, turns full tips into segments and, when it is quiet,
+//! merges small segments.
 
 use super::LogError;
 use super::codec;
@@ -6,7 +7,7 @@ use super::embedded::Limits;
 use super::kept;
 use super::listing::{UNFINISHED, io};
 use super::merge::Merger;
-use super::pace::{LOOK, Pace, Quiet, REST, RESTING};
+use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::tip::{self, Tip};
@@ -22,12 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
-const RETRY: Duration = Duration::from_secs(5);
 /// Jobs that may wait; there are never more tips than a few.
 const QUEUE: usize = 16;
-/// With so many tips, records come faster than they can be packed well.
-const MANY_TIPS: usize = 6;
 /// How much the sealer stands back for other threads (nice).
 const SEALER_NICE: i32 = 10;
 
@@ -110,13 +107,15 @@ impl Sealer {
         }
     }
 
-    /// Seals a tip to which nothing is added any more, after those that were given before: a segment follows the one before it.
+    /// Seals a tip to which nothing is added any more, after those that were given before: a segment follows
+    /// the one before it.
     pub(super) fn seal(&self, tip: Arc<Tip>) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = self.jobs.send(Job::Seal(tip));
     }
 
-    /// Whether the oldest tip that waits could not be sealed: then waiting for room among the tips is of no use.
+    /// Whether the oldest tip that waits could not be sealed: then waiting for room among the tips is of no
+    /// use.
     pub(super) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
     }
@@ -141,7 +140,8 @@ struct Thread {
 
 impl Thread {
     fn run(mut self) {
-        // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed, it is only slower for them.
+        // Commits and readers come first. On Linux this is about the calling thread; where it is not allowed,
+        // it is only slower for them.
         let _ = rustix::process::setpriority_process(None, SEALER_NICE);
         let (mut quiet, mut rest) = (Quiet::new(self.merge_after), Quiet::new(REST));
         loop {
@@ -214,7 +214,8 @@ impl Thread {
             Ok(tip) => Next::Ready(Arc::new(tip)),
             Err(e) => {
                 tracing::warn!(error = %e, "cannot make the next tip of the log; the one in use goes on");
-                // Whichever name it had got to: it is new and holds nothing, and its name must be free for the next attempt.
+                // Whichever name it had got to: it is new and holds nothing, and its name must be free for
+                // the next attempt.
                 let name = tip::dir_name(from);
                 let _ = fs::remove_dir_all(self.dir.join(format!("{name}{UNFINISHED}")));
                 let _ = fs::remove_dir_all(self.dir.join(name));

@@ -19,7 +19,8 @@ use std::sync::Arc;
 const RING_BYTES: usize = 8 * 1024 * 1024;
 /// Wire bytes of older blocks that stay in memory for readers who replay the same stretch.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// What stays of the newest blocks in a log that is at rest, in wire bytes: enough for a reader that was away for a moment.
+/// What stays of the newest blocks in a log that is at rest, in wire bytes: enough for a reader that was away
+/// for a moment.
 const RESTING_RING_BYTES: usize = 256 * 1024;
 /// Memory for summaries of segments that filtered reads have looked at.
 const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
@@ -42,7 +43,8 @@ pub(super) struct Shelf {
     pub(super) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<Chunked, Arc<Summaries>, Weights>,
-    /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read comes back to a chunk again and again.
+    /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read
+    /// comes back to a chunk again and again.
     judged: Cache<(Chunked, Arc<Filter>), Arc<[Reach]>>,
     pub(super) lock: Lock,
 }
@@ -84,7 +86,8 @@ impl<K> Weighter<K, Arc<Summaries>> for Weights {
 }
 
 impl State {
-    /// Takes the oldest blocks out of memory until the others hold at most so many bytes, or only one is left.
+    /// Takes the oldest blocks out of memory until the others hold at most so many bytes, or only one is
+    /// left.
     fn shorten_ring(&mut self, bytes: usize) {
         while self.ring_bytes > bytes && self.ring.len() > 1 {
             let oldest = self.ring.pop_front().map_or(0, |(_, block)| block.bytes());
@@ -232,7 +235,8 @@ impl Shelf {
         segments + state.tips.iter().map(|part| part.tip.disk_bytes()).sum::<u64>()
     }
 
-    /// Bytes on disk when the tips that wait have been sealed, about: a tip holds everything twice, and less well packed.
+    /// Bytes on disk when the tips that wait have been sealed, about: a tip holds everything twice, and less
+    /// well packed.
     pub(super) fn settled_bytes(&self) -> u64 {
         const PACKED: u64 = 4;
         let state = self.state.read();

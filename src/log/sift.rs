@@ -78,7 +78,8 @@ fn runs(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Op
     let Some(texts) = scan.filter.rarest_texts() else { return Ok(None) };
     let whole = lines.strip_suffix(b"\n").ok_or_else(|| misplaced(first))?;
     let end = memchr::memrchr(b'\n', whole).map_or(0, |at| at + 1);
-    // What lies between is what was written, by its checksum; whether it is what should lie here, its ends tell.
+    // What lies between is what was written, by its checksum; whether it is what should lie here, its ends
+    // tell.
     if sequence(lines) != Some(first) || lines.get(end..).and_then(sequence) != Some(last) {
         return Err(misplaced(first));
     }

@@ -1,4 +1,5 @@
-//! What a record goes through: the tip, segments, a merge, an export, an import; and two copies after a clean stop.
+//! What a record goes through: the tip, segments, a merge, an export, an import; and two copies after a clean
+//! stop.
 
 use super::contract::{read_all, records};
 use super::embedded_tests::{CLEAN, drop_and_wait};
@@ -166,7 +167,8 @@ async fn what_is_taken_can_be_read_sealed_exported_and_imported() {
     assert_eq!(imported.bounds, (1, n - 1));
 }
 
-/// An incompressible record of the largest size stays below the number of parts that a block may have, by far.
+/// An incompressible record of the largest size stays below the number of parts that a block may have, by
+/// far.
 #[test]
 fn the_largest_block_fits_its_header() {
     let most = super::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
@@ -231,7 +233,8 @@ async fn a_clock_that_was_ahead_once_holds_up_nothing() {
     log.close().await.unwrap();
 }
 
-/// What a version before this one wrote and nobody can read is told as that, and what follows it is not told as altered.
+/// What a version before this one wrote and nobody can read is told as that, and what follows it is not told
+/// as altered.
 #[tokio::test]
 async fn an_unreadable_record_is_not_told_as_altered() {
     let dir = TempDir::new().unwrap();

@@ -1,6 +1,8 @@
-//! A tip of the log: a journal that makes each commit durable, and sled that keeps the blocks in order for reading.
+//! A tip of the log: a journal that makes each commit durable, and sled that keeps the blocks in order for
+//! reading.
 //!
-//! Both hold all blocks of the tip, so either may be damaged, whole or in part, and the other one gives what it lacks.
+//! Both hold all blocks of the tip, so either may be damaged, whole or in part, and the other one gives what
+//! it lacks.
 
 use super::codec::Header;
 use super::identity::sync_dir;
@@ -53,11 +55,13 @@ struct Removal {
     aside: AtomicBool,
 }
 
-/// What a tip's directory is called: this, and a number in 20 digits that rises from tip to tip and tells about where it begins.
+/// What a tip's directory is called: this, and a number in 20 digits that rises from tip to tip and tells
+/// about where it begins.
 pub(super) const NAME: &str = "tip-";
 /// Files of sled that it could not read lie here, in the tip's directory.
 const UNREADABLE: &str = "unreadable";
-/// A directory that is being removed has this name, so that a kill in the middle leaves nothing that looks like a tip.
+/// A directory that is being removed has this name, so that a kill in the middle leaves nothing that looks
+/// like a tip.
 pub(super) const REMOVED: &str = "removed-";
 
 impl Drop for Removal {
@@ -78,7 +82,8 @@ fn set_aside(dir: &Path) -> std::io::Result<()> {
     std::fs::rename(dir, quarantine.join(name))
 }
 
-/// Removes a directory so that a kill at any moment leaves either all of it or something that the next start removes.
+/// Removes a directory so that a kill at any moment leaves either all of it or something that the next start
+/// removes.
 fn remove_dir(dir: &Path) -> std::io::Result<()> {
     let name = format!("{REMOVED}{}", dir.file_name().unwrap_or_default().to_string_lossy());
     let aside = dir.with_file_name(name);
@@ -139,7 +144,8 @@ impl Tip {
             Err(LogError::Damaged(why)) if dir.join(journal::NAME).exists() => {
                 tracing::error!(store.tip = %dir.display(), error = why, "sled cannot read its part of the tip; it is made again from the journal");
                 set_sled_aside(dir)?;
-                // Of new files that is no damage: sled cannot start at all (no threads, no memory), and nothing is to be set aside for that.
+                // Of new files that is no damage: sled cannot start at all (no threads, no memory), and
+                // nothing is to be set aside for that.
                 let (tip, mut contents) = Self::open_once(dir, lock).map_err(|e| match e {
                     LogError::Damaged(why) => io("cannot start sled in", dir)(std::io::Error::other(why)),
                     other => other,
@@ -233,8 +239,9 @@ impl Tip {
         &self.dir
     }
 
-    /// Lists the blocks and makes good what one of the two parts lacks. Of a tip without a journal, a last block that a crash left
-    /// incomplete was never visible: it is removed, so that its sequences can be used.
+    /// Lists the blocks and makes good what one of the two parts lacks. Of a tip without a journal, a last
+    /// block that a crash left incomplete was never visible: it is removed, so that its sequences can be
+    /// used.
     fn recover(&self) -> Result<Contents, LogError> {
         let mut contents = Contents::default();
         let mut kept = self.kept.as_ref().map_or_else(|| Ok(BTreeMap::new()), |kept| kept.headers(&mut contents.damage))?;
@@ -302,7 +309,8 @@ fn set_journal_aside(dir: &Path) -> Result<(), LogError> {
     sync_dir(dir)
 }
 
-/// Moves sled's files out of its way, but keeps them. A kill in the middle leaves files that sled cannot read, so it comes to this again.
+/// Moves sled's files out of its way, but keeps them. A kill in the middle leaves files that sled cannot
+/// read, so it comes to this again.
 fn set_sled_aside(dir: &Path) -> Result<(), LogError> {
     let aside = dir.join(format!("{UNREADABLE}-{}", crate::time::Timestamp::now().nanos()));
     create_private_dir(&aside)?;

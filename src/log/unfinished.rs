@@ -57,7 +57,8 @@ pub(super) struct Written {
     leftover: Leftover,
 }
 
-/// A file that goes when it is dropped, unless it has got another name: what is not finished is not to take room.
+/// A file that goes when it is dropped, unless it has got another name: what is not finished is not to take
+/// room.
 struct Leftover(PathBuf);
 
 impl Drop for Leftover {

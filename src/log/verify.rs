@@ -29,22 +29,24 @@ pub struct Report {
     pub segments: usize,
     /// Bytes looked at.
     pub bytes: u64,
-    /// The chain's value after the newest record, in hex: whoever notes it can prove later that nothing before it was altered.
+    /// The chain's value after the newest record, in hex: whoever notes it can prove later that nothing
+    /// before it was altered.
     pub chain: String,
     /// What is not as it should be, one sentence each.
     pub damage: Vec<String>,
     /// What is unusual and in order.
     pub notes: Vec<String>,
-    /// Whether a recorder was writing into the log meanwhile: what came since the look began may not have been looked at.
+    /// Whether a recorder was writing into the log meanwhile: what came since the look began may not have
+    /// been looked at.
     pub recording: bool,
 }
 
 /// Findings of a kind that are listed; more are counted.
 const MAX_FINDINGS: usize = 100;
 
-/// Checks every checksum, the chain, density, order and the index of the log in `data_dir`. `progress` is told how many of how many bytes are
-/// done. Beside a recorder, the sealed segments are checked and of the newest records the copy in the journal, up to what readers had seen
-/// when the look began.
+/// Checks every checksum, the chain, density, order and the index of the log in `data_dir`. `progress` is
+/// told how many of how many bytes are done. Beside a recorder, the sealed segments are checked and of the
+/// newest records the copy in the journal, up to what readers had seen when the look began.
 ///
 /// # Errors
 /// When there is no log, or a file cannot be read for a passing reason. Damage is no error but in the report.
@@ -105,7 +107,8 @@ struct Check {
     report: Report,
     identity: Option<Identity>,
     lineage: Option<Lineage>,
-    /// The next sequence expected, and the chain's value before it; `None` before the first record and behind a hole.
+    /// The next sequence expected, and the chain's value before it; `None` before the first record and behind
+    /// a hole.
     next: Option<Sequence>,
     chain: Option<ChainValue>,
     received: Timestamp,
@@ -191,7 +194,8 @@ impl Check {
         value
     }
 
-    /// Whether the chain goes on with `first`. Across a hole it may not: what is missing has been told, and is not told as altered.
+    /// Whether the chain goes on with `first`. Across a hole it may not: what is missing has been told, and
+    /// is not told as altered.
     fn joins(&mut self, first: Sequence, before: ChainValue, about: &str) {
         let imported = self.identity.as_ref().map_or(0, |identity| identity.imported);
         let hole = self.next.is_some_and(|next| first > next) && first > imported + 1;
@@ -293,7 +297,8 @@ impl Check {
                 .notes
                 .push(format!("{name} has no journal: a version before format 3 wrote it, or it is gone; sled has its records"));
         }
-        // The end of a journal in use may be half written when it is copied; whether something is missing, its sequences tell.
+        // The end of a journal in use may be half written when it is copied; whether something is missing,
+        // its sequences tell.
         let damage = if self.report.recording { Vec::new() } else { contents.damage };
         for what in damage {
             self.damage(format!("{name}: {what}"));
@@ -301,7 +306,8 @@ impl Check {
         Ok(Some(OpenedTip { name, tip, headers: contents.headers, _copy: copy }))
     }
 
-    /// Looks at a tip, behind which the next one begins with `end`: a commit that failed was never visible, but may be on the disk.
+    /// Looks at a tip, behind which the next one begins with `end`: a commit that failed was never visible,
+    /// but may be on the disk.
     fn tip(&mut self, OpenedTip { name, tip, headers, _copy }: OpenedTip, end: Sequence) -> Result<(), LogError> {
         // A kill between sealing and removing leaves a tip whose records are in segments.
         let sealed = self.next;

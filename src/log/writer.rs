@@ -37,7 +37,8 @@ pub(super) struct Writer {
     /// A write to the tip failed for want of space.
     tip_failed: bool,
     beside: Beside,
-    /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does not wait for that.
+    /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does
+    /// not wait for that.
     unsettled: Option<(Sequence, Vec<u8>)>,
     head: watch::Sender<Sequence>,
     state: watch::Sender<WriterState>,
@@ -134,7 +135,8 @@ impl Writer {
         *self.state.borrow() == WriterState::Ok
     }
 
-    /// Commits an append together with all appends that have queued behind it. Returns the first other request met.
+    /// Commits an append together with all appends that have queued behind it. Returns the first other
+    /// request met.
     fn append_group(
         &mut self,
         mut records: Vec<NewRecord>,
@@ -212,7 +214,8 @@ impl Writer {
             match self.commit(&batch, cut) {
                 Ok(()) => self.turn_over(),
                 Err(e) if e.is_full() => {
-                    // Other writers took the room that was there. sled takes nothing more after that, so a new tip must.
+                    // Other writers took the room that was there. sled takes nothing more after that, so a
+                    // new tip must.
                     self.tip_failed = true;
                     return Err(self.full(e.to_string()));
                 }
@@ -327,7 +330,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start removes.
+    /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start
+    /// removes.
     fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
         self.check_poison()?;
         self.note_start()?;

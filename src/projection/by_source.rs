@@ -1,8 +1,8 @@
-//! What the log tells of each Docker host, for graphs and alerts that outlive a restart: how many gaps there are by reason, and the time of
-//! its last event.
+//! What the log tells of each Docker host, for graphs and alerts that outlive a restart: how many gaps there
+//! are by reason, and the time of its last event.
 //!
-//! Nothing is read at start. The first question reads the log for it, by summaries, so that few frames are unpacked; each later one what came
-//! since. What was found stays when a question is given up half-way.
+//! Nothing is read at start. The first question reads the log for it, by summaries, so that few frames are
+//! unpacked; each later one what came since. What was found stays when a question is given up half-way.
 
 use crate::cursor::Sequence;
 use crate::filter::Filter;
@@ -32,7 +32,8 @@ struct State {
     /// Everything up to here has been looked at for gaps.
     counted: Sequence,
     newest: BTreeMap<String, Timestamp>,
-    /// Everything up to here has been looked at for events, but for those of sources that have none yet, from `deep` down.
+    /// Everything up to here has been looked at for events, but for those of sources that have none yet, from
+    /// `deep` down.
     seen: Sequence,
     deep: Sequence,
 }
@@ -91,7 +92,8 @@ fn filter(filters: Option<&str>, exclude: Option<&str>) -> Result<Filter, LogErr
     Filter::from_params(filters, exclude).map_err(|e| LogError::Refused(e.to_string()))
 }
 
-/// Looks for the newest event of each of `wanted`, from `before` downwards to the one behind `floor`; `at` is told how far it has come.
+/// Looks for the newest event of each of `wanted`, from `before` downwards to the one behind `floor`; `at` is
+/// told how far it has come.
 async fn search(
     log: &Arc<dyn EventLog>,
     mut wanted: Vec<String>,

@@ -1,8 +1,9 @@
-//! What the recorder may have missed: its own `gap` records, found by the time that they tell of and not by their place.
+//! What the recorder may have missed: its own `gap` records, found by the time that they tell of and not by
+//! their place.
 //!
-//! A `gap` record stands in the log after the time that it tells of, so a page of that time may end before it. Gaps are few; the newest
-//! [`MAX_KNOWN`] are kept in memory, brought up to the head at each question. Older ones are read from the log when a question reaches
-//! back to them.
+//! A `gap` record stands in the log after the time that it tells of, so a page of that time may end before
+//! it. Gaps are few; the newest [`MAX_KNOWN`] are kept in memory, brought up to the head at each question.
+//! Older ones are read from the log when a question reaches back to them.
 
 use crate::cursor::Sequence;
 use crate::event::{EventView, Record};
@@ -24,7 +25,8 @@ pub const MAX_KNOWN: usize = 4096;
 const MAX_LINE_BYTES: usize = 1024;
 /// Gaps that one answer tells of, the newest of those that meet its range; the others are counted.
 pub const MAX_MET: usize = 100;
-/// The reason of the gap that stands before everything: recording began there, and nothing is known to be lost.
+/// The reason of the gap that stands before everything: recording began there, and nothing is known to be
+/// lost.
 pub const FIRST_CONTACT: &str = "first-contact";
 /// What finds `gap` records.
 const GAPS: &str = r#"{"type":["recorder"],"event":["gap"]}"#;
@@ -72,8 +74,8 @@ pub struct Met {
 }
 
 impl Loss {
-    /// The gap that a record tells of, if it does. Where it names no beginning: of `first-contact` all time before it, else the record's
-    /// own time.
+    /// The gap that a record tells of, if it does. Where it names no beginning: of `first-contact` all time
+    /// before it, else the record's own time.
     pub fn of(record: &Record) -> Option<Self> {
         let view = record.event.view();
         if !record.event.is_own() || view.action.as_deref() != Some("gap") {

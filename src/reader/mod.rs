@@ -1,7 +1,8 @@
-//! The one read path: a cursor that asks the log for what comes after it and, at the head, waits for the head to move.
+//! The one read path: a cursor that asks the log for what comes after it and, at the head, waits for the head
+//! to move.
 //!
-//! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams, polls, history and
-//! exports differ only in what they do with the steps.
+//! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams,
+//! polls, history and exports differ only in what they do with the steps.
 
 mod selection;
 mod start;
@@ -106,8 +107,8 @@ impl Reader {
         std::mem::take(&mut self.begun).upgrade().filter(|block| self.through == self.position && block.sequences().contains(&next))
     }
 
-    /// The next records as packed frames with their number, where the log has them so and nothing is to be left out. [`Reader::next`] gives
-    /// the others.
+    /// The next records as packed frames with their number, where the log has them so and nothing is to be
+    /// left out. [`Reader::next`] gives the others.
     ///
     /// # Errors
     /// As [`Reader::next`].

@@ -111,8 +111,8 @@ async fn bounded_reads_end() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// A reader that is dropped at random places and resumed by its position, while records are being appended, sees
-    /// exactly what a naive pass over the whole log selects.
+    /// A reader that is dropped at random places and resumed by its position, while records are being
+    /// appended, sees exactly what a naive pass over the whole log selects.
     #[test]
     fn resumed_readers_concatenate_to_the_log(
         blocks in prop::collection::vec(1u64..6, 1..12),
@@ -151,8 +151,8 @@ proptest! {
     }
 }
 
-/// Sealed frames of which few lines are wanted: both readers give what a naive pass selects, and tell of a frame that was damaged, whether it
-/// held something wanted or not.
+/// Sealed frames of which few lines are wanted: both readers give what a naive pass selects, and tell of a
+/// frame that was damaged, whether it held something wanted or not.
 #[tokio::test]
 async fn filtered_reads_of_sealed_history_skip_nothing() {
     const COUNT: u64 = 8192;

@@ -1,8 +1,9 @@
 //! Continuity of one Docker host: which events are stored already, and whether a reconnect was gapless.
 //!
-//! Every connection begins with a replay of the daemon's ring (`since=0`, unfiltered). The ring holds the last 256 events in
-//! order of arrival, so if any event in it is stored already, everything after that event is in it too: nothing was missed. If
-//! none is, either 256 others have pushed it out, or the daemon was restarted and its ring with it.
+//! Every connection begins with a replay of the daemon's ring (`since=0`, unfiltered). The ring holds the
+//! last 256 events in order of arrival, so if any event in it is stored already, everything after that event
+//! is in it too: nothing was missed. If none is, either 256 others have pushed it out, or the daemon was
+//! restarted and its ring with it.
 
 use crate::event::{Event, EventView};
 use crate::ingest::Doubt;
@@ -11,7 +12,8 @@ use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-/// Events remembered per source: the ring 16 times over, so that an event which arrives twice or late is still known.
+/// Events remembered per source: the ring 16 times over, so that an event which arrives twice or late is
+/// still known.
 pub(super) const MEMORY: usize = 4096;
 /// Events that the Docker daemon keeps (moby `eventsLimit`, 19.03 to 29).
 pub(super) const RING: u64 = 256;
@@ -32,13 +34,15 @@ pub(super) struct Continuity {
     stored_before: Option<Timestamp>,
     /// Since when lines are in doubt.
     doubted_since: Option<Timestamp>,
-    /// Where a gap would begin: `last` as it was when the connection was made, or the beginning of what is in doubt.
+    /// Where a gap would begin: `last` as it was when the connection was made, or the beginning of what is in
+    /// doubt.
     before: Option<Timestamp>,
     had_events: bool,
     overlap: u64,
     /// The most lines that a replay of this host had so far.
     ring_seen: u64,
-    /// Keys first seen in the replay under way; `None` outside of one. An event that comes twice in one replay proves nothing.
+    /// Keys first seen in the replay under way; `None` outside of one. An event that comes twice in one
+    /// replay proves nothing.
     fresh: Option<HashSet<u64>>,
     /// The memory reaches back at least as far as the daemon's ring can.
     complete: bool,
@@ -74,7 +78,8 @@ impl Verdict {
 }
 
 impl Continuity {
-    /// As after storing `stored`, in order, which `hasher` has made keys of; `all`: the log holds no other event of this source.
+    /// As after storing `stored`, in order, which `hasher` has made keys of; `all`: the log holds no other
+    /// event of this source.
     pub(super) fn remembering(hasher: RandomState, stored: impl Iterator<Item = Remembered>, all: bool) -> Self {
         let mut continuity = Self {
             hasher,
@@ -123,7 +128,8 @@ impl Continuity {
         self.had_events = true;
     }
 
-    /// The newest lines of the connection that ended prove nothing: the daemon may have dropped others among them.
+    /// The newest lines of the connection that ended prove nothing: the daemon may have dropped others among
+    /// them.
     pub(super) fn doubt(&mut self, doubt: Doubt) {
         let lines = usize::try_from(doubt.lines).unwrap_or(usize::MAX);
         self.doubtful = self.order.iter().rev().take(lines).map(|keys| keys.whole).collect();
@@ -149,8 +155,8 @@ impl Continuity {
         is_new
     }
 
-    /// Whether a line that is no event was not told of yet; from now on it counts as told. One that comes live is always news: it may be
-    /// written each time that something fails.
+    /// Whether a line that is no event was not told of yet; from now on it counts as told. One that comes
+    /// live is always news: it may be written each time that something fails.
     pub(super) fn is_new_line(&mut self, line: LineId) -> bool {
         self.is_new_key(Remembered::line(&self.hasher, line).keys) || self.fresh.is_none()
     }
@@ -166,7 +172,8 @@ impl Continuity {
             fresh.insert(keys.whole);
         }
         self.known.insert(keys.whole);
-        // The old stream is read on until there is another: it goes on behind the hole, and does not close it.
+        // The old stream is read on until there is another: it goes on behind the hole, and does not close
+        // it.
         if self.doubted_since.is_some() {
             self.doubtful.insert(keys.whole);
         }
@@ -184,7 +191,8 @@ impl Continuity {
         true
     }
 
-    /// The key of the known event that this one is. One that was stored before the rules of redaction changed is known by its outline.
+    /// The key of the known event that this one is. One that was stored before the rules of redaction changed
+    /// is known by its outline.
     fn find(&self, keys: &Keys) -> Option<u64> {
         if self.known.contains(&keys.whole) {
             return Some(keys.whole);
@@ -192,7 +200,8 @@ impl Continuity {
         self.outlines.get(&keys.outline).filter(|(_, redacted)| *redacted || keys.redacted).map(|(whole, _)| *whole)
     }
 
-    /// The verdict at the end of a replay of `replayed` lines, the earliest of which carried the time `first`.
+    /// The verdict at the end of a replay of `replayed` lines, the earliest of which carried the time
+    /// `first`.
     pub(super) fn judge(&mut self, replayed: u64, first: Option<Timestamp>, now: Timestamp) -> Verdict {
         self.fresh = None;
         self.doubtful = HashSet::new();
@@ -216,7 +225,8 @@ impl Continuity {
         }
     }
 
-    /// The verdict on a replay that was not read to its end: what was known in it proves nothing of what followed.
+    /// The verdict on a replay that was not read to its end: what was known in it proves nothing of what
+    /// followed.
     pub(super) fn judge_without_proof(&mut self, now: Timestamp) -> Verdict {
         self.overlap = 0;
         let verdict = self.judge(0, None, now);
@@ -224,8 +234,9 @@ impl Continuity {
     }
 }
 
-/// Where a gap begins and ends. A clock that was set back makes the newest event that is stored later than what came after it: the gap then
-/// covers what lies between the two all the same, and never ends before it begins.
+/// Where a gap begins and ends. A clock that was set back makes the newest event that is stored later than
+/// what came after it: the gap then covers what lies between the two all the same, and never ends before it
+/// begins.
 fn range(from: Option<Timestamp>, until: Timestamp) -> (Option<Timestamp>, Timestamp) {
     (from.map(|from| from.min(until)), from.map_or(until, |from| from.max(until)))
 }
@@ -245,8 +256,8 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// Docker's events have no id. The time in nanoseconds with type, action, actor and attributes is one in practice, and
-    /// unlike the line it is the same before and after an upgrade of the daemon.
+    /// Docker's events have no id. The time in nanoseconds with type, action, actor and attributes is one in
+    /// practice, and unlike the line it is the same before and after an upgrade of the daemon.
     pub(super) fn event(hasher: &RandomState, event: &Event) -> Self {
         let view = identity(event);
         if view.time.is_none() {

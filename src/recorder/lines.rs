@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Recorder {
-    /// Tells of a line once, however often it is replayed. Of an event that is too long there are two things: what is left of it, and the gap.
+    /// Tells of a line once, however often it is replayed. Of an event that is too long there are two things:
+    /// what is left of it, and the gap.
     pub(super) async fn take_malformed(&mut self, source: &Arc<str>, line: Malformed) {
         let Malformed { received, bytes, checksum, why, sample, cut } = line;
         let mut time = received;

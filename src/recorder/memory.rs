@@ -1,4 +1,5 @@
-//! What a log tells of each host when the recorder starts: the events that it holds last, and what of them proves nothing.
+//! What a log tells of each host when the recorder starts: the events that it holds last, and what of them
+//! proves nothing.
 
 use super::continuity::{Continuity, LineId, MEMORY, Remembered};
 use crate::event::{Event, EventView};
@@ -10,7 +11,8 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 
-/// Attributes of a `disconnect` from a stream that is not trusted: how many lines prove nothing, and since when.
+/// Attributes of a `disconnect` from a stream that is not trusted: how many lines prove nothing, and since
+/// when.
 pub(super) const DOUBTFUL: &str = "doubtful";
 pub(super) const DOUBTFUL_SINCE: &str = "doubtful_since";
 /// Attributes of a `gap` of reason `malformed`: by these a line is known again when it is replayed.

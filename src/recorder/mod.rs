@@ -1,4 +1,5 @@
-//! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity, appends.
+//! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity,
+//! appends.
 
 mod continuity;
 mod lines;
@@ -28,8 +29,8 @@ const BATCH: usize = 512;
 const MAX_REPLAY_RECORDS: usize = 2048;
 /// Bytes that they may hold.
 const MAX_REPLAY_BYTES: usize = 16 * 1024 * 1024;
-/// How long they are held back. The ring comes in one burst; where a daemon's clock is behind, its live events look like replayed ones, and
-/// must not wait for the end of a replay that they prolong.
+/// How long they are held back. The ring comes in one burst; where a daemon's clock is behind, its live
+/// events look like replayed ones, and must not wait for the end of a replay that they prolong.
 const MAX_REPLAY_WAIT: Duration = Duration::from_millis(500);
 /// While the disk is full, how often it is tried again.
 const ROOM_POLL: Duration = Duration::from_millis(250);
@@ -45,8 +46,8 @@ pub struct Recorder {
     redactor: Redactor,
     drop_noise: bool,
     sources: HashMap<Arc<str>, Continuity>,
-    /// Records of the replay under way, by source. They are stored behind its verdict: were they stored before it, a kill in between
-    /// would leave an overlap that proves nothing.
+    /// Records of the replay under way, by source. They are stored behind its verdict: were they stored
+    /// before it, a kill in between would leave an overlap that proves nothing.
     replays: HashMap<Arc<str>, HeldBack>,
     clock: Arc<Clock>,
     /// The look back reached the log's beginning: a source that is not in `sources` has no events in the log.
@@ -132,8 +133,8 @@ impl Recorder {
             for Tagged { source, input } in inputs.drain(..) {
                 self.take(&source, input).await;
             }
-            // After a failed write the log is poisoned and has said so; the queue is drained and counted even so, since a
-            // reader that stops reading would slow the Docker daemon.
+            // After a failed write the log is poisoned and has said so; the queue is drained and counted even
+            // so, since a reader that stops reading would slow the Docker daemon.
             while let Err(LogError::Full { .. }) = self.flush().await {
                 self.wait_for_room().await;
             }
@@ -225,8 +226,8 @@ impl Recorder {
         }
     }
 
-    /// Looks an event up in the log by its own time. Slow beside the memory of [`Continuity`], which answers for all but the replay
-    /// of a host that has been quiet while others were busy.
+    /// Looks an event up in the log by its own time. Slow beside the memory of [`Continuity`], which answers
+    /// for all but the replay of a host that has been quiet while others were busy.
     async fn is_stored(&self, source: &Arc<str>, event: &Event) -> bool {
         let Some(time) = event.fields().time else { return false };
         let want = Want { time: time..=time, ..Want::default() };
@@ -272,7 +273,8 @@ impl Recorder {
         self.batch.extend(held.records);
     }
 
-    /// Concludes a replay by as much as came of it. Without an overlap so far that is a gap: events *may* be missing.
+    /// Concludes a replay by as much as came of it. Without an overlap so far that is a gap: events *may* be
+    /// missing.
     fn cut_short(&mut self, source: &Arc<str>) {
         if let Some(HeldBack { records, .. }) = self.replays.get(source) {
             let first = records.iter().filter_map(|record| record.event.fields().time).min();
@@ -281,7 +283,8 @@ impl Recorder {
         }
     }
 
-    /// Stores what waits. While the disk is full it waits on, and the queue in front counts what it cannot hold; see [`Self::wait_for_room`].
+    /// Stores what waits. While the disk is full it waits on, and the queue in front counts what it cannot
+    /// hold; see [`Self::wait_for_room`].
     async fn flush(&mut self) -> Result<(), LogError> {
         if self.batch.is_empty() {
             return Ok(());

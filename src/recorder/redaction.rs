@@ -1,5 +1,5 @@
-//! Secrets go first, so that nothing behind this point ever holds one: not the memory of what is stored, which is made from stored events
-//! after a restart, and not the log.
+//! Secrets go first, so that nothing behind this point ever holds one: not the memory of what is stored,
+//! which is made from stored events after a restart, and not the log.
 
 use super::Recorder;
 use crate::event::Event;

@@ -1,4 +1,5 @@
-//! Records that the log does not take, such as one that no reader could read back: they cost themselves and nothing else.
+//! Records that the log does not take, such as one that no reader could read back: they cost themselves and
+//! nothing else.
 
 use super::Recorder;
 use crate::event::Event;
@@ -9,7 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The log's reason is told up to this many characters.
 const MAX_REASON_CHARS: usize = 200;
 
-/// Whether the log has refused a batch for what is in it, and goes on taking others. Nothing of the batch was stored.
+/// Whether the log has refused a batch for what is in it, and goes on taking others. Nothing of the batch was
+/// stored.
 pub(super) fn is_one(error: &LogError) -> bool {
     !matches!(
         error,

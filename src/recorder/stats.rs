@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
-/// Pairs of type and action counted apart; whatever comes after them is counted together, since Docker's actions hold command lines and
-/// newer daemons may have any number of them.
+/// Pairs of type and action counted apart; whatever comes after them is counted together, since Docker's
+/// actions hold command lines and newer daemons may have any number of them.
 const MAX_ACTIONS: usize = 200;
 
 /// Counts since start.

@@ -1,8 +1,9 @@
-//! Secrets that a text gives to a name: `password=…`, `?token=…&`, `"secret":"…"` in JSON inside a label, `token: …`, `--password …`.
+//! Secrets that a text gives to a name: `password=…`, `?token=…&`, `"secret":"…"` in JSON inside a label,
+//! `token: …`, `--password …`.
 //!
-//! The name is judged as an attribute's is (names.rs). What is given ends at a quote that it began with, at a `;` in a connection string,
-//! else at a blank or a character that ends values in addresses, JSON and command lines. A reference (`${NAME}`) and a switch
-//! (`auth=true`) stay.
+//! The name is judged as an attribute's is (names.rs). What is given ends at a quote that it began with, at a
+//! `;` in a connection string, else at a blank or a character that ends values in addresses, JSON and command
+//! lines. A reference (`${NAME}`) and a switch (`auth=true`) stay.
 
 use super::REDACTED;
 use super::names::{Says, says};

@@ -1,5 +1,5 @@
-//! Secrets that are known by their form: tokens with a prefix of their own, JSON Web Tokens, addresses of webhooks, password hashes,
-//! and private keys in PEM, as text or in base64.
+//! Secrets that are known by their form: tokens with a prefix of their own, JSON Web Tokens, addresses of
+//! webhooks, password hashes, and private keys in PEM, as text or in base64.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
@@ -181,7 +181,8 @@ fn is_private_key_in_base64(text: &str) -> bool {
     private_keys(&String::from_utf8_lossy(&decoded)).next().is_some()
 }
 
-/// Where private keys in PEM lie: `-----BEGIN EC PRIVATE KEY-----` and its relatives, up to their last line or the end.
+/// Where private keys in PEM lie: `-----BEGIN EC PRIVATE KEY-----` and its relatives, up to their last line
+/// or the end.
 pub(super) fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0;
     std::iter::from_fn(move || {

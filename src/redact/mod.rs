@@ -1,7 +1,8 @@
 //! Redaction: secrets are taken out of a message before anything keeps it, and it shows that they were.
 //!
-//! Only the values that a rule names, or the secret parts of them, are replaced, by `[redacted]` and the rule's name; every other byte of the
-//! message stays as Docker sent it. docs/redaction.md shows for each form what is taken and what is not; a test reads it.
+//! Only the values that a rule names, or the secret parts of them, are replaced, by `[redacted]` and the
+//! rule's name; every other byte of the message stays as Docker sent it. docs/redaction.md shows for each
+//! form what is taken and what is not; a test reads it.
 //!
 //! | rule | what is replaced |
 //! |---|---|
@@ -26,16 +27,17 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::memchr;
 use rules::Glob;
 
-/// Attributes that no rule touches: numbers and ids of Docker's own, which tell apart what is otherwise the same event. Whoever compares stored events with
-/// new ones may rely on these, whatever the rules were when they were stored.
+/// Attributes that no rule touches: numbers and ids of Docker's own, which tell apart what is otherwise the
+/// same event. Whoever compares stored events with new ones may rely on these, whatever the rules were when
+/// they were stored.
 pub const KEPT_ATTRIBUTES: [&str; 4] = ["container", "execID", "exitCode", "signal"];
 /// Rule of a line that is no message and may hold a secret.
 const MALFORMED_SAMPLE: &str = "malformed-sample";
 /// What every replacement begins with.
 pub const REDACTED: &str = "[redacted]";
 
-/// Without one of these, or the beginning of a known form, in any case, a message has nothing for the default rules. A letter after `\u` may be
-/// part of any of them.
+/// Without one of these, or the beginning of a known form, in any case, a message has nothing for the default
+/// rules. A letter after `\u` may be part of any of them.
 const TRIGGERS: [&str; 28] = [
     r"\u",
     "exec_create: ",
@@ -121,7 +123,8 @@ impl Redactor {
 
     /// What stands for a piece of a line that is no message; `None`: it may be shown as it is.
     pub fn redact_sample(&self, sample: &str) -> Option<String> {
-        // Samples have their backslashes doubled, and may end before the blank that makes a command or the `@` that makes a password.
+        // Samples have their backslashes doubled, and may end before the blank that makes a command or the
+        // `@` that makes a password.
         let cut_or_escaped = || ["exec_", r"\\u", ":/", r":\\/"].iter().any(|piece| sample.contains(piece));
         let suspect = || self.may_hold_a_secret(sample) || cut_or_escaped();
         (self.is_on() && suspect()).then(|| replacement(MALFORMED_SAMPLE))

@@ -104,7 +104,8 @@ impl Glob {
         true
     }
 
-    /// The longest run of characters that are in every JSON text of a matching name as they are, but for `\u` escapes.
+    /// The longest run of characters that are in every JSON text of a matching name as they are, but for `\u`
+    /// escapes.
     pub(super) fn plain_piece(&self) -> Option<&str> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | ':');
         self.pieces.iter().flat_map(|piece| piece.split(|c| !plain(c))).max_by_key(|run| run.len()).filter(|run| !run.is_empty())

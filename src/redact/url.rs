@@ -1,18 +1,22 @@
 //! Passwords and tokens before the host of a URL.
 //!
-//! In `scheme://user:password@host` the password goes up to the last `@` of the authority, which ends at a `/`, `?`, `#`, `"`, `<`, `>` or blank. Where the
-//! authority has no `@` and what follows its colon is no port, a password with such characters in it is assumed: up to the last `@` before a blank,
-//! else up to the first `@` that is near. `user:password@tcp(host)`, as Go's drivers write it, needs no scheme. In `https://TOKEN@host` what stands for the
-//! user is a token when it is long, or not short and with a digit in it.
+//! In `scheme://user:password@host` the password goes up to the last `@` of the authority, which ends at a
+//! `/`, `?`, `#`, `"`, `<`, `>` or blank. Where the authority has no `@` and what follows its colon is no
+//! port, a password with such characters in it is assumed: up to the last `@` before a blank, else up to the
+//! first `@` that is near. `user:password@tcp(host)`, as Go's drivers write it, needs no scheme. In
+//! `https://TOKEN@host` what stands for the user is a token when it is long, or not short and with a digit in
+//! it.
 
 use super::{REDACTED, head, tail};
 use std::ops::Range;
 
 /// How far after a blank or quote a password may go on.
 const MAX_ODD_PASSWORD: usize = 128;
-/// Most bytes that are looked at after `://`, so that work grows with the length of a text and not with its square.
+/// Most bytes that are looked at after `://`, so that work grows with the length of a text and not with its
+/// square.
 const MAX_AUTHORITY: usize = 512;
-/// The user of an HTTP URL is taken for a token from so many characters on, and from so many where a digit is among them.
+/// The user of an HTTP URL is taken for a token from so many characters on, and from so many where a digit is
+/// among them.
 const TOKEN_CHARS: usize = 20;
 const TOKEN_WITH_DIGIT_CHARS: usize = 10;
 /// What follows the `@` in the addresses of Go's database drivers.
@@ -81,7 +85,8 @@ fn password(rest: &str) -> Option<Range<usize>> {
     (is_new && user_end + 1 < end).then_some(user_end + 1..end)
 }
 
-/// Where a password ends that holds blanks or quotes: at an `@` that is near, with a host after it and no other URL before it.
+/// Where a password ends that holds blanks or quotes: at an `@` that is near, with a host after it and no
+/// other URL before it.
 fn odd_end(rest: &str, from: usize) -> Option<usize> {
     let near = rest.get(from..)?;
     let near = head(near, MAX_ODD_PASSWORD);

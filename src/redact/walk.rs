@@ -12,7 +12,8 @@ use std::ops::Range;
 
 /// Actions whose second part is a command line.
 const EXEC: [&str; 4] = ["exec_create", "exec_start", "exec_detach", "exec_die"];
-/// Docker's attributes are strings. Values within values are looked at this deep; deeper ones go as a whole if anything in them is suspect.
+/// Docker's attributes are strings. Values within values are looked at this deep; deeper ones go as a whole
+/// if anything in them is suspect.
 const MAX_DEPTH: usize = 8;
 /// Stands for the name of a rule where a value was too deep to be looked at.
 const TOO_DEEP: &str = "too-deep";
@@ -192,8 +193,8 @@ fn found(redactor: &Redactor, text: &str, all: bool) -> Vec<(Range<usize>, Rule)
     apart
 }
 
-/// The text of a JSON string. Halves of surrogate pairs, which serde takes for an error and Docker never sends, become replacement characters; what is
-/// no string stays JSON.
+/// The text of a JSON string. Halves of surrogate pairs, which serde takes for an error and Docker never
+/// sends, become replacement characters; what is no string stays JSON.
 fn text(raw: &RawValue) -> Cow<'_, str> {
     struct Bytes;
     impl<'de> Visitor<'de> for Bytes {

@@ -1,4 +1,5 @@
-//! Who may ask: bearer tokens from a file, and for browsers, which cannot send one with an `EventSource`, a session cookie.
+//! Who may ask: bearer tokens from a file, and for browsers, which cannot send one with an `EventSource`, a
+//! session cookie.
 
 use super::failures::Failures;
 use super::reload::Watched;
@@ -43,7 +44,8 @@ pub enum AccessError {
     /// Nothing in it.
     #[error("{0} holds no token; write one a line, for example with: openssl rand -hex 32")]
     Empty(PathBuf),
-    /// One that could be guessed or cannot be sent. Which one is told by its line, since tokens are never shown.
+    /// One that could be guessed or cannot be sent. Which one is told by its line, since tokens are never
+    /// shown.
     #[error("line {line} of {path} is no usable token: it must have {MIN_TOKEN_CHARS} visible ASCII characters or more")]
     Unusable {
         /// The file.
@@ -180,7 +182,8 @@ impl Access {
         )
     }
 
-    /// The cookie for somebody who logs in with `token`; `None` when it is not one of ours. `secure`: over TLS only.
+    /// The cookie for somebody who logs in with `token`; `None` when it is not one of ours. `secure`: over
+    /// TLS only.
     pub(super) fn log_in(&self, token: &str, secure: bool) -> Option<String> {
         let token = self.knows(token.trim().as_bytes())?;
         let until = (SystemTime::now() + SESSION).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

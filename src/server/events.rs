@@ -30,7 +30,8 @@ use warp::reply::{Reply, Response};
 const PARAMS: [&str; 10] = ["since", "until", "filters", "exclude", FOLD, "order", "limit", "after", "before", "cursor"];
 const DEFAULT_LIMIT: usize = 500;
 const MAX_LIMIT: usize = 10_000;
-/// Longest wait that `Prefer: wait=` is given. Proxies give up on an answer after 60 s (nginx, AWS) or 50 s (HAProxy as Debian ships it).
+/// Longest wait that `Prefer: wait=` is given. Proxies give up on an answer after 60 s (nginx, AWS) or 50 s
+/// (HAProxy as Debian ships it).
 const MAX_WAIT_SECONDS: u64 = 45;
 
 /// One page of history, or what is new since a cursor.
@@ -132,7 +133,8 @@ impl Query {
         Ok(Self { want, news, fold, order, limit, after, before, token })
     }
 
-    /// Waits until a record after `head` is wanted. Only what is new is looked at, so that a wait costs nothing but that.
+    /// Waits until a record after `head` is wanted. Only what is new is looked at, so that a wait costs
+    /// nothing but that.
     async fn news(&self, log: &Arc<dyn EventLog>, head: Sequence) -> Result<bool, LogError> {
         let mut reader = Reader::new(Arc::clone(log), head, Want { filter: Arc::clone(&self.news), ..self.want.clone() });
         loop {
@@ -194,7 +196,8 @@ fn shorten(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-/// The position after which to poll. A cursor that cannot be used is an error here: status codes reach such clients.
+/// The position after which to poll. A cursor that cannot be used is an error here: status codes reach such
+/// clients.
 pub(super) fn poll_position(text: &str, context: &Context) -> Result<Sequence, ApiError> {
     check_cursor(text, &*context.log).map_err(|reason| cursor_problem(reason, context.log.bounds()))
 }

@@ -20,11 +20,12 @@ use warp::http::{HeaderMap, HeaderValue, header};
 use warp::reply::Response;
 
 const PARAMS: [&str; 9] = ["format", "compression", "since", "until", "filters", "exclude", FOLD, "after", "trailer"];
-/// What is received is on its way into the log for less than this, unless the recorder's queue says otherwise.
+/// What is received is on its way into the log for less than this, unless the recorder's queue says
+/// otherwise.
 const COMMIT: Duration = Duration::from_secs(1);
 
-/// Streams everything up to the head as it is now. A read that fails ends the body without its end mark, so that no client
-/// takes a part for the whole.
+/// Streams everything up to the head as it is now. A read that fails ends the body without its end mark, so
+/// that no client takes a part for the whole.
 pub(super) async fn export(context: Arc<Context>, query: String, request: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
     let format: Format = params.get("format").unwrap_or("jsonl").parse().map_err(ApiError::bad_request)?;
@@ -104,8 +105,8 @@ fn wants_trailer(params: &Params, format: Format) -> Result<bool, ApiError> {
     }
 }
 
-/// How an export is compressed, and the coding that the answer names. Who takes zstd on the way is sent the log's own frames; who takes nothing
-/// as it is, any format.
+/// How an export is compressed, and the coding that the answer names. Who takes zstd on the way is sent the
+/// log's own frames; who takes nothing as it is, any format.
 fn on_the_way(request: &HeaderMap, format: Format, compression: Compression) -> Result<(Compression, Option<&'static str>), ApiError> {
     if compression != Compression::None {
         return Ok((compression, None));

@@ -62,7 +62,8 @@ impl TrustedProxies {
         })
     }
 
-    /// For whom a peer asks. `None`: for itself, or it is not trusted to say, or does not say in a way that can be believed.
+    /// For whom a peer asks. `None`: for itself, or it is not trusted to say, or does not say in a way that
+    /// can be believed.
     pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> Option<IpAddr> {
         if !self.trusts(peer) {
             return None;
@@ -77,7 +78,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Back from the nearest proxy to the first address that is none of ours. Whatever lies before that one anybody may have written.
+    /// Back from the nearest proxy to the first address that is none of ours. Whatever lies before that one
+    /// anybody may have written.
     fn walk(&self, hops: &[Option<IpAddr>]) -> Option<IpAddr> {
         let mut found = None;
         for hop in hops.iter().rev().take(MAX_HOPS) {
@@ -91,7 +93,8 @@ impl TrustedProxies {
     }
 }
 
-/// All fields of this name, in order; `None` where there is none. What is no text is nothing that can be believed.
+/// All fields of this name, in order; `None` where there is none. What is no text is nothing that can be
+/// believed.
 fn lists<'a>(headers: &'a HeaderMap, name: &str) -> Option<Vec<&'a str>> {
     let lists: Vec<_> = headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default()).collect();
     (!lists.is_empty()).then_some(lists)

@@ -111,7 +111,8 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
     response
 }
 
-/// Whether an address is a path of ours. Browsers read a backslash as a slash, and two slashes as the beginning of another host.
+/// Whether an address is a path of ours. Browsers read a backslash as a slash, and two slashes as the
+/// beginning of another host.
 fn is_ours(next: &str) -> bool {
     let mut chars = next.chars();
     chars.next() == Some('/')
@@ -120,8 +121,8 @@ fn is_ours(next: &str) -> bool {
         && next.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Leads from one of our paths to another. Both may have a proxy's prefix before them, of which nothing is known here: so the way is told from
-/// one to the other.
+/// Leads from one of our paths to another. Both may have a proxy's prefix before them, of which nothing is
+/// known here: so the way is told from one to the other.
 fn see_other(from: &str, to: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let location = HeaderValue::from_str(&relative(from, to)).unwrap_or(HeaderValue::from_static("./"));

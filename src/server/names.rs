@@ -40,7 +40,8 @@ impl Authority {
         self.name == "localhost" || self.name.ends_with(".localhost")
     }
 
-    /// Whether the user has given this name to the server. The port does not matter: a proxy has one of its own.
+    /// Whether the user has given this name to the server. The port does not matter: a proxy has one of its
+    /// own.
     pub(super) fn is_among(&self, allowed: &[String]) -> bool {
         allowed.contains(&self.name)
     }

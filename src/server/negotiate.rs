@@ -1,4 +1,5 @@
-//! What a client takes, and what it has: `Accept-Encoding` and `If-None-Match` (RFC 9110, 12.5.3 and 13.1.2), for every route.
+//! What a client takes, and what it has: `Accept-Encoding` and `If-None-Match` (RFC 9110, 12.5.3 and 13.1.2),
+//! for every route.
 
 use super::problem::ApiError;
 use typed_headers::{ETag, HeaderMapExt, IfNoneMatch};
@@ -10,7 +11,8 @@ pub(super) fn has(headers: &HeaderMap, etag: &str) -> bool {
     headers.typed_get::<IfNoneMatch>().is_some_and(|known| !known.precondition_passes(&etag))
 }
 
-/// The coding in which the client is sent something that is there as it is and in these codings, the best first; none for as it is.
+/// The coding in which the client is sent something that is there as it is and in these codings, the best
+/// first; none for as it is.
 ///
 /// # Errors
 /// 406 when it takes none of them and not what it is either.
@@ -18,7 +20,8 @@ pub(super) fn coding(headers: &HeaderMap, codings: &[&'static str]) -> Result<Op
     let accepted = Accepted::of(headers);
     let (mut best, mut weight) = (None, accepted.identity());
     for coding in codings {
-        // One that the client names is better than none, which it need not name; a coding that only `*` takes is not.
+        // One that the client names is better than none, which it need not name; a coding that only `*` takes
+        // is not.
         let (named, of_coding) = accepted.weight(coding);
         if of_coding > weight || (named && best.is_none() && of_coding > 0.0 && of_coding >= weight) {
             (best, weight) = (Some(*coding), of_coding);
@@ -55,7 +58,8 @@ impl Accepted {
         }
     }
 
-    /// The weight of what is sent as it is: whoever does not refuse it takes it, and whoever does not name it takes it last.
+    /// The weight of what is sent as it is: whoever does not refuse it takes it, and whoever does not name it
+    /// takes it last.
     fn identity(&self) -> f32 {
         self.get("identity").or_else(|| self.get("*")).unwrap_or(f32::MIN_POSITIVE)
     }

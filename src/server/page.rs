@@ -39,8 +39,8 @@ pub(super) enum Direction {
     Prev,
 }
 
-/// What a page token carries: where to go on, and the time range as it was when the first page was made, so that a
-/// range relative to now does not slide from page to page.
+/// What a page token carries: where to go on, and the time range as it was when the first page was made, so
+/// that a range relative to now does not slide from page to page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) direction: Direction,

@@ -24,8 +24,8 @@ pub(super) fn folded(filter: Filter) -> Filter {
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Parses a query string. Each parameter must be one of `known` and stand once; names that begin with `_` are
-    /// let through for cache busters.
+    /// Parses a query string. Each parameter must be one of `known` and stand once; names that begin with `_`
+    /// are let through for cache busters.
     pub(super) fn parse(query: &str, known: &[&str]) -> Result<Self, ApiError> {
         let mut params: Vec<(String, String)> = Vec::new();
         let zone = Some(ZONE).filter(|_| known.iter().any(|name| TIMES.contains(name)));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
-/// How often is looked. A change is taken when the files have stayed the same from one look to the next, so that a pair that is
-/// being written is not taken half-way.
+/// How often is looked. A change is taken when the files have stayed the same from one look to the next, so
+/// that a pair that is being written is not taken half-way.
 const EVERY: Duration = Duration::from_secs(1);
 
 type Signature = Vec<Option<(SystemTime, u64, u64)>>;
@@ -43,7 +43,8 @@ impl Watched {
     }
 }
 
-/// What tells a file from the one that was there before, also behind the links that certificate managers and Kubernetes use.
+/// What tells a file from the one that was there before, also behind the links that certificate managers and
+/// Kubernetes use.
 fn signature(paths: &[PathBuf]) -> Signature {
     use std::os::unix::fs::MetadataExt;
     let of = |path: &PathBuf| path.metadata().ok().and_then(|meta| Some((meta.modified().ok()?, meta.len(), meta.ino())));

@@ -107,7 +107,8 @@ fn post() -> BoxedFilter<()> {
     taking::<Posts>(&[Method::POST])
 }
 
-/// A route whose path fits is rejected with the methods that it takes, so that the answer can name those of all such routes.
+/// A route whose path fits is rejected with the methods that it takes, so that the answer can name those of
+/// all such routes.
 fn taking<T: Reject + Default>(methods: &'static [Method]) -> BoxedFilter<()> {
     let known = warp::method()
         .and_then(move |method| async move { if methods.contains(&method) { Ok(()) } else { Err(warp::reject::custom(T::default())) } });

@@ -63,7 +63,8 @@ pub(super) fn healthz() -> Response {
     respond(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
 }
 
-/// Ready when the writer takes records and at least one Docker host is connected; otherwise 503, what is wrong and what to do.
+/// Ready when the writer takes records and at least one Docker host is connected; otherwise 503, what is
+/// wrong and what to do.
 pub(super) fn readyz(context: &Arc<Context>) -> Response {
     let sources = sources(context);
     let writer = context.log.watch_writer();
@@ -116,8 +117,8 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
 
 /// Prometheus text exposition, format 0.0.4.
 ///
-/// What the log has to be read for is left out where it takes long (a first look at a large log on a slow disk); the next answer goes on from
-/// there.
+/// What the log has to be read for is left out where it takes long (a first look at a large log on a slow
+/// disk); the next answer goes on from there.
 pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
     let context = &context;
     let mut out = String::with_capacity(4096);

@@ -1,4 +1,5 @@
-//! When something was received: a time that never falls while the process runs, whatever is done to the wall clock.
+//! When something was received: a time that never falls while the process runs, whatever is done to the wall
+//! clock.
 
 use super::Timestamp;
 use parking_lot::Mutex;
@@ -30,8 +31,8 @@ pub struct ClockStep {
     pub to: Timestamp,
 }
 
-/// Begins at the wall clock's time and follows the steady one from there. When the wall clock is set forward, this one goes with it at the
-/// next [`step`](Self::step); when it is set back, this one goes on steadily.
+/// Begins at the wall clock's time and follows the steady one from there. When the wall clock is set forward,
+/// this one goes with it at the next [`step`](Self::step); when it is set back, this one goes on steadily.
 pub struct Clock {
     read: Box<dyn Fn() -> Reading + Send + Sync>,
     /// This clock less the steady one, in nanoseconds. It only grows.

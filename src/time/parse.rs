@@ -25,7 +25,8 @@ pub struct ZoneError(String);
 const MAX_TEXT_BYTES: usize = 64;
 /// Longest name of a time zone that is repeated in an error, in characters.
 const MAX_ZONE_CHARS: usize = 64;
-/// Longest stretch that a clock change leaves out, in minutes. A whole day has been skipped where a country changed sides of the date line.
+/// Longest stretch that a clock change leaves out, in minutes. A whole day has been skipped where a country
+/// changed sides of the date line.
 const MAX_SKIPPED_MINUTES: i64 = 24 * 60;
 
 /// Something that a user should know about how a text was read.
@@ -81,9 +82,10 @@ impl TimeParser {
         Self { now, zone: Tz::UTC }
     }
 
-    /// Reads RFC 3339 (also with a blank where a form has decoded the `+`), Unix seconds with up to 9 decimals, a duration back from now
-    /// (`10m`, `-10m`, `now-10m`), `now`, and in the parser's zone `today`, `yesterday`, `02:00`, `2026-11-29` and `2026-11-29 02:00[:05[.123]]`.
-    /// A day stands for its first moment. A time of day may end with its offset.
+    /// Reads RFC 3339 (also with a blank where a form has decoded the `+`), Unix seconds with up to 9
+    /// decimals, a duration back from now (`10m`, `-10m`, `now-10m`), `now`, and in the parser's zone
+    /// `today`, `yesterday`, `02:00`, `2026-11-29` and `2026-11-29 02:00[:05[.123]]`. A day stands for its
+    /// first moment. A time of day may end with its offset.
     ///
     /// # Errors
     /// [`TimeError`] when the text is none of these or lies outside the representable years.
@@ -135,7 +137,8 @@ impl TimeParser {
         Some(instant(&time).map(|time| ReadTime { time, remark: None }))
     }
 
-    /// The day that a text begins with, if it does, and what follows it. `None` for a text that begins with neither day nor time.
+    /// The day that a text begins with, if it does, and what follows it. `None` for a text that begins with
+    /// neither day nor time.
     fn day<'t>(&self, text: &'t str) -> Option<(Option<NaiveDate>, &'t str)> {
         for (word, back) in [("today", 0), ("yesterday", 1)] {
             if let Some(rest) = strip_word(text, word) {
@@ -165,7 +168,8 @@ impl TimeParser {
         Ok(ReadTime { time, remark: remark.or_else(|| (today && time > self.now).then_some(Remark::StillToCome)) })
     }
 
-    /// The moment at which the clock was set forward over `at`. Clocks are changed on whole minutes, in all zones in use.
+    /// The moment at which the clock was set forward over `at`. Clocks are changed on whole minutes, in all
+    /// zones in use.
     fn after_skipped(&self, at: NaiveDateTime) -> Option<DateTime<Tz>> {
         let at = at.date().and_time(NaiveTime::from_hms_opt(chrono::Timelike::hour(&at), chrono::Timelike::minute(&at), 0)?);
         (1..=MAX_SKIPPED_MINUTES)

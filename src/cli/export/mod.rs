@@ -30,7 +30,8 @@ pub(super) struct ExportArgs {
     /// Write this format [default: what the suffix of FILE says, else jsonl]
     #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
-    /// Write this file; .csv, .jsonl or .txt (docker) chooses the format, .gz or .zst behind it compresses; without it, or with -, to stdout
+    /// Write this file; .csv, .jsonl or .txt (docker) chooses the format, .gz or .zst behind it compresses;
+    /// without it, or with -, to stdout
     #[arg(short = 'O', long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Replace FILE if it exists
@@ -48,7 +49,8 @@ enum Format {
     /// One record a line, as JSON: a full backup, which import reads
     #[value(alias = "json")]
     Jsonl,
-    /// The lines that `docker events` prints, in UTC; the recorder's own records only if type=recorder is asked for
+    /// The lines that `docker events` prints, in UTC; the recorder's own records only if type=recorder is
+    /// asked for
     Docker,
     /// A table for spreadsheets
     Csv,

@@ -21,7 +21,8 @@ const FOREIGN: [&str; 26] = [
 const PACKED: [&str; 9] = ["7z", "br", "bz2", "lz4", "rar", "tar", "tgz", "xz", "zip"];
 const ACCEPTED: &str = ".jsonl, .json, .csv or .txt, each also with .gz or .zst behind it";
 
-/// Judges a file's name and the format that was asked for, if one was. Without a telling suffix it is JSON Lines.
+/// Judges a file's name and the format that was asked for, if one was. Without a telling suffix it is JSON
+/// Lines.
 pub(super) fn form(path: &Path, asked: Option<Format>) -> Result<Form, Usage> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let (name, compression) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {

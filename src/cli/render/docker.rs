@@ -6,7 +6,8 @@ use crate::event::EventView;
 use crate::export::docker::line;
 use crate::time::Tz;
 
-/// `None` for the recorder's own records, which Docker does not know. Unlike Docker's, the line is safe to show.
+/// `None` for the recorder's own records, which Docker does not know. Unlike Docker's, the line is safe to
+/// show.
 pub(super) fn render(zone: Tz, record: &RecordLine<'_>, event: &EventView<'_>) -> Option<String> {
     if record.is_own(event) {
         return None;

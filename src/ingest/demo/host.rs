@@ -33,7 +33,8 @@ enum Due {
     Begin(Story),
 }
 
-/// A host that never was. An endless iterator of the time that passes before a message, and the message's line.
+/// A host that never was. An endless iterator of the time that passes before a message, and the message's
+/// line.
 #[derive(Debug)]
 pub struct DemoHost {
     pub(super) rng: SmallRng,
@@ -69,7 +70,8 @@ impl DemoHost {
         host
     }
 
-    /// A host that has had `count` messages within about `span` up to `until`, and goes on from there at `pace`.
+    /// A host that has had `count` messages within about `span` up to `until`, and goes on from there at
+    /// `pace`.
     pub fn with_history(seed: u64, until: Timestamp, span: Duration, count: usize, pace: Pace) -> (Vec<String>, Self) {
         if count == 0 {
             return (Vec::new(), Self::new(seed, until, pace));

@@ -21,8 +21,8 @@ impl Message {
         Self { kind, action: action.into(), id: id.to_owned(), attributes }
     }
 
-    /// The line, without its end, in the field order of Engine 28: the old `status`, `id` and `from` first, for
-    /// containers and images only.
+    /// The line, without its end, in the field order of Engine 28: the old `status`, `id` and `from` first,
+    /// for containers and images only.
     pub(super) fn line(&self, time: Timestamp) -> String {
         let mut json = String::with_capacity(1024);
         json.push('{');

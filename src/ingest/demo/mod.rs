@@ -1,4 +1,5 @@
-//! A synthetic Docker host for `--demo`: three compose projects with all the trouble that makes a recorder worth having.
+//! A synthetic Docker host for `--demo`: three compose projects with all the trouble that makes a recorder
+//! worth having.
 
 mod fleet;
 mod host;

@@ -1,5 +1,5 @@
-//! What happens on the demo host: deploys, crash loops, containers out of memory, failing health checks, and the noise of
-//! health checks that do not fail.
+//! What happens on the demo host: deploys, crash loops, containers out of memory, failing health checks, and
+//! the noise of health checks that do not fail.
 
 use super::fleet::{Container, hex};
 use super::host::DemoHost;

@@ -13,8 +13,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// A TCP peer that is gone without a word is noticed within 5 + 3 × 3 s. Nothing else would notice: we send nothing, and
-/// new connections (pings) may well work while a router has forgotten this one.
+/// A TCP peer that is gone without a word is noticed within 5 + 3 × 3 s. Nothing else would notice: we send
+/// nothing, and new connections (pings) may well work while a router has forgotten this one.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(5);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(3);
 const KEEPALIVE_PROBES: u32 = 3;

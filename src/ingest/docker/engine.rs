@@ -1,5 +1,6 @@
-//! What is asked of the daemon beside the event stream, on connections of their own: pings through bollard, and by questions of our own
-//! whatever has an answer that bollard would read into closed types, or of a size that the daemon chooses (`lists`).
+//! What is asked of the daemon beside the event stream, on connections of their own: pings through bollard,
+//! and by questions of our own whatever has an answer that bollard would read into closed types, or of a size
+//! that the daemon chooses (`lists`).
 
 use super::Timing;
 use super::ask::{AskError, Extent, Limits, ask, ask_for_one};
@@ -30,7 +31,8 @@ const PING_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Of an answer about the version, and of the version in it.
 const VERSION: Limits = Limits { bytes: 256 << 10, entry_bytes: 256 << 10 };
 const MAX_VERSION_CHARS: usize = 100;
-/// Of a list: 20,000 containers with fifty labels each are half of it. An entry has labels and ports of any number.
+/// Of a list: 20,000 containers with fifty labels each are half of it. An entry has labels and ports of any
+/// number.
 const LIST: Limits = Limits { bytes: 128 << 20, entry_bytes: 1 << 20 };
 /// Of an inspection, which is one entry.
 const INSPECTION: Limits = Limits { bytes: 4 << 20, entry_bytes: 4 << 20 };
@@ -96,9 +98,9 @@ impl Engine {
         ask_for_one(&self.transport, (PATH, &format!("/containers/{id}/json")), INSPECTION).await
     }
 
-    /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing while there are no
-    /// events, so a quiet daemon and one that hangs look the same otherwise. `heard` is set by whoever reads the stream.
-    /// A dead TCP peer is noticed by keep-alive (`wire`).
+    /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing
+    /// while there are no events, so a quiet daemon and one that hangs look the same otherwise. `heard` is
+    /// set by whoever reads the stream. A dead TCP peer is noticed by keep-alive (`wire`).
     pub(super) async fn silence(&self, heard: &AtomicBool) {
         let mut missed: u32 = 0;
         while missed < PINGS_MISSED_MAX {
@@ -111,7 +113,8 @@ impl Engine {
         }
     }
 
-    /// Any HTTP answer is one: a proxy may forbid pings. But not that of a proxy which waits for the daemon in vain.
+    /// Any HTTP answer is one: a proxy may forbid pings. But not that of a proxy which waits for the daemon
+    /// in vain.
     async fn answers(&self) -> bool {
         match timeout(self.ping_timeout, self.docker.ping()).await {
             Ok(Ok(_)) => true,

@@ -113,7 +113,8 @@ impl IngestError {
         matches!(self, Self::Status { status, .. } if !GATEWAY_ERRORS.contains(status))
     }
 
-    /// In words, of which some may be a daemon's: short, on one line, and without anything that a terminal would act on.
+    /// In words, of which some may be a daemon's: short, on one line, and without anything that a terminal
+    /// would act on.
     pub(super) fn words(&self) -> String {
         printable(&self.to_string(), MAX_ERROR_CHARS)
     }

@@ -1,10 +1,13 @@
 //! Which execs are probes of a health check.
 //!
-//! moby runs a probe as an exec and tells it as one: `exec_create`, `exec_start` and `exec_die`, without a word of who wanted it. So a probe is recognised by its
-//! command line, which is that of the container's `Config.Healthcheck` (moby `daemon/health.go`, `cmdProbe.run`), and its `exec_die`, which has none, by its `execID`.
-//! Where a daemon says `execType` (moby PR 53682), that counts instead. An exec that somebody runs with the very command line of the probe cannot be told apart.
+//! moby runs a probe as an exec and tells it as one: `exec_create`, `exec_start` and `exec_die`, without a
+//! word of who wanted it. So a probe is recognised by its command line, which is that of the container's
+//! `Config.Healthcheck` (moby `daemon/health.go`, `cmdProbe.run`), and its `exec_die`, which has none, by its
+//! `execID`. Where a daemon says `execType` (moby PR 53682), that counts instead. An exec that somebody runs
+//! with the very command line of the probe cannot be told apart.
 //!
-//! Reading never waits for an inspection: what comes before a container is known goes unmarked, at most its first probes.
+//! Reading never waits for an inspection: what comes before a container is known goes unmarked, at most its
+//! first probes.
 
 use super::engine::Engine;
 use super::lists::Fields;
@@ -73,7 +76,8 @@ impl Probes {
         self.containers.insert(id.to_owned(), command.map_or(Probe::None, |command| Probe::Command(command.into())));
     }
 
-    /// Marks events, and has containers inspected that it does not know; without a daemon to ask, it knows what others have learnt.
+    /// Marks events, and has containers inspected that it does not know; without a daemon to ask, it knows
+    /// what others have learnt.
     pub(super) fn marker(&self, engine: Option<Engine>) -> Marker {
         let (ask, asked) = mpsc::channel(MAX_ASKED);
         let probes = self.clone();
@@ -107,7 +111,8 @@ pub(super) struct Marker {
 }
 
 impl Marker {
-    /// The event, marked if it is noise. Looks at the message as the daemon sent it, so it must come before secrets are taken out.
+    /// The event, marked if it is noise. Looks at the message as the daemon sent it, so it must come before
+    /// secrets are taken out.
     pub(super) fn mark(&self, event: Event) -> Event {
         let noise = self.noise(&event);
         if noise.is_some() { event.marked(noise) } else { event }
@@ -157,7 +162,8 @@ pub(in crate::ingest) fn by_exec_type(event: &Event) -> Option<Noise> {
     (is_exec && event.view().attribute(EXEC_TYPE) == Some(HEALTHCHECK)).then_some(Noise::HealthCheck)
 }
 
-/// The command line of a container's probe, as the events show it: the command and its arguments with blanks in between, and one behind a command without any.
+/// The command line of a container's probe, as the events show it: the command and its arguments with blanks
+/// in between, and one behind a command without any.
 fn command(container: &Fields<'_>) -> Option<String> {
     let config = container.object("Config");
     let test = config.object("Healthcheck").texts("Test");

@@ -1,21 +1,24 @@
 //! Whether the daemon may have dropped events for us without a word.
 //!
-//! moby gives each subscriber a channel of 1,024 events. Once that is full, an event waits 100 ms for a place and is then dropped, and nothing in
-//! the stream tells (`daemon/events/events.go`, `pubsub`). That takes a reader that stands still: a stopped process, a suspended
-//! machine, a starved one. Afterwards it reads a long run of events that are old by then. How many waited in front of one shows in how many were read
-//! between its own time and its turn. So: a run of late lines in which that many waited is in doubt, and what was read in it proves nothing about what
-//! came before.
+//! moby gives each subscriber a channel of 1,024 events. Once that is full, an event waits 100 ms for a place
+//! and is then dropped, and nothing in the stream tells (`daemon/events/events.go`, `pubsub`). That takes a
+//! reader that stands still: a stopped process, a suspended machine, a starved one. Afterwards it reads a
+//! long run of events that are old by then. How many waited in front of one shows in how many were read
+//! between its own time and its turn. So: a run of late lines in which that many waited is in doubt, and what
+//! was read in it proves nothing about what came before.
 //!
-//! Late compared with the quickest line so far. That comparison must follow the daemon's clock when it is set: a step forward shows at once, as
-//! lines that are quicker than any before. A step back shows in one of two ways. Times fall, and stay low ([`Back`]). Or, after a
-//! silence, lines are late and do not catch up although we wait for each of them ([`Run::keeps_pace`]): what had waited for us would come at once.
+//! Late compared with the quickest line so far. That comparison must follow the daemon's clock when it is
+//! set: a step forward shows at once, as lines that are quicker than any before. A step back shows in one of
+//! two ways. Times fall, and stay low ([`Back`]). Or, after a silence, lines are late and do not catch up
+//! although we wait for each of them ([`Run::keeps_pace`]): what had waited for us would come at once.
 
 use crate::ingest::Doubt;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Lines that wait in moby's channel before any is dropped, less a margin for lines in which the clocks are unsteady.
+/// Lines that wait in moby's channel before any is dropped, less a margin for lines in which the clocks are
+/// unsteady.
 const DOUBTFUL_LINES: usize = 1000;
 /// How long moby lets an event wait.
 const LATE_NANOS: i64 = 100_000_000;
@@ -23,11 +26,14 @@ const LATE_NANOS: i64 = 100_000_000;
 const DRIFT_DIVISOR: i64 = 5000;
 /// A silence after which the run is over.
 pub(super) const CAUGHT_UP_AFTER: Duration = Duration::from_millis(250);
-/// Times that fall by more than this, in nanoseconds, are no disorder: the worst that was measured under load is 335 ms.
+/// Times that fall by more than this, in nanoseconds, are no disorder: the worst that was measured under load
+/// is 335 ms.
 const BACK_NANOS: i64 = 400_000_000;
-/// So many lines show where the daemon's clock is: one event may carry another time (Swarm's carry the time of a decision).
+/// So many lines show where the daemon's clock is: one event may carry another time (Swarm's carry the time
+/// of a decision).
 const BACK_LINES: u32 = 8;
-/// A silence in front of the first line after a step that counts as silence of the daemon, not as standing still of ours; in nanoseconds.
+/// A silence in front of the first line after a step that counts as silence of the daemon, not as standing
+/// still of ours; in nanoseconds.
 const BACK_SILENCE_NANOS: i64 = 1_000_000_000;
 /// A wait for a line, in nanoseconds: lines that wait for us come far quicker.
 const WAIT_NANOS: i64 = 2_000_000;
@@ -63,7 +69,8 @@ pub(super) struct Lag {
 #[derive(Debug, Clone, Copy)]
 struct Back {
     lines: u32,
-    /// By how much the first of them raised the lag, in nanoseconds, as far as standing still does not explain it.
+    /// By how much the first of them raised the lag, in nanoseconds, as far as standing still does not
+    /// explain it.
     by: i64,
 }
 
@@ -139,8 +146,9 @@ impl Lag {
         }
     }
 
-    /// Whether a time can be compared with those before it. Not if it is far before them; once a number of lines in a row are, the clock was set
-    /// back, and what they are compared with is moved by as much. It takes as many lines to know what the clock showed before.
+    /// Whether a time can be compared with those before it. Not if it is far before them; once a number of
+    /// lines in a row are, the clock was set back, and what they are compared with is moved by as much. It
+    /// takes as many lines to know what the clock showed before.
     fn is_of_this_clock(&mut self, time: i64, waited: i64) -> bool {
         let newest = self.newest.unwrap_or(time);
         let fell = newest.saturating_sub(time);

@@ -74,8 +74,10 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// The first wait is short, since the daemon's ring is: at 350 events/s, measured on a busy host, it holds 0.7 s. A daemon that hangs is noticed within 5 + 4 + 1 + 4 = 14 s. One that comes back is found within the longest wait, 1.5 s; an attempt
-    /// on a local socket or port where nobody listens costs next to nothing.
+    /// The first wait is short, since the daemon's ring is: at 350 events/s, measured on a busy host, it
+    /// holds 0.7 s. A daemon that hangs is noticed within 5 + 4 + 1 + 4 = 14 s. One that comes back is found
+    /// within the longest wait, 1.5 s; an attempt on a local socket or port where nobody listens costs next
+    /// to nothing.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
@@ -151,8 +153,9 @@ impl DockerSource {
             Some(engine) => engine.version().await,
             None => "unknown".to_owned(),
         };
-        // Podman goes on telling history for as long as it has some, and a stream that began with history goes deaf when the file that it is in is
-        // rotated (seen with 4.3.1). So the two come apart: first the stream, so that nothing falls in between.
+        // Podman goes on telling history for as long as it has some, and a stream that began with history
+        // goes deaf when the file that it is in is rotated (seen with 4.3.1). So the two come apart: first
+        // the stream, so that nothing falls in between.
         let path = |is_libpod| if is_libpod { wire::LIVE } else { wire::EVENTS };
         // Last, so that nothing waits while the daemon writes.
         let stream = EventStream::open(connection, path(is_libpod), &self.timing).await?;
@@ -171,7 +174,8 @@ impl DockerSource {
         EventStream::open(connection, &wire::history(known), &self.timing).await
     }
 
-    /// Connects and reads, again and again, until the recorder is gone. `connected` holds true while a connection has been told of.
+    /// Connects and reads, again and again, until the recorder is gone. `connected` holds true while a
+    /// connection has been told of.
     async fn follow(&self, sink: &mut Sink, connected: &mut bool) {
         let backoff = Backoff::new(self.timing.retry_first, self.timing.retry_max, self.timing.retry_restless);
         let mut attempts = Attempts { backoff, told: Told::default(), count: 0, is_libpod: false, reason: "start".to_owned() };
@@ -184,7 +188,8 @@ impl DockerSource {
         }
     }
 
-    /// One attempt: connects, and reads to the end. Gives why it is over and how long to wait; `None` if nobody wants to read on.
+    /// One attempt: connects, and reads to the end. Gives why it is over and how long to wait; `None` if
+    /// nobody wants to read on.
     async fn attempt(
         &self,
         sink: &mut Sink,

@@ -1,5 +1,5 @@
-//! Whether another event stream is one: a daemon that ends each stream at once (Podman without an events logger, some proxies) is asked less and
-//! less often, and its streams are no connections.
+//! Whether another event stream is one: a daemon that ends each stream at once (Podman without an events
+//! logger, some proxies) is asked less and less often, and its streams are no connections.
 
 use super::error::IngestError;
 use super::wire::EventStream;
@@ -17,8 +17,9 @@ pub(super) const MAX_HELD_BYTES: usize = 4 << 20;
 /// Characters of what a daemon said in place of events.
 const MAX_SAID_CHARS: usize = 300;
 
-/// Reads from a stream until it has lived for `probation`, or has brought an event that is newer than `newest`. What was read is given back, in
-/// order: it is to be read again. A stream that ends before brought nothing: what it replayed comes again with the next one.
+/// Reads from a stream until it has lived for `probation`, or has brought an event that is newer than
+/// `newest`. What was read is given back, in order: it is to be read again. A stream that ends before brought
+/// nothing: what it replayed comes again with the next one.
 pub(super) async fn prove(
     stream: &mut EventStream,
     probation: Duration,

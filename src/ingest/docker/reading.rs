@@ -1,4 +1,5 @@
-//! One open event stream, read to its end. Nothing here waits for the recorder, beyond a moment ([`SourceFeed::make_room`]).
+//! One open event stream, read to its end. Nothing here waits for the recorder, beyond a moment
+//! ([`SourceFeed::make_room`]).
 
 use super::Timing;
 use super::engine::Engine;
@@ -121,7 +122,8 @@ impl Reading {
         let silence = silence(engine.as_ref(), &heard);
         tokio::pin!(silence);
         self.lines.marker = Some(observer.probes().marker(engine.clone()));
-        // Once the replay has been read, so that what it tells of earlier times does not come after newer states.
+        // Once the replay has been read, so that what it tells of earlier times does not come after newer
+        // states.
         let mut to_observe = engine.clone().map(|engine| observer.clone().run(engine, observations.clone(), is_flapping));
         let mut _observing = None;
         loop {
@@ -197,8 +199,9 @@ impl Reading {
         self.lines.lag.doubt(true)
     }
 
-    /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and still sends how its containers
-    /// end; and of a busy one the ring would not hold what happens meanwhile. Comes back with the stream's end.
+    /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and
+    /// still sends how its containers end; and of a busy one the ring would not hold what happens meanwhile.
+    /// Comes back with the stream's end.
     pub(super) async fn drain(&mut self, sink: &mut Sink, observer: &Observer) -> IngestError {
         loop {
             let next = tokio::select! {
@@ -216,7 +219,8 @@ impl Reading {
         }
     }
 
-    /// From now on it is the old stream: its replay is over, without a word, since a replay that was broken off proves nothing.
+    /// From now on it is the old stream: its replay is over, without a word, since a replay that was broken
+    /// off proves nothing.
     pub(super) fn retire(mut self) -> Self {
         let _ = self.lines.replay.end();
         if self.history.take().is_some() {
@@ -225,7 +229,8 @@ impl Reading {
         self
     }
 
-    /// Takes what is there already: another stream is open, whose replay may not reach as far back as what waits in this one.
+    /// Takes what is there already: another stream is open, whose replay may not reach as far back as what
+    /// waits in this one.
     pub(super) async fn last_words(mut self, sink: &mut Sink, observer: &Observer) {
         let until = Instant::now() + LAST_WORDS_MAX;
         while Instant::now() < until
@@ -247,8 +252,9 @@ impl Reading {
         sink.count();
     }
 
-    /// The stream is over: a last line without its end is a line all the same. But where it was broken off, what is no event is a part of one,
-    /// and comes again, whole, with the next connection, which also tells whether it does.
+    /// The stream is over: a last line without its end is a line all the same. But where it was broken off,
+    /// what is no event is a part of one, and comes again, whole, with the next connection, which also tells
+    /// whether it does.
     fn end(&mut self, sink: &mut Sink, is_whole: bool) {
         let Self { splitter, lines, .. } = self;
         sink.received = received_now();
@@ -261,7 +267,8 @@ impl Reading {
     }
 }
 
-/// The next bytes: of history to its end, then what was read already, then of the stream. May be dropped while it waits.
+/// The next bytes: of history to its end, then what was read already, then of the stream. May be dropped
+/// while it waits.
 async fn next(history: Option<&mut EventStream>, held: &mut VecDeque<Bytes>, stream: &mut EventStream) -> Result<Bytes, IngestError> {
     match history {
         Some(history) => history.next().await,
@@ -313,8 +320,8 @@ impl Lines {
         if let Some(event) = told {
             sink.events += 1;
             sink.newest = sink.newest.max(time);
-            // What an earlier look has shown must not be undone by what came before it. Of history, which may go back further than what is kept in
-            // mind, only the times tell.
+            // What an earlier look has shown must not be undone by what came before it. Of history, which may
+            // go back further than what is kept in mind, only the times tell.
             let is_new = sink.heard.is_new(event) && self.is_ring;
             let is_news = !self.replay.is_open() || time > self.known || is_new;
             if let Some(observer) = observer.filter(|_| is_news) {

@@ -1,12 +1,13 @@
 //! Where the daemon's replay of its ring ends and live events begin.
 //!
-//! Nothing in Docker's stream marks it. Three signs, whichever comes first: silence, an event from after the request, or as
-//! many lines as the ring can hold.
+//! Nothing in Docker's stream marks it. Three signs, whichever comes first: silence, an event from after the
+//! request, or as many lines as the ring can hold.
 //!
-//! An event from after the request is a sign only if it could have happened just now: after the request, and not later than the moment at
-//! which it was read. The ring of a daemon whose clock was ahead and was set right holds events of the future, and that of one whose clock is
-//! ahead holds some that are later than the request. And the first line is never the end: in a ring that continues what is stored it is an event that is
-//! stored already, whatever its time says, and it alone proves the overlap.
+//! An event from after the request is a sign only if it could have happened just now: after the request, and
+//! not later than the moment at which it was read. The ring of a daemon whose clock was ahead and was set
+//! right holds events of the future, and that of one whose clock is ahead holds some that are later than the
+//! request. And the first line is never the end: in a ring that continues what is stored it is an event that
+//! is stored already, whatever its time says, and it alone proves the overlap.
 
 use crate::ingest::Input;
 use crate::time::Timestamp;
@@ -35,8 +36,8 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// `requested` is the time just before `/events` was asked for, `daemon_date` the answer's `Date`, and `quiet` how
-    /// long a silence ends the replay.
+    /// `requested` is the time just before `/events` was asked for, `daemon_date` the answer's `Date`, and
+    /// `quiet` how long a silence ends the replay.
     pub(super) fn new(requested: Timestamp, daemon_date: Option<Timestamp>, quiet: Duration) -> Self {
         // A daemon whose clock is ahead would have its whole ring taken for live events.
         let ahead = match daemon_date {

@@ -10,7 +10,8 @@ const LONG_LIFE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
-    /// The longest step while there is nobody to connect to, which costs next to nothing, and while streams live for longer than the waits.
+    /// The longest step while there is nobody to connect to, which costs next to nothing, and while streams
+    /// live for longer than the waits.
     max: Duration,
     /// The longest step while streams end sooner than that, and while somebody is there who refuses.
     max_restless: Duration,
@@ -44,15 +45,16 @@ impl Backoff {
         jittered(step)
     }
 
-    /// The wait after an attempt that was answered with an error: each costs a daemon or a proxy some work. It is never much longer than it has
-    /// been so.
+    /// The wait after an attempt that was answered with an error: each costs a daemon or a proxy some work.
+    /// It is never much longer than it has been so.
     pub(super) fn after_refusal(&mut self) -> Duration {
         let step = self.next.min(self.max_restless);
         self.next = step.saturating_mul(2).min(self.max_restless);
         jittered(step)
     }
 
-    /// The wait after a stream that has `lived` so long. `delivered`: it brought something new. Starts again from the first step if it was worth it.
+    /// The wait after a stream that has `lived` so long. `delivered`: it brought something new. Starts again
+    /// from the first step if it was worth it.
     pub(super) fn after_stream(&mut self, lived: Duration, delivered: bool) -> Duration {
         let outlived = lived > self.last;
         self.is_flapping = !((outlived && delivered) || lived >= LONG_LIFE);

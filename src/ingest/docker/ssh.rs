@@ -1,5 +1,6 @@
-//! A Docker host behind the system's ssh, as the docker CLI reaches it: `docker system dial-stdio` over there speaks on its
-//! standard input and output what the socket speaks. Keys, aliases and jump hosts are those of ssh's own configuration.
+//! A Docker host behind the system's ssh, as the docker CLI reaches it: `docker system dial-stdio` over there
+//! speaks on its standard input and output what the socket speaks. Keys, aliases and jump hosts are those of
+//! ssh's own configuration.
 
 use super::connection::Task;
 use super::dial::Dialled;
@@ -18,8 +19,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 const PROGRAM: &str = "ssh";
-/// Docker's own waits 30 s for a connection. Nobody is there to answer questions. A dead link is noticed after three times
-/// four seconds.
+/// Docker's own waits 30 s for a connection. Nobody is there to answer questions. A dead link is noticed
+/// after three times four seconds.
 const OPTIONS: [&str; 4] = ["ConnectTimeout=30", "BatchMode=yes", "ServerAliveInterval=4", "ServerAliveCountMax=2"];
 /// Of what ssh says, the last so many bytes are kept: the reason comes last.
 const MAX_SAID_BYTES: usize = 2048;

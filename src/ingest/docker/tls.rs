@@ -1,4 +1,5 @@
-//! The client's side of TLS, with Docker's files. They are read for each connection, so that renewed ones are taken.
+//! The client's side of TLS, with Docker's files. They are read for each connection, so that renewed ones are
+//! taken.
 
 use super::error::IngestError;
 use crate::ingest::endpoint::{Endpoint, TlsFiles, files};

@@ -1,4 +1,5 @@
-//! Requests of ours and of bollard's, over connections of ours: kept while they work, so that an ssh host is not logged in to for each ping.
+//! Requests of ours and of bollard's, over connections of ours: kept while they work, so that an ssh host is
+//! not logged in to for each ping.
 
 use super::Timing;
 use super::connection::Connection;
@@ -19,7 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// One more than inspections at a time, so that a ping finds a place beside containers that hang.
 const CONNECTIONS: usize = 5;
-/// bollard keeps an answer in memory, whatever its size. It is asked for pings only, whose answer is two letters.
+/// bollard keeps an answer in memory, whatever its size. It is asked for pings only, whose answer is two
+/// letters.
 const MAX_BOLLARD_BYTES: u64 = 64 << 10;
 /// A login each.
 const CONNECTIONS_SSH: usize = 1;
@@ -104,7 +106,8 @@ impl Transport {
         answer
     }
 
-    /// Connects. Goes on when whoever asked has lost patience, since the next one will ask soon, and holds the place meanwhile.
+    /// Connects. Goes on when whoever asked has lost patience, since the next one will ask soon, and holds
+    /// the place meanwhile.
     async fn dial(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<(Connection, OwnedSemaphorePermit), IngestError> {
         let (give, take) = oneshot::channel();
         let this = Arc::clone(self);

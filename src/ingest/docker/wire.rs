@@ -1,7 +1,7 @@
 //! `GET /events` over an own connection, byte for byte.
 //!
-//! bollard's event stream is no use here: its `Type` is a closed enum, so that one unknown type ends the stream and
-//! discards what is buffered, again after each reconnect.
+//! bollard's event stream is no use here: its `Type` is a closed enum, so that one unknown type ends the
+//! stream and discards what is buffered, again after each reconnect.
 
 pub(super) use super::connection::Task;
 
@@ -19,9 +19,9 @@ use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Everything, from the oldest event that the daemon still has. `since=<last time>` would lose events: the daemon looks
-/// for the place to start from the newest back and stops at the first older time, and times are not in order.
-/// Unfiltered, since the filters are applied after that.
+/// Everything, from the oldest event that the daemon still has. `since=<last time>` would lose events: the
+/// daemon looks for the place to start from the newest back and stops at the first older time, and times are
+/// not in order. Unfiltered, since the filters are applied after that.
 pub(super) const EVENTS: &str = "/events?since=0";
 /// What happens from now on.
 pub(super) const LIVE: &str = "/events";
@@ -47,8 +47,8 @@ pub(super) struct EventStream {
     connection: Connection,
 }
 
-/// What Podman has kept in its journal or file, which may be far more than moby's ring, and then the end. Its filter looks at every event.
-/// `known`: the time of the newest event that is known already.
+/// What Podman has kept in its journal or file, which may be far more than moby's ring, and then the end. Its
+/// filter looks at every event. `known`: the time of the newest event that is known already.
 pub(super) fn history(known: Option<Timestamp>) -> String {
     let since = known.map_or(0, |known| known.min(Timestamp::now()).nanos() / 1_000_000_000);
     let since = since.saturating_sub_unsigned(HISTORY_MARGIN.as_secs()).max(0);

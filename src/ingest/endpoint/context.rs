@@ -1,5 +1,5 @@
-//! Contexts of the docker CLI, as it stores them: `contexts/meta/<SHA-256 of the name>/meta.json` beside its `config.json`, and
-//! certificates in `contexts/tls/<the same>/docker`. Only read.
+//! Contexts of the docker CLI, as it stores them: `contexts/meta/<SHA-256 of the name>/meta.json` beside its
+//! `config.json`, and certificates in `contexts/tls/<the same>/docker`. Only read.
 
 use super::parse::{self, TcpMeans, TlsDefaults};
 use super::resolve::{Env, config_dir, variable};
@@ -28,8 +28,9 @@ pub struct Current {
     pub file: Option<PathBuf>,
 }
 
-/// What the docker CLI takes when neither `--host` nor `DOCKER_HOST` says otherwise: `DOCKER_CONTEXT`, then `currentContext` of its
-/// `config.json`. A configuration that cannot be read is told and passed over, as by the CLI.
+/// What the docker CLI takes when neither `--host` nor `DOCKER_HOST` says otherwise: `DOCKER_CONTEXT`, then
+/// `currentContext` of its `config.json`. A configuration that cannot be read is told and passed over, as by
+/// the CLI.
 pub fn current_context(env: Env<'_>) -> Option<Current> {
     let current = match variable(env, "DOCKER_CONTEXT") {
         Some(name) => Current { name: name.to_string_lossy().trim().to_owned(), file: None },

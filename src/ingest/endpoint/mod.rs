@@ -1,5 +1,5 @@
-//! Where Docker hosts are, and how they are reached: `unix:///var/run/docker.sock`, `tcp://host:2375`, `https://host:2376`,
-//! `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
+//! Where Docker hosts are, and how they are reached: `unix:///var/run/docker.sock`, `tcp://host:2375`,
+//! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
 
 mod context;
 pub(in crate::ingest) mod files;
@@ -43,8 +43,8 @@ pub enum Endpoint {
     Ssh(SshTarget),
 }
 
-/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`. What is not there is done without: no `ca.pem` means the roots of
-/// the system, neither `cert.pem` nor `key.pem` a client without a certificate.
+/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`. What is not there is done without: no
+/// `ca.pem` means the roots of the system, neither `cert.pem` nor `key.pem` a client without a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TlsFiles {
     /// The directory; `None` where there is no home directory to look in.

@@ -103,8 +103,8 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
     Ok((host.to_owned(), port))
 }
 
-/// `[USER@]HOST[:PORT][/PATH/OF/SOCKET]`. What ssh could take for an option, and a shell (ssh hands both to those of its
-/// configuration) for more than a word, is refused.
+/// `[USER@]HOST[:PORT][/PATH/OF/SOCKET]`. What ssh could take for an option, and a shell (ssh hands both to
+/// those of its configuration) for more than a word, is refused.
 fn ssh(rest: &str) -> Result<SshTarget, &'static str> {
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     if path.contains(['?', '#']) || authority.contains(['?', '#']) {

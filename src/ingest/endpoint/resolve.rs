@@ -58,12 +58,12 @@ impl DockerHost {
         Self::read(text, &|_| None)
     }
 
-    /// Reads `URL` or `NAME=URL`. A context without a name is named as the context is; what the docker CLI takes in such a name and a source does
-    /// not (`+`) becomes `_`, and no more than 64 characters are kept.
+    /// Reads `URL` or `NAME=URL`. A context without a name is named as the context is; what the docker CLI
+    /// takes in such a name and a source does not (`+`) becomes `_`, and no more than 64 characters are kept.
     ///
     /// # Errors
-    /// [`EndpointError`], for what is no URL of a Docker host, a context that cannot be used, or a name that is not 1 to 64 of
-    /// `A-Z a-z 0-9 . _ -`.
+    /// [`EndpointError`], for what is no URL of a Docker host, a context that cannot be used, or a name that
+    /// is not 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub fn read(text: &str, env: Env<'_>) -> Result<Self, EndpointError> {
         let text = text.trim();
         // A `=` behind the scheme belongs to the URL.

@@ -1,12 +1,14 @@
-//! What of an event is kept that is too long to be kept whole: its fields, and the attributes that are short. Whatever comes, memory is bounded.
+//! What of an event is kept that is too long to be kept whole: its fields, and the attributes that are short.
+//! Whatever comes, memory is bounded.
 
 use memchr::memchr2;
 use std::fmt::Write as _;
 
 /// Most bytes of a key, as it stands in the text; members with longer ones are left out.
 const MAX_KEY_BYTES: usize = 1 << 10;
-/// Most bytes of a value, as it stands in the text. Of a longer string the beginning is kept if it is one of the event's own fields; of an
-/// attribute only the length, since a rule of redaction might not know half a secret.
+/// Most bytes of a value, as it stands in the text. Of a longer string the beginning is kept if it is one of
+/// the event's own fields; of an attribute only the length, since a rule of redaction might not know half a
+/// secret.
 const MAX_VALUE_BYTES: usize = 4 << 10;
 /// Bytes of keys and values that are kept of one event, those of [`ALWAYS_KEPT`] aside.
 const MAX_KEPT_BYTES: usize = 256 << 10;

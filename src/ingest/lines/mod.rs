@@ -1,8 +1,9 @@
 //! Events out of a stream of bytes, whatever the chunks and the lines look like, in bounded memory.
 //!
-//! Docker ends each event with a line feed, but not everybody does: there are daemons and proxies that send carriage returns, record separators
-//! (RFC 7464), line ends in front, or nothing at all between one event and the next. So an event ends with its last brace, and is given on at
-//! once. Line ends are what reading goes on from when something is no JSON.
+//! Docker ends each event with a line feed, but not everybody does: there are daemons and proxies that send
+//! carriage returns, record separators (RFC 7464), line ends in front, or nothing at all between one event
+//! and the next. So an event ends with its last brace, and is given on at once. Line ends are what reading
+//! goes on from when something is no JSON.
 
 mod condense;
 mod scan;
@@ -50,7 +51,8 @@ pub enum Line<'a> {
     },
 }
 
-/// Cuts chunks into events. Holds at most one unfinished event of at most the limit, or what is kept of a longer one.
+/// Cuts chunks into events. Holds at most one unfinished event of at most the limit, or what is kept of a
+/// longer one.
 #[derive(Debug)]
 pub struct LineSplitter {
     max_bytes: usize,
@@ -180,8 +182,8 @@ impl LineSplitter {
         self.reset();
     }
 
-    /// Something in the object under way, which came from byte `start` of it up to now, is the next event if it looks like one: then what came
-    /// before it was broken off.
+    /// Something in the object under way, which came from byte `start` of it up to now, is the next event if
+    /// it looks like one: then what came before it was broken off.
     fn complete_nested(&mut self, start: usize, sink: &mut impl FnMut(Line<'_>)) {
         if self.too_long.is_some() {
             return;
@@ -285,8 +287,8 @@ fn cut_event(condenser: Condenser, bytes: u64) -> Option<Event> {
     Some(event.with_marks(marks))
 }
 
-/// How a line begins, fit for a log: at most [`SAMPLE_CHARS`] characters, of which those that are not printable are
-/// escaped.
+/// How a line begins, fit for a log: at most [`SAMPLE_CHARS`] characters, of which those that are not
+/// printable are escaped.
 pub fn sample(line: &[u8]) -> String {
     let start = line.get(..SAMPLE_BYTES).unwrap_or(line);
     String::from_utf8_lossy(start).chars().flat_map(char::escape_debug).take(SAMPLE_CHARS).collect()

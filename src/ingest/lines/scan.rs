@@ -13,8 +13,8 @@ pub(super) enum Found {
     More,
     /// It ended after so many bytes of the piece.
     End(usize),
-    /// Something in it that began a line ended after so many bytes of the piece. It began after `start` bytes of the object. It is a part of it,
-    /// or the object was broken off and this is the next one.
+    /// Something in it that began a line ended after so many bytes of the piece. It began after `start` bytes
+    /// of the object. It is a part of it, or the object was broken off and this is the next one.
     Nested { start: usize, end: usize },
     /// Bytes up to here are no JSON, and a line that may be good begins here.
     BrokenBefore(usize),
@@ -22,8 +22,9 @@ pub(super) enum Found {
     Broken(usize),
 }
 
-/// An object that begins with `{`, followed byte by byte. Only so much of the grammar is looked at as tells a broken line from a good one:
-/// a string holds no line end, braces and brackets match, and an object stands where a value may.
+/// An object that begins with `{`, followed byte by byte. Only so much of the grammar is looked at as tells a
+/// broken line from a good one: a string holds no line end, braces and brackets match, and an object stands
+/// where a value may.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ObjectScan {
     depth: u64,
@@ -42,7 +43,8 @@ pub(super) struct ObjectScan {
 }
 
 impl ObjectScan {
-    /// Takes the next piece, which begins with the `{` if it is the first. What follows the place that was found was not looked at.
+    /// Takes the next piece, which begins with the `{` if it is the first. What follows the place that was
+    /// found was not looked at.
     pub(super) fn push(&mut self, piece: &[u8]) -> Found {
         let found = self.look(piece);
         self.taken += match found {
@@ -105,7 +107,8 @@ impl ObjectScan {
         Found::More
     }
 
-    /// How many bytes of `piece` belong to the string, its quote included; or where it is broken by a line end.
+    /// How many bytes of `piece` belong to the string, its quote included; or where it is broken by a line
+    /// end.
     fn string(&mut self, piece: &[u8]) -> Result<usize, usize> {
         if std::mem::take(&mut self.escaped) {
             return if piece.first().is_some_and(|byte| is_line_end(*byte)) { Err(0) } else { Ok(1) };
@@ -135,7 +138,8 @@ impl ObjectScan {
     }
 }
 
-/// What ends a line, or begins a text of a JSON text sequence (RFC 7464): none of it stands raw inside a JSON string.
+/// What ends a line, or begins a text of a JSON text sequence (RFC 7464): none of it stands raw inside a JSON
+/// string.
 pub(super) fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r' | RECORD_SEPARATOR)
 }

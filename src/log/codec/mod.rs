@@ -8,9 +8,10 @@
 //! offset 120 crc32 u32 over everything before it and the packed bytes behind it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still read: 3 and 2 know
-//! no mark but `noise`, 1 knows none, and 2 and 1 have the chain value after the block where 4 and 3 have zeros. That value is not known yet
-//! when a block is written, since hashing goes on while the disk syncs. The next block has it, or it follows from the records.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still
+//! read: 3 and 2 know no mark but `noise`, 1 knows none, and 2 and 1 have the chain value after the block
+//! where 4 and 3 have zeros. That value is not known yet when a block is written, since hashing goes on while
+//! the disk syncs. The next block has it, or it follows from the records.
 
 mod decode;
 
@@ -37,8 +38,8 @@ const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
 pub(super) const BLOCK_FORMATS: [u8; 4] = [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
 /// Bytes before the packed records.
 pub(super) const HEADER_BYTES: usize = 124;
-/// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES` and one
-/// line more); a larger figure in a header is damage.
+/// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES`
+/// and one line more); a larger figure in a header is damage.
 pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
 /// Most bytes that they may take packed: somewhat more than unpacked, where nothing can be gained.
 const MAX_PACKED_BYTES: usize = MAX_RAW_BYTES + MAX_RAW_BYTES / 128;
@@ -64,8 +65,8 @@ pub(super) struct Header {
     pub(super) crc: u32,
 }
 
-/// One record as format 4 stores it. `action` and `actor_id` stand beside the message so that later filters need not
-/// parse it.
+/// One record as format 4 stores it. `action` and `actor_id` stand beside the message so that later filters
+/// need not parse it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredRecord<'a> {
     pub(super) time: i64,

@@ -18,7 +18,8 @@ pub(in crate::log) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
 pub(super) const MAX_PACKED_BYTES: usize = MAX_RAW_BYTES + MAX_RAW_BYTES / 128;
 /// Shorter matches are chance: the lines share long texts, and what they do not share is hexadecimal digits.
 const MIN_MATCH: u32 = 6;
-/// Packed bytes that are given to zstd at a time where a frame is not unpacked as a whole: about half a block of it.
+/// Packed bytes that are given to zstd at a time where a frame is not unpacked as a whole: about half a block
+/// of it.
 const PACKED_STEP: usize = 2048;
 /// What an ordinary zstd frame begins with (RFC 8878, 3.1.1), as it lies in a file.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -66,7 +67,8 @@ fn damaged(what: &str) -> LogError {
 
 thread_local!(static COMPRESSOR: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) });
 
-/// Gives back what [`pack`] keeps for this thread's next frame: some 10 MB, which nothing needs while nothing is sealed.
+/// Gives back what [`pack`] keeps for this thread's next frame: some 10 MB, which nothing needs while nothing
+/// is sealed.
 pub(in crate::log) fn let_go_of_compressor() {
     COMPRESSOR.set(None);
 }
@@ -86,8 +88,9 @@ pub(in crate::log) fn pack(lines: &[u8], level: i32) -> Result<Vec<u8>, LogError
     })
 }
 
-/// Unpacks a frame that lies at the start of `bytes` and hands its lines to `read`, with the bytes that the frame takes. `checked`: the
-/// packed bytes are known to be what was written, so that zstd's own checksum, a seventh of the time, need not be looked at.
+/// Unpacks a frame that lies at the start of `bytes` and hands its lines to `read`, with the bytes that the
+/// frame takes. `checked`: the packed bytes are known to be what was written, so that zstd's own checksum, a
+/// seventh of the time, need not be looked at.
 pub(super) fn unpack<T>(bytes: &[u8], checked: bool, read: impl FnOnce(&[u8], usize) -> Result<T, LogError>) -> Result<T, LogError> {
     let packed = zstd_safe::find_frame_compressed_size(bytes).map_err(|_| damaged("is cut off"))?;
     let raw = match zstd_safe::get_frame_content_size(bytes) {
@@ -161,7 +164,8 @@ fn line_at<'a>(lines: &'a [u8], ends: &[usize], line: u32) -> Option<(u32, &'a [
     lines.get(start..*ends.get(at)?).map(|bytes| (line, bytes))
 }
 
-/// Unpacks a frame, known to be what was written, as far as it takes for its first `lines` lines, and hands these to `read` with where each ends.
+/// Unpacks a frame, known to be what was written, as far as it takes for its first `lines` lines, and hands
+/// these to `read` with where each ends.
 fn unpack_lines<T>(
     packed: &[u8],
     meta: &FrameMeta,
@@ -173,7 +177,8 @@ fn unpack_lines<T>(
     }
     with_scratch(meta.raw as usize, |context, scratch| {
         context.set_parameter(DParameter::ForceIgnoreChecksum(true)).map_err(failed)?;
-        // Unpacked to where it is read, in which there is room for the whole frame; else zstd has a buffer of its own and copies.
+        // Unpacked to where it is read, in which there is room for the whole frame; else zstd has a buffer of
+        // its own and copies.
         context.set_parameter(DParameter::StableOutBuffer(true)).map_err(failed)?;
         let mut out = OutBuffer::around(scratch);
         // Lines are much alike, so that they end about here.

@@ -1,5 +1,5 @@
-//! What stands behind the frames of a segment: its index with the summaries, and the seek table of the zstd seekable format. Both lie in
-//! skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
+//! What stands behind the frames of a segment: its index with the summaries, and the seek table of the zstd
+//! seekable format. Both lie in skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
 //!
 //! ```text
 //! index   offset  0 "shipslog" · form u8 · packed in haste u8 · 2 zero bytes · frames u32 · log id (16 bytes)
@@ -9,7 +9,8 @@
 //!                   chain value after its last line
 //!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (subjects.rs)
 //! ```
-//! In form 1 the chunks tell no places (subjects/places.rs). These integers are big-endian; those that zstd defines are little-endian.
+//! In form 1 the chunks tell no places (subjects/places.rs). These integers are big-endian; those that zstd
+//! defines are little-endian.
 
 use super::frame::{self, FrameMeta};
 use super::subjects::CHUNK_FRAMES;
@@ -152,7 +153,8 @@ impl IndexData {
         Ok(out)
     }
 
-    /// Reads the content of the index's frame, up to the summaries: the index, and where in it the chunks of summaries lie.
+    /// Reads the content of the index's frame, up to the summaries: the index, and where in it the chunks of
+    /// summaries lie.
     pub(super) fn read(body: &[u8]) -> Result<(Self, Vec<ChunkPlace>), LogError> {
         let mut rest = body;
         if take::<8>(&mut rest)? != *MAGIC {

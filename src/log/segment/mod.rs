@@ -1,7 +1,8 @@
-//! Sealed segments: immutable files `<first sequence>.jsonl.zst` that hold the log's lines in independent zstd frames.
+//! Sealed segments: immutable files `<first sequence>.jsonl.zst` that hold the log's lines in independent
+//! zstd frames.
 //!
-//! `zstdcat` reads them; what stands behind the frames (index.rs) makes them quick to find one's way in. Where that is
-//! damaged it is made again by walking the frames (walk.rs).
+//! `zstdcat` reads them; what stands behind the frames (index.rs) makes them quick to find one's way in.
+//! Where that is damaged it is made again by walking the frames (walk.rs).
 
 mod frame;
 mod index;

@@ -153,7 +153,8 @@ fn truncations_leave_a_prefix() {
     }
 }
 
-/// A segment of a record for each name and action, one nanosecond apart, in frames that are full but for the last one.
+/// A segment of a record for each name and action, one nanosecond apart, in frames that are full but for the
+/// last one.
 fn busy(dir: &Path, records: &[(&str, &str)]) -> Segment {
     let path = dir.join(file_name(1));
     let mut writer = SegmentWriter::new(Vec::new(), contract::log_id(), 1, CHAIN_START, 1);
@@ -236,7 +237,8 @@ fn places_that_a_frame_does_not_have_are_damage() {
     assert!(segment.sift(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
 }
 
-/// Puts summaries that tell of next to nothing in the place of a segment's own, with checksums that are right.
+/// Puts summaries that tell of next to nothing in the place of a segment's own, with checksums that are
+/// right.
 pub(in crate::log) fn leave_out(path: &Path) {
     let segment = Segment::open(path).unwrap();
     let index = segment.index().unwrap();

@@ -23,8 +23,8 @@ struct Seen {
 
 /// What is looked at of a file at a time, unless a frame is longer; bytes.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Bytes of frames that turn out to be none, packed and unpacked, at most, that one walk takes. Damage costs a frame a time; somebody else's
-/// file may look like the begin of a frame everywhere.
+/// Bytes of frames that turn out to be none, packed and unpacked, at most, that one walk takes. Damage costs
+/// a frame a time; somebody else's file may look like the begin of a frame everywhere.
 const MAX_FUTILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Makes the index again. A frame that cannot be read is a hole; the next one is found by its magic number.

@@ -12,7 +12,8 @@ use std::io::Write;
 
 /// Level of sealed frames. Higher ones cost several times the time for a few per cent (README, "Measured").
 pub(in crate::log) const LEVEL: i32 = 11;
-/// Level of frames that are packed while records come faster than they are sealed: half as long for the whole of it, and a third more room.
+/// Level of frames that are packed while records come faster than they are sealed: half as long for the whole
+/// of it, and a third more room.
 const HASTY_LEVEL: i32 = 1;
 
 /// Lays rising records out as a segment.
@@ -156,7 +157,8 @@ impl<W: Write> SegmentWriter<W> {
         Ok(())
     }
 
-    /// Whether the next frame can be taken over as it is: nothing waits, and it is as long as frames are to be.
+    /// Whether the next frame can be taken over as it is: nothing waits, and it is as long as frames are to
+    /// be.
     pub(in crate::log) fn takes_frame(&self, frame: &FrameMeta) -> bool {
         self.count == 0 && (frame.count >= LINES || frame.raw as usize >= RAW_BYTES)
     }

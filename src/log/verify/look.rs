@@ -1,4 +1,5 @@
-//! What `verify` looks at: the files of a log that nobody has open, or of one that a recorder is writing into.
+//! What `verify` looks at: the files of a log that nobody has open, or of one that a recorder is writing
+//! into.
 
 use super::super::LogError;
 use super::super::files;
@@ -11,7 +12,8 @@ use crate::cursor::Sequence;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// How many times the files are listed anew beside a recorder, each time because one of them was merged, sealed or trimmed away meanwhile.
+/// How many times the files are listed anew beside a recorder, each time because one of them was merged,
+/// sealed or trimmed away meanwhile.
 const MAX_LISTINGS: usize = 20;
 
 /// The files, in order of sequence.
@@ -40,7 +42,8 @@ impl Look {
         }
     }
 
-    /// sled writes when it opens, so that of a tip in use only the journal can be read; it holds every block that anyone may have seen.
+    /// sled writes when it opens, so that of a tip in use only the journal can be read; it holds every block
+    /// that anyone may have seen.
     fn beside(dir: &Path) -> Result<Self, LogError> {
         // Before everything else: what comes later only makes the log longer.
         let seen = Watermark::look(dir)?;

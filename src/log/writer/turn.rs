@@ -31,7 +31,8 @@ impl Writer {
         }
     }
 
-    /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no commit waits for it.
+    /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no
+    /// commit waits for it.
     pub(super) fn turn_over(&mut self) {
         let Fill { records, bytes, since, began } = self.tail.fill;
         let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
@@ -42,7 +43,8 @@ impl Writer {
         if records == 0 || !full(7) {
             return;
         }
-        // A tip of twice its size waits a little each time: the sealer cannot keep up, and a tip is not to grow for ever.
+        // A tip of twice its size waits a little each time: the sealer cannot keep up, and a tip is not to
+        // grow for ever.
         let patience = (full(16) && !self.sealer.is_failing()).then(|| Instant::now() + BACKPRESSURE);
         loop {
             if self.shelf.tips() < MAX_TIPS {

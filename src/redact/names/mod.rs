@@ -1,8 +1,9 @@
 //! Names that look like those of secrets.
 //!
-//! A name is cut into words where it is not alphanumeric, at `camelCase`, and between letters and digits. What counts is the last word that
-//! is a secret's (words.rs) and what follows it: `db.password`, `PASSWORD_REDIS` and `token2` are secrets, while `token_ttl`, `PASSWORD_FILE` and
-//! `k8s.secret.name` say something about one. docs/redaction.md has examples of each.
+//! A name is cut into words where it is not alphanumeric, at `camelCase`, and between letters and digits.
+//! What counts is the last word that is a secret's (words.rs) and what follows it: `db.password`,
+//! `PASSWORD_REDIS` and `token2` are secrets, while `token_ttl`, `PASSWORD_FILE` and `k8s.secret.name` say
+//! something about one. docs/redaction.md has examples of each.
 
 mod words;
 
@@ -49,7 +50,8 @@ pub(super) fn says(name: &str) -> Option<Says> {
     if words.is(at, "tokens") && follows_word(COUNTS) || words.is(at, "secrets") && follows_word("pull") {
         return None;
     }
-    // An id is half of a pair of credentials (`access_key_id`, `vault_secret_id`), or the number of something (`token_id`).
+    // An id is half of a pair of credentials (`access_key_id`, `vault_secret_id`), or the number of something
+    // (`token_id`).
     let is_half =
         |word: &Word<'_>| !word.starts_level && word.text.eq_ignore_ascii_case("id") && words.is(at, "key secret accesskey apikey");
     let says_after: Vec<_> = after.iter().filter(|word| !is_half(word)).map(Word::follows).collect();
@@ -91,7 +93,8 @@ impl<'a> Words<'a> {
         for level in name.split(['.', '/']) {
             let mut starts_level = !all.is_empty();
             for part in level.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()) {
-                // As one word where only that is a secret's, for `passWord`, or where that is known to be none, for `OAuth`.
+                // As one word where only that is a secret's, for `passWord`, or where that is known to be
+                // none, for `OAuth`.
                 let alone = |text| Self(vec![Word { text, starts_level }]);
                 let cut = words(part).count() > 1;
                 let only_whole = cut && words(part).all(|word| alone(word).secret(0).is_none()) && alone(part).secret(0).is_some();

@@ -1,7 +1,7 @@
 //! `GET /events`: history, then live, as the Docker Engine sends them.
 //!
-//! The hand-over is by sequence: what the log held when the request came is history, and chosen by time; everything behind it is live, whatever
-//! its time, as in Docker.
+//! The hand-over is by sequence: what the log held when the request came is history, and chosen by time;
+//! everything behind it is live, whatever its time, as in Docker.
 
 use super::legacy;
 use super::query::EventsQuery;
@@ -28,9 +28,9 @@ use warp::reply::{Reply, Response};
 /// What a client that lags is sent at once, about.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Answers with a stream of lines. No signs of life are sent: docker-py takes an empty line for an error, and bollard holds an event back until
-/// more bytes come. TCP keeps the connection alive.
-/// `before_image_create`: the client's version of the API knows no `image create`.
+/// Answers with a stream of lines. No signs of life are sent: docker-py takes an empty line for an error, and
+/// bollard holds an event back until more bytes come. TCP keeps the connection alive. `before_image_create`:
+/// the client's version of the API knows no `image create`.
 pub(super) async fn events(
     context: Arc<Context>,
     query: &str,
@@ -221,7 +221,8 @@ struct Stream {
 }
 
 impl Stream {
-    /// The next lines; `None` at the end. An error breaks the connection off, so that nobody takes what came before for everything.
+    /// The next lines; `None` at the end. An error breaks the connection off, so that nobody takes what came
+    /// before for everything.
     async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
         if self.ended {
             return None;
@@ -276,7 +277,8 @@ impl Stream {
     }
 }
 
-/// Appends lines until there are [`CHUNK_BYTES`], and gives back those that are left. The recorder's own go out if `recorder` says so.
+/// Appends lines until there are [`CHUNK_BYTES`], and gives back those that are left. The recorder's own go
+/// out if `recorder` says so.
 fn push(out: &mut Vec<u8>, mut selection: Selection, recorder: bool, before_image_create: bool) -> Option<Selection> {
     let mut through = None;
     for seq in selection.sequences() {

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 /// How a message begins that has them, in every version of Docker that writes them.
 const HAS_THEM: &str = r#"{"status":"#;
 
-/// Appends the message to `out` as a line, with the fields put in front that Docker would have written and that are missing.
+/// Appends the message to `out` as a line, with the fields put in front that Docker would have written and
+/// that are missing.
 pub(super) fn push_line(out: &mut Vec<u8>, json: &str) {
     let missing = if json.starts_with(HAS_THEM) { None } else { missing(json) };
     match missing.as_deref().filter(|missing| !missing.is_empty()).zip(json.strip_prefix('{')) {

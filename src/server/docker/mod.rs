@@ -1,5 +1,5 @@
-//! Docker's own API, as far as it is about events: what the `docker` CLI, docker-py and bollard need to read history and live from here.
-//! Nothing can be written.
+//! Docker's own API, as far as it is about events: what the `docker` CLI, docker-py and bollard need to read
+//! history and live from here. Nothing can be written.
 
 mod events;
 mod legacy;
@@ -21,7 +21,8 @@ use tokio::time::timeout;
 use warp::http::{HeaderValue, Method, StatusCode, header};
 use warp::reply::{Reply, Response};
 
-/// The version that is spoken. From 1.52 on messages lack the fields without which CLIs before 25 end in a panic.
+/// The version that is spoken. From 1.52 on messages lack the fields without which CLIs before 25 end in a
+/// panic.
 const API_VERSION: HeaderValue = HeaderValue::from_static("1.51");
 /// What is said about all the rest of Docker's API.
 const UNKNOWN: &str = "this is shipslog, which keeps a Docker host's events: it has only /_ping, /version and /events (docker events, docker \
@@ -54,7 +55,8 @@ pub(super) async fn answer<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Response {
     let reads = method == Method::GET || method == Method::HEAD;
-    // The docker command writes all of what it sends before it reads what it is told, and then goes on with the same connection.
+    // The docker command writes all of what it sends before it reads what it is told, and then goes on with
+    // the same connection.
     let whole = reads || timeout(BODY_TIMEOUT, pass_over(body)).await.unwrap_or(false);
     let answer = match target.route {
         Route::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND, UNKNOWN)),

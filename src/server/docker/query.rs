@@ -1,5 +1,5 @@
-//! What a client of `/events` asks for, read as Docker reads it: unknown parameters are passed over, and of one that is given twice the first
-//! counts.
+//! What a client of `/events` asks for, read as Docker reads it: unknown parameters are passed over, and of
+//! one that is given twice the first counts.
 
 use crate::event::RECORDER_TYPE;
 use crate::filter::Filter;
@@ -13,7 +13,8 @@ pub(super) struct EventsQuery {
     pub(super) since: Option<Timestamp>,
     pub(super) until: Option<Timestamp>,
     pub(super) filter: Filter,
-    /// Whether the recorder's own records are wanted. Docker has no such type, and some clients end at one that they do not know.
+    /// Whether the recorder's own records are wanted. Docker has no such type, and some clients end at one
+    /// that they do not know.
     pub(super) recorder: bool,
 }
 
@@ -44,7 +45,8 @@ impl EventsQuery {
     }
 }
 
-/// Unix seconds with decimals, of which those behind the ninth are cut off. As in Docker, -1 stands for no time at all.
+/// Unix seconds with decimals, of which those behind the ninth are cut off. As in Docker, -1 stands for no
+/// time at all.
 fn time(name: &str, text: &str) -> Result<Option<Timestamp>, ApiError> {
     if text.is_empty() || text == "-1" {
         return Ok(None);

@@ -14,14 +14,16 @@ pub(super) enum Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) struct Target {
     pub(super) route: Route,
-    /// Whether the client speaks a version below 1.46, in which an Engine does not tell that an image was made (`image create`).
+    /// Whether the client speaks a version below 1.46, in which an Engine does not tell that an image was
+    /// made (`image create`).
     pub(super) before_image_create: bool,
 }
 
 /// The first version of the API with the event `image create`.
 const IMAGE_CREATE: (u32, u32) = (1, 46);
 
-/// First segments of the paths of Docker's API (its reference, version 1.51), by which clients that send no version are known.
+/// First segments of the paths of Docker's API (its reference, version 1.51), by which clients that send no
+/// version are known.
 const ROOTS: [&str; 23] = [
     "_ping",
     "auth",

@@ -28,8 +28,9 @@ pub(super) fn version() -> Response {
     response
 }
 
-/// Clients look at the fields of the component `Engine` or at those beside it, so both have them. What belongs to Go is empty; the time of
-/// building is left out, since some clients take an empty one for an error.
+/// Clients look at the fields of the component `Engine` or at those beside it, so both have them. What
+/// belongs to Go is empty; the time of building is left out, since some clients take an empty one for an
+/// error.
 fn describe() -> Value {
     let version = env!("CARGO_PKG_VERSION");
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 /// What a client is sent at once, about.
 const BATCH_BYTES: usize = 64 * 1024;
-/// Batches that are kept for the next client who stands there; with very many filters they are gathered anew rather than piled up.
+/// Batches that are kept for the next client who stands there; with very many filters they are gathered anew
+/// rather than piled up.
 const KNOWN_BYTES: usize = 8 * 1024 * 1024;
 
 /// What clients that stand at one position with one filter are sent next.
@@ -35,8 +36,9 @@ struct Batch {
 pub(super) struct Batches {
     log: Arc<dyn EventLog>,
     id: LogId,
-    /// By filter and position. `None`: only the client's own task can go on from there. A filter is told by its address, since all
-    /// clients with an equal one share it; the entry holds it, so that the address is not given to another.
+    /// By filter and position. `None`: only the client's own task can go on from there. A filter is told by
+    /// its address, since all clients with an equal one share it; the entry holds it, so that the address is
+    /// not given to another.
     known: HashMap<(usize, Sequence), (Arc<Filter>, Option<Batch>)>,
     /// Bytes of all of them.
     bytes: usize,
@@ -62,7 +64,8 @@ impl Batches {
         self.bytes = 0;
     }
 
-    /// As [`Batches::serve`]. A panic costs the connection that it was for, and no other: nobody knows what its client was sent, but the client does.
+    /// As [`Batches::serve`]. A panic costs the connection that it was for, and no other: nobody knows what
+    /// its client was sent, but the client does.
     pub(super) fn serve_or_cut(&mut self, link: &Link, pass: &Pass) -> (Delivery, bool) {
         catch_unwind(AssertUnwindSafe(|| self.serve(link, pass))).unwrap_or_else(|_| {
             tracing::error!("a direct write panicked; the connection that it was for is closed");
@@ -98,7 +101,8 @@ impl Batches {
                 (standing.told, standing.spoke) = (batch.told, pass.now);
                 return Some(&batch.bytes);
             }
-            // Also who is never up to date under load, since nothing passes its filter, has to hear something.
+            // Also who is never up to date under load, since nothing passes its filter, has to hear
+            // something.
             if pass.tick {
                 sign = sign_of_life(standing, pass.now, self.id);
             }
@@ -149,7 +153,8 @@ fn gather(log: &dyn EventLog, id: LogId, standing: &Standing) -> Option<Batch> {
                     continue;
                 }
             };
-            // A block may be far larger than a batch: what a client that stalls leaves behind stays in memory until it is cut.
+            // A block may be far larger than a batch: what a client that stalls leaves behind stays in memory
+            // until it is cut.
             let fits = |seq: &Sequence| {
                 bytes += selection.block.frame_bytes(*seq);
                 bytes <= BATCH_BYTES

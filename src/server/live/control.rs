@@ -19,7 +19,8 @@ pub(super) enum Control {
         oldest: Sequence,
         head: Sequence,
         after: Sequence,
-        /// A `reset` follows. Said here too: a connection that is cut between the two has given the client a new cursor.
+        /// A `reset` follows. Said here too: a connection that is cut between the two has given the client a
+        /// new cursor.
         reset: Option<ResetReason>,
     },
     /// The client's cursor could not be used; the stream starts after `after`, with the oldest record kept.
@@ -33,9 +34,11 @@ pub(super) enum Control {
     CaughtUp { head: Sequence },
     /// Nothing wanted up to here.
     Checkpoint { seq: Sequence },
-    /// The server goes down; everything up to here has been sent, and the client does well to wait so long before it comes back.
+    /// The server goes down; everything up to here has been sent, and the client does well to wait so long
+    /// before it comes back.
     Closing { seq: Sequence, retry_ms: u32 },
-    /// Everything up to the time that the client named has been sent, and nothing follows. All sequences up to `seq` were looked at.
+    /// Everything up to the time that the client named has been sent, and nothing follows. All sequences up
+    /// to `seq` were looked at.
     End { seq: Sequence },
 }
 

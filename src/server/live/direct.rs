@@ -1,10 +1,10 @@
-//! Direct writes: while a client has everything, its socket is lent to the fan-out, which writes new records to it without waking
-//! the task that serves it.
+//! Direct writes: while a client has everything, its socket is lent to the fan-out, which writes new records
+//! to it without waking the task that serves it.
 //!
-//! A [`Link`] is in one of three modes. `Task`: hyper writes what the stream gives. `Armed`: the stream has nothing more to give, hyper may
-//! still be writing. `Direct`: hyper has flushed everything, and the fan-out writes. Whoever cannot take a whole write is handed
-//! back, with the rest of it, to its task, which goes on from the position reached. Only one side may write in each mode, which is what
-//! keeps frames whole.
+//! A [`Link`] is in one of three modes. `Task`: hyper writes what the stream gives. `Armed`: the stream has
+//! nothing more to give, hyper may still be writing. `Direct`: hyper has flushed everything, and the fan-out
+//! writes. Whoever cannot take a whole write is handed back, with the rest of it, to its task, which goes on
+//! from the position reached. Only one side may write in each mode, which is what keeps frames whole.
 
 use super::fanout::Shard;
 use crate::cursor::Sequence;
@@ -72,8 +72,8 @@ impl Link {
         Self { state: Mutex::new(state), shard, task: AtomicWaker::new() }
     }
 
-    /// Lends the socket to the fan-out until the task has to go on, or `stop` comes; tells where the client stands then. Dropped early,
-    /// the socket is the task's as well.
+    /// Lends the socket to the fan-out until the task has to go on, or `stop` comes; tells where the client
+    /// stands then. Dropped early, the socket is the task's as well.
     pub(super) async fn lend(self: &Arc<Self>, standing: Standing, stop: impl Future<Output = ()>) -> Option<Standing> {
         self.state.lock().mode = Mode::Armed(standing);
         let guard = TakeBack(Arc::clone(self));
@@ -133,7 +133,8 @@ impl Link {
         drop(socket);
     }
 
-    /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, none for nothing, or hands the link back.
+    /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, none for nothing, or
+    /// hands the link back.
     pub(super) fn deliver<'a>(&self, act: impl FnOnce(&mut Standing) -> Option<&'a Bytes>) -> Delivery {
         let mut state = self.state.lock();
         let State { mode: Mode::Direct(standing), socket: Some(socket), .. } = &mut *state else { return Delivery::HandedBack };
@@ -156,7 +157,8 @@ impl Link {
         Delivery::HandedBack
     }
 
-    /// Ends the connection of a link that is the fan-out's own. Its task is told as well, and finds that nothing can be written.
+    /// Ends the connection of a link that is the fan-out's own. Its task is told as well, and finds that
+    /// nothing can be written.
     pub(super) fn cut(&self) {
         if let State { mode: Mode::Direct(_), socket: Some(socket), .. } = &*self.state.lock() {
             socket.end();

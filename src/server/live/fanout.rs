@@ -1,7 +1,7 @@
 //! The fan-out: writes new records straight to the sockets of clients that have everything before them.
 //!
-//! Links are spread over shards, one thread each, which goes through its links a slice at a time. While a pass runs new records gather, so a
-//! busy log is sent in larger pieces without a timer.
+//! Links are spread over shards, one thread each, which goes through its links a slice at a time. While a
+//! pass runs new records gather, so a busy log is sent in larger pieces without a timer.
 
 use super::batches::{Batches, Pass};
 use super::direct::{Delivery, Link};
@@ -60,8 +60,8 @@ pub(in crate::server) struct FanOut {
 }
 
 impl FanOut {
-    /// Starts a thread for each worker of the runtime. Not a task: hundreds that replay history would all have their turn before it, and those
-    /// who keep up would wait.
+    /// Starts a thread for each worker of the runtime. Not a task: hundreds that replay history would all
+    /// have their turn before it, and those who keep up would wait.
     pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &watch::Receiver<bool>) -> Self {
         let workers = tokio::runtime::Handle::current().metrics().num_workers().min(MAX_SHARDS);
         let started = (0..workers).map_while(|_| match Courier::start(log, shutdown.clone()) {
@@ -135,7 +135,8 @@ impl Courier {
 
     /// Looks at every link once; whether nothing is left to do.
     async fn pass(&mut self, head: &mut watch::Receiver<Sequence>) -> bool {
-        // The head first: whoever arrives after the look at the arrivals has seen this head, or one that will be seen as a change.
+        // The head first: whoever arrives after the look at the arrivals has seen this head, or one that will
+        // be seen as a change.
         let mut pass = Pass { head: *head.borrow_and_update(), now: Instant::now(), tick: false };
         self.links.append(&mut self.shard.arrivals.lock());
         // In each pass, since under load one follows the other without a rest.

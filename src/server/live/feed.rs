@@ -98,7 +98,8 @@ impl Feed {
         self
     }
 
-    /// Ends when this time has passed and everything has been sent. Which records are of that time is the reader's to know.
+    /// Ends when this time has passed and everything has been sent. Which records are of that time is the
+    /// reader's to know.
     pub(super) fn until(mut self, until: Option<Timestamp>) -> Self {
         self.until = until;
         self
@@ -118,7 +119,8 @@ impl Feed {
         self.over
     }
 
-    /// The next item, waiting for it if need be; `None` at the end, and when the server shuts down or the log cannot be read.
+    /// The next item, waiting for it if need be; `None` at the end, and when the server shuts down or the log
+    /// cannot be read.
     pub(super) async fn next(&mut self) -> Option<Item> {
         loop {
             let (at_head, next) = match self.ready().await {

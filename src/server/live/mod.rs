@@ -1,7 +1,7 @@
 //! Live delivery: what a client is sent, and how it gets there.
 
-/// `Cache-Control` of every answer that is live. A proxy that compresses gathers what it is given until it has enough; one that is told not to
-/// transform passes it on as it comes (RFC 9111, 5.2.2.6).
+/// `Cache-Control` of every answer that is live. A proxy that compresses gathers what it is given until it
+/// has enough; one that is told not to transform passes it on as it comes (RFC 9111, 5.2.2.6).
 pub(super) const CACHING: &str = "no-store, no-transform";
 
 mod batches;

@@ -13,14 +13,16 @@ const BEAT: Duration = Duration::from_millis(10);
 /// Records given at once, about; a stream joins several to a chunk.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Most time between two records that is waited for. More is a clock that was set while the recorder was stopped, whose `start` the filter
-/// keeps away, or so long a silence that nobody watches it.
+/// Most time between two records that is waited for. More is a clock that was set while the recorder was
+/// stopped, whose `start` the filter keeps away, or so long a silence that nobody watches it.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// The same where a run of the recorder starts or its clock was set: how long nothing was recorded is not known to the second.
+/// The same where a run of the recorder starts or its clock was set: how long nothing was recorded is not
+/// known to the second.
 const LONGEST_STOP: Duration = Duration::from_secs(60);
 
-/// Holds records back until they are due. The first one is due at once; each other one when the time between its receipt and that of the one
-/// before it, divided by the speed, has passed. A receipt that falls is due at once: the clock was set.
+/// Holds records back until they are due. The first one is due at once; each other one when the time between
+/// its receipt and that of the one before it, divided by the speed, has passed. A receipt that falls is due
+/// at once: the clock was set.
 #[derive(Debug)]
 pub(super) struct Pacer {
     speed: f64,

@@ -134,7 +134,8 @@ async fn silence_shows_life_and_checkpoints_stay_before_what_is_kept_back() {
     let expected = [(records(1, 1), 0), (Told::Quiet, 15_000), (Told::Quiet, 30_000), (records(2, 2), 40_000)];
     assert_eq!(replay.take(4).await, expected);
 
-    // Of the networks, which are the halves: those at 0.5 s and 100.5 s, with what is not wanted before and between.
+    // Of the networks, which are the halves: those at 0.5 s and 100.5 s, with what is not wanted before and
+    // between.
     let stage = self::stage(&[&[0.0, 0.5, 1.0, 2.0, 100.5, 101.0]]).await;
     let networks = Want::filtered(Filter::from_params(Some(r#"{"type":["network"]}"#), None).unwrap());
     let mut replay = stage.replay(StartAt::Oldest, networks, 10.0).await;
@@ -222,7 +223,8 @@ async fn a_stop_ends_a_replay_that_waits() {
     assert!(!replay.feed.is_over());
 }
 
-/// One run whose clock was a year ahead, between two others; whoever filters the starts out sees the same jumps without a reason.
+/// One run whose clock was a year ahead, between two others; whoever filters the starts out sees the same
+/// jumps without a reason.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_was_set_between_two_runs_is_not_waited_for() {
     const YEAR: f64 = 365.0 * 24.0 * 3600.0;

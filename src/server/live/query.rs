@@ -58,8 +58,8 @@ impl StreamQuery {
         self.until.is_none() && self.speed.is_none()
     }
 
-    /// Whether this is a client that has had everything up to `until`. Told with 204, an `EventSource` does not come back
-    /// (WHATWG HTML, 9.2.3).
+    /// Whether this is a client that has had everything up to `until`. Told with 204, an `EventSource` does
+    /// not come back (WHATWG HTML, 9.2.3).
     pub(super) async fn is_done(&self, log: &Arc<dyn EventLog>) -> Result<bool, LogError> {
         let past = self.until.is_some_and(|until| until < Timestamp::now());
         match self.position(&**log).filter(|_| past) {
@@ -132,8 +132,8 @@ fn speed(params: &Params) -> Result<Option<f64>, ApiError> {
     }
 }
 
-/// The start position: header, then parameters (API.md 3). An empty header is none: some clients send one before the
-/// first id. A header that is not text names no record, which the reset will say.
+/// The start position: header, then parameters (API.md 3). An empty header is none: some clients send one
+/// before the first id. A header that is not text names no record, which the reset will say.
 fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
     let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let cursor = header.filter(|text| !text.is_empty());

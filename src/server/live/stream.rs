@@ -28,8 +28,8 @@ const RETRY_MS: u32 = 2000;
 /// At shutdown the wait is spread, so that clients do not come back all at once.
 const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
 
-/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for good, which is what a client
-/// that has everything it asked for is given.
+/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for
+/// good, which is what a client that has everything it asked for is given.
 ///
 /// `link`: the connection, if it can be written to [directly](super::direct).
 pub(in crate::server) async fn stream(
@@ -99,8 +99,8 @@ impl Stream {
         }
     }
 
-    /// The next bytes: everything that the client lacks, up to about [`CHUNK_BYTES`]. A single run of records is passed on
-    /// as it lies in the log's memory.
+    /// The next bytes: everything that the client lacks, up to about [`CHUNK_BYTES`]. A single run of records
+    /// is passed on as it lies in the log's memory.
     async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -108,7 +108,8 @@ impl Stream {
         let mut chunk = Chunk::default();
         if !self.started {
             self.started = true;
-            // In the block of `hello`: a block of its own gives no event, and some clients take nothing from it, not even the wait.
+            // In the block of `hello`: a block of its own gives no event, and some clients take nothing from
+            // it, not even the wait.
             chunk.push(Bytes::from(format!("retry: {RETRY_MS}\n")));
         }
         let log = self.feed.log;
@@ -140,7 +141,8 @@ impl Stream {
             if chunk.bytes >= CHUNK_BYTES {
                 break;
             }
-            // What there is goes out before a long look for more: a rare filter may have millions of records to pass over.
+            // What there is goes out before a long look for more: a rare filter may have millions of records
+            // to pass over.
             item = match self.feed.ready().await {
                 Ready::Item(next) => Some(next),
                 Ready::End => None,

@@ -130,7 +130,8 @@ async fn serve(context: &Context, asker: &Asker, mut socket: WebSocket) {
     }
 }
 
-/// The first message that is not a ping or pong; an empty text stands for a binary one, which is none of ours.
+/// The first message that is not a ping or pong; an empty text stands for a binary one, which is none of
+/// ours.
 async fn first_text(socket: &mut WebSocket) -> Option<String> {
     loop {
         let message = socket.next().await?.ok()?;
@@ -148,7 +149,8 @@ async fn run(mut socket: WebSocket, mut feed: Feed) {
     let mut pings = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     let mut heard = Instant::now();
     loop {
-        // The wait for the next item outlives the client's messages: a read of the log that was begun is not begun again.
+        // The wait for the next item outlives the client's messages: a read of the log that was begun is not
+        // begun again.
         let item = {
             let next = feed.next();
             tokio::pin!(next);

@@ -1,5 +1,5 @@
-//! What the kernel knows of a TCP connection, asked over netlink (sock_diag(7)). The ioctl SIOCOUTQ and the socket option TCP_INFO tell the
-//! same, but there is no safe call for either.
+//! What the kernel knows of a TCP connection, asked over netlink (sock_diag(7)). The ioctl SIOCOUTQ and the
+//! socket option TCP_INFO tell the same, but there is no safe call for either.
 
 use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
@@ -9,10 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Of messages.
 const HEADER_BYTES: usize = 16;
-/// Of the fixed part of an answer (`struct inet_diag_msg`), and where in it the bytes are that wait (`idiag_wqueue`).
+/// Of the fixed part of an answer (`struct inet_diag_msg`), and where in it the bytes are that wait
+/// (`idiag_wqueue`).
 const ANSWER_BYTES: usize = 72;
 const WAITING_AT: usize = 60;
-/// Of an attribute's header, its kind `INET_DIAG_INFO`, and where in that (`struct tcp_info`) `tcpi_bytes_acked` is.
+/// Of an attribute's header, its kind `INET_DIAG_INFO`, and where in that (`struct tcp_info`)
+/// `tcpi_bytes_acked` is.
 const ATTRIBUTE_BYTES: usize = 4;
 const INFO: u16 = 2;
 const ACKNOWLEDGED_AT: usize = 120;

@@ -1,5 +1,5 @@
-//! Where an HTTP/1 connection is between its requests and its answers: what its [byte stream](super::io) and its
-//! [service](super::service) have to know of each other.
+//! Where an HTTP/1 connection is between its requests and its answers: what its [byte stream](super::io) and
+//! its [service](super::service) have to know of each other.
 
 use super::socket::Socket;
 use parking_lot::Mutex;
@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A request's header must be whole by then, from its first byte on; the first one of a connection from the connection's own beginning.
+/// A request's header must be whole by then, from its first byte on; the first one of a connection from the
+/// connection's own beginning.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be kept without a request. Longer than the 60 s after which proxies let go of it: were it shorter, they would
-/// send requests into connections that are closing.
+/// How long a connection may be kept without a request. Longer than the 60 s after which proxies let go of
+/// it: were it shorter, they would send requests into connections that are closing.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Of one connection.
@@ -81,8 +82,9 @@ impl Exchange {
         Answering { exchange: Arc::clone(self), http1 }
     }
 
-    /// The end of the connection may be the answer's; `None` if no part of it may ever pass for the whole. True for TCP: should the
-    /// connection close before the answer is whole, by whomever (the kernel, after a kill), the peer gets a reset.
+    /// The end of the connection may be the answer's; `None` if no part of it may ever pass for the whole.
+    /// True for TCP: should the connection close before the answer is whole, by whomever (the kernel, after a
+    /// kill), the peer gets a reset.
     fn open(&self) -> bool {
         let cut = self.socket.as_ref().is_some_and(|socket| socket.reset_at_close(true));
         if cut {

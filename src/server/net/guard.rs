@@ -1,4 +1,5 @@
-//! What is checked before any route sees a request: sizes, and the names under which the server may be addressed.
+//! What is checked before any route sees a request: sizes, and the names under which the server may be
+//! addressed.
 
 use crate::server::names::Authority;
 use crate::server::problem::ApiError;
@@ -52,14 +53,16 @@ pub(super) fn check_name<B>(request: &Request<B>, allowed: &[String]) -> Result<
     Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, detail))
 }
 
-/// The name that a request is addressed to: HTTP/2 has it in the target, HTTP/1.1 in the header. `None` for an older client's empty header.
+/// The name that a request is addressed to: HTTP/2 has it in the target, HTTP/1.1 in the header. `None` for
+/// an older client's empty header.
 pub(super) fn host<B>(request: &Request<B>) -> Option<String> {
     let header = || request.headers().get(header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let host = request.uri().authority().map(ToString::to_string).or_else(header)?;
     (request.version() >= Version::HTTP_11 || !host.is_empty()).then_some(host)
 }
 
-/// Any IP address is ours, and so is what stands for this machine: DNS rebinding, which this check is against, needs a name of the DNS.
+/// Any IP address is ours, and so is what stands for this machine: DNS rebinding, which this check is
+/// against, needs a name of the DNS.
 fn is_ours(host: &Authority, allowed: &[String]) -> bool {
     host.is_local() || host.address().is_some() || host.is_among(allowed)
 }

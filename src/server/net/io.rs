@@ -1,5 +1,5 @@
-//! What hyper reads and writes: the socket, with what the fan-out left half-written before everything else, and an end for peers that
-//! take nothing.
+//! What hyper reads and writes: the socket, with what the fan-out left half-written before everything else,
+//! and an end for peers that take nothing.
 
 use super::exchange::Exchange;
 use super::peers::STALLED;
@@ -103,7 +103,8 @@ impl AsyncWrite for Io {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.write_rest(cx))?;
-        // hyper flushes its transport when nothing of its own waits any more: from here on nobody but the fan-out has anything to say.
+        // hyper flushes its transport when nothing of its own waits any more: from here on nobody but the
+        // fan-out has anything to say.
         if let Some(link) = &self.link {
             link.flushed();
         }

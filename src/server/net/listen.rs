@@ -11,12 +11,14 @@ use std::str::FromStr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 
-/// What the kernel may buffer towards a client. Left to itself it may take megabytes for one that reads slowly.
+/// What the kernel may buffer towards a client. Left to itself it may take megabytes for one that reads
+/// slowly.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// Silence after which the kernel asks whether the peer is there, and goes on asking. Streams of Docker's API may send nothing else; what stands
-/// between, such as NAT, forgets quiet connections after a minute or more.
+/// Silence after which the kernel asks whether the peer is there, and goes on asking. Streams of Docker's API
+/// may send nothing else; what stands between, such as NAT, forgets quiet connections after a minute or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Connections that may wait to be accepted: after a restart all clients come back. The kernel allows 4,096 (net.core.somaxconn).
+/// Connections that may wait to be accepted: after a restart all clients come back. The kernel allows 4,096
+/// (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
 /// Who may connect to the unix socket: its owner and its group, as with Docker's own.
 const SOCKET_MODE: u32 = 0o660;
@@ -119,7 +121,8 @@ impl Drop for Listener {
     }
 }
 
-/// Removes the socket of a program that was killed. Anything else at that path stays, and makes the bind fail.
+/// Removes the socket of a program that was killed. Anything else at that path stays, and makes the bind
+/// fail.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
     let dead = || matches!(std::os::unix::net::UnixStream::connect(path), Err(e) if e.kind() == io::ErrorKind::ConnectionRefused);

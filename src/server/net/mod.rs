@@ -1,6 +1,7 @@
 //! From the listening socket to the routes: one task a connection, hyper under warp's routes.
 //!
-//! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or TLS.
+//! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or
+//! TLS.
 
 mod caught;
 mod connection;
@@ -47,16 +48,18 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub struct Options {
     /// Most connections at a time.
     pub max_connections: usize,
-    /// Most of them from one address; of IPv6, from one network of 64 bits. By default a quarter of all, and from this machine all.
+    /// Most of them from one address; of IPv6, from one network of 64 bits. By default a quarter of all, and
+    /// from this machine all.
     pub max_connections_per_address: Option<usize>,
-    /// Whether new records are written straight to the sockets of plain HTTP/1.1 streams that have everything before them. Without,
-    /// each goes through the task of its connection.
+    /// Whether new records are written straight to the sockets of plain HTTP/1.1 streams that have everything
+    /// before them. Without, each goes through the task of its connection.
     pub direct_writes: bool,
     /// TLS, with HTTP/2 for those who want it.
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Serves until `context.shutdown` turns true, then ends the streams and waits for the connections, for a bounded time.
+/// Serves until `context.shutdown` turns true, then ends the streams and waits for the connections, for a
+/// bounded time.
 pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) {
     let mut shutdown = context.shutdown.clone();
     if let Some(tls) = &options.tls {

@@ -35,12 +35,13 @@ pub(super) enum From {
 }
 
 impl Origins<'_> {
-    /// Refuses a page of another origin that is not listed. Browsers would keep the answer from it, but not the request from us, and for
-    /// WebSockets not even the answer.
+    /// Refuses a page of another origin that is not listed. Browsers would keep the answer from it, but not
+    /// the request from us, and for WebSockets not even the answer.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<From, ApiError> {
         let headers = request.headers();
         let site = says(headers, "sec-fetch-site");
-        // No script can set it, and the browser compares the addresses that it sees itself, ahead of any proxy.
+        // No script can set it, and the browser compares the addresses that it sees itself, ahead of any
+        // proxy.
         if site == Some("same-origin") {
             return Ok(From::Here);
         }
@@ -58,8 +59,9 @@ impl Origins<'_> {
         if listed && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(From::Listed(value.clone()));
         }
-        // Behind a proxy that changes the Host, the origin still has the name that was given for it. A browser that says where it fetches from
-        // would have called its own page one: this is a page of something else on that machine.
+        // Behind a proxy that changes the Host, the origin still has the name that was given for it. A
+        // browser that says where it fetches from would have called its own page one: this is a page of
+        // something else on that machine.
         if site.is_none() && self.is_speakable(&origin) && origin.authority.as_ref().is_some_and(|name| name.is_among(self.hosts)) {
             return Ok(From::Here);
         }
@@ -123,8 +125,8 @@ fn says<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Browsers send no `Origin` with images, scripts and links, but say what they fetch for (Fetch Metadata). Nobody else's page gets anything
-/// here but by a link that is followed.
+/// Browsers send no `Origin` with images, scripts and links, but say what they fetch for (Fetch Metadata).
+/// Nobody else's page gets anything here but by a link that is followed.
 fn check_fetch(site: Option<&str>, mode: Option<&str>) -> Result<From, ApiError> {
     match (site, mode) {
         (Some("cross-site" | "same-site"), mode) if mode != Some("navigate") => {
@@ -148,7 +150,8 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response> {
     })
 }
 
-/// Lets a listed page read the answer. Cookies do not travel there (`SameSite=Strict`), so no credentials are allowed.
+/// Lets a listed page read the answer. Cookies do not travel there (`SameSite=Strict`), so no credentials are
+/// allowed.
 pub(super) fn allow(headers: &mut HeaderMap, from: &From) {
     let From::Listed(origin) = from else {
         headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));

@@ -1,7 +1,8 @@
 //! Peers that take nothing of what waits for them are cut; whoever takes something, however slowly, is not.
 //!
-//! The kernel has a limit for this, TCP_USER_TIMEOUT, but takes a peer with a small window for one that takes nothing; and that a socket can be
-//! written to again it says only when a third of its buffer is free, which at 5 kB/s takes longer than any sensible limit.
+//! The kernel has a limit for this, TCP_USER_TIMEOUT, but takes a peer with a small window for one that takes
+//! nothing; and that a socket can be written to again it says only when a third of its buffer is free, which
+//! at 5 kB/s takes longer than any sensible limit.
 
 use super::diag::Diagnosis;
 use super::socket::Socket;
@@ -100,7 +101,8 @@ mod tests {
     use std::net::TcpStream;
     use tokio::net::{TcpListener, TcpSocket};
 
-    /// A connection whose buffers are full: what is read of it at a time opens no window that lets a whole third of ours be sent.
+    /// A connection whose buffers are full: what is read of it at a time opens no window that lets a whole
+    /// third of ours be sent.
     async fn full() -> (Arc<Socket>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpSocket::new_v4().unwrap();

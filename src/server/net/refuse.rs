@@ -42,8 +42,9 @@ impl Refusals {
     }
 }
 
-/// A client takes an answer only to what it has asked, so its request comes first; and all of it is read before the end, since closing a
-/// socket with unread bytes in it would reset the connection and take the answer with it.
+/// A client takes an answer only to what it has asked, so its request comes first; and all of it is read
+/// before the end, since closing a socket with unread bytes in it would reset the connection and take the
+/// answer with it.
 async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, why: Refused) -> std::io::Result<()> {
     let mut first = [0; 4096];
     let read = stream.read(&mut first).await?;

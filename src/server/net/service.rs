@@ -1,4 +1,5 @@
-//! What stands between a connection and the routes: sizes, names, origins, tokens, and the headers that every answer carries.
+//! What stands between a connection and the routes: sizes, names, origins, tokens, and the headers that every
+//! answer carries.
 
 use super::caught::{self, Caught, HasBody};
 use super::exchange::{Answering, Exchange};
@@ -72,7 +73,8 @@ impl<S> Guarded<S> {
         if login::is_open(request.uri().path()) {
             return Ok((from, None));
         }
-        // Pages of other origins bring their own token: a cookie may be there only because they share a host name with us.
+        // Pages of other origins bring their own token: a cookie may be there only because they share a host
+        // name with us.
         let sessions = from == From::Here;
         let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers(), sessions));
         if let (Some(access), None) = (&context.access, &admitted) {
@@ -108,7 +110,8 @@ where
         // Also behind a proxy that does the encrypting.
         let encrypted = request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
         request.extensions_mut().insert(Secure(self.secure || encrypted));
-        // Direct writes are chunks, which older clients do not know (RFC 9112, 7.1), and no body follows a HEAD.
+        // Direct writes are chunks, which older clients do not know (RFC 9112, 7.1), and no body follows a
+        // HEAD.
         let chunked = request.version() == hyper::Version::HTTP_11 && request.method() == hyper::Method::GET;
         if let Some(link) = self.link.as_ref().filter(|_| chunked) {
             request.extensions_mut().insert(Arc::clone(link));
@@ -160,8 +163,8 @@ where
     }
 }
 
-/// Sees to it that a part of an answer whose end is that of its connection does not pass for the whole. Where it would (on unix sockets) only a
-/// stream of events is sent, whose clients come back at every end.
+/// Sees to it that a part of an answer whose end is that of its connection does not pass for the whole. Where
+/// it would (on unix sockets) only a stream of events is sent, whose clients come back at every end.
 fn mark_end(response: Response, answering: &Answering) -> Response {
     let told = response.headers().contains_key(header::CONTENT_LENGTH) || response.body().size_hint().exact().is_some();
     let stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
@@ -181,7 +184,8 @@ fn finish(mut response: Response, docker: bool) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    // Our own forms need an origin that can be told (Fetch standard, 3.2); nobody else learns where a click came from.
+    // Our own forms need an origin that can be told (Fetch standard, 3.2); nobody else learns where a click
+    // came from.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response

@@ -1,4 +1,5 @@
-//! A connection's socket, shared by the task that serves its HTTP and the [fan-out](super::super::live::fanout) that may write to it directly.
+//! A connection's socket, shared by the task that serves its HTTP and the
+//! [fan-out](super::super::live::fanout) that may write to it directly.
 
 use crate::server::forwarded::Peer;
 use crate::server::peer::Address;
@@ -28,7 +29,8 @@ macro_rules! either {
 }
 
 impl Socket {
-    /// Writes what fits just now. Asks the kernel rather than tokio, which need not know: whoever waits for room finds none as well.
+    /// Writes what fits just now. Asks the kernel rather than tokio, which need not know: whoever waits for
+    /// room finds none as well.
     pub(in crate::server) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         Ok(either!(self, socket => rustix::net::send(socket, bytes, flags))?)
@@ -63,13 +65,15 @@ impl Socket {
         }
     }
 
-    /// Ends the connection with what waits in it. The peer, should it still be there, is told by a reset that this is no end.
+    /// Ends the connection with what waits in it. The peer, should it still be there, is told by a reset that
+    /// this is no end.
     pub(super) fn cut(&self) {
         self.reset_at_close(true);
         self.end();
     }
 
-    /// Lets the kernel end the connection with a peer that acknowledges nothing, or takes too little, for so long.
+    /// Lets the kernel end the connection with a peer that acknowledges nothing, or takes too little, for so
+    /// long.
     pub(super) fn limit_by_kernel(&self, limit: Duration) {
         if let Self::Tcp(socket) = self {
             let _ = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(limit));
@@ -85,7 +89,8 @@ impl Socket {
         self.shutdown(Shutdown::Both);
     }
 
-    /// Whether the peer gets a reset instead of an end when this socket is closed. False if it cannot: a unix socket knows no reset.
+    /// Whether the peer gets a reset instead of an end when this socket is closed. False if it cannot: a unix
+    /// socket knows no reset.
     pub(super) fn reset_at_close(&self, reset: bool) -> bool {
         match self {
             Self::Tcp(socket) => socket2::SockRef::from(socket).set_linger(reset.then_some(Duration::ZERO)).is_ok(),

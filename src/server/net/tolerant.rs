@@ -1,13 +1,14 @@
-//! Takes request targets with characters that should have been percent-encoded and mostly are not when a person writes
-//! `curl 'http://…/events?filters={"type":["container"]}'`. Docker's daemon takes them, hyper's types do not, so they are encoded before it sees them.
+//! Takes request targets with characters that should have been percent-encoded and mostly are not when a
+//! person writes `curl 'http://…/events?filters={"type":["container"]}'`. Docker's daemon takes them, hyper's
+//! types do not, so they are encoded before it sees them.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes of one target that are encoded at most; a longer one is refused anyway. What is held beyond what was read is twice the number of
-/// encoded bytes, for each of the requests that came in one read.
+/// Bytes of one target that are encoded at most; a longer one is refused anyway. What is held beyond what was
+/// read is twice the number of encoded bytes, for each of the requests that came in one read.
 const MAX_ENCODED_BYTES: usize = 4096;
 /// Names of header fields after which there may be something else than the next request.
 const FOLLOWED: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"upgrade"];
@@ -26,7 +27,8 @@ pub(super) struct Tolerant<S> {
 /// Where in the requests the stream is.
 #[derive(Debug)]
 enum At {
-    /// In a request line, of which this many bytes were encoded. `begun`: past the empty lines that may stand before it.
+    /// In a request line, of which this many bytes were encoded. `begun`: past the empty lines that may stand
+    /// before it.
     Line { begun: bool, encoded: usize },
     /// In the header. `name`: how its current line begins, in lower case; `followed`: a body may come.
     Header { name: Vec<u8>, followed: bool },
@@ -59,7 +61,8 @@ impl At {
             }
             Self::Line { begun, encoded } => {
                 *begun |= byte != b'\r';
-                // A fragment is no part of a request, so Docker's daemon takes its sign for a character like others.
+                // A fragment is no part of a request, so Docker's daemon takes its sign for a character like
+                // others.
                 let odd = matches!(byte, b'"' | b'<' | b'>' | b'#' | 0x80..) && *encoded < MAX_ENCODED_BYTES;
                 *encoded += usize::from(odd);
                 odd

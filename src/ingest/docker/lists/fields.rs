@@ -1,4 +1,5 @@
-//! The members of a JSON object, each read by itself, so that one of a kind that was not expected costs no other.
+//! The members of a JSON object, each read by itself, so that one of a kind that was not expected costs no
+//! other.
 
 use crate::event::shortened;
 use serde::Deserializer as _;
@@ -44,7 +45,8 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    /// The member `key`. Of repeated ones the last counts, and upper and lower case are the same where nothing is spelled just so, as in Go.
+    /// The member `key`. Of repeated ones the last counts, and upper and lower case are the same where
+    /// nothing is spelled just so, as in Go.
     pub(in crate::ingest::docker) fn get(&self, key: &str) -> Option<&'a RawValue> {
         let last = |same: &dyn Fn(&str) -> bool| self.0.iter().rev().find(|(name, _)| same(name)).map(|(_, value)| *value);
         last(&|name| name == key).or_else(|| last(&|name| name.eq_ignore_ascii_case(key)))
@@ -75,7 +77,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The members of the object `key` as texts. `null` is an empty one, and what is neither text nor number stands as its JSON.
+    /// The members of the object `key` as texts. `null` is an empty one, and what is neither text nor number
+    /// stands as its JSON.
     pub(in crate::ingest::docker) fn pairs(&self, key: &str) -> Vec<(String, String)> {
         let as_text = |value: &RawValue| match value.get() {
             "null" => String::new(),

@@ -1,9 +1,10 @@
-//! Cutting an answer of the daemon's into its entries while it comes, whatever its size: only one entry is in memory at a time, and of a very long
-//! text in it only the beginning.
+//! Cutting an answer of the daemon's into its entries while it comes, whatever its size: only one entry is in
+//! memory at a time, and of a very long text in it only the beginning.
 //!
 //! Nothing here checks that the entries are JSON; whoever reads one does.
 
-/// Bytes that are kept of one text in an entry, such as a label; the rest is counted and left out (`…[cut, N bytes]`).
+/// Bytes that are kept of one text in an entry, such as a label; the rest is counted and left out (`…[cut, N
+/// bytes]`).
 pub(super) const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// Where the entries are.

@@ -1,4 +1,5 @@
-//! One look: the lists, and the containers one by one, within bounds of number and memory. What is left out of it is counted and told.
+//! One look: the lists, and the containers one by one, within bounds of number and memory. What is left out
+//! of it is counted and told.
 
 use super::snapshot::{Kind, Snapshot};
 use super::{Depth, Observer};
@@ -59,8 +60,8 @@ impl Seen {
         self.lists.get(kind.plural()).is_some_and(|list| list.left_out == 0 && list.unreadable == 0 && !list.is_cut)
     }
 
-    /// The attributes of a `baseline`. What is not in it is not there, where nothing was left out; the kinds that could not be listed are
-    /// not named.
+    /// The attributes of a `baseline`. What is not in it is not there, where nothing was left out; the kinds
+    /// that could not be listed are not named.
     pub(super) fn counts(&self) -> Vec<(String, String)> {
         let mut counts: Vec<(String, String)> = self.lists.iter().map(|(kind, list)| ((*kind).to_owned(), list.kept.to_string())).collect();
         for (kind, list) in &self.lists {
@@ -228,7 +229,8 @@ impl Observer {
         seen.room = seen.room.min(MAX_KEPT_BYTES.saturating_sub(taken));
     }
 
-    /// A listed container, inspected; as the list shows it where that fails. `None` if it has gone meanwhile: there will be an event.
+    /// A listed container, inspected; as the list shows it where that fails. `None` if it has gone meanwhile:
+    /// there will be an event.
     pub(super) async fn inspect(&self, engine: &Engine, listed: Snapshot) -> Option<Snapshot> {
         let asked = Timestamp::now();
         self.inspected(&listed, asked, engine.inspect(&listed.id).await).unwrap_or(Some(listed))

@@ -1,8 +1,9 @@
 //! State seen by inspection, for what no event tells.
 //!
-//! A container that ended while the daemon was down (live-restore) has no event at all; only list and inspect show it. So after each connect,
-//! and from time to time, what the daemon shows is compared with what the events imply ([`Model`]), and what differs is told. From
-//! time to time everything is told, as a baseline that state at any later time can be folded from.
+//! A container that ended while the daemon was down (live-restore) has no event at all; only list and inspect
+//! show it. So after each connect, and from time to time, what the daemon shows is compared with what the
+//! events imply ([`Model`]), and what differs is told. From time to time everything is told, as a baseline
+//! that state at any later time can be folded from.
 
 mod look;
 mod model;
@@ -93,14 +94,15 @@ impl Observer {
         self.0.model.lock().heard(event);
     }
 
-    /// Events were lost on their way to the log, or may not have come: what was taken into account is not what the log implies.
+    /// Events were lost on their way to the log, or may not have come: what was taken into account is not
+    /// what the log implies.
     pub(super) fn distrust(&self) {
         self.0.baseline_due.store(true, Relaxed);
     }
 
-    /// Looks at once and then from time to time, for ever; but not at once where a look of an earlier connection was a short time ago.
-    /// `is_flapping`: the stream before this one was not worth its connection. Failures are logged and otherwise let be: a proxy in front
-    /// of the socket may forbid it.
+    /// Looks at once and then from time to time, for ever; but not at once where a look of an earlier
+    /// connection was a short time ago. `is_flapping`: the stream before this one was not worth its
+    /// connection. Failures are logged and otherwise let be: a proxy in front of the socket may forbid it.
     pub(super) async fn run(self, engine: Engine, out: Observations, is_flapping: bool) {
         let mut depth = Depth::Inspect;
         // What a proxy forbids it forbids each time.
@@ -126,8 +128,9 @@ impl Observer {
         }
     }
 
-    /// Comes back when containers have changed and no event has told, although the stream is open: what is between us and the daemon, or
-    /// the daemon itself, may have forgotten the stream, and nothing else would ever tell.
+    /// Comes back when containers have changed and no event has told, although the stream is open: what is
+    /// between us and the daemon, or the daemon itself, may have forgotten the stream, and nothing else would
+    /// ever tell.
     pub(super) async fn deaf(&self) {
         self.0.deaf.notified().await;
     }

@@ -6,12 +6,14 @@ use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Things kept in mind: some ten times what the largest hosts have, and as many as fit the table of 64 Ki places that a map of them has; the
-/// next larger one takes 4 MiB more. Beyond it new ones are not kept, nor told.
+/// Things kept in mind: some ten times what the largest hosts have, and as many as fit the table of 64 Ki
+/// places that a map of them has; the next larger one takes 4 MiB more. Beyond it new ones are not kept, nor
+/// told.
 const MAX_THINGS: usize = 57_344;
 /// How ids of images begin.
 const IMAGE_ID: &str = "sha256:";
-/// `startedAt` and the event `start` are apart by less; a container that was started again unseen is further apart.
+/// `startedAt` and the event `start` are apart by less; a container that was started again unseen is further
+/// apart.
 const SAME_START: Duration = Duration::from_secs(10);
 
 /// A thing, as far as events and earlier looks tell.
@@ -38,11 +40,13 @@ impl Model {
     pub(super) fn heard(&mut self, event: &Event) {
         let fields = event.fields();
         let (Some(kind), id) = (Kind::of_events(&fields.kind), fields.actor_id.as_ref()) else { return };
-        // A prune has no actor; what it removes has events of its own. Whatever has a longer id than Docker's is in no list that is read.
+        // A prune has no actor; what it removes has events of its own. Whatever has a longer id than Docker's
+        // is in no list that is read.
         if id.is_empty() || id.len() > MAX_ID_BYTES {
             return;
         }
-        // Where an image was pulled, pushed or saved by name, the name stands for the id; lists do not have it.
+        // Where an image was pulled, pushed or saved by name, the name stands for the id; lists do not have
+        // it.
         if kind == Kind::Image && !id.starts_with(IMAGE_ID) {
             return;
         }
@@ -110,7 +114,8 @@ impl Model {
         self.things.remove(key);
     }
 
-    /// What was believed of a thing, if what was seen differs from it: `absent`, or the state, name or start that is no longer so.
+    /// What was believed of a thing, if what was seen differs from it: `absent`, or the state, name or start
+    /// that is no longer so.
     pub(super) fn differs(&self, seen: &Snapshot) -> Option<String> {
         let Some(implied) = self.things.get(&(seen.kind, Box::from(seen.id.as_str()))) else {
             return (self.things.len() < MAX_THINGS).then(|| "absent".to_owned());

@@ -22,7 +22,8 @@ impl Pace {
         Self { again, last: None, in_a_row: 0, not_before: None }
     }
 
-    /// How long to wait before the first look of a connection. `is_flapping`: the stream before it was not worth its connection.
+    /// How long to wait before the first look of a connection. `is_flapping`: the stream before it was not
+    /// worth its connection.
     pub(super) fn before_look(&self, now: Instant, is_flapping: bool) -> Duration {
         let too_many = is_flapping || self.in_a_row >= AT_ONCE;
         let rested = self.last.filter(|_| too_many).map(|last| last + self.again);

@@ -75,10 +75,11 @@ impl State {
 pub(super) struct Snapshot {
     pub(super) kind: Kind,
     pub(super) id: String,
-    /// When it was asked for. What happened between that and the answer may or may not be in the answer, so that the state must not pass
-    /// for newer than events of that moment.
+    /// When it was asked for. What happened between that and the answer may or may not be in the answer, so
+    /// that the state must not pass for newer than events of that moment.
     pub(super) asked: Timestamp,
-    /// Labels and state in one map, as in Docker's own events; where a label has the name of a field, the field wins.
+    /// Labels and state in one map, as in Docker's own events; where a label has the name of a field, the
+    /// field wins.
     attributes: BTreeMap<String, String>,
 }
 
@@ -163,7 +164,8 @@ impl Snapshot {
         self.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
 
-    /// A container's state, as events tell states: one that is about to be started again, or is half removed, has exited.
+    /// A container's state, as events tell states: one that is about to be started again, or is half removed,
+    /// has exited.
     pub(super) fn state(&self) -> Option<State> {
         Some(match self.attribute("state")?.to_ascii_lowercase().as_str() {
             "created" | "initialized" | "configured" => State::Created,
@@ -180,8 +182,8 @@ impl Snapshot {
     }
 }
 
-/// A container's state as the daemon calls it. Lists have it as a text, inspections as an object; where there is none, `Status` of a list
-/// (`Up 3 minutes`) and the truth values of an inspection tell.
+/// A container's state as the daemon calls it. Lists have it as a text, inspections as an object; where there
+/// is none, `Status` of a list (`Up 3 minutes`) and the truth values of an inspection tell.
 fn state_of(container: &Fields<'_>) -> Option<String> {
     let inside = container.object("State");
     let named = container.text("State").or_else(|| inside.text("Status"));

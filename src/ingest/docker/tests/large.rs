@@ -60,7 +60,8 @@ async fn a_list_of_any_length_is_told_within_bounds() {
     let (told, things) = baseline(&mut rig).await;
     assert_eq!((&told["containers"], &told["containers_left_out"]), (&MAX_LISTED.to_string().into(), &"503".into()), "{told}");
     assert_eq!(things.len(), MAX_LISTED);
-    // The daemon has more than is kept, so nothing in it is known to be gone, and another connection is no reason to look again.
+    // The daemon has more than is kept, so nothing in it is known to be gone, and another connection is no
+    // reason to look again.
     let looks = daemon.count("/containers/json");
     daemon.restart();
     rig.expect_disconnected().await;

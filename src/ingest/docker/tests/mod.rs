@@ -149,7 +149,8 @@ fn warnings() -> (std::sync::mpsc::Receiver<String>, (tracing::Dispatch, tracing
     }
     let (say, said) = std::sync::mpsc::sync_channel(1000);
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || Lines(say.clone())).finish();
-    // While there is one alone, threads without one decide what it gets to hear (tracing-core, `Rebuilder::JustOne`).
+    // While there is one alone, threads without one decide what it gets to hear (tracing-core,
+    // `Rebuilder::JustOne`).
     let another = tracing::Dispatch::new(tracing_subscriber::registry());
     // The source runs on this thread.
     (said, (another, tracing::subscriber::set_default(subscriber)))

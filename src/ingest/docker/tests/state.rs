@@ -137,7 +137,8 @@ async fn a_daemon_that_hangs_and_ends_is_found_again() {
     rig.expect_event(&old(2)).await;
 }
 
-/// What moby does to a reader that stood still: the oldest of what waits is read, the rest is dropped, and newer ones come again.
+/// What moby does to a reader that stood still: the oldest of what waits is read, the rest is dropped, and
+/// newer ones come again.
 #[tokio::test]
 async fn a_stream_from_which_events_may_be_missing_is_not_trusted() {
     let daemon = FakeDaemon::unix().await;
@@ -160,7 +161,8 @@ async fn a_stream_from_which_events_may_be_missing_is_not_trusted() {
     rig.expect_connected().await;
 }
 
-/// Whoever closes a connection that nobody reads from, such as a proxy, says nothing about what the daemon had dropped before.
+/// Whoever closes a connection that nobody reads from, such as a proxy, says nothing about what the daemon
+/// had dropped before.
 #[tokio::test]
 async fn a_stream_that_ends_right_behind_late_lines_is_not_trusted_either() {
     let daemon = FakeDaemon::unix().await;
@@ -285,7 +287,8 @@ async fn looks_again_from_time_to_time() {
     rig.expect_event(&start).await;
     daemon.set_containers(&[("c1", container("one", "exited", 9))]);
     assert_eq!(observations(&mut rig, 1).await, ["c1 exited 9 difference running web"]);
-    // The stream should have told, so it is not trusted any more. What the ring tells of earlier times is no news.
+    // The stream should have told, so it is not trusted any more. What the ring tells of earlier times is no
+    // news.
     let reason = rig.expect_disconnected().await;
     assert!(reason.contains("did not tell"), "{reason}");
     rig.expect_connected().await;

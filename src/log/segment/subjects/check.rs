@@ -1,4 +1,5 @@
-//! Whether summaries tell of everything that is there: what they leave out, filtered reads would miss in silence.
+//! Whether summaries tell of everything that is there: what they leave out, filtered reads would miss in
+//! silence.
 
 use super::places;
 use super::{MAX_ACTIONS, OTHER_ACTIONS, Row, Subjects, SubjectsBuilder};

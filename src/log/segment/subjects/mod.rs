@@ -1,10 +1,11 @@
-//! Per-frame summaries: which subjects occur in a frame and what happened to them, so that a filtered read can pass a frame over
-//! without unpacking it.
+//! Per-frame summaries: which subjects occur in a frame and what happened to them, so that a filtered read
+//! can pass a frame over without unpacking it.
 //!
-//! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are cut to a few bytes;
-//! a cut text stands for everything that begins with it.
+//! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are
+//! cut to a few bytes; a cut text stands for everything that begins with it.
 //!
-//! Of what incidents are searched for, a summary also tells where in the frame it is (places.rs): unpacking ends there.
+//! Of what incidents are searched for, a summary also tells where in the frame it is (places.rs): unpacking
+//! ends there.
 
 mod build;
 mod check;
@@ -47,8 +48,8 @@ struct Row<'a> {
     name: &'a str,
 }
 
-/// The summaries of up to [`CHUNK_FRAMES`] frames (bincode), unpacked. Most of it is texts, which stay where they are: several thousand
-/// containers, when they come and go quickly.
+/// The summaries of up to [`CHUNK_FRAMES`] frames (bincode), unpacked. Most of it is texts, which stay where
+/// they are: several thousand containers, when they come and go quickly.
 #[derive(Debug)]
 pub(in crate::log) struct Summaries {
     raw: Vec<u8>,
@@ -174,7 +175,8 @@ fn undecodable(e: &dyn std::fmt::Display) -> LogError {
 }
 
 impl Summaries {
-    /// Unpacks the stored form, whose checksum has been looked at and which is about so many frames. `placed`: it tells places.
+    /// Unpacks the stored form, whose checksum has been looked at and which is about so many frames.
+    /// `placed`: it tells places.
     pub(super) fn unpack(packed: &[u8], frames: usize, placed: bool) -> Result<Self, LogError> {
         let mut raw = Vec::new();
         let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|e| undecodable(&e))?;
@@ -212,7 +214,8 @@ impl<'a> Subjects<'a> {
     pub(in crate::log) fn candidates(&self, filter: &Filter) -> Candidates<'_> {
         let unknown = Key { text: "", whole: false };
         let nothing_known = Glimpse { source: unknown, kind: unknown, action: unknown, id: unknown, name: unknown };
-        // What a filter asks of the action and what it asks of the subject stand side by side: both must hold.
+        // What a filter asks of the action and what it asks of the subject stand side by side: both must
+        // hold.
         let mut actions = OTHER_ACTIONS;
         for (at, action) in self.actions.iter().enumerate().take(MAX_ACTIONS) {
             if filter.may_match(&Glimpse { action: action_key(action), ..nothing_known }) {

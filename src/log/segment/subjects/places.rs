@@ -1,6 +1,7 @@
 //! Where in a frame something is, in a byte each.
 
-/// What incidents are searched for, as `Action` has it. Places of all actions would take more room than the rest of the summaries.
+/// What incidents are searched for, as `Action` has it. Places of all actions would take more room than the
+/// rest of the summaries.
 const TELLING: [&str; 3] = ["die", "oom", "health_status: unhealthy"];
 /// Lines that share a place.
 const STEP: u32 = 4;

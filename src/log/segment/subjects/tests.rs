@@ -12,7 +12,8 @@ fn event(kind: &str, action: &str, id: &str, name: &str) -> Event {
     let (code, group) = ((id.len() % 3).to_string(), name.chars().take(2).collect::<String>());
     let mut attributes = serde_json::json!({"name": name, "exitCode": code,
         "com.docker.compose.project": group, "com.docker.compose.service": group});
-    // Podman has the status of health elsewhere: one of its versions beside the actor, another among the attributes.
+    // Podman has the status of health elsewhere: one of its versions beside the actor, another among the
+    // attributes.
     let status = if name.len().is_multiple_of(2) { "unhealthy" } else { "healthy" };
     let beside = action == "health_status" && id.len().is_multiple_of(2);
     if action == "health_status" && !beside {
