@@ -1,6 +1,7 @@
-//! What may ever be asked of a Docker daemon: the README's list, and a proxy that allows nothing else need not fear.
+//! What may ever be asked of a Docker daemon: the list of docs/install.md. A proxy that allows nothing else
+//! stops nothing.
 
-/// Paths of the README's list, as regular expressions.
+/// Paths of that list, as regular expressions.
 pub(crate) const PATHS: [&str; 8] =
     ["/_ping", "/version", "/events", "/containers/json", "/containers/[^/]+/json", "/networks", "/volumes", "/images/json"];
 

@@ -1,4 +1,4 @@
-//! Behind a proxy that allows what the README lists, and nothing else: the README's own, run by HAProxy.
+//! Behind a proxy that allows what docs/install.md lists, and nothing else: the document's own, run by HAProxy.
 
 use crate::dockerd::{Background, Engine, skipped};
 use crate::fake_daemon::{FakeDaemon, documented};
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const README: &str = include_str!("../../README.md");
-/// Where the README's proxy listens, and what it stands before.
+const DOCUMENT: &str = include_str!("../../docs/install.md");
+/// Where the document's proxy listens, and what it stands before.
 const LISTEN: &str = "bind :2375\n";
 const SOCKET: &str = "server docker /var/run/docker.sock\n";
 
-/// The proxy's configuration in the README.
+/// The proxy's configuration in the document.
 fn configuration() -> String {
-    let begin = README.split("\n```haproxy\n").nth(1).expect("a configuration for HAProxy");
+    let begin = DOCUMENT.split("\n```haproxy\n").nth(1).expect("a configuration for HAProxy");
     begin.split_inclusive('\n').take_while(|line| !line.starts_with("```")).collect()
 }
 
-/// What the README's allows, and for a daemon that hangs its own answer, sooner than anybody loses patience.
+/// What the document's allows, and for a daemon that hangs its own answer, sooner than anybody loses patience.
 fn hasty() -> String {
     let usual = configuration();
     let all = "    default_backend docker\n";
@@ -136,8 +136,8 @@ async fn whatever_happens_only_what_is_documented_is_asked() {
     let requests = daemon.requests();
     documented::assert_all(&requests);
     for path in documented::PATHS.into_iter().filter(|path| !path.contains('[')).chain(["/containers/c1/json"]) {
-        assert!(daemon.count(path) > 0, "the README lists {path}, which was never asked for: {requests:?}");
-        assert!(README.contains(&format!("`{}`", path.replace("/c1/", "/{id}/"))), "the README does not list {path}");
+        assert!(daemon.count(path) > 0, "docs/install.md lists {path}, which was never asked for: {requests:?}");
+        assert!(DOCUMENT.contains(&format!("`{}`", path.replace("/c1/", "/{id}/"))), "docs/install.md does not list {path}");
     }
     assert_eq!(proxy.refused(), Vec::<String>::new());
 }

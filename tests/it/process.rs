@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What is promised for a stop (README, API.md 1).
+/// What is promised for a stop (docs/api.md, "Command line").
 const STOP: Duration = Duration::from_secs(5);
 
 fn signal(child: &Child, name: &str) {
