@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Thousands of connections, each with a few small buffers of its own, take a quarter less memory than with
-/// the C library's allocator (README, "Measured"). It has threads of its own (a feature of the crate), which
+/// the C library's allocator (docs/benchmarks.md). It has threads of its own (a feature of the crate), which
 /// give back to the system what was freed after a rush: by itself a thread that rests gives nothing back.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

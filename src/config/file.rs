@@ -83,7 +83,7 @@ pub struct Layer {
     #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub direct_writes: Option<bool>,
     /// Take only these kinds of secrets out of events: exec-command, secret-name, url-password, private-key,
-    /// or none; repeatable [env: SHIPSLOG_REDACT, separated by commas] [default: all of them]
+    /// secret-value, or none; repeatable [env: SHIPSLOG_REDACT, separated by commas] [default: all of them]
     #[arg(long, help_heading = "Secrets", value_name = "RULE")]
     #[serde(default, deserialize_with = "one_or_many")]
     pub redact: Option<Vec<String>>,

@@ -27,7 +27,7 @@ struct Cut {
 const WHOLE: Cut = Cut { key: usize::MAX, value: usize::MAX, attributes: usize::MAX };
 
 impl Event {
-    /// A message of the recorder's own, in the shape of a Docker message (API.md 2), so that every tool that
+    /// A message of the recorder's own, in the shape of a Docker message (docs/records.md), so that every tool that
     /// reads events reads it. Attribute order is kept.
     ///
     /// It is never longer than [`MAX_EVENT_BYTES`]: keys and values that are too long end with `…[cut, N

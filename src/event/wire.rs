@@ -1,4 +1,4 @@
-//! The wire form of a record (API.md 2): one line of JSON around the message.
+//! The wire form of a record (docs/records.md): one line of JSON around the message.
 
 use super::{Event, Marks, quote};
 use crate::cursor::{LogId, Sequence};
@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record as every route shows it (API.md 2): one line of JSON, without the line end.
+    /// The record as every route shows it (docs/records.md): one line of JSON, without the line end.
     pub fn to_line(&self, log: LogId) -> String {
         let mut line = String::with_capacity(self.event.as_json().len() + 192);
         let (cursor, from) = (log.cursor(self.seq).to_string(), (&*self.source, self.event.marks()));

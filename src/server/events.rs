@@ -212,7 +212,7 @@ fn cursor_problem(reason: ResetReason, bounds: Bounds) -> ApiError {
         ResetReason::Future => ApiError::new(
             StatusCode::CONFLICT,
             format!(
-                "this cursor lies behind the newest record, {}; start again at the oldest one, {oldest}",
+                "this cursor lies after the newest record, {}; start again at the oldest one, {oldest}",
                 bounds.log.cursor(bounds.head)
             ),
         ),

@@ -150,7 +150,7 @@ async fn refuse(rejection: Rejection) -> Result<Response, Infallible> {
         (true, true) => ("this route is read with GET, and takes a form by POST", "GET, HEAD, POST"),
         (false, true) => ("this route takes a POST", "POST"),
         (false, false) => {
-            let detail = "there is no such route; the routes are listed in README.md, the live page is at /";
+            let detail = "there is no such route; they are listed in docs/api.md, the live page is at /";
             return Ok(ApiError::new(StatusCode::NOT_FOUND, detail).into_response());
         }
     };

@@ -1,4 +1,4 @@
-//! Every cursor that cannot be used, by every way in: each is answered as API.md says, and those who follow meanwhile notice nothing.
+//! Every cursor that cannot be used, by every way in: each is answered as docs/api.md says, and those who follow meanwhile notice nothing.
 
 use crate::serve;
 use crate::support::{PATIENCE, docker_line, wait_for};

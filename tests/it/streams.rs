@@ -1,4 +1,4 @@
-//! Live streams: every start position and control frame of API.md 3 and 5.
+//! Live streams: every start position and control frame of docs/api.md.
 
 use crate::support::{PATIENCE, Sse, docker_line, is_record, sequence, ship_with, within};
 use futures_util::{SinkExt, StreamExt};

@@ -1,4 +1,4 @@
-//! Control messages of live streams (API.md 3): the same data over SSE and WebSocket.
+//! Control messages of live streams (docs/api.md, "Frames"): the same data over SSE and WebSocket.
 
 use crate::cursor::{LogId, Sequence};
 use crate::event::EventView;

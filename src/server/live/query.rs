@@ -132,7 +132,7 @@ fn speed(params: &Params) -> Result<Option<f64>, ApiError> {
     }
 }
 
-/// The start position: header, then parameters (API.md 3). An empty header is none: some clients send one
+/// The start position: header, then parameters (docs/api.md, "Live stream"). An empty header is none: some clients send one
 /// before the first id. A header that is not text names no record, which the reset will say.
 fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
     let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

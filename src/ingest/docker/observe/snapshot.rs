@@ -1,4 +1,4 @@
-//! What list and inspect show of one thing, as the attributes of an `observed` record (API.md 2).
+//! What list and inspect show of one thing, as the attributes of an `observed` record (docs/records.md).
 
 use crate::event::shortened;
 use crate::ingest::docker::lists::Fields;
