@@ -18,7 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
     let (filters, exclude) = (parts.next(), parts.next());
     let Ok(filter) = Filter::from_params(filters.as_deref(), exclude.as_deref()) else { return };
     // As a client of Docker's API would send it. What is ours alone means something else there, or nothing.
-    let ours = filters.as_deref().is_some_and(|text| text.contains('*')) || ["exit", "noise", "project", "text"].iter().any(|key| filter.asks_about(key));
+    let ours = filters.as_deref().is_some_and(|text| text.contains('*'))
+        || ["exit", "noise", "project", "text"].iter().any(|key| filter.asks_about(key));
     let docker = (!ours && exclude.is_none()).then(|| Filter::from_docker(filters.as_deref().unwrap_or_default()).expect("more lenient"));
     let (filters, exclude) = filter.to_params();
     let again = Filter::from_params(filters.as_deref(), exclude.as_deref()).expect("its own spelling");
