@@ -52,7 +52,7 @@ impl Authority {
     }
 }
 
-/// A name for `--allow-host`, as [`Authority`] keeps names; `None` for what can be no name.
+/// A name for `--allow-host`, as `Authority` keeps names; `None` for what can be no name.
 pub fn host_name(text: &str) -> Option<String> {
     Authority::parse(text.trim()).map(|authority| authority.name)
 }
