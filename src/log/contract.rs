@@ -201,7 +201,7 @@ pub(super) async fn trims_to_an_explicit_gap(log: impl EventLog) {
     let oldest = loop {
         match log.trim(20).await.unwrap() {
             oldest if oldest > 1 => break oldest,
-            _ => assert!(began.elapsed().as_secs() < 30, "a trim never got anywhere"),
+            _ => assert!(began.elapsed().as_secs() < 120, "a trim never got anywhere"),
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     };
