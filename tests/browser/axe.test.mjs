@@ -35,7 +35,7 @@ const STATES = {
   '/': live,
   '/?q=event%3Dnone': live,
   '/?range=all&record=7f3c9a1e-42': (page) => page.locator('#drawer').waitFor(),
-  '/?q=nonsense': (page) => until('the mistake is told', () => page.locator('#filter-error').innerText()),
+  '/?q=type%3D': (page) => until('the mistake is told', () => page.locator('#filter-error').innerText()),
   '/?range=all&record=ffffffff-1': (page) => until('it is refused', () => page.locator('#notice').isVisible()),
   '/compare': (page) => until('it runs', async () => (await page.locator('#phase').innerText()).startsWith('running')),
   '/login?wrong=1': async () => {},
