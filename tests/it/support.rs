@@ -130,7 +130,10 @@ impl Ship {
     /// As [`Ship::export`], without the records of losses, which pass whatever the filter asks for.
     pub(crate) async fn selected(&self, query: &str) -> BTreeMap<u64, String> {
         let mut lines = self.export(query).await;
-        lines.retain(|_, line| !line.contains(r#""Type":"recorder","Action":"gap""#));
+        lines.retain(|_, line| {
+            let event = &serde_json::from_str::<serde_json::Value>(line).unwrap()["event"];
+            event["Type"] != "recorder" || event["Action"] != "gap"
+        });
         lines
     }
 
