@@ -123,10 +123,8 @@ test('a range without an end runs into the present', needsBinary, async (t) => {
   await is(page, 'range');
   await page.getByLabel('Speed of the replay').selectOption('1000×');
   await press(page, 'Replay');
-  // What was recorded months later comes when its time has come; a resume begins with it.
+  // What was recorded months later begins with a start of the recorder, which is not waited for.
   await has(page, 10);
-  await press(page, 'Pause');
-  await press(page, 'Go on');
   await live(page);
   const stored = (await server.records()).map(({ seq }) => seq);
   assert.deepEqual(await shown(page), stored.slice(50));
