@@ -1,4 +1,5 @@
-//! What a daemon lists and shows: cut into entries however it comes, and of each entry whatever can be read, always the same.
+//! What a daemon lists and shows: cut into entries however it comes, and of each entry whatever can be read,
+//! always the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! What a stream of bytes holds, found by looking at all of it, byte by byte. Also used by the tests of the splitter itself.
+//! What a stream of bytes holds, found by looking at all of it, byte by byte. The tests of the splitter use it
+//! too.
 
 /// What the splitter should tell of.
 #[derive(Debug)]
