@@ -197,7 +197,7 @@ impl DockerSource {
         attempts: &mut Attempts,
         connected: &mut bool,
     ) -> Option<(IngestError, Duration)> {
-        let newest = sink.newest.or(self.known);
+        let (newest, news) = (sink.newest.or(self.known), sink.news);
         attempts.count += 1;
         let mut opened = match self.beside(old, sink, self.open(attempts.is_libpod)).await {
             Ok(opened) => opened,
@@ -210,7 +210,7 @@ impl DockerSource {
         let began = Instant::now();
         let held = match self.beside(old, sink, probation::prove(&mut opened.stream, attempts.backoff.probation(), newest)).await {
             Ok(held) => held,
-            Err(error) => return Some((error, attempts.backoff.after_stream(began.elapsed(), false))),
+            Err(error) => return Some((error, attempts.backoff.after_stream(began.elapsed(), 0))),
         };
         if let Some(old) = old.take() {
             old.last_words(sink, &self.observer).await;
@@ -229,7 +229,7 @@ impl DockerSource {
             reading.lose_history(&error, sink);
         }
         let end = reading.run(sink, opened.engine, &self.observer, attempts.backoff.is_flapping()).await;
-        let wait = attempts.backoff.after_stream(began.elapsed(), sink.newest > newest);
+        let wait = attempts.backoff.after_stream(began.elapsed(), sink.news - news);
         if !attempts.backoff.is_flapping() {
             attempts.told = Told::default();
         }

@@ -65,7 +65,10 @@ pub(super) struct Sink {
     pub(super) newest: Option<Timestamp>,
     heard: Heard,
     received: Timestamp,
+    /// Since the status was told last.
     events: u64,
+    /// Events that no earlier stream had told, ever.
+    pub(super) news: u64,
 }
 
 /// An open event stream.
@@ -324,6 +327,7 @@ impl Lines {
             // go back further than what is kept in mind, only the times tell.
             let is_new = sink.heard.is_new(event) && self.is_ring;
             let is_news = !self.replay.is_open() || time > self.known || is_new;
+            sink.news += u64::from(is_news);
             if let Some(observer) = observer.filter(|_| is_news) {
                 observer.heard(event);
             }
@@ -344,7 +348,7 @@ impl Lines {
 
 impl Sink {
     pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
-        Self { feed, status, newest: None, heard: Heard::default(), received: received_now(), events: 0 }
+        Self { feed, status, newest: None, heard: Heard::default(), received: received_now(), events: 0, news: 0 }
     }
 
     /// Waits a moment if the queue is full; see [`SourceFeed::make_room`].

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// moby's ring, in every release from 19.03 to 29 (`eventsLimit` in `daemon/events/events.go`).
-pub const RING_LINES: u64 = 256;
+pub const RING_LINES: u32 = 256;
 /// HTTP dates have whole seconds, so less than this is no sign that the daemon's clock runs ahead.
 const CLEAR_SKEW: Duration = Duration::from_secs(2);
 
@@ -71,7 +71,9 @@ impl Replay {
 
     /// Takes note of a line. Gives the end of the replay if that lies in front of it.
     pub(super) fn before_line(&mut self, time: Option<Timestamp>) -> Option<Input> {
-        if self.deadline.is_some() && (self.lines >= RING_LINES || (self.lines > 0 && time.is_some_and(|time| self.is_just_now(time)))) {
+        if self.deadline.is_some()
+            && (self.lines >= u64::from(RING_LINES) || (self.lines > 0 && time.is_some_and(|time| self.is_just_now(time))))
+        {
             return self.end();
         }
         if self.is_open() {

@@ -1,10 +1,14 @@
 //! How long to wait before connecting again.
 
+use super::replay::RING_LINES;
 use rand::RngExt as _;
 use std::time::Duration;
 
 /// A stream that lived so long was worth its connection, whether it brought anything or not.
 const LONG_LIFE: Duration = Duration::from_secs(60);
+/// Of the daemon's ring, the part that a wait may fill at the pace of the last stream: events come in bursts,
+/// and a connection takes its time too.
+const RING_PART: u32 = RING_LINES / 4;
 
 /// Exponential backoff with jitter, so that many recorders do not come back to one host at the same moment.
 #[derive(Debug)]
@@ -53,18 +57,21 @@ impl Backoff {
         jittered(step)
     }
 
-    /// The wait after a stream that has `lived` so long. `delivered`: it brought something new. Starts again
-    /// from the first step if it was worth it.
-    pub(super) fn after_stream(&mut self, lived: Duration, delivered: bool) -> Duration {
+    /// The wait after a stream that has `lived` so long and brought so many new events. Starts again from the
+    /// first step if it was worth it. Never so long that events at that pace would run over the daemon's ring.
+    pub(super) fn after_stream(&mut self, lived: Duration, news: u64) -> Duration {
         let outlived = lived > self.last;
-        self.is_flapping = !((outlived && delivered) || lived >= LONG_LIFE);
+        self.is_flapping = !((outlived && news > 0) || lived >= LONG_LIFE);
         if !self.is_flapping {
             self.next = self.first;
         }
         let max = if outlived { self.max } else { self.max_restless };
         let step = self.next.min(max);
         self.next = self.next.max(step.saturating_mul(2).min(max));
-        self.last = jittered(step);
+        self.last = jittered(match u32::try_from(news).unwrap_or(u32::MAX) {
+            0 => step,
+            news => step.min((lived.saturating_add(self.last).saturating_mul(RING_PART) / news).max(self.first)),
+        });
         self.last
     }
 }
@@ -94,7 +101,7 @@ mod tests {
             assert!(wait <= ms(step) && wait >= ms(step / 2), "{wait:?} of {step} ms");
         }
         assert_eq!(backoff.probation(), Duration::ZERO, "it was never a stream that had ended");
-        assert!(backoff.after_stream(ms(500), true) <= ms(200));
+        assert!(backoff.after_stream(ms(500), 1) <= ms(200));
         assert!(!backoff.is_flapping());
     }
 
@@ -106,30 +113,46 @@ mod tests {
         assert_eq!(backoff.probation(), Duration::ZERO, "it was never a stream that had ended");
         // When nobody is there, it may be that something is being mended.
         assert!(backoff.after_failure() <= ms(1500));
-        assert!(backoff.after_stream(ms(500), true) <= ms(200));
+        assert!(backoff.after_stream(ms(500), 1) <= ms(200));
     }
 
     #[test]
     fn a_host_that_ends_its_streams_is_asked_less_and_less_often() {
         let mut backoff = backoff();
-        let waits: Vec<Duration> = (0..12).map(|_| backoff.after_stream(ms(150), false)).collect();
+        let waits: Vec<Duration> = (0..12).map(|_| backoff.after_stream(ms(150), 0)).collect();
         assert!(waits.is_sorted_by(|a, b| a.as_millis() <= b.as_millis() * 2), "{waits:?}");
         assert!(backoff.is_flapping() && waits.last() >= Some(&ms(15_000)), "{waits:?}");
         // It brought something, but ended before its time.
-        assert!(backoff.after_stream(ms(150), true) >= ms(15_000));
+        assert!(backoff.after_stream(ms(150), 1) >= ms(15_000));
         // And when it holds at last:
-        assert!(backoff.after_stream(ms(60_000), false) <= ms(200));
+        assert!(backoff.after_stream(ms(60_000), 0) <= ms(200));
         assert!(!backoff.is_flapping());
+    }
+
+    #[test]
+    fn a_busy_host_whose_streams_end_is_asked_again_before_its_ring_is_over() {
+        let mut backoff = backoff();
+        let mut wait = Duration::ZERO;
+        for _ in 0..50 {
+            // At 350 events/s its ring of 256 lasts 731 ms; each stream is shorter than the wait before it.
+            let lived = wait / 2;
+            let news = (lived + wait).as_millis() * 350 / 1000;
+            wait = backoff.after_stream(lived, u64::try_from(news).unwrap());
+            assert!(wait <= ms(250), "{wait:?}");
+        }
+        // As soon as it has nothing new to tell, there is no haste.
+        let waits: Vec<Duration> = (0..12).map(|_| backoff.after_stream(ms(50), 0)).collect();
+        assert!(waits.last() >= Some(&ms(15_000)), "{waits:?}");
     }
 
     #[test]
     fn a_proxy_that_cuts_each_half_minute_stays_connected() {
         let mut backoff = backoff();
         for _ in 0..50 {
-            assert!(backoff.after_stream(ms(30_000), false) <= ms(1500));
+            assert!(backoff.after_stream(ms(30_000), 0) <= ms(1500));
             assert!(backoff.probation() <= ms(1500));
         }
         // One that brings events each time is as good as any.
-        assert!(backoff.after_stream(ms(30_000), true) <= ms(200));
+        assert!(backoff.after_stream(ms(30_000), 1) <= ms(200));
     }
 }

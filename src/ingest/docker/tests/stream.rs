@@ -144,7 +144,7 @@ async fn the_replay_ends_after_a_full_ring() {
         rig.expect_event(&old(n)).await;
     }
     daemon.emit(&old(300));
-    rig.expect_replay_end(RING_LINES).await;
+    rig.expect_replay_end(RING_LINES.into()).await;
     rig.expect_event(&old(300)).await;
 }
 
