@@ -167,6 +167,8 @@ export class Stored {
     this.#judge(/** @type {RecordItem[]} */ (held.shown.filter((item) => 'seq' in item && 'line' in item)), signal);
     if (Number.isNaN(this.span.from)) this.#side(async () => {
       this.span.from = (await this.#history.first())?.at ?? Number.NaN;
+      // The scrollbar is drawn with the rows.
+      this.#list.refill();
     }, signal);
     if (Number.isNaN(this.span.until) && held.complete.newer) this.span.until = held.newest?.at ?? Number.NaN;
     if (this.gaps !== null && this.#asked) return;

@@ -292,6 +292,15 @@ test('a log that is only read says whose it is and until when it goes', needsBin
   faultless();
 });
 
+test('the scrollbar over the time is there before anybody scrolls', needsBinary, async (t) => {
+  // Nothing but the answer about the oldest record comes after the rows: neither gaps nor new records.
+  const copy = await Server.readOnly(await logOf(t, starts(300, BEGAN)));
+  t.after(() => copy.close());
+  const { page, faultless } = await open(browser, `${copy.base}/?range=all`);
+  await until('it spans the log', () => page.locator('#rail').isVisible());
+  faultless();
+});
+
 test('paused by scrolling says so; the newest rows are one press away', needsBinary, async (t) => {
   const server = await Server.demo();
   t.after(() => server.close());
