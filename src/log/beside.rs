@@ -2,10 +2,10 @@
 //! A thread of its own makes them while the writer packs and the disk syncs.
 
 use super::LogError;
-use super::block::{Block, BlockBuilder, BlockRecord};
-use super::chain::{self, ChainValue};
 use super::kept;
 use super::pack::{Batch, Cut};
+use super::record::block::{Block, BlockBuilder, BlockRecord};
+use super::record::chain::{self, ChainValue};
 use super::tip::Tip;
 use crate::cursor::{LogId, Sequence};
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first
 //! one.
 
-use super::chain::{CHAIN_START, ChainValue};
 use super::identity::{self, Identity, Watermark, sync_dir};
-use super::line::Line;
 use super::listing::{create_private_dir, io};
+use super::record::chain::{CHAIN_START, ChainValue};
+use super::record::line::Line;
 use super::segment::{self, LEVEL, SegmentWriter, WriteError};
 use super::{LogError, MAX_RECORD_BYTES, files};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};

@@ -245,8 +245,8 @@ fn read_head(head: &[u8; 36]) -> Option<LogId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::chain::CHAIN_START;
     use crate::log::codec::{Encoder, StoredRecord};
+    use crate::log::record::chain::CHAIN_START;
 
     fn block(first: Sequence, count: u64) -> Vec<u8> {
         let mut encoder = Encoder::default();

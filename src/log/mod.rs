@@ -4,8 +4,6 @@
 //! the suite in `contract.rs`. [`EmbeddedLog`] is the default one.
 
 mod beside;
-mod block;
-mod chain;
 mod codec;
 mod embedded;
 mod files;
@@ -18,20 +16,19 @@ mod import;
 mod index;
 mod journal;
 mod kept;
-mod line;
 mod listing;
 mod merge;
 mod open;
 mod pace;
 mod pack;
 mod read;
+mod record;
 mod requests;
 mod room;
 mod scratch;
 mod sealer;
 mod segment;
 mod shelf;
-mod sift;
 mod tip;
 mod together;
 mod unfinished;
@@ -57,10 +54,10 @@ mod story_tests;
 #[cfg(test)]
 mod verify_tests;
 
-pub use block::Block;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
 pub use held::Held;
 pub use import::{Imported, import};
+pub use record::block::Block;
 pub use scratch::ScratchDir;
 pub use verify::{Report, verify};
 

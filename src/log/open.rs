@@ -4,12 +4,12 @@ mod read_only;
 
 pub(super) use read_only::open_read_only;
 
-use super::chain::{self, CHAIN_START, ChainValue};
 use super::codec::{self, Header};
 use super::embedded::Recovery;
 use super::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
 use super::listing::{Listing, Quarantine, create_private_dir};
+use super::record::chain::{self, CHAIN_START, ChainValue};
 use super::scratch::ScratchDir;
 use super::segment::Segment;
 use super::shelf::{Shelf, TipPart};

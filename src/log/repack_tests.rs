@@ -1,8 +1,8 @@
 //! Segments that were packed in haste, and what readers see while they are packed again.
 
-use super::chain::CHAIN_START;
 use super::contract::{read_all, records};
 use super::embedded_tests::{CLEAN, drop_and_wait};
+use super::record::chain::CHAIN_START;
 use super::segment::{self, Segment, SegmentWriter};
 use super::{EmbeddedLog, EventLog, Limits, Scan};
 use std::fs;

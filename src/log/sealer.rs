@@ -316,11 +316,11 @@ fn altered(last: Sequence) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::block::Block;
-    use crate::log::chain::CHAIN_START;
     use crate::log::contract;
     use crate::log::identity::{self, Identity};
     use crate::log::index::IndexEntry;
+    use crate::log::record::block::Block;
+    use crate::log::record::chain::CHAIN_START;
 
     /// A sealer whose thread does nothing by itself, and a segment that was packed in haste.
     fn stopped(dir: &Path) -> (Sealer, Thread, PathBuf) {

@@ -2,11 +2,11 @@
 
 mod look;
 
-use super::chain::{self, CHAIN_START, ChainValue};
 use super::codec::{self, Header};
 use super::identity::{Identity, Lineage, Watermark};
-use super::line::Line;
 use super::listing::Listing;
+use super::record::chain::{self, CHAIN_START, ChainValue};
+use super::record::line::Line;
 use super::scratch::ScratchCopy;
 use super::segment::{CHUNK_FRAMES, Segment};
 use super::tip::Tip;

@@ -2,7 +2,7 @@
 
 use super::{BLOCK_FORMAT, BLOCK_FORMAT_WITHOUT_NOISE, Header, StoredRecord, StoredRecord1, StoredRecord3, bincode, check, damaged};
 use crate::cursor::{LogId, Sequence};
-use crate::log::block::{Block, BlockBuilder, BlockRecord};
+use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
 use crate::log::{LogError, Scan};
 use crate::time::Timestamp;
 use bincode::Options;
@@ -75,8 +75,8 @@ fn read_record<'a, T: Serialize + Deserialize<'a>>(rest: &mut &'a [u8]) -> Resul
 mod tests {
     use super::*;
     use crate::filter::Filter;
-    use crate::log::chain::CHAIN_START;
     use crate::log::codec::Encoder;
+    use crate::log::record::chain::CHAIN_START;
     use proptest::prelude::*;
     use std::sync::Arc;
 

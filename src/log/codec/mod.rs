@@ -18,7 +18,7 @@ mod decode;
 pub(super) use decode::{decode, sift};
 
 use super::LogError;
-use super::chain::ChainValue;
+use super::record::chain::ChainValue;
 use crate::cursor::{MAX_SEQUENCE, Sequence};
 use crate::event::{Marks, Noise};
 use crate::time::Timestamp;

@@ -2,7 +2,7 @@
 
 use super::subjects::Reach;
 use crate::cursor::Sequence;
-use crate::log::sift::{self, SPARSE, Sifted};
+use crate::log::record::sift::{self, SPARSE, Sifted};
 use crate::log::{Block, LogError, Scan};
 use crate::time::Timestamp;
 use std::cell::RefCell;

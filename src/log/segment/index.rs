@@ -16,7 +16,7 @@ use super::frame::{self, FrameMeta};
 use super::subjects::CHUNK_FRAMES;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
-use crate::log::chain::ChainValue;
+use crate::log::record::chain::ChainValue;
 use crate::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"shipslog";

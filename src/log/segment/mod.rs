@@ -16,7 +16,7 @@ pub(super) use subjects::{CHUNK_FRAMES, Reach, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
 use super::files::{self, EIO};
-use super::sift::Sifted;
+use super::record::sift::Sifted;
 use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;

@@ -5,8 +5,8 @@ use super::index::IndexData;
 use super::subjects::{CHUNK_FRAMES, Subjects, SubjectsBuilder};
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
-use crate::log::chain::{self, ChainValue};
-use crate::log::line::Line;
+use crate::log::record::chain::{self, ChainValue};
+use crate::log::record::line::Line;
 use crate::time::Timestamp;
 use std::io::Write;
 

@@ -4,7 +4,7 @@ use super::places::{Places, is_telling};
 use super::{MAX_ACTIONS, NAME_BYTES, OTHER_ACTIONS, Row, Seen, Subjects, WORD_BYTES, ZSTD_LEVEL, bincode, cut, cut_action, cut_id};
 use crate::event::EventView;
 use crate::log::LogError;
-use crate::log::line::Line;
+use crate::log::record::line::Line;
 use bincode::Options;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

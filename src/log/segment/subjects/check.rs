@@ -4,7 +4,7 @@
 use super::places;
 use super::{MAX_ACTIONS, OTHER_ACTIONS, Row, Subjects, SubjectsBuilder};
 use crate::log::Block;
-use crate::log::line::Line;
+use crate::log::record::line::Line;
 use std::collections::HashMap;
 
 /// Texts of a subject.

@@ -1,9 +1,9 @@
 //! Finding the parts of a record's line (API.md 2) again, as [`write_line`](crate::event::write_line) laid
 //! them out.
 
-use super::{LogError, pack};
 use crate::cursor::Sequence;
 use crate::event::{Event, Marks};
+use crate::log::{LogError, pack};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +12,7 @@ const BEFORE_CURSOR: &str = r#"{"id":""#;
 /// A cursor without its sequence: 8 hex digits and `-`.
 const LOG_BYTES: usize = 9;
 /// Where the sequence stands in the cursor with which a line begins.
-pub(super) const SEQUENCE_AT: usize = BEFORE_CURSOR.len() + LOG_BYTES;
+pub(in crate::log) const SEQUENCE_AT: usize = BEFORE_CURSOR.len() + LOG_BYTES;
 const BEFORE_SEQ: &str = r#"","seq":"#;
 const BEFORE_TIME: &str = r#","time":""#;
 const BEFORE_RECEIVED: &str = r#"","received":""#;
@@ -33,7 +33,7 @@ const fn source_at(digits: usize) -> usize {
 }
 
 /// Decimal digits of a sequence.
-pub(super) const fn digits(seq: Sequence) -> usize {
+pub(in crate::log) const fn digits(seq: Sequence) -> usize {
     match seq.checked_ilog10() {
         Some(log) => log as usize + 1,
         None => 1,
@@ -42,18 +42,18 @@ pub(super) const fn digits(seq: Sequence) -> usize {
 
 /// A line of JSON, and how many digits its sequence has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) digits: usize,
+pub(in crate::log) struct Line<'a> {
+    pub(in crate::log) bytes: &'a [u8],
+    pub(in crate::log) digits: usize,
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn of(bytes: &'a [u8], seq: Sequence) -> Self {
+    pub(in crate::log) fn of(bytes: &'a [u8], seq: Sequence) -> Self {
         Self { bytes, digits: digits(seq) }
     }
 
     /// Its cursor as text.
-    pub(super) fn cursor(self) -> &'a [u8] {
+    pub(in crate::log) fn cursor(self) -> &'a [u8] {
         let from = BEFORE_CURSOR.len();
         self.bytes.get(from..from + LOG_BYTES + self.digits).unwrap_or_default()
     }
@@ -63,12 +63,12 @@ impl<'a> Line<'a> {
     }
 
     /// The event's own time.
-    pub(super) fn time(self) -> Timestamp {
+    pub(in crate::log) fn time(self) -> Timestamp {
         self.time_text(time_at(self.digits))
     }
 
     /// When the recorder received it.
-    pub(super) fn received(self) -> Timestamp {
+    pub(in crate::log) fn received(self) -> Timestamp {
         self.time_text(received_at(self.digits))
     }
 
@@ -87,7 +87,7 @@ impl<'a> Line<'a> {
     }
 
     /// Name of the Docker host.
-    pub(super) fn source(self) -> Cow<'a, str> {
+    pub(in crate::log) fn source(self) -> Cow<'a, str> {
         let text = self.bytes.get(self.source_text()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default();
         match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
             Some(plain) if !plain.contains('\\') => plain.into(),
@@ -103,24 +103,24 @@ impl<'a> Line<'a> {
     }
 
     /// The record's marks.
-    pub(super) fn marks(self) -> Marks {
+    pub(in crate::log) fn marks(self) -> Marks {
         self.marks_and_end().0
     }
 
     /// Whether it is a `start` of the recorder, at which the time of receipt may fall. Looks through the
     /// message.
-    pub(super) fn is_start(self) -> bool {
+    pub(in crate::log) fn is_start(self) -> bool {
         let event = self.bytes.get(self.json()).and_then(|json| Event::from_line(json).ok());
         event.is_some_and(|event| pack::is_start(&event.with_marks(self.marks())))
     }
 
     /// Where the message stands.
-    pub(super) fn json(self) -> Range<usize> {
+    pub(in crate::log) fn json(self) -> Range<usize> {
         self.marks_and_end().1 + BEFORE_EVENT.len()..self.bytes.len().saturating_sub(1)
     }
 
     /// Looks at everything that the other methods rely on. For lines that come from outside this log.
-    pub(super) fn check(self, seq: Sequence) -> Result<(), LogError> {
+    pub(in crate::log) fn check(self, seq: Sequence) -> Result<(), LogError> {
         let is = |at: usize, text: &str| self.bytes.get(at..at + text.len()) == Some(text.as_bytes());
         let source = self.source_text();
         let json = self.json();

@@ -1,10 +1,10 @@
 //! Blocks: consecutive records in the form in which readers use them.
 
-use super::LogError;
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record};
 use crate::filter::{Filter, Subject};
+use crate::log::LogError;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -26,12 +26,12 @@ pub struct Block {
 
 /// One record as a block takes it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BlockRecord<'a> {
-    pub(super) time: Timestamp,
-    pub(super) received: Timestamp,
-    pub(super) source: &'a str,
-    pub(super) marks: Marks,
-    pub(super) json: &'a str,
+pub(in crate::log) struct BlockRecord<'a> {
+    pub(in crate::log) time: Timestamp,
+    pub(in crate::log) received: Timestamp,
+    pub(in crate::log) source: &'a str,
+    pub(in crate::log) marks: Marks,
+    pub(in crate::log) json: &'a str,
 }
 
 /// What stands before the cursor in a frame.
@@ -45,7 +45,7 @@ const FRAME_END: &str = "\n\n";
 
 /// Lays records out, one after the other.
 #[derive(Debug)]
-pub(super) struct BlockBuilder {
+pub(in crate::log) struct BlockBuilder {
     log: LogId,
     first: Sequence,
     frames: String,
@@ -55,7 +55,7 @@ pub(super) struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    pub(super) fn new(log: LogId, first: Sequence, capacity_bytes: usize) -> Self {
+    pub(in crate::log) fn new(log: LogId, first: Sequence, capacity_bytes: usize) -> Self {
         Self {
             log,
             first,
@@ -67,7 +67,7 @@ impl BlockBuilder {
     }
 
     /// Lays out the next record and returns its line.
-    pub(super) fn push(&mut self, record: &BlockRecord<'_>) -> &str {
+    pub(in crate::log) fn push(&mut self, record: &BlockRecord<'_>) -> &str {
         let seq = self.first + self.len() as Sequence;
         self.cursor.clear();
         let _ = write!(self.cursor, "{}", self.log.cursor(seq));
@@ -82,11 +82,11 @@ impl BlockBuilder {
         self.frames.get(line..end).unwrap_or_default()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::log) fn len(&self) -> usize {
         self.starts.len() - 1
     }
 
-    pub(super) fn finish(self) -> Block {
+    pub(in crate::log) fn finish(self) -> Block {
         Block { first: self.first, frames: Bytes::from(self.frames), starts: self.starts }
     }
 }
@@ -99,7 +99,7 @@ fn offset(bytes: usize) -> u32 {
 impl Block {
     /// From lines with their ends, the first of which is the record `first`. Their sequences are looked at,
     /// what else they hold is not.
-    pub(super) fn from_lines(first: Sequence, lines: &[u8]) -> Result<Self, LogError> {
+    pub(in crate::log) fn from_lines(first: Sequence, lines: &[u8]) -> Result<Self, LogError> {
         if first > MAX_SEQUENCE {
             return Err(LogError::Damaged(format!("no log reaches the sequence {first}")));
         }

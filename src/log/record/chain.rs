@@ -6,13 +6,13 @@
 use sha2::{Digest, Sha256};
 
 /// A value of the chain.
-pub(super) type ChainValue = [u8; 32];
+pub(in crate::log) type ChainValue = [u8; 32];
 
 /// Stands before the first record.
-pub(super) const CHAIN_START: ChainValue = [0; 32];
+pub(in crate::log) const CHAIN_START: ChainValue = [0; 32];
 
 /// The value after `line` (given without its line end).
-pub(super) fn next(before: &ChainValue, line: &[u8]) -> ChainValue {
+pub(in crate::log) fn next(before: &ChainValue, line: &[u8]) -> ChainValue {
     let mut hash = Sha256::new();
     hash.update(before);
     hash.update(line);

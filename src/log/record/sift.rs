@@ -1,16 +1,16 @@
 //! Sifting: the lines of a frame that may be wanted, found without laying out the others.
 
 use super::line::{self, Line};
-use super::{Block, LogError, Scan};
 use crate::cursor::Sequence;
+use crate::log::{Block, LogError, Scan};
 use std::ops::Range;
 
 /// One line in so many may be wanted, at most; of more, the whole frame is laid out at once.
-pub(super) const SPARSE: usize = 4;
+pub(in crate::log) const SPARSE: usize = 4;
 
 /// What is in a frame for a scan.
 #[derive(Debug)]
-pub(super) enum Sifted {
+pub(in crate::log) enum Sifted {
     /// The lines that may be wanted, as blocks of neighbours that rise.
     Few(Vec<Block>),
     /// The whole frame.
@@ -18,7 +18,7 @@ pub(super) enum Sifted {
 }
 
 /// Sifts the lines of the records from `first` to `last`.
-pub(super) fn sift(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Sifted, LogError> {
+pub(in crate::log) fn sift(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Sifted, LogError> {
     match runs(lines, first, last, scan)? {
         Some(runs) => {
             let block = |run: Run| Block::from_lines(run.first, lines.get(run.bytes).unwrap_or_default());
@@ -32,7 +32,7 @@ pub(super) fn sift(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -
 }
 
 /// What is in these lines, which rise and have their ends with them, as blocks of neighbours that rise.
-pub(super) fn pick<'a>(lines: impl Iterator<Item = (Sequence, &'a [u8])>, scan: &Scan) -> Result<Vec<Block>, LogError> {
+pub(in crate::log) fn pick<'a>(lines: impl Iterator<Item = (Sequence, &'a [u8])>, scan: &Scan) -> Result<Vec<Block>, LogError> {
     let mut blocks = Vec::new();
     let (mut first, mut next, mut run) = (0, 0, Vec::new());
     for (seq, bytes) in lines {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::event::{Event, Marks, Noise};
     use crate::filter::Filter;
-    use crate::log::block::{BlockBuilder, BlockRecord};
+    use crate::log::record::block::{BlockBuilder, BlockRecord};
     use crate::time::Timestamp;
     use proptest::prelude::*;
     use std::sync::Arc;
