@@ -1,11 +1,11 @@
 //! The embedded log: a directory that one process owns.
 
 use super::beside::Beside;
-use super::listing::io;
+use super::dir::listing::io;
+use super::dir::scratch::ScratchCopy;
 use super::open::{self, Found};
 use super::pack;
 use super::requests::{QUEUE, Request};
-use super::scratch::ScratchCopy;
 use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::writer::Writer;

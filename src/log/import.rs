@@ -1,12 +1,13 @@
 //! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first
 //! one.
 
-use super::identity::{self, Identity, Watermark, sync_dir};
-use super::listing::{create_private_dir, io};
+use super::dir::files;
+use super::dir::identity::{self, Identity, Watermark, sync_dir};
+use super::dir::listing::{create_private_dir, io};
 use super::record::chain::{CHAIN_START, ChainValue};
 use super::record::line::Line;
 use super::segment::{self, LEVEL, SegmentWriter, WriteError};
-use super::{LogError, MAX_RECORD_BYTES, files};
+use super::{LogError, MAX_RECORD_BYTES};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Marks, Record, UnknownNoise};
 use crate::time::Timestamp;

@@ -11,8 +11,8 @@
 
 use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
-use super::files::{self, next_data, read_up_to};
-use super::listing::io;
+use super::dir::files::{self, next_data, read_up_to};
+use super::dir::listing::io;
 use crate::cursor::{LogId, Sequence};
 use parking_lot::Mutex;
 use std::collections::HashMap;

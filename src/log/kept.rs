@@ -6,9 +6,10 @@
 //! into parts; batches cost several times a plain insert, so there are none; and it may panic on damage, so
 //! every call is guarded.
 
+use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
-use super::listing::io;
-use super::{LogError, files};
+use super::dir::files;
+use super::dir::listing::io;
 use crate::cursor::{LogId, Sequence};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

@@ -1,8 +1,8 @@
 //! Merging small segments when it is quiet, and packing again what was packed in haste.
 
 use super::LogError;
+use super::dir::room;
 use super::embedded::Limits;
-use super::room;
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
 use super::unfinished::{Unfinished, remove_file};
@@ -144,7 +144,7 @@ impl Merger {
         for segment in row.iter().filter(|segment| segment.path() != path) {
             remove_file(segment.path())?;
         }
-        super::identity::sync_dir(&self.dir)?;
+        super::dir::identity::sync_dir(&self.dir)?;
         Ok(true)
     }
 }

@@ -5,18 +5,16 @@
 
 mod beside;
 mod codec;
+mod dir;
 mod embedded;
-mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod held;
-mod identity;
 mod import;
 mod index;
 mod journal;
 mod kept;
-mod listing;
 mod merge;
 mod open;
 mod pace;
@@ -24,8 +22,6 @@ mod pack;
 mod read;
 mod record;
 mod requests;
-mod room;
-mod scratch;
 mod sealer;
 mod segment;
 mod shelf;
@@ -54,11 +50,11 @@ mod story_tests;
 #[cfg(test)]
 mod verify_tests;
 
+pub use dir::scratch::ScratchDir;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
 pub use held::Held;
 pub use import::{Imported, import};
 pub use record::block::Block;
-pub use scratch::ScratchDir;
 pub use verify::{Report, verify};
 
 use crate::cursor::{Cursor, LogId, Sequence};

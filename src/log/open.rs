@@ -5,12 +5,12 @@ mod read_only;
 pub(super) use read_only::open_read_only;
 
 use super::codec::{self, Header};
+use super::dir::identity::{self, Identity, Lineage, RESERVE, Watermark};
+use super::dir::listing::{Listing, Quarantine, create_private_dir};
+use super::dir::scratch::ScratchDir;
 use super::embedded::Recovery;
-use super::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::index::{Index, IndexEntry};
-use super::listing::{Listing, Quarantine, create_private_dir};
 use super::record::chain::{self, CHAIN_START, ChainValue};
-use super::scratch::ScratchDir;
 use super::segment::Segment;
 use super::shelf::{Shelf, TipPart};
 use super::tip::{Contents, Lock, Tip};

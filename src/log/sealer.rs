@@ -3,9 +3,9 @@
 
 use super::LogError;
 use super::codec;
+use super::dir::listing::{UNFINISHED, io};
 use super::embedded::Limits;
 use super::kept;
-use super::listing::{UNFINISHED, io};
 use super::merge::Merger;
 use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
@@ -287,7 +287,7 @@ impl Thread {
             }
         }
         sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
-        super::identity::sync_dir(&self.dir)?;
+        super::dir::identity::sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         self.shelf.replace_tip(tip, segments);
         if whole {
@@ -317,7 +317,7 @@ fn altered(last: Sequence) -> LogError {
 mod tests {
     use super::*;
     use crate::log::contract;
-    use crate::log::identity::{self, Identity};
+    use crate::log::dir::identity::{self, Identity};
     use crate::log::index::IndexEntry;
     use crate::log::record::block::Block;
     use crate::log::record::chain::CHAIN_START;

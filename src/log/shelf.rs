@@ -1,7 +1,7 @@
 //! What readers read from: the sealed segments, the tips with their indexes, and the newest blocks in memory.
 
 use super::codec;
-use super::identity::Lineage;
+use super::dir::identity::Lineage;
 use super::index::{Index, IndexEntry};
 use super::record::block::Block;
 use super::record::sift::Sifted;

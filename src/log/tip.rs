@@ -4,12 +4,13 @@
 //! Both hold all blocks of the tip, so either may be damaged, whole or in part, and the other one gives what
 //! it lacks.
 
+use super::LogError;
 use super::codec::Header;
-use super::identity::sync_dir;
+use super::dir::files;
+use super::dir::identity::sync_dir;
+use super::dir::listing::{UNFINISHED, create_private_dir, io};
 use super::journal::{self, Journal};
 use super::kept::Kept;
-use super::listing::{UNFINISHED, create_private_dir, io};
-use super::{LogError, files};
 use crate::cursor::{LogId, Sequence};
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! Segments on their way to the disk.
 
-use super::listing::{UNFINISHED, io};
+use super::LogError;
+use super::dir::files;
+use super::dir::listing::{UNFINISHED, io};
 use super::segment::{self, SegmentWriter, WriteError};
-use super::{LogError, files};
 use crate::cursor::Sequence;
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -71,7 +72,7 @@ impl Written {
     /// Gives it its name, durably.
     pub(super) fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
         fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
-        super::identity::sync_dir(dir)?;
+        super::dir::identity::sync_dir(dir)?;
         Ok(self.path)
     }
 }

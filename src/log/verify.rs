@@ -3,11 +3,11 @@
 mod look;
 
 use super::codec::{self, Header};
-use super::identity::{Identity, Lineage, Watermark};
-use super::listing::Listing;
+use super::dir::identity::{Identity, Lineage, Watermark};
+use super::dir::listing::Listing;
+use super::dir::scratch::ScratchCopy;
 use super::record::chain::{self, CHAIN_START, ChainValue};
 use super::record::line::Line;
-use super::scratch::ScratchCopy;
 use super::segment::{CHUNK_FRAMES, Segment};
 use super::tip::Tip;
 use super::{Block, LogError};

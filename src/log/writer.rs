@@ -3,14 +3,14 @@
 mod turn;
 
 use super::beside::Beside;
+use super::dir::identity::{self, Identity, RESERVE, Watermark};
+use super::dir::room;
 use super::embedded::Limits;
-use super::identity::{self, Identity, RESERVE, Watermark};
 use super::index::IndexEntry;
 use super::kept::MAX_VALUE_BYTES;
 use super::open::{self, Tail};
 use super::pack::{Batch, Cut, MAX_BLOCK_RECORDS};
 use super::requests::{Appended, Request, poll_briefly, stand_back};
-use super::room;
 use super::sealer::Sealer;
 use super::shelf::Shelf;
 use super::unfinished;

@@ -2,9 +2,9 @@
 
 use super::{OpenedTip, join};
 use crate::log::LogError;
-use crate::log::identity::Identity;
-use crate::log::listing::{Listing, io};
-use crate::log::scratch::{ScratchCopy, ScratchDir};
+use crate::log::dir::identity::Identity;
+use crate::log::dir::listing::{Listing, io};
+use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
 use crate::log::segment::Segment;
 use crate::log::shelf::Shelf;
 use std::fs;

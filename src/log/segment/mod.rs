@@ -15,7 +15,7 @@ pub(super) use index::IndexData;
 pub(super) use subjects::{CHUNK_FRAMES, Reach, Summaries};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
-use super::files::{self, EIO};
+use super::dir::files::{self, EIO};
 use super::record::sift::Sifted;
 use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};

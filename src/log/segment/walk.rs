@@ -4,7 +4,7 @@ use super::frame::{self, FrameMeta};
 use super::{IndexData, index, io};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
-use crate::log::files::{next_data, read_up_to};
+use crate::log::dir::files::{next_data, read_up_to};
 use crate::log::record::chain::{self, CHAIN_START, ChainValue};
 use crate::log::record::line::Line;
 use crate::time::Timestamp;

@@ -4,9 +4,10 @@
 //! They lie in the system's place for such things. Whoever uses one holds a lock on it, so that what a kill
 //! left is told from what is in use, and goes at the next start of any shipslog of the same user.
 
+use super::files;
 use super::listing::io;
-use super::tip::Lock;
-use super::{LogError, files};
+use crate::log::LogError;
+use crate::log::tip::Lock;
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ impl ScratchDir {
     }
 
     /// Removes what killed processes of this user left.
-    pub(super) fn sweep() {
+    pub(in crate::log) fn sweep() {
         Self::sweep_below(&std::env::temp_dir());
     }
 
@@ -91,7 +92,7 @@ impl Drop for ScratchDir {
 
 /// A copy of a tip; gone when dropped.
 #[derive(Debug)]
-pub(super) struct ScratchCopy {
+pub(in crate::log) struct ScratchCopy {
     dir: ScratchDir,
     path: PathBuf,
 }
@@ -99,7 +100,7 @@ pub(super) struct ScratchCopy {
 impl ScratchCopy {
     /// Copies the regular files of a tip, holes as holes. [`LogError::Damaged`] when it is no directory, or
     /// larger than any tip.
-    pub(super) fn of(path: &Path) -> Result<Self, LogError> {
+    pub(in crate::log) fn of(path: &Path) -> Result<Self, LogError> {
         let data = fs::symlink_metadata(path).map_err(io("cannot look at", path))?;
         if !data.is_dir() {
             return Err(LogError::Damaged(format!("{} is not a directory", path.display())));
@@ -117,7 +118,7 @@ impl ScratchCopy {
     }
 
     /// Copies one file of a tip.
-    pub(super) fn of_file(path: &Path, name: &str) -> Result<Self, LogError> {
+    pub(in crate::log) fn of_file(path: &Path, name: &str) -> Result<Self, LogError> {
         let copy = Self::empty(path)?;
         copy_sparsely(&path.join(name), &copy.path.join(name), &mut { MAX_COPY_BYTES })?;
         Ok(copy)
@@ -131,12 +132,12 @@ impl ScratchCopy {
         Ok(copy)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::log) fn path(&self) -> &Path {
         &self.path
     }
 
     /// What stands for the lock of a log's directory: nobody else knows of a copy.
-    pub(super) fn lock(&self) -> Result<Lock, LogError> {
+    pub(in crate::log) fn lock(&self) -> Result<Lock, LogError> {
         self.dir.lock.try_clone().map(Arc::new).map_err(io("cannot open", &self.path))
     }
 }

@@ -1,25 +1,26 @@
 //! The files of a log's directory, and the place where those go that cannot be read.
 
+use super::files;
 use super::identity::sync_dir;
-use super::segment::{SUFFIX, Segment};
-use super::tip::{self, Lock, Tip};
-use super::{LogError, files};
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
+use crate::log::LogError;
+use crate::log::segment::{SUFFIX, Segment};
+use crate::log::tip::{self, Lock, Tip};
 use crate::time::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How files end that are not whole yet.
-pub(super) const UNFINISHED: &str = ".unfinished";
+pub(in crate::log) const UNFINISHED: &str = ".unfinished";
 
-pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+pub(in crate::log) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
     let path = path.to_owned();
     move |e| LogError::Io { doing, path, source: Arc::new(e) }
 }
 
 /// Creates a directory that only its owner can enter, durably.
-pub(super) fn create_private_dir(dir: &Path) -> Result<(), LogError> {
+pub(in crate::log) fn create_private_dir(dir: &Path) -> Result<(), LogError> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("cannot create", dir))?;
     sync_dir(dir)?;
@@ -28,10 +29,10 @@ pub(super) fn create_private_dir(dir: &Path) -> Result<(), LogError> {
 
 /// What lies in a log's directory, each kind in order of sequence.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) segments: Vec<(Sequence, PathBuf)>,
+pub(in crate::log) struct Listing {
+    pub(in crate::log) segments: Vec<(Sequence, PathBuf)>,
     /// By the number in their name.
-    pub(super) tips: Vec<(Sequence, PathBuf)>,
+    pub(in crate::log) tips: Vec<(Sequence, PathBuf)>,
     /// What a kill left: files that were never finished, tips that were being removed.
     litter: Vec<PathBuf>,
 }
@@ -43,7 +44,7 @@ fn numbered(digits: Option<&str>) -> Option<Sequence> {
 }
 
 impl Listing {
-    pub(super) fn read(dir: &Path) -> Result<Self, LogError> {
+    pub(in crate::log) fn read(dir: &Path) -> Result<Self, LogError> {
         let mut listing = Self::default();
         for entry in fs::read_dir(dir).map_err(io("cannot list", dir))? {
             let path = entry.map_err(io("cannot list", dir))?.path();
@@ -62,19 +63,19 @@ impl Listing {
     }
 
     /// Whether there is nothing that can hold records.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::log) fn is_empty(&self) -> bool {
         self.segments.is_empty() && self.tips.is_empty()
     }
 
     /// No record that is here has a higher sequence, except in the newest tip.
-    pub(super) fn highest(&self) -> Sequence {
+    pub(in crate::log) fn highest(&self) -> Sequence {
         let named = self.segments.iter().chain(&self.tips).map(|(first, _)| *first).max().unwrap_or(0);
         let sealed = self.segments.iter().filter_map(|(_, path)| Segment::open(path).ok()).map(|s| s.last()).max().unwrap_or(0);
         named.max(sealed)
     }
 
     /// Which log this is, as far as its parts know.
-    pub(super) fn log_id(&self, lock: &Lock) -> Option<LogId> {
+    pub(in crate::log) fn log_id(&self, lock: &Lock) -> Option<LogId> {
         let tip = self.tips.iter().rev().find_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok()?.0.log_id());
         let segment = || self.segments.iter().rev().find_map(|(_, path)| Some(Segment::open(path).ok()?.index().ok()?.log));
         tip.or_else(segment)
@@ -83,7 +84,7 @@ impl Listing {
     /// The logs other than `log` that parts are of, and how far each goes, as
     /// [`Identity`](super::identity::Identity) lists them. `tips`: of which log each tip is, and its last
     /// record.
-    pub(super) fn ancestors(&self, log: LogId, tips: impl Iterator<Item = (LogId, Sequence)>) -> Vec<(String, Sequence)> {
+    pub(in crate::log) fn ancestors(&self, log: LogId, tips: impl Iterator<Item = (LogId, Sequence)>) -> Vec<(String, Sequence)> {
         let segments = self.segments.iter().filter_map(|(_, path)| Segment::open(path).ok()).map(|segment| (segment.log(), segment.last()));
         let mut ancestors: Vec<(String, Sequence)> = Vec::new();
         for (ancestor, last) in segments.chain(tips).filter(|(ancestor, _)| *ancestor != log) {
@@ -97,12 +98,12 @@ impl Listing {
     }
 
     /// Bytes of the segments.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::log) fn bytes(&self) -> u64 {
         self.segments.iter().filter_map(|(_, path)| path.metadata().ok()).map(|data| data.len()).sum()
     }
 
     /// Removes what a kill left.
-    pub(super) fn remove_litter(&self) -> Result<(), LogError> {
+    pub(in crate::log) fn remove_litter(&self) -> Result<(), LogError> {
         for path in &self.litter {
             files::remove(path)?;
         }
@@ -112,18 +113,18 @@ impl Listing {
 
 /// Where files go that cannot be read: `<data>/quarantine/`.
 #[derive(Debug)]
-pub(super) struct Quarantine {
+pub(in crate::log) struct Quarantine {
     dir: PathBuf,
     taken: Vec<PathBuf>,
 }
 
 impl Quarantine {
-    pub(super) fn new(data_dir: &Path) -> Self {
+    pub(in crate::log) fn new(data_dir: &Path) -> Self {
         Self { dir: data_dir.join("quarantine"), taken: Vec::new() }
     }
 
     /// Sets a file or directory aside, durably.
-    pub(super) fn take(&mut self, path: &Path) -> Result<(), LogError> {
+    pub(in crate::log) fn take(&mut self, path: &Path) -> Result<(), LogError> {
         create_private_dir(&self.dir)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let aside = self.dir.join(format!("{name}-{}", Timestamp::now().nanos()));
@@ -134,7 +135,7 @@ impl Quarantine {
         Ok(())
     }
 
-    pub(super) fn into_paths(self) -> Vec<PathBuf> {
+    pub(in crate::log) fn into_paths(self) -> Vec<PathBuf> {
         self.taken
     }
 }

@@ -5,8 +5,9 @@
 //! back shorter never uses one twice. `watermark` holds the last sequence that readers may have seen; it is
 //! written at each commit and synced each second.
 
-use super::{LogError, files};
+use super::files;
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
+use crate::log::LogError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
@@ -15,39 +16,39 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
-pub(super) const LOG_FORMAT: u32 = 6;
+pub(in crate::log) const LOG_FORMAT: u32 = 6;
 /// Name of the file that is locked.
-pub(super) const LOCK: &str = "lock";
+pub(in crate::log) const LOCK: &str = "lock";
 /// Longest `LOG`, in bytes: some 400,000 holes.
 const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// How many sequences are reserved at a time.
-pub(super) const RESERVE: u64 = 65_536;
+pub(in crate::log) const RESERVE: u64 = 65_536;
 
 /// Contents of `LOG`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(in crate::log) struct Identity {
     /// Format of the directory.
-    pub(super) format: u32,
+    pub(in crate::log) format: u32,
     /// Identity of the log, a UUID.
-    pub(super) log: String,
+    pub(in crate::log) log: String,
     /// No sequence above this one has been used.
-    pub(super) reserved: Sequence,
+    pub(in crate::log) reserved: Sequence,
     /// Everything below this one was removed by retention.
-    pub(super) trimmed: Sequence,
+    pub(in crate::log) trimmed: Sequence,
     /// Set by a clean stop: the head. Absent while the log is in use.
-    pub(super) clean_head: Option<Sequence>,
+    pub(in crate::log) clean_head: Option<Sequence>,
     /// Missing sequences that a `gap` record in the log tells of, rising.
     #[serde(default)]
-    pub(super) holes: Vec<(Sequence, Sequence)>,
+    pub(in crate::log) holes: Vec<(Sequence, Sequence)>,
     /// Logs whose copy this one is, oldest first: the id, and the last sequence that both have.
     #[serde(default)]
-    pub(super) ancestors: Vec<(String, Sequence)>,
+    pub(in crate::log) ancestors: Vec<(String, Sequence)>,
     /// Up to here the log was made from an export, which may have left records out.
     #[serde(default)]
-    pub(super) imported: Sequence,
+    pub(in crate::log) imported: Sequence,
     /// The file in which this was written. Another one is a copy.
     #[serde(default)]
-    pub(super) file: Option<FileIdentity>,
+    pub(in crate::log) file: Option<FileIdentity>,
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
@@ -56,12 +57,12 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogErr
 }
 
 /// Makes a directory entry durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), LogError> {
+pub(in crate::log) fn sync_dir(dir: &Path) -> Result<(), LogError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))
 }
 
 /// Takes the lock that keeps a second process out. It is released when the file is closed, also by kill -9.
-pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
+pub(in crate::log) fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join(LOCK);
     // Not set aside: another process may be about to take it.
     let file = files::open(&path, File::options().create(true).truncate(false).write(true)).map_err(|e| match e {
@@ -78,7 +79,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
 /// What a copy of a file has not in common with it. Not the device: its number may change from one boot to
 /// the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct FileIdentity {
+pub(in crate::log) struct FileIdentity {
     inode: u64,
     /// Nanoseconds since the Unix epoch; absent where the filesystem keeps no time of birth.
     born: Option<u64>,
@@ -104,31 +105,31 @@ impl FileIdentity {
 /// Which log a record is of: a copy of a log goes on under a name of its own, and keeps the names of what it
 /// was.
 #[derive(Debug, Clone)]
-pub(super) struct Lineage {
+pub(in crate::log) struct Lineage {
     log: LogId,
     ancestors: Vec<(LogId, Sequence)>,
 }
 
 impl Lineage {
     /// The log that gave `seq` its record.
-    pub(super) fn log_at(&self, seq: Sequence) -> LogId {
+    pub(in crate::log) fn log_at(&self, seq: Sequence) -> LogId {
         self.ancestors.iter().find(|(_, fork)| seq <= *fork).map_or(self.log, |(log, _)| *log)
     }
 
     /// Whether a cursor names a place in this log: by its own name, or by an ancestor's up to the fork.
-    pub(super) fn owns(&self, cursor: Cursor) -> bool {
+    pub(in crate::log) fn owns(&self, cursor: Cursor) -> bool {
         cursor.log == self.log.prefix() || self.ancestors.iter().any(|(log, fork)| cursor.log == log.prefix() && cursor.seq <= *fork)
     }
 
     /// Whether a segment that ends with `last` may be of this log.
-    pub(super) fn wrote(&self, log: LogId, last: Sequence) -> bool {
+    pub(in crate::log) fn wrote(&self, log: LogId, last: Sequence) -> bool {
         self.owns(log.cursor(last))
     }
 }
 
 impl Identity {
     /// A new log.
-    pub(super) fn create() -> Self {
+    pub(in crate::log) fn create() -> Self {
         Self {
             format: LOG_FORMAT,
             log: LogId::random().to_string(),
@@ -143,7 +144,7 @@ impl Identity {
     }
 
     /// Reads `LOG`; `None` when there is none yet.
-    pub(super) fn read(dir: &Path) -> Result<Option<Self>, LogError> {
+    pub(in crate::log) fn read(dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join("LOG");
         let Some(bytes) = files::read_small(&path, MAX_LOG_BYTES)? else { return Ok(None) };
         let damaged = |why: &str| LogError::Damaged(format!("{}: {why}", path.display()));
@@ -174,7 +175,7 @@ impl Identity {
     }
 
     /// Replaces `LOG`, durably.
-    pub(super) fn write(&self, dir: &Path) -> Result<(), LogError> {
+    pub(in crate::log) fn write(&self, dir: &Path) -> Result<(), LogError> {
         let temporary = dir.join("LOG.new");
         self.write_as(dir, &temporary).inspect_err(|_| drop(fs::remove_file(&temporary)))
     }
@@ -191,7 +192,7 @@ impl Identity {
     }
 
     /// Whether `LOG` is a copy of the file that was written: then a log of the same name may go on elsewhere.
-    pub(super) fn is_copy(&self, dir: &Path) -> Result<bool, LogError> {
+    pub(in crate::log) fn is_copy(&self, dir: &Path) -> Result<bool, LogError> {
         let path = dir.join("LOG");
         let Some(written) = self.file else { return Ok(false) };
         let found = FileIdentity::of(&files::open_to_read(&path)?).map_err(io("cannot read", &path))?;
@@ -199,7 +200,7 @@ impl Identity {
     }
 
     /// Goes on under a new name behind `fork`.
-    pub(super) fn fork(&mut self, fork: Sequence) {
+    pub(in crate::log) fn fork(&mut self, fork: Sequence) {
         let ancestor = std::mem::replace(&mut self.log, LogId::random().to_string());
         // What an ancestor had beyond this fork is not here; what it had before is, under its name.
         for (_, at) in &mut self.ancestors {
@@ -209,13 +210,13 @@ impl Identity {
     }
 
     /// Which log each record is of.
-    pub(super) fn lineage(&self) -> Result<Lineage, LogError> {
+    pub(in crate::log) fn lineage(&self) -> Result<Lineage, LogError> {
         let ancestors = self.ancestors.iter().map(|(log, fork)| Ok((parse_id(log)?, *fork))).collect::<Result<_, LogError>>()?;
         Ok(Lineage { log: self.log_id()?, ancestors })
     }
 
     /// The log's id.
-    pub(super) fn log_id(&self) -> Result<LogId, LogError> {
+    pub(in crate::log) fn log_id(&self) -> Result<LogId, LogError> {
         parse_id(&self.log)
     }
 }
@@ -229,7 +230,7 @@ const WATERMARK_BYTES: usize = 12;
 
 /// The file with the last sequence that may have been seen.
 #[derive(Debug)]
-pub(super) struct Watermark {
+pub(in crate::log) struct Watermark {
     path: PathBuf,
     file: File,
 }
@@ -242,7 +243,7 @@ fn parse_watermark(bytes: &[u8]) -> Option<Sequence> {
 
 impl Watermark {
     /// Opens or creates it and reads what it holds; `None` when it holds nothing readable.
-    pub(super) fn open(dir: &Path) -> Result<(Self, Option<Sequence>), LogError> {
+    pub(in crate::log) fn open(dir: &Path) -> Result<(Self, Option<Sequence>), LogError> {
         let path = dir.join("watermark");
         let file = files::open(&path, File::options().create(true).truncate(false).read(true).write(true))?;
         let mut bytes = [0; WATERMARK_BYTES];
@@ -251,7 +252,7 @@ impl Watermark {
     }
 
     /// What it holds, without making it.
-    pub(super) fn look(dir: &Path) -> Result<Option<Sequence>, LogError> {
+    pub(in crate::log) fn look(dir: &Path) -> Result<Option<Sequence>, LogError> {
         let path = dir.join("watermark");
         match files::read_small(&path, WATERMARK_BYTES as u64) {
             Ok(bytes) => Ok(bytes.and_then(|bytes| parse_watermark(&bytes))),
@@ -261,7 +262,7 @@ impl Watermark {
     }
 
     /// Writes without syncing: exact after a kill, up to a second old after a power cut.
-    pub(super) fn write(&self, seq: Sequence) -> Result<(), LogError> {
+    pub(in crate::log) fn write(&self, seq: Sequence) -> Result<(), LogError> {
         let seq = seq.to_be_bytes();
         let mut bytes = [0; WATERMARK_BYTES];
         let (head, tail) = bytes.split_at_mut(8);
@@ -270,7 +271,7 @@ impl Watermark {
         self.file.write_all_at(&bytes, 0).map_err(io("cannot write", &self.path))
     }
 
-    pub(super) fn sync(&self) -> Result<(), LogError> {
+    pub(in crate::log) fn sync(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(io("cannot sync", &self.path))
     }
 }

@@ -5,8 +5,8 @@
 //! directory, a symbolic link to any of these) is damage: it is never waited for, followed or written
 //! through. The data directory itself may be a symbolic link.
 
-use super::LogError;
 use super::listing::io;
+use crate::log::LogError;
 use rustix::fs::OFlags;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::Read as _;
@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// What Linux says of a bad sector.
-pub(super) const EIO: i32 = 5;
+pub(in crate::log) const EIO: i32 = 5;
 
 /// What a file is, in words; nothing for a regular one.
 fn other_kind(kind: FileType) -> Option<&'static str> {
@@ -33,7 +33,7 @@ fn not_regular(path: &Path, what: &str) -> LogError {
 }
 
 /// Says what is in the place of a regular file; a file that is not there is none of these.
-pub(super) fn check_regular(path: &Path) -> Result<(), LogError> {
+pub(in crate::log) fn check_regular(path: &Path) -> Result<(), LogError> {
     match fs::symlink_metadata(path) {
         Ok(data) => other_kind(data.file_type()).map_or(Ok(()), |what| Err(not_regular(path, what))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -42,7 +42,7 @@ pub(super) fn check_regular(path: &Path) -> Result<(), LogError> {
 }
 
 /// Opens a regular file; [`LogError::Damaged`] when something else has its name.
-pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, LogError> {
+pub(in crate::log) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, LogError> {
     // Looked at first, since to open a device may do something; and again behind that, since it may have been
     // replaced meanwhile.
     check_regular(path)?;
@@ -53,13 +53,13 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, LogEr
 }
 
 /// Opens a regular file for reading.
-pub(super) fn open_to_read(path: &Path) -> Result<File, LogError> {
+pub(in crate::log) fn open_to_read(path: &Path) -> Result<File, LogError> {
     open(path, OpenOptions::new().read(true))
 }
 
 /// The whole of a file that holds at most `most` bytes; `None` when there is none, [`LogError::Damaged`] when
 /// it is longer.
-pub(super) fn read_small(path: &Path, most: u64) -> Result<Option<Vec<u8>>, LogError> {
+pub(in crate::log) fn read_small(path: &Path, most: u64) -> Result<Option<Vec<u8>>, LogError> {
     let file = match open_to_read(path) {
         Ok(file) => file,
         Err(e) if e.is_not_found() => return Ok(None),
@@ -76,13 +76,13 @@ pub(super) fn read_small(path: &Path, most: u64) -> Result<Option<Vec<u8>>, LogE
 
 /// Creates a file under a name that only shipslog gives, in the place of whatever a kill or somebody else
 /// left there.
-pub(super) fn create_anew(path: &Path) -> Result<File, LogError> {
+pub(in crate::log) fn create_anew(path: &Path) -> Result<File, LogError> {
     remove(path)?;
     File::options().read(true).write(true).create_new(true).open(path).map_err(io("cannot create", path))
 }
 
 /// Removes whatever is there, if anything is.
-pub(super) fn remove(path: &Path) -> Result<(), LogError> {
+pub(in crate::log) fn remove(path: &Path) -> Result<(), LogError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(data) if data.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -96,7 +96,7 @@ pub(super) fn remove(path: &Path) -> Result<(), LogError> {
 
 /// Reads until the buffer is full or the file ends; how much that was. A bad sector reads as zeros, which no
 /// checksum fits.
-pub(super) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
+pub(in crate::log) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, at + done as u64) {
@@ -115,7 +115,7 @@ pub(super) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std::io::Re
 
 /// The next stretch at or behind `at` that takes room on the disk: what lies between reads as zeros, however
 /// long it is. `None` when there is none. Of a filesystem that cannot tell, all the rest.
-pub(super) fn next_data(file: &File, at: u64, end: u64) -> Option<(u64, u64)> {
+pub(in crate::log) fn next_data(file: &File, at: u64, end: u64) -> Option<(u64, u64)> {
     use rustix::fs::{SeekFrom, seek};
     if at >= end {
         return None;
@@ -129,7 +129,7 @@ pub(super) fn next_data(file: &File, at: u64, end: u64) -> Option<(u64, u64)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::log) mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 

@@ -1,6 +1,6 @@
 //! Room on the disk. sled does not live through a full one, so the writer stops before it is full.
 
-use super::LogError;
+use crate::log::LogError;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ fn free(dir: &Path) -> Result<u64, LogError> {
 }
 
 /// Whether there is room for another commit; `stopped`: there was none before.
-pub(super) fn check(dir: &Path, stopped: bool) -> Result<(), LogError> {
+pub(in crate::log) fn check(dir: &Path, stopped: bool) -> Result<(), LogError> {
     let needed = RESERVE_BYTES + if stopped { RESUME_BYTES } else { 0 };
     check_for_bytes(dir, needed)
 }
 
 /// Whether `bytes` may be written without taking the room that recording needs.
-pub(super) fn check_for(dir: &Path, bytes: u64) -> Result<(), LogError> {
+pub(in crate::log) fn check_for(dir: &Path, bytes: u64) -> Result<(), LogError> {
     check_for_bytes(dir, bytes.saturating_add(RESERVE_BYTES + RESUME_BYTES))
 }
 

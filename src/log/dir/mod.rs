@@ -1,0 +1,10 @@
+//! The directory of a log as files: which log it is, what lies in it, and how each file is opened, replaced
+//! and set aside.
+//!
+//! Nothing here reads or writes a record.
+
+pub(super) mod files;
+pub(super) mod identity;
+pub(super) mod listing;
+pub(super) mod room;
+pub(super) mod scratch;
