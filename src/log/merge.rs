@@ -3,9 +3,9 @@
 use super::LogError;
 use super::dir::room;
 use super::embedded::Limits;
+use super::segment::unfinished::{Unfinished, remove_file};
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
-use super::unfinished::{Unfinished, remove_file};
 use crate::cursor::Sequence;
 use std::collections::HashSet;
 use std::path::PathBuf;

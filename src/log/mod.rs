@@ -27,7 +27,6 @@ mod segment;
 mod shelf;
 mod tip;
 mod together;
-mod unfinished;
 mod verify;
 mod writer;
 

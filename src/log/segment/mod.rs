@@ -7,6 +7,7 @@
 mod frame;
 mod index;
 mod subjects;
+pub(super) mod unfinished;
 mod walk;
 mod write;
 

@@ -1,10 +1,11 @@
 //! Segments on their way to the disk.
 
-use super::LogError;
-use super::dir::files;
-use super::dir::listing::{UNFINISHED, io};
-use super::segment::{self, SegmentWriter, WriteError};
+use super::{SegmentWriter, WriteError};
 use crate::cursor::Sequence;
+use crate::log::LogError;
+use crate::log::dir::files;
+use crate::log::dir::listing::{UNFINISHED, io};
+use crate::log::segment;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 const BUFFER: usize = 256 * 1024;
 
 /// Removes a file that may be gone already.
-pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
+pub(in crate::log) fn remove_file(path: &Path) -> Result<(), LogError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io("cannot remove", path)(e)),
         _ => Ok(()),
@@ -21,14 +22,14 @@ pub(super) fn remove_file(path: &Path) -> Result<(), LogError> {
 }
 
 /// A segment on its way to the disk.
-pub(super) struct Unfinished {
-    pub(super) writer: SegmentWriter<BufWriter<File>>,
+pub(in crate::log) struct Unfinished {
+    pub(in crate::log) writer: SegmentWriter<BufWriter<File>>,
     path: PathBuf,
     leftover: Leftover,
 }
 
 impl Unfinished {
-    pub(super) fn create(
+    pub(in crate::log) fn create(
         dir: &Path,
         first: Sequence,
         writer: impl FnOnce(BufWriter<File>) -> SegmentWriter<BufWriter<File>>,
@@ -40,7 +41,7 @@ impl Unfinished {
     }
 
     /// Makes what was written durable. `None` when it would hold nothing.
-    pub(super) fn finish(self) -> Result<Option<Written>, WriteError> {
+    pub(in crate::log) fn finish(self) -> Result<Option<Written>, WriteError> {
         let (out, any) = self.writer.finish()?;
         let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         let written = Written { path: self.path, leftover: self.leftover };
@@ -53,7 +54,7 @@ impl Unfinished {
 }
 
 /// A durable segment under another name.
-pub(super) struct Written {
+pub(in crate::log) struct Written {
     path: PathBuf,
     leftover: Leftover,
 }
@@ -70,9 +71,9 @@ impl Drop for Leftover {
 
 impl Written {
     /// Gives it its name, durably.
-    pub(super) fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
+    pub(in crate::log) fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
         fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
-        super::dir::identity::sync_dir(dir)?;
+        crate::log::dir::identity::sync_dir(dir)?;
         Ok(self.path)
     }
 }
