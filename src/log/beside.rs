@@ -2,11 +2,10 @@
 //! A thread of its own makes them while the writer packs and the disk syncs.
 
 use super::LogError;
-use super::kept;
 use super::pack::{Batch, Cut};
 use super::record::block::{Block, BlockBuilder, BlockRecord};
 use super::record::chain::{self, ChainValue};
-use super::tip::Tip;
+use super::tip::{Tip, kept};
 use crate::cursor::{LogId, Sequence};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};

@@ -3,10 +3,10 @@
 //!
 //! `SHIPSLOG_FAULTS` multiplies the places tried (1), `SHIPSLOG_SEED` repeats a run.
 
-use super::codec::HEADER_BYTES;
 use super::contract::{self, read_all, records};
 use super::embedded_tests::{CLEAN, copy_dir, drop_and_wait};
-use super::kept::Kept;
+use super::tip::codec::HEADER_BYTES;
+use super::tip::kept::Kept;
 use super::{EmbeddedLog, EventLog, NewRecord, Scan, open};
 use crate::event::Event;
 use rand::rngs::StdRng;

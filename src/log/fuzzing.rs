@@ -1,7 +1,8 @@
 //! Stored forms as bytes of unknown origin, for the fuzz targets in `fuzz/`. Not part of any other build.
 
 use super::segment::{CHUNK_FRAMES, Reach, Segment};
-use super::{Block, LogError, Scan, codec};
+use super::tip::codec;
+use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use std::path::Path;

@@ -4,7 +4,6 @@
 //! the suite in `contract.rs`. [`EmbeddedLog`] is the default one.
 
 mod beside;
-mod codec;
 mod dir;
 mod embedded;
 #[cfg(fuzzing)]
@@ -12,9 +11,6 @@ mod embedded;
 pub mod fuzzing;
 mod held;
 mod import;
-mod index;
-mod journal;
-mod kept;
 mod merge;
 mod open;
 mod pace;

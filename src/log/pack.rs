@@ -1,7 +1,7 @@
 //! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link
 //! in the chain are made beside that (beside.rs).
 
-use super::codec::{self, Compressed, Encoder, StoredRecord};
+use super::tip::codec::{self, Compressed, Encoder, StoredRecord};
 use super::{LogError, MAX_RECORD_BYTES, NewRecord};
 use crate::event::{Event, Noise};
 use crate::time::Timestamp;

@@ -1,9 +1,9 @@
 //! Reading from the shelf: from memory where possible, else from segments and tips on disk.
 
-use super::index::IndexEntry;
 use super::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment};
 use super::shelf::{Shelf, State};
 use super::tip::Tip;
+use super::tip::index::IndexEntry;
 use super::together::together;
 use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;

@@ -2,16 +2,14 @@
 //! merges small segments.
 
 use super::LogError;
-use super::codec;
 use super::dir::listing::{UNFINISHED, io};
 use super::embedded::Limits;
-use super::kept;
 use super::merge::Merger;
 use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
 use super::segment::unfinished::Unfinished;
 use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use super::shelf::Shelf;
-use super::tip::{self, Tip};
+use super::tip::{self, Tip, codec, kept};
 use crate::cursor::Sequence;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -318,9 +316,9 @@ mod tests {
     use super::*;
     use crate::log::contract;
     use crate::log::dir::identity::{self, Identity};
-    use crate::log::index::IndexEntry;
     use crate::log::record::block::Block;
     use crate::log::record::chain::CHAIN_START;
+    use crate::log::tip::index::IndexEntry;
 
     /// A sealer whose thread does nothing by itself, and a segment that was packed in haste.
     fn stopped(dir: &Path) -> (Sealer, Thread, PathBuf) {

@@ -1,12 +1,11 @@
 //! What readers read from: the sealed segments, the tips with their indexes, and the newest blocks in memory.
 
-use super::codec;
 use super::dir::identity::Lineage;
-use super::index::{Index, IndexEntry};
 use super::record::block::Block;
 use super::record::sift::Sifted;
 use super::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment, Summaries};
-use super::tip::{Lock, Tip};
+use super::tip::index::{Index, IndexEntry};
+use super::tip::{Lock, Tip, codec};
 use super::{Bounds, LogError, Scan, TrimStep};
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;

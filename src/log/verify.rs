@@ -2,7 +2,6 @@
 
 mod look;
 
-use super::codec::{self, Header};
 use super::dir::identity::{Identity, Lineage, Watermark};
 use super::dir::listing::Listing;
 use super::dir::scratch::ScratchCopy;
@@ -10,6 +9,7 @@ use super::record::chain::{self, CHAIN_START, ChainValue};
 use super::record::line::Line;
 use super::segment::{CHUNK_FRAMES, Segment};
 use super::tip::Tip;
+use super::tip::codec::{self, Header};
 use super::{Block, LogError};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;

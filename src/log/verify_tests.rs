@@ -1,11 +1,11 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
-use super::codec;
 use super::contract::records;
-use super::kept::Kept;
 use super::pack::Batch;
 use super::segment::tests::leave_out;
 use super::segment::{Segment, SegmentWriter};
+use super::tip::codec;
+use super::tip::kept::Kept;
 use super::{EmbeddedLog, EventLog, Limits, Report, verify};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use shipslog::cursor::{LogId, Sequence};
 use shipslog::event::write_line;
 use shipslog::log::NewRecord;
 
-/// The fields of `StoredRecord` in shipslog's `log/codec.rs`, and its compression.
+/// The fields of `StoredRecord` in shipslog's `log/tip/codec/mod.rs`, and its compression.
 #[derive(Serialize)]
 struct StoredRecord<'a> {
     time: i64,

@@ -2,13 +2,13 @@
 //! into.
 
 use super::super::LogError;
-use super::super::journal;
 use super::super::segment::Segment;
 use crate::cursor::Sequence;
 use crate::log::dir::files;
 use crate::log::dir::identity::Watermark;
 use crate::log::dir::listing::{Listing, io};
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
+use crate::log::tip::journal;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 

@@ -75,8 +75,8 @@ fn read_record<'a, T: Serialize + Deserialize<'a>>(rest: &mut &'a [u8]) -> Resul
 mod tests {
     use super::*;
     use crate::filter::Filter;
-    use crate::log::codec::Encoder;
     use crate::log::record::chain::CHAIN_START;
+    use crate::log::tip::codec::Encoder;
     use proptest::prelude::*;
     use std::sync::Arc;
 

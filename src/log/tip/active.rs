@@ -4,14 +4,14 @@
 //! Both hold all blocks of the tip, so either may be damaged, whole or in part, and the other one gives what
 //! it lacks.
 
-use super::LogError;
 use super::codec::Header;
-use super::dir::files;
-use super::dir::identity::sync_dir;
-use super::dir::listing::{UNFINISHED, create_private_dir, io};
 use super::journal::{self, Journal};
 use super::kept::Kept;
 use crate::cursor::{LogId, Sequence};
+use crate::log::LogError;
+use crate::log::dir::files;
+use crate::log::dir::identity::sync_dir;
+use crate::log::dir::listing::{UNFINISHED, create_private_dir, io};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open tip.
 #[derive(Debug)]
-pub(super) struct Tip {
+pub(in crate::log) struct Tip {
     dir: PathBuf,
     log: Option<LogId>,
     /// `None` while there is no room for sled to open: the journal has everything then.
@@ -35,17 +35,17 @@ pub(super) struct Tip {
 
 /// What a tip holds.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(in crate::log) struct Contents {
     /// Headers of the blocks that can be read, in order.
-    pub(super) headers: Vec<Header>,
+    pub(in crate::log) headers: Vec<Header>,
     /// What was not as it should be, one sentence each. Where the other copy had it, nothing is lost.
-    pub(super) damage: Vec<String>,
+    pub(in crate::log) damage: Vec<String>,
     /// Whether more blocks may be added.
-    pub(super) writable: bool,
+    pub(in crate::log) writable: bool,
 }
 
 /// The lock of a log's directory; everything that has files open in it holds it.
-pub(super) type Lock = Arc<File>;
+pub(in crate::log) type Lock = Arc<File>;
 
 /// Removes the directory when it is dropped, if it is to.
 #[derive(Debug)]
@@ -58,12 +58,12 @@ struct Removal {
 
 /// What a tip's directory is called: this, and a number in 20 digits that rises from tip to tip and tells
 /// about where it begins.
-pub(super) const NAME: &str = "tip-";
+pub(in crate::log) const NAME: &str = "tip-";
 /// Files of sled that it could not read lie here, in the tip's directory.
 const UNREADABLE: &str = "unreadable";
 /// A directory that is being removed has this name, so that a kill in the middle leaves nothing that looks
 /// like a tip.
-pub(super) const REMOVED: &str = "removed-";
+pub(in crate::log) const REMOVED: &str = "removed-";
 
 impl Drop for Removal {
     fn drop(&mut self) {
@@ -93,13 +93,13 @@ fn remove_dir(dir: &Path) -> std::io::Result<()> {
 }
 
 /// Name of the tip for records from `first` on.
-pub(super) fn dir_name(first: Sequence) -> String {
+pub(in crate::log) fn dir_name(first: Sequence) -> String {
     format!("{NAME}{first:020}")
 }
 
 impl Tip {
     /// Creates a tip in the log directory `dir` for records of `log` from `first` on.
-    pub(super) fn create(dir: &Path, first: Sequence, log: LogId, lock: Lock) -> Result<Self, LogError> {
+    pub(in crate::log) fn create(dir: &Path, first: Sequence, log: LogId, lock: Lock) -> Result<Self, LogError> {
         let path = dir.join(dir_name(first));
         let unfinished = dir.join(format!("{}{UNFINISHED}", dir_name(first)));
         // What could not be made is not to take room.
@@ -126,12 +126,12 @@ impl Tip {
     }
 
     /// Which log it belongs to; those of format 1 do not tell.
-    pub(super) fn log_id(&self) -> Option<LogId> {
+    pub(in crate::log) fn log_id(&self) -> Option<LogId> {
         self.log
     }
 
     /// Opens the tip in `dir`, and gives each of its two parts what only the other one has.
-    pub(super) fn open(dir: &Path, lock: Lock) -> Result<(Self, Contents), LogError> {
+    pub(in crate::log) fn open(dir: &Path, lock: Lock) -> Result<(Self, Contents), LogError> {
         if !std::fs::symlink_metadata(dir).map_err(io("cannot look at", dir))?.is_dir() {
             return Err(LogError::Damaged(format!("{} is not a directory", dir.display())));
         }
@@ -178,27 +178,27 @@ impl Tip {
     }
 
     /// Whether its blocks are there twice.
-    pub(super) fn has_journal(&self) -> bool {
+    pub(in crate::log) fn has_journal(&self) -> bool {
         self.journal.is_some()
     }
 
     /// Makes a block durable. [`Tip::keep`] is to follow.
-    pub(super) fn commit(&self, value: &[u8]) -> Result<(), LogError> {
+    pub(in crate::log) fn commit(&self, value: &[u8]) -> Result<(), LogError> {
         self.journal.as_ref().map_or_else(|| Err(LogError::Damaged("a tip without a journal is only read".to_owned())), |j| j.append(value))
     }
 
     /// Gives sled a block that is durable, for readers to find.
-    pub(super) fn keep(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
+    pub(in crate::log) fn keep(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
         self.kept.as_ref().ok_or_else(no_room)?.insert(first, value)
     }
 
     /// Makes both copies of what it holds whole on the disk.
-    pub(super) fn flush(&self) -> Result<(), LogError> {
+    pub(in crate::log) fn flush(&self) -> Result<(), LogError> {
         self.kept.as_ref().map_or(Ok(()), |kept| kept.flush(&self.dir))
     }
 
     /// The whole value of a block of `parts` parts.
-    pub(super) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
+    pub(in crate::log) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
         let kept = self.kept.as_ref().map_or_else(|| Err(no_room()), |kept| kept.get(first, parts));
         kept.or_else(|e| match self.journal.as_ref().map(|journal| journal.find(first)) {
             Some(Ok(Some(value))) => Ok(value),
@@ -208,7 +208,7 @@ impl Tip {
     }
 
     /// Whether a block is whole in both parts of the tip, where it has two. What is wrong otherwise.
-    pub(super) fn look(&self, header: &Header) -> Result<(), String> {
+    pub(in crate::log) fn look(&self, header: &Header) -> Result<(), String> {
         if let Some(kept) = &self.kept {
             kept.get(header.first, header.parts).map(|_| ()).map_err(|e| format!("sled: {e}"))?;
         }
@@ -220,23 +220,23 @@ impl Tip {
     }
 
     /// Its directory goes when the last reader has let go of it.
-    pub(super) fn retire(&self) {
+    pub(in crate::log) fn retire(&self) {
         self.removal.due.store(true, Ordering::Release);
     }
 
     /// As [`Tip::retire`], but its directory goes to the quarantine.
-    pub(super) fn retire_aside(&self) {
+    pub(in crate::log) fn retire_aside(&self) {
         self.removal.aside.store(true, Ordering::Release);
         self.retire();
     }
 
     /// The number in its name.
-    pub(super) fn name(&self) -> Sequence {
+    pub(in crate::log) fn name(&self) -> Sequence {
         self.dir.file_name().and_then(|n| n.to_str()?.strip_prefix(NAME)?.parse().ok()).unwrap_or(0)
     }
 
     /// Where it lies.
-    pub(super) fn dir(&self) -> &Path {
+    pub(in crate::log) fn dir(&self) -> &Path {
         &self.dir
     }
 
@@ -291,7 +291,7 @@ impl Tip {
     }
 
     /// Bytes on disk.
-    pub(super) fn disk_bytes(&self) -> u64 {
+    pub(in crate::log) fn disk_bytes(&self) -> u64 {
         self.kept.as_ref().map_or(0, Kept::disk_bytes) + self.journal.as_ref().map_or(0, Journal::bytes)
     }
 }

@@ -9,11 +9,11 @@
 //! offset 64 blocks as codec.rs describes them, then zeros
 //! ```
 
-use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
-use super::dir::files::{self, next_data, read_up_to};
-use super::dir::listing::io;
 use crate::cursor::{LogId, Sequence};
+use crate::log::LogError;
+use crate::log::dir::files::{self, next_data, read_up_to};
+use crate::log::dir::listing::io;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Its name in a tip's directory.
-pub(super) const NAME: &str = "journal";
+pub(in crate::log) const NAME: &str = "journal";
 const MAGIC: &[u8; 16] = b"shipslog journal";
 /// Where the blocks begin.
 const BLOCKS: u64 = 64;
@@ -36,7 +36,7 @@ const AHEAD: u64 = 1024 * 1024;
 
 /// An open journal.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(in crate::log) struct Journal {
     path: PathBuf,
     file: File,
     log: Option<LogId>,
@@ -66,9 +66,9 @@ struct Places {
 
 /// A whole block of a journal.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) header: Header,
-    pub(super) value: Vec<u8>,
+pub(in crate::log) struct Entry {
+    pub(in crate::log) header: Header,
+    pub(in crate::log) value: Vec<u8>,
     at: u64,
 }
 
@@ -80,7 +80,7 @@ impl Entry {
 
 impl Journal {
     /// Creates the journal of a new tip. The directory is still to be synced.
-    pub(super) fn create(dir: &Path, log: LogId) -> Result<(), LogError> {
+    pub(in crate::log) fn create(dir: &Path, log: LogId) -> Result<(), LogError> {
         let path = dir.join(NAME);
         let mut head = MAGIC.to_vec();
         head.extend_from_slice(&log.to_bytes());
@@ -91,7 +91,7 @@ impl Journal {
     }
 
     /// Opens the journal of the tip in `dir`. `None` where there is none: tips had none before format 3.
-    pub(super) fn open(dir: &Path) -> Result<Option<Self>, LogError> {
+    pub(in crate::log) fn open(dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join(NAME);
         let file = match files::open(&path, File::options().read(true).write(true)) {
             Ok(file) => file,
@@ -107,17 +107,17 @@ impl Journal {
     }
 
     /// The log that it belongs to, unless that is damaged.
-    pub(super) fn log_id(&self) -> Option<LogId> {
+    pub(in crate::log) fn log_id(&self) -> Option<LogId> {
         self.log
     }
 
     /// Size of the file.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::log) fn bytes(&self) -> u64 {
         self.size.load(Ordering::Relaxed)
     }
 
     /// Adds a block; it is durable when this returns.
-    pub(super) fn append(&self, value: &[u8]) -> Result<(), LogError> {
+    pub(in crate::log) fn append(&self, value: &[u8]) -> Result<(), LogError> {
         let mut ends = self.ends.lock();
         let end = ends.blocks + value.len() as u64;
         if end <= ends.file {
@@ -140,7 +140,7 @@ impl Journal {
     /// Gives each whole block in order, and puts the end behind the last one. Whether nothing but zeros lay
     /// between and behind them; what a crash tore off at the end is no damage that anyone could have seen,
     /// but looks the same.
-    pub(super) fn recover(&self, mut found: impl FnMut(Entry) -> Result<(), LogError>) -> Result<bool, LogError> {
+    pub(in crate::log) fn recover(&self, mut found: impl FnMut(Entry) -> Result<(), LogError>) -> Result<bool, LogError> {
         let end = self.ends.lock().file;
         let (mut at, mut last, mut whole) = (BLOCKS, 0, true);
         let mut newest = None;
@@ -161,7 +161,7 @@ impl Journal {
     }
 
     /// The block that begins with `first`, if it is whole.
-    pub(super) fn find(&self, first: Sequence) -> Result<Option<Vec<u8>>, LogError> {
+    pub(in crate::log) fn find(&self, first: Sequence) -> Result<Option<Vec<u8>>, LogError> {
         let mut places = self.places.lock();
         if !places.known.contains_key(&first) {
             let end = self.ends.lock().blocks;
@@ -245,8 +245,8 @@ fn read_head(head: &[u8; 36]) -> Option<LogId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::codec::{Encoder, StoredRecord};
     use crate::log::record::chain::CHAIN_START;
+    use crate::log::tip::codec::{Encoder, StoredRecord};
 
     fn block(first: Sequence, count: u64) -> Vec<u8> {
         let mut encoder = Encoder::default();

@@ -15,19 +15,19 @@
 
 mod decode;
 
-pub(super) use decode::{decode, sift};
+pub(in crate::log) use decode::{decode, sift};
 
-use super::LogError;
-use super::record::chain::ChainValue;
 use crate::cursor::{MAX_SEQUENCE, Sequence};
 use crate::event::{Marks, Noise};
+use crate::log::LogError;
+use crate::log::record::chain::ChainValue;
 use crate::time::Timestamp;
 use bincode::Options;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
 /// Format number in the first byte of each block that is written.
-pub(super) const BLOCK_FORMAT: u8 = 4;
+pub(in crate::log) const BLOCK_FORMAT: u8 = 4;
 /// Of blocks that a log of format 5 wrote.
 const BLOCK_FORMAT_NOISE_ONLY: u8 = 3;
 /// Of blocks that a log of format 4 wrote.
@@ -35,12 +35,13 @@ const BLOCK_FORMAT_WITH_CHAIN: u8 = 2;
 /// Of blocks that a log of format 3 or older wrote.
 const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
 /// All of them.
-pub(super) const BLOCK_FORMATS: [u8; 4] = [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
+pub(in crate::log) const BLOCK_FORMATS: [u8; 4] =
+    [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
 /// Bytes before the packed records.
-pub(super) const HEADER_BYTES: usize = 124;
+pub(in crate::log) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES`
 /// and one line more); a larger figure in a header is damage.
-pub(super) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
+pub(in crate::log) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
 /// Most bytes that they may take packed: somewhat more than unpacked, where nothing can be gained.
 const MAX_PACKED_BYTES: usize = MAX_RAW_BYTES + MAX_RAW_BYTES / 128;
 /// Most records in a block. The writer has never put more than 512 into one.
@@ -50,37 +51,37 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// What a block's header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) format: u8,
-    pub(super) parts: u16,
-    pub(super) count: u32,
-    pub(super) first: Sequence,
-    pub(super) time: (Timestamp, Timestamp),
-    pub(super) received: (Timestamp, Timestamp),
-    pub(super) raw_bytes: u32,
-    pub(super) packed_bytes: u32,
-    pub(super) chain_before: ChainValue,
+pub(in crate::log) struct Header {
+    pub(in crate::log) format: u8,
+    pub(in crate::log) parts: u16,
+    pub(in crate::log) count: u32,
+    pub(in crate::log) first: Sequence,
+    pub(in crate::log) time: (Timestamp, Timestamp),
+    pub(in crate::log) received: (Timestamp, Timestamp),
+    pub(in crate::log) raw_bytes: u32,
+    pub(in crate::log) packed_bytes: u32,
+    pub(in crate::log) chain_before: ChainValue,
     /// In older formats.
-    pub(super) chain_after: Option<ChainValue>,
-    pub(super) crc: u32,
+    pub(in crate::log) chain_after: Option<ChainValue>,
+    pub(in crate::log) crc: u32,
 }
 
 /// One record as format 4 stores it. `action` and `actor_id` stand beside the message so that later filters
 /// need not parse it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StoredRecord<'a> {
-    pub(super) time: i64,
-    pub(super) received: i64,
-    pub(super) source: &'a str,
-    pub(super) kind: &'a str,
-    pub(super) action: &'a str,
-    pub(super) actor_id: &'a str,
-    pub(super) json: &'a str,
+pub(in crate::log) struct StoredRecord<'a> {
+    pub(in crate::log) time: i64,
+    pub(in crate::log) received: i64,
+    pub(in crate::log) source: &'a str,
+    pub(in crate::log) kind: &'a str,
+    pub(in crate::log) action: &'a str,
+    pub(in crate::log) actor_id: &'a str,
+    pub(in crate::log) json: &'a str,
     /// [`crate::event::Noise::code`].
-    pub(super) noise: u8,
+    pub(in crate::log) noise: u8,
     /// Bytes of a message of which a part was kept; 0 for one that was kept whole.
-    pub(super) cut: u64,
-    pub(super) foreign: bool,
+    pub(in crate::log) cut: u64,
+    pub(in crate::log) foreign: bool,
 }
 
 impl StoredRecord<'_> {
@@ -139,7 +140,7 @@ fn damaged(what: &str) -> LogError {
 
 /// Collects records into the stored form.
 #[derive(Debug, Default)]
-pub(super) struct Encoder {
+pub(in crate::log) struct Encoder {
     raw: Vec<u8>,
     count: u32,
     time: Option<(Timestamp, Timestamp)>,
@@ -164,7 +165,7 @@ fn compress(raw: &[u8]) -> Result<Vec<u8>, LogError> {
 }
 
 impl Encoder {
-    pub(super) fn push(&mut self, record: &StoredRecord<'_>) -> Result<(), LogError> {
+    pub(in crate::log) fn push(&mut self, record: &StoredRecord<'_>) -> Result<(), LogError> {
         // With a limit it would be measured before it is written; the writer bounds what it gives.
         bincode()
             .with_no_limit()
@@ -177,12 +178,12 @@ impl Encoder {
     }
 
     /// With room for so many bytes of records.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    pub(in crate::log) fn with_capacity(bytes: usize) -> Self {
         Self { raw: Vec::with_capacity(bytes), ..Self::default() }
     }
 
     /// The longest part of the work, which needs nothing of the chain.
-    pub(super) fn compress(self) -> Result<Compressed, LogError> {
+    pub(in crate::log) fn compress(self) -> Result<Compressed, LogError> {
         let packed = compress(&self.raw)?;
         Ok(Compressed { raw: self, packed })
     }
@@ -190,14 +191,19 @@ impl Encoder {
 
 /// Records in their stored form, without the header.
 #[derive(Debug)]
-pub(super) struct Compressed {
+pub(in crate::log) struct Compressed {
     raw: Encoder,
     packed: Vec<u8>,
 }
 
 impl Compressed {
     /// The header and the whole value, not yet cut into parts of `part_bytes`.
-    pub(super) fn finish(self, first: Sequence, chain_before: ChainValue, part_bytes: usize) -> Result<(Header, Vec<u8>), LogError> {
+    pub(in crate::log) fn finish(
+        self,
+        first: Sequence,
+        chain_before: ChainValue,
+        part_bytes: usize,
+    ) -> Result<(Header, Vec<u8>), LogError> {
         let Self { raw, packed } = self;
         let length = |n: usize| u32::try_from(n).map_err(|_| damaged("a block of over 4 GiB"));
         let parts = (HEADER_BYTES + packed.len()).div_ceil(part_bytes.max(1));
@@ -228,7 +234,7 @@ impl Compressed {
 
 impl Header {
     /// Sequence of the last record.
-    pub(super) fn last(&self) -> Sequence {
+    pub(in crate::log) fn last(&self) -> Sequence {
         self.first + u64::from(self.count) - 1
     }
 
@@ -249,7 +255,7 @@ impl Header {
     }
 
     /// Reads a header; the checksum is not looked at yet.
-    pub(super) fn read(value: &[u8]) -> Result<Self, LogError> {
+    pub(in crate::log) fn read(value: &[u8]) -> Result<Self, LogError> {
         let mut rest = value;
         let [format] = take(&mut rest)?;
         if !BLOCK_FORMATS.contains(&format) {
@@ -293,7 +299,7 @@ fn take_time(rest: &mut &[u8]) -> Result<Timestamp, LogError> {
 }
 
 /// Checks a whole value (all parts joined) against its checksum and gives its header and packed bytes.
-pub(super) fn check(value: &[u8]) -> Result<(Header, &[u8]), LogError> {
+pub(in crate::log) fn check(value: &[u8]) -> Result<(Header, &[u8]), LogError> {
     let header = Header::read(value)?;
     let (head, packed) = value.split_at_checked(HEADER_BYTES).ok_or_else(|| damaged("a block shorter than its header"))?;
     if packed.len() != header.packed_bytes as usize {

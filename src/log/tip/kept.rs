@@ -6,11 +6,11 @@
 //! into parts; batches cost several times a plain insert, so there are none; and it may panic on damage, so
 //! every call is guarded.
 
-use super::LogError;
 use super::codec::{self, HEADER_BYTES, Header};
-use super::dir::files;
-use super::dir::listing::io;
 use crate::cursor::{LogId, Sequence};
+use crate::log::LogError;
+use crate::log::dir::files;
+use crate::log::dir::listing::io;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// sled's log segment. `17 * MAX_VALUE_BYTES < SEGMENT_BYTES / 4` keeps leaves out of sled's blob files.
 const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 /// Largest value given to sled.
-pub(super) const MAX_VALUE_BYTES: usize = 24 * 1024;
+pub(in crate::log) const MAX_VALUE_BYTES: usize = 24 * 1024;
 /// sled's page cache. Readers have their own cache of finished blocks, so this one stays small.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How long sled may take to let go of a database that was dropped.
@@ -60,29 +60,29 @@ fn parse_key(key: &[u8]) -> Option<(Sequence, u16)> {
 
 /// An open database of blocks.
 #[derive(Debug)]
-pub(super) struct Kept(sled::Db);
+pub(in crate::log) struct Kept(sled::Db);
 
 impl Kept {
     /// Opens or creates the one in `dir`.
-    pub(super) fn open(dir: &Path) -> Result<Self, LogError> {
+    pub(in crate::log) fn open(dir: &Path) -> Result<Self, LogError> {
         check_files(dir)?;
         open_db(dir).map(Self)
     }
 
     /// Which log its blocks are of, if it was told.
-    pub(super) fn log_id(&self) -> Result<Option<LogId>, LogError> {
+    pub(in crate::log) fn log_id(&self) -> Result<Option<LogId>, LogError> {
         let bytes = guard("cannot read", || self.0.get(LOG_KEY))?;
         Ok(bytes.and_then(|bytes| Some(LogId::from_bytes(bytes.as_ref().try_into().ok()?))))
     }
 
     /// Notes which log its blocks are of.
-    pub(super) fn set_log_id(&self, log: LogId) -> Result<(), LogError> {
+    pub(in crate::log) fn set_log_id(&self, log: LogId) -> Result<(), LogError> {
         guard("cannot insert into", || self.0.insert(LOG_KEY, &log.to_bytes()))?;
         guard("cannot flush", || self.0.flush()).map(|_| ())
     }
 
     /// Stores a block. A crash leaves a prefix of its parts at worst.
-    pub(super) fn insert(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
+    pub(in crate::log) fn insert(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
         for (part, bytes) in (0u16..).zip(value.chunks(MAX_VALUE_BYTES)) {
             guard("cannot insert into", || self.0.insert(key(first, part), bytes))?;
         }
@@ -90,7 +90,7 @@ impl Kept {
     }
 
     /// The whole value of a block of `parts` parts.
-    pub(super) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
+    pub(in crate::log) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
         let mut value = Vec::new();
         for part in 0..parts {
             let bytes = guard("cannot read", || self.0.get(key(first, part)))?;
@@ -102,7 +102,7 @@ impl Kept {
     }
 
     /// The headers of its blocks; what is wrong goes into `damage`. The blocks themselves are not looked at.
-    pub(super) fn headers(&self, damage: &mut Vec<String>) -> Result<BTreeMap<Sequence, Header>, LogError> {
+    pub(in crate::log) fn headers(&self, damage: &mut Vec<String>) -> Result<BTreeMap<Sequence, Header>, LogError> {
         let mut headers = BTreeMap::new();
         guard("cannot scan", || {
             for item in self.0.iter() {
@@ -120,7 +120,7 @@ impl Kept {
     }
 
     /// Removes the last of the blocks `headers` if a crash left it in part.
-    pub(super) fn drop_torn_end(&self, headers: &mut BTreeMap<Sequence, Header>) -> Result<(), LogError> {
+    pub(in crate::log) fn drop_torn_end(&self, headers: &mut BTreeMap<Sequence, Header>) -> Result<(), LogError> {
         let Some((first, header)) = headers.last_key_value() else { return Ok(()) };
         match self.get(*first, header.parts) {
             Ok(_) => Ok(()),
@@ -145,14 +145,14 @@ impl Kept {
 
     /// Writes what sled has in memory, and sees to it that it is on the disk, which [sled's own flush](self)
     /// does not.
-    pub(super) fn flush(&self, dir: &Path) -> Result<(), LogError> {
+    pub(in crate::log) fn flush(&self, dir: &Path) -> Result<(), LogError> {
         guard("cannot flush", || self.0.flush())?;
         let path = dir.join("db");
         files::open_to_read(&path)?.sync_all().map_err(io("cannot sync", &path))
     }
 
     /// Bytes on disk.
-    pub(super) fn disk_bytes(&self) -> u64 {
+    pub(in crate::log) fn disk_bytes(&self) -> u64 {
         self.0.size_on_disk().unwrap_or(0)
     }
 }
@@ -160,7 +160,7 @@ impl Kept {
 /// Frees what sled has thrown away on this thread. It collects such things by the thread, and each only after
 /// some hundred calls on that one: a thread that has nothing to do any more keeps up to 64 of its buffers of
 /// 2 MiB.
-pub(super) fn collect_garbage() {
+pub(in crate::log) fn collect_garbage() {
     // The epoch has to go on twice until nobody can see them any more, and one call frees a few of them.
     for _ in 0..COLLECTIONS {
         crossbeam_epoch::pin().flush();
