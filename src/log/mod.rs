@@ -4,6 +4,7 @@
 //! the suite in `contract.rs`. [`EmbeddedLog`] is the default one.
 
 mod beside;
+mod compact;
 mod dir;
 mod embedded;
 #[cfg(fuzzing)]
@@ -11,14 +12,11 @@ mod embedded;
 pub mod fuzzing;
 mod held;
 mod import;
-mod merge;
 mod open;
-mod pace;
 mod pack;
 mod read;
 mod record;
 mod requests;
-mod sealer;
 mod segment;
 mod shelf;
 mod tip;

@@ -3,13 +3,13 @@
 mod turn;
 
 use super::beside::Beside;
+use super::compact::sealer::Sealer;
 use super::dir::identity::{self, Identity, RESERVE, Watermark};
 use super::dir::room;
 use super::embedded::Limits;
 use super::open::{self, Tail};
 use super::pack::{Batch, Cut, MAX_BLOCK_RECORDS};
 use super::requests::{Appended, Request, poll_briefly, stand_back};
-use super::sealer::Sealer;
 use super::segment::unfinished;
 use super::shelf::Shelf;
 use super::tip::index::IndexEntry;

@@ -1,16 +1,16 @@
 //! The sealer: a thread that prepares the next tip, turns full tips into segments and, when it is quiet,
 //! merges small segments.
 
-use super::LogError;
-use super::dir::listing::{UNFINISHED, io};
-use super::embedded::Limits;
 use super::merge::Merger;
 use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
-use super::segment::unfinished::Unfinished;
-use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
-use super::shelf::Shelf;
-use super::tip::{self, Tip, codec, kept};
 use crate::cursor::Sequence;
+use crate::log::LogError;
+use crate::log::dir::listing::{UNFINISHED, io};
+use crate::log::embedded::Limits;
+use crate::log::segment::unfinished::Unfinished;
+use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
+use crate::log::shelf::Shelf;
+use crate::log::tip::{self, Tip, codec, kept};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs;
@@ -41,7 +41,7 @@ enum Next {
 
 /// The handle of the writer.
 #[derive(Debug)]
-pub(super) struct Sealer {
+pub(in crate::log) struct Sealer {
     jobs: mpsc::SyncSender<Job>,
     /// How many of them wait.
     waiting: Arc<AtomicUsize>,
@@ -51,7 +51,7 @@ pub(super) struct Sealer {
 
 impl Sealer {
     /// Starts the thread. It ends when the handle is dropped, after what it is at.
-    pub(super) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
+    pub(in crate::log) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
         let (sealer, thread) = Self::new(shelf, dir, limits);
         let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
         thread.map_err(io("cannot start the sealer of", dir))?;
@@ -82,7 +82,7 @@ impl Sealer {
     }
 
     /// Asks for a tip that will take records from `from` on at the earliest, unless one is on its way.
-    pub(super) fn prepare(&self, from: Sequence) {
+    pub(in crate::log) fn prepare(&self, from: Sequence) {
         let mut next = self.next.lock();
         if matches!(*next, Next::Unasked) {
             self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -94,7 +94,7 @@ impl Sealer {
     }
 
     /// The tip that was asked for, if it is ready.
-    pub(super) fn prepared(&self) -> Option<Arc<Tip>> {
+    pub(in crate::log) fn prepared(&self) -> Option<Arc<Tip>> {
         let mut next = self.next.lock();
         match std::mem::replace(&mut *next, Next::Unasked) {
             Next::Ready(tip) => Some(tip),
@@ -107,14 +107,14 @@ impl Sealer {
 
     /// Seals a tip to which nothing is added any more, after those that were given before: a segment follows
     /// the one before it.
-    pub(super) fn seal(&self, tip: Arc<Tip>) {
+    pub(in crate::log) fn seal(&self, tip: Arc<Tip>) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = self.jobs.send(Job::Seal(tip));
     }
 
     /// Whether the oldest tip that waits could not be sealed: then waiting for room among the tips is of no
     /// use.
-    pub(super) fn is_failing(&self) -> bool {
+    pub(in crate::log) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
     }
 }
@@ -285,7 +285,7 @@ impl Thread {
             }
         }
         sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
-        super::dir::identity::sync_dir(&self.dir)?;
+        crate::log::dir::identity::sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         self.shelf.replace_tip(tip, segments);
         if whole {

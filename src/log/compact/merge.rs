@@ -1,12 +1,12 @@
 //! Merging small segments when it is quiet, and packing again what was packed in haste.
 
-use super::LogError;
-use super::dir::room;
-use super::embedded::Limits;
-use super::segment::unfinished::{Unfinished, remove_file};
-use super::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
-use super::shelf::Shelf;
 use crate::cursor::Sequence;
+use crate::log::LogError;
+use crate::log::dir::room;
+use crate::log::embedded::Limits;
+use crate::log::segment::unfinished::{Unfinished, remove_file};
+use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
+use crate::log::shelf::Shelf;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(60);
 const AT_LEAST: usize = 8;
 
 /// What is known about merging from one time to the next.
-pub(super) struct Merger {
+pub(in crate::log) struct Merger {
     shelf: Arc<Shelf>,
     dir: PathBuf,
     limits: Limits,
@@ -33,13 +33,13 @@ pub(super) struct Merger {
 }
 
 impl Merger {
-    pub(super) fn new(shelf: Arc<Shelf>, dir: PathBuf, limits: Limits, waiting: Arc<AtomicUsize>) -> Self {
+    pub(in crate::log) fn new(shelf: Arc<Shelf>, dir: PathBuf, limits: Limits, waiting: Arc<AtomicUsize>) -> Self {
         Self { shelf, dir, limits, waiting, unmergeable: HashSet::new(), again: None }
     }
 
     /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in
     /// haste. Whether it did.
-    pub(super) fn merge(&mut self) -> bool {
+    pub(in crate::log) fn merge(&mut self) -> bool {
         if self.again.is_some_and(|at| Instant::now() < at) {
             return false;
         }
@@ -144,7 +144,7 @@ impl Merger {
         for segment in row.iter().filter(|segment| segment.path() != path) {
             remove_file(segment.path())?;
         }
-        super::dir::identity::sync_dir(&self.dir)?;
+        crate::log::dir::identity::sync_dir(&self.dir)?;
         Ok(true)
     }
 }

@@ -4,50 +4,50 @@ use crate::cursor::Sequence;
 use std::time::{Duration, Instant};
 
 /// Wait after a tip could not be sealed (a full disk, say) before it is tried again.
-pub(super) const RETRY: Duration = Duration::from_secs(5);
+pub(in crate::log) const RETRY: Duration = Duration::from_secs(5);
 /// With so many tips, records come faster than they can be packed well.
-pub(super) const MANY_TIPS: usize = 6;
+pub(in crate::log) const MANY_TIPS: usize = 6;
 /// Records that come faster than this, a second, come faster than they can be packed: with fewer than
 /// [`MANY_TIPS`] tips that waits until the burst is over, and leaves the processors to the commits.
-pub(super) const BURST: u64 = 100_000;
+pub(in crate::log) const BURST: u64 = 100_000;
 /// How often the sealer looks whether there is a burst.
-pub(super) const LOOK: Duration = Duration::from_millis(10);
+pub(in crate::log) const LOOK: Duration = Duration::from_millis(10);
 /// How often a sealer without work looks whether the log has come to rest.
-pub(super) const REST: Duration = Duration::from_secs(5);
+pub(in crate::log) const REST: Duration = Duration::from_secs(5);
 /// With fewer records than this since the last look, it has.
-pub(super) const RESTING: u64 = 1000;
+pub(in crate::log) const RESTING: u64 = 1000;
 
 /// How long there has been nothing to seal.
-pub(super) struct Quiet {
+pub(in crate::log) struct Quiet {
     since: Instant,
     wanted: Duration,
 }
 
 impl Quiet {
-    pub(super) fn new(wanted: Duration) -> Self {
+    pub(in crate::log) fn new(wanted: Duration) -> Self {
         Self { since: Instant::now(), wanted }
     }
 
     /// How much longer it has to be quiet.
-    pub(super) fn left(&self) -> Duration {
+    pub(in crate::log) fn left(&self) -> Duration {
         self.wanted.saturating_sub(self.since.elapsed())
     }
 }
 
 /// How fast records come.
-pub(super) struct Pace {
+pub(in crate::log) struct Pace {
     since: Instant,
     head: Sequence,
     burst: bool,
 }
 
 impl Pace {
-    pub(super) fn new(head: Sequence) -> Self {
+    pub(in crate::log) fn new(head: Sequence) -> Self {
         Self { since: Instant::now(), head, burst: false }
     }
 
     /// Whether they came in a burst when last looked.
-    pub(super) fn is_burst(&mut self, head: Sequence) -> bool {
+    pub(in crate::log) fn is_burst(&mut self, head: Sequence) -> bool {
         let passed = self.since.elapsed();
         if passed >= LOOK {
             self.burst = u128::from(head - self.head) * 1_000_000_000 > u128::from(BURST) * passed.as_nanos();
