@@ -1,9 +1,10 @@
 //! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link
 //! in the chain are made beside that (beside.rs).
 
+use super::record::line::is_start;
 use super::tip::codec::{self, Compressed, Encoder, StoredRecord};
 use super::{LogError, MAX_RECORD_BYTES, NewRecord};
-use crate::event::{Event, Noise};
+use crate::event::Noise;
 use crate::time::Timestamp;
 use std::ops::Range;
 
@@ -30,12 +31,6 @@ fn line_bytes(record: &NewRecord) -> usize {
 pub(super) fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
     let large = records.iter().map(line_bytes).enumerate().find(|(_, bytes)| *bytes > MAX_RECORD_BYTES);
     large.map_or(Ok(()), |(index, bytes)| Err(LogError::TooLarge { index, bytes }))
-}
-
-/// Whether a message is the recorder's own of a start: at one the time of receipt may fall, since the clock
-/// may have been set before it.
-pub(super) fn is_start(event: &Event) -> bool {
-    event.is_own() && event.fields().action == "start"
 }
 
 /// Records that are to be committed, cut into blocks.
@@ -118,7 +113,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Marks;
+    use crate::event::{Event, Marks};
     use crate::log::contract::records;
     use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 
 use crate::cursor::Sequence;
 use crate::event::{Event, Marks};
-use crate::log::{LogError, pack};
+use crate::log::LogError;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -111,7 +111,7 @@ impl<'a> Line<'a> {
     /// message.
     pub(in crate::log) fn is_start(self) -> bool {
         let event = self.bytes.get(self.json()).and_then(|json| Event::from_line(json).ok());
-        event.is_some_and(|event| pack::is_start(&event.with_marks(self.marks())))
+        event.is_some_and(|event| is_start(&event.with_marks(self.marks())))
     }
 
     /// Where the message stands.
@@ -147,6 +147,12 @@ impl<'a> Line<'a> {
             Err(LogError::Damaged(format!("a line is not the record {seq} in the form in which shipslog writes it")))
         }
     }
+}
+
+/// Whether a message is the recorder's own of a start: at one the time of receipt may fall, since the clock
+/// may have been set before it.
+pub(in crate::log) fn is_start(event: &Event) -> bool {
+    event.is_own() && event.fields().action == "start"
 }
 
 #[cfg(test)]
