@@ -1,14 +1,13 @@
 //! The embedded log: a directory that one process owns.
 
-use super::beside::Beside;
+use super::commit::beside::Beside;
+use super::commit::requests::{QUEUE, Request};
+use super::commit::{Writer, pack};
 use super::compact::sealer::Sealer;
 use super::dir::listing::io;
 use super::dir::scratch::ScratchCopy;
 use super::open::{self, Found};
-use super::pack;
-use super::requests::{QUEUE, Request};
 use super::shelf::Shelf;
-use super::writer::Writer;
 use super::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;

@@ -3,7 +3,7 @@
 //! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass
 //! the suite in `contract.rs`. [`EmbeddedLog`] is the default one.
 
-mod beside;
+mod commit;
 mod compact;
 mod dir;
 mod embedded;
@@ -13,16 +13,13 @@ pub mod fuzzing;
 mod held;
 mod import;
 mod open;
-mod pack;
 mod read;
 mod record;
-mod requests;
 mod segment;
 mod shelf;
 mod tip;
 mod together;
 mod verify;
-mod writer;
 
 #[cfg(test)]
 mod contract;

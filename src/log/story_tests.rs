@@ -171,7 +171,7 @@ async fn what_is_taken_can_be_read_sealed_exported_and_imported() {
 /// far.
 #[test]
 fn the_largest_block_fits_its_header() {
-    let most = super::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
+    let most = super::commit::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
     assert!(most.div_ceil(super::tip::kept::MAX_VALUE_BYTES) < usize::from(u16::MAX) / 64);
 }
 

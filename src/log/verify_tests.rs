@@ -1,7 +1,7 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
+use super::commit::pack::Batch;
 use super::contract::records;
-use super::pack::Batch;
 use super::segment::tests::leave_out;
 use super::segment::{Segment, SegmentWriter};
 use super::tip::codec;

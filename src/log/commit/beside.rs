@@ -1,12 +1,12 @@
 //! What readers need and durability does not: the wire form with its hash chain, and sled's copy of a block.
 //! A thread of its own makes them while the writer packs and the disk syncs.
 
-use super::LogError;
 use super::pack::{Batch, Cut};
-use super::record::block::{Block, BlockBuilder, BlockRecord};
-use super::record::chain::{self, ChainValue};
-use super::tip::{Tip, kept};
 use crate::cursor::{LogId, Sequence};
+use crate::log::LogError;
+use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
+use crate::log::record::chain::{self, ChainValue};
+use crate::log::tip::{Tip, kept};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -21,7 +21,7 @@ const REST: Duration = Duration::from_secs(5);
 
 /// The writer's second pair of hands.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(in crate::log) struct Beside {
     log: LogId,
     jobs: Option<SyncSender<Job>>,
     kept: Receiver<Result<(), LogError>>,
@@ -65,14 +65,14 @@ impl Work {
 
 /// A block that is being laid out.
 #[derive(Debug)]
-pub(super) enum LaidOut {
+pub(in crate::log) enum LaidOut {
     Here(Block, ChainValue),
     There(Receiver<(Block, ChainValue)>),
 }
 
 impl LaidOut {
     /// The block and the chain's value behind it. Waits for them.
-    pub(super) fn get(self) -> Result<(Block, ChainValue), LogError> {
+    pub(in crate::log) fn get(self) -> Result<(Block, ChainValue), LogError> {
         match self {
             Self::Here(block, chain) => Ok((block, chain)),
             Self::There(block) => block.recv().map_err(|_| gone()),
@@ -86,7 +86,7 @@ fn gone() -> LogError {
 
 impl Beside {
     /// Starts the thread, for a writer of `log`.
-    pub(super) fn start(log: LogId) -> std::io::Result<Self> {
+    pub(in crate::log) fn start(log: LogId) -> std::io::Result<Self> {
         let (jobs, inbox) = sync_channel(JOBS);
         let (done, kept) = sync_channel(1);
         let thread = std::thread::Builder::new().name("log-layout".to_owned()).spawn(move || work(&inbox, &done))?;
@@ -98,7 +98,7 @@ impl Beside {
     }
 
     /// Begins to lay out a block that begins with `first` and has `chain` before it.
-    pub(super) fn lay_out(&self, batch: &Arc<Batch>, cut: &Cut, first: Sequence, chain: ChainValue) -> Result<LaidOut, LogError> {
+    pub(in crate::log) fn lay_out(&self, batch: &Arc<Batch>, cut: &Cut, first: Sequence, chain: ChainValue) -> Result<LaidOut, LogError> {
         let work = Work { log: self.log, batch: Arc::clone(batch), cut: cut.clone(), first, chain };
         if cut.bytes < SMALL {
             let (block, chain) = work.done();
@@ -110,7 +110,7 @@ impl Beside {
     }
 
     /// Gives sled what is durable already. [`Beside::settle`] tells how that ended.
-    pub(super) fn keep(&mut self, tip: &Arc<Tip>, first: Sequence, value: Vec<u8>) -> Result<(), LogError> {
+    pub(in crate::log) fn keep(&mut self, tip: &Arc<Tip>, first: Sequence, value: Vec<u8>) -> Result<(), LogError> {
         self.settle()?;
         if value.len() < SMALL {
             return tip.keep(first, &value);
@@ -121,7 +121,7 @@ impl Beside {
     }
 
     /// Waits until sled has everything that it was to get.
-    pub(super) fn settle(&mut self) -> Result<(), LogError> {
+    pub(in crate::log) fn settle(&mut self) -> Result<(), LogError> {
         if !std::mem::take(&mut self.keeping) {
             return Ok(());
         }

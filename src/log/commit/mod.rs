@@ -1,21 +1,24 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
+pub(super) mod beside;
+pub(super) mod pack;
+pub(super) mod requests;
 mod turn;
 
-use super::beside::Beside;
 use super::compact::sealer::Sealer;
 use super::dir::identity::{self, Identity, RESERVE, Watermark};
 use super::dir::room;
 use super::embedded::Limits;
 use super::open::{self, Tail};
-use super::pack::{Batch, Cut, MAX_BLOCK_RECORDS};
-use super::requests::{Appended, Request, poll_briefly, stand_back};
 use super::segment::unfinished;
 use super::shelf::Shelf;
 use super::tip::index::IndexEntry;
 use super::tip::kept::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
+use beside::Beside;
+use pack::{Batch, Cut, MAX_BLOCK_RECORDS};
+use requests::{Appended, Request, poll_briefly, stand_back};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,23 +1,23 @@
 //! What the writer is asked to do.
 
-use super::{LogError, NewRecord};
 use crate::cursor::Sequence;
+use crate::log::{LogError, NewRecord};
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Appends that may wait for the writer.
-pub(super) const QUEUE: usize = 256;
+pub(in crate::log) const QUEUE: usize = 256;
 /// How long the writer looks for the next request before it sleeps.
 const SPIN: Duration = Duration::from_micros(50);
 
 /// Answer to an append.
-pub(super) type Appended = Result<RangeInclusive<Sequence>, LogError>;
+pub(in crate::log) type Appended = Result<RangeInclusive<Sequence>, LogError>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(in crate::log) enum Request {
     Append(Vec<NewRecord>, oneshot::Sender<Appended>),
     Trim(Sequence, oneshot::Sender<Result<Sequence, LogError>>),
     Close(oneshot::Sender<Result<(), LogError>>),
@@ -34,7 +34,7 @@ fn alone() -> bool {
 }
 
 /// Lets those run who were told of a commit, if there is no other processor for them.
-pub(super) fn stand_back() {
+pub(in crate::log) fn stand_back() {
     if alone() {
         std::thread::yield_now();
     }
@@ -42,7 +42,7 @@ pub(super) fn stand_back() {
 
 /// Whoever waits for a commit often brings the next one at once, sooner than a thread falls asleep and is
 /// woken.
-pub(super) fn poll_briefly(requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
+pub(in crate::log) fn poll_briefly(requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
     if alone() {
         return None;
     }

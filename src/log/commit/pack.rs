@@ -1,18 +1,18 @@
 //! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link
 //! in the chain are made beside that (beside.rs).
 
-use super::record::line::is_start;
-use super::tip::codec::{self, Compressed, Encoder, StoredRecord};
-use super::{LogError, MAX_RECORD_BYTES, NewRecord};
 use crate::event::Noise;
+use crate::log::record::line::is_start;
+use crate::log::tip::codec::{self, Compressed, Encoder, StoredRecord};
+use crate::log::{LogError, MAX_RECORD_BYTES, NewRecord};
 use crate::time::Timestamp;
 use std::ops::Range;
 
 /// Most records in a block, which is what one commit makes: of two blocks a crash might leave the second
 /// alone.
-pub(super) const MAX_BLOCK_RECORDS: usize = 512;
+pub(in crate::log) const MAX_BLOCK_RECORDS: usize = 512;
 /// A block ends with the record that takes it to this many bytes.
-pub(super) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
+pub(in crate::log) const MAX_BLOCK_BYTES: usize = 1024 * 1024;
 
 /// What a record takes besides its message and the name of its host, at most.
 const ENVELOPE: usize = 256;
@@ -28,14 +28,14 @@ fn line_bytes(record: &NewRecord) -> usize {
 }
 
 /// Refuses records that could not be read again.
-pub(super) fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
+pub(in crate::log) fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
     let large = records.iter().map(line_bytes).enumerate().find(|(_, bytes)| *bytes > MAX_RECORD_BYTES);
     large.map_or(Ok(()), |(index, bytes)| Err(LogError::TooLarge { index, bytes }))
 }
 
 /// Records that are to be committed, cut into blocks.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(in crate::log) struct Batch {
     records: Vec<NewRecord>,
     /// When each was received. It falls only where a run of the recorder starts.
     received: Vec<Timestamp>,
@@ -44,15 +44,15 @@ pub(super) struct Batch {
 
 /// The records of one block.
 #[derive(Debug, Clone)]
-pub(super) struct Cut {
-    pub(super) records: Range<usize>,
+pub(in crate::log) struct Cut {
+    pub(in crate::log) records: Range<usize>,
     /// About what they take as lines.
-    pub(super) bytes: usize,
+    pub(in crate::log) bytes: usize,
 }
 
 impl Batch {
     /// Cuts `records`, none of which is said to be received before `last_received`, up to a `start`.
-    pub(super) fn new(records: Vec<NewRecord>, last_received: Timestamp) -> Self {
+    pub(in crate::log) fn new(records: Vec<NewRecord>, last_received: Timestamp) -> Self {
         let mut batch = Self { received: Vec::with_capacity(records.len()), blocks: Vec::new(), records };
         let (mut latest, mut cut) = (last_received, Cut { records: 0..0, bytes: 0 });
         for record in &batch.records {
@@ -72,24 +72,24 @@ impl Batch {
     }
 
     /// Where its blocks are.
-    pub(super) fn cuts(&self) -> &[Cut] {
+    pub(in crate::log) fn cuts(&self) -> &[Cut] {
         &self.blocks
     }
 
     /// The records of a block, and when each was received.
-    pub(super) fn records(&self, cut: &Cut) -> impl Iterator<Item = (&NewRecord, Timestamp)> {
+    pub(in crate::log) fn records(&self, cut: &Cut) -> impl Iterator<Item = (&NewRecord, Timestamp)> {
         let part = cut.records.clone();
         let records = self.records.get(part.clone()).unwrap_or_default();
         records.iter().zip(self.received.get(part).unwrap_or_default().iter().copied())
     }
 
     /// When its last record was received.
-    pub(super) fn last_received(&self, cut: &Cut) -> Option<Timestamp> {
+    pub(in crate::log) fn last_received(&self, cut: &Cut) -> Option<Timestamp> {
         self.received.get(cut.records.clone())?.last().copied()
     }
 
     /// The packed form of a block, which needs nothing of the chain.
-    pub(super) fn compress(&self, cut: &Cut) -> Result<Compressed, LogError> {
+    pub(in crate::log) fn compress(&self, cut: &Cut) -> Result<Compressed, LogError> {
         let mut encoder = Encoder::with_capacity(cut.bytes);
         for (record, received) in self.records(cut) {
             let (fields, marks) = (record.event.fields(), record.event.marks());
