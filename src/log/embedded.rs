@@ -7,7 +7,7 @@ use super::compact::sealer::Sealer;
 use super::dir::listing::io;
 use super::dir::scratch::ScratchCopy;
 use super::open::{self, Found};
-use super::shelf::Shelf;
+use super::read::shelf::Shelf;
 use super::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;

@@ -10,15 +10,12 @@ mod embedded;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod held;
 mod import;
 mod open;
 mod read;
 mod record;
 mod segment;
-mod shelf;
 mod tip;
-mod together;
 mod verify;
 
 #[cfg(test)]
@@ -42,8 +39,8 @@ mod verify_tests;
 
 pub use dir::scratch::ScratchDir;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
-pub use held::Held;
 pub use import::{Imported, import};
+pub use read::held::Held;
 pub use record::block::Block;
 pub use verify::{Report, verify};
 

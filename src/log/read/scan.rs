@@ -1,12 +1,12 @@
 //! Reading from the shelf: from memory where possible, else from segments and tips on disk.
 
-use super::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment};
 use super::shelf::{Shelf, State};
-use super::tip::Tip;
-use super::tip::index::IndexEntry;
 use super::together::together;
-use super::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::cursor::Sequence;
+use crate::log::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment};
+use crate::log::tip::Tip;
+use crate::log::tip::index::IndexEntry;
+use crate::log::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ enum Plan {
 
 impl Shelf {
     /// The answer if it can be given from memory, which is so for every reader that keeps up.
-    pub(super) fn ring_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
+    pub(in crate::log) fn ring_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
         let state = self.state.read();
         if after >= state.head {
             return Some(Chunk { pieces: Vec::new(), through: after });
@@ -104,7 +104,7 @@ impl Shelf {
     }
 
     /// Reads upwards. May read the disk.
-    pub(super) fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+    pub(in crate::log) fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
         let plan = {
             let state = self.state.read();
             if state.segments.last().is_some_and(|segment| segment.last() > after) {
@@ -136,7 +136,7 @@ impl Shelf {
     }
 
     /// Whole frames that follow `after`. Damaged ones are left to [`Shelf::read_after`], which tells of them.
-    pub(super) fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
+    pub(in crate::log) fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.last() <= after);
         let Some(segment) = segments.get(at) else { return Ok(None) };
@@ -160,7 +160,7 @@ impl Shelf {
     }
 
     /// Reads downwards. May read the disk.
-    pub(super) fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
+    pub(in crate::log) fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
         // Behind the head nothing is missing.
         let before = before.min(self.bounds().head + 1);
         let plan = {
@@ -196,7 +196,7 @@ impl Shelf {
     }
 
     /// Reads frames of segments in the order given until the byte limit is reached.
-    pub(super) fn read_frames<'a>(
+    pub(in crate::log) fn read_frames<'a>(
         &self,
         frames: impl Iterator<Item = (&'a Arc<Segment>, usize)> + Clone,
         start: Sequence,
@@ -326,7 +326,7 @@ impl Shelf {
     }
 
     /// The lowest sequence whose record's own time is `time` or later.
-    pub(super) fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
+    pub(in crate::log) fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
         let found = |block: Result<Arc<Block>, LogError>| match block {
             Ok(block) => Ok(block.sequences().find(|seq| block.time(*seq) >= time)),
             Err(LogError::Damaged(_)) => Ok(None),

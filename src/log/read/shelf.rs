@@ -1,14 +1,14 @@
 //! What readers read from: the sealed segments, the tips with their indexes, and the newest blocks in memory.
 
-use super::dir::identity::Lineage;
-use super::record::block::Block;
-use super::record::sift::Sifted;
-use super::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment, Summaries};
-use super::tip::index::{Index, IndexEntry};
-use super::tip::{Lock, Tip, codec};
-use super::{Bounds, LogError, Scan, TrimStep};
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
+use crate::log::dir::identity::Lineage;
+use crate::log::record::block::Block;
+use crate::log::record::sift::Sifted;
+use crate::log::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment, Summaries};
+use crate::log::tip::index::{Index, IndexEntry};
+use crate::log::tip::{Lock, Tip, codec};
+use crate::log::{Bounds, LogError, Scan, TrimStep};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::{Weighter, sync::Cache};
 use std::collections::VecDeque;
@@ -32,41 +32,41 @@ type Chunked = (u64, usize);
 
 /// The readers' side of an embedded log.
 #[derive(Debug)]
-pub(super) struct Shelf {
-    pub(super) log: LogId,
-    pub(super) lineage: Lineage,
-    pub(super) state: RwLock<State>,
+pub(in crate::log) struct Shelf {
+    pub(in crate::log) log: LogId,
+    pub(in crate::log) lineage: Lineage,
+    pub(in crate::log) state: RwLock<State>,
     /// Held by whoever removes or replaces segments, from the decision to the end: names are used again.
-    pub(super) shape: Mutex<()>,
+    pub(in crate::log) shape: Mutex<()>,
     /// Held by the filtered read that unpacks several frames at once.
-    pub(super) ahead: Mutex<()>,
+    pub(in crate::log) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
     summaries: Cache<Chunked, Arc<Summaries>, Weights>,
     /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read
     /// comes back to a chunk again and again.
     judged: Cache<(Chunked, Arc<Filter>), Arc<[Reach]>>,
-    pub(super) lock: Lock,
+    pub(in crate::log) lock: Lock,
 }
 
 /// Segments, then tips; together they rise.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) segments: Arc<Vec<Arc<Segment>>>,
-    pub(super) tips: Vec<TipPart>,
-    pub(super) ring: VecDeque<(IndexEntry, Arc<Block>)>,
+pub(in crate::log) struct State {
+    pub(in crate::log) segments: Arc<Vec<Arc<Segment>>>,
+    pub(in crate::log) tips: Vec<TipPart>,
+    pub(in crate::log) ring: VecDeque<(IndexEntry, Arc<Block>)>,
     ring_bytes: usize,
-    pub(super) trimmed: Sequence,
+    pub(in crate::log) trimmed: Sequence,
     /// Up to here the log was made from an export.
-    pub(super) imported: Sequence,
+    pub(in crate::log) imported: Sequence,
     /// Sequence of the newest visible record.
-    pub(super) head: Sequence,
+    pub(in crate::log) head: Sequence,
 }
 
 /// A tip and what it holds. The last one is written to, the others wait to be sealed.
 #[derive(Debug, Clone)]
-pub(super) struct TipPart {
-    pub(super) tip: Arc<Tip>,
-    pub(super) index: Index,
+pub(in crate::log) struct TipPart {
+    pub(in crate::log) tip: Arc<Tip>,
+    pub(in crate::log) index: Index,
 }
 
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl State {
 }
 
 impl Shelf {
-    pub(super) fn new(
+    pub(in crate::log) fn new(
         log: LogId,
         lineage: Lineage,
         segments: Vec<Arc<Segment>>,
@@ -121,7 +121,7 @@ impl Shelf {
     }
 
     /// Makes a durable block of the newest tip visible.
-    pub(super) fn push(&self, entry: IndexEntry, block: Arc<Block>) {
+    pub(in crate::log) fn push(&self, entry: IndexEntry, block: Arc<Block>) {
         let mut state = self.state.write();
         if let Some(part) = state.tips.last_mut() {
             part.index.push(entry);
@@ -133,7 +133,7 @@ impl Shelf {
     }
 
     /// Gives memory back that is of use in a rush only. Everything is on the disk as well.
-    pub(super) fn rest(&self) {
+    pub(in crate::log) fn rest(&self) {
         let mut state = self.state.write();
         state.shorten_ring(RESTING_RING_BYTES);
         state.ring.shrink_to_fit();
@@ -142,40 +142,40 @@ impl Shelf {
     }
 
     /// Adds the tip that is written to from now on.
-    pub(super) fn add_tip(&self, tip: Arc<Tip>) {
+    pub(in crate::log) fn add_tip(&self, tip: Arc<Tip>) {
         self.state.write().tips.push(TipPart { tip, index: Index::default() });
     }
 
     /// The number in the name of the newest tip.
-    pub(super) fn newest_tip_name(&self) -> Sequence {
+    pub(in crate::log) fn newest_tip_name(&self) -> Sequence {
         self.state.read().tips.iter().map(|part| part.tip.name()).max().unwrap_or(0)
     }
 
     /// How many tips there are.
-    pub(super) fn tips(&self) -> usize {
+    pub(in crate::log) fn tips(&self) -> usize {
         self.state.read().tips.len()
     }
 
     /// All tips, oldest first.
-    pub(super) fn all_tips(&self) -> Vec<Arc<Tip>> {
+    pub(in crate::log) fn all_tips(&self) -> Vec<Arc<Tip>> {
         self.state.read().tips.iter().map(|part| Arc::clone(&part.tip)).collect()
     }
 
     /// The blocks of a tip.
-    pub(super) fn tip_entries(&self, tip: &Arc<Tip>) -> Vec<IndexEntry> {
+    pub(in crate::log) fn tip_entries(&self, tip: &Arc<Tip>) -> Vec<IndexEntry> {
         let state = self.state.read();
         state.tips.iter().find(|part| Arc::ptr_eq(&part.tip, tip)).map(|part| part.index.all().copied().collect()).unwrap_or_default()
     }
 
     /// Puts segments in the place of the tip whose records they hold.
-    pub(super) fn replace_tip(&self, tip: &Arc<Tip>, sealed: Vec<Arc<Segment>>) {
+    pub(in crate::log) fn replace_tip(&self, tip: &Arc<Tip>, sealed: Vec<Arc<Segment>>) {
         let mut state = self.state.write();
         state.tips.retain(|part| !Arc::ptr_eq(&part.tip, tip));
         Arc::make_mut(&mut state.segments).extend(sealed);
     }
 
     /// Whether these segments are still there, side by side.
-    pub(super) fn holds(&self, row: &[Arc<Segment>]) -> bool {
+    pub(in crate::log) fn holds(&self, row: &[Arc<Segment>]) -> bool {
         let state = self.state.read();
         let from = row.first().and_then(|first| state.segments.iter().position(|s| Arc::ptr_eq(s, first)));
         let here = from.and_then(|from| state.segments.get(from..from + row.len()));
@@ -183,7 +183,7 @@ impl Shelf {
     }
 
     /// Puts one segment in the place of several that [are there](Self::holds).
-    pub(super) fn replace_segments(&self, row: &[Arc<Segment>], merged: Arc<Segment>) {
+    pub(in crate::log) fn replace_segments(&self, row: &[Arc<Segment>], merged: Arc<Segment>) {
         let mut state = self.state.write();
         let segments = Arc::make_mut(&mut state.segments);
         if let Some(from) = row.first().and_then(|first| segments.iter().position(|s| Arc::ptr_eq(s, first))) {
@@ -192,13 +192,13 @@ impl Shelf {
     }
 
     /// The segments that end before `before`; never what holds the newest record.
-    pub(super) fn trimmable(&self, before: Sequence) -> Vec<Arc<Segment>> {
+    pub(in crate::log) fn trimmable(&self, before: Sequence) -> Vec<Arc<Segment>> {
         let state = self.state.read();
         state.segments.iter().take_while(|s| s.last() < before && s.last() < state.head).cloned().collect()
     }
 
     /// The oldest segment, unless it holds the newest record.
-    pub(super) fn next_trim(&self) -> Option<TrimStep> {
+    pub(in crate::log) fn next_trim(&self) -> Option<TrimStep> {
         let state = self.state.read();
         let segment = state.segments.first().filter(|segment| segment.last() < state.head)?;
         let followed_by = state.segments.iter().skip(1).map(|later| later.received().1).min();
@@ -206,7 +206,7 @@ impl Shelf {
     }
 
     /// Takes everything before `trimmed` out of sight.
-    pub(super) fn trim(&self, trimmed: Sequence) {
+    pub(in crate::log) fn trim(&self, trimmed: Sequence) {
         let mut state = self.state.write();
         state.trimmed = trimmed;
         Arc::make_mut(&mut state.segments).retain(|segment| segment.last() >= trimmed);
@@ -216,11 +216,11 @@ impl Shelf {
         }
     }
 
-    pub(super) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+    pub(in crate::log) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
         Arc::clone(&self.state.read().segments)
     }
 
-    pub(super) fn bounds(&self) -> Bounds {
+    pub(in crate::log) fn bounds(&self) -> Bounds {
         let state = self.state.read();
         let tip = state.tips.iter().find_map(|part| part.index.first()).map(|entry| entry.first);
         let oldest = state.segments.first().map(|segment| segment.first()).or(tip);
@@ -228,7 +228,7 @@ impl Shelf {
     }
 
     /// Bytes on disk.
-    pub(super) fn disk_bytes(&self) -> u64 {
+    pub(in crate::log) fn disk_bytes(&self) -> u64 {
         let state = self.state.read();
         let segments: u64 = state.segments.iter().map(|segment| segment.bytes()).sum();
         segments + state.tips.iter().map(|part| part.tip.disk_bytes()).sum::<u64>()
@@ -236,7 +236,7 @@ impl Shelf {
 
     /// Bytes on disk when the tips that wait have been sealed, about: a tip holds everything twice, and less
     /// well packed.
-    pub(super) fn settled_bytes(&self) -> u64 {
+    pub(in crate::log) fn settled_bytes(&self) -> u64 {
         const PACKED: u64 = 4;
         let state = self.state.read();
         let segments: u64 = state.segments.iter().map(|segment| segment.bytes()).sum();
@@ -245,12 +245,12 @@ impl Shelf {
     }
 
     /// The log whose records a tip holds.
-    pub(super) fn log_of(&self, tip: &Tip, first: Sequence) -> LogId {
+    pub(in crate::log) fn log_of(&self, tip: &Tip, first: Sequence) -> LogId {
         tip.log_id().unwrap_or_else(|| self.lineage.log_at(first))
     }
 
     /// What is in a block of a tip for a scan, as blocks that rise.
-    pub(super) fn tip_sifted(&self, tip: &Tip, entry: &IndexEntry, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
+    pub(in crate::log) fn tip_sifted(&self, tip: &Tip, entry: &IndexEntry, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
         if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&(entry.first, entry.last)) {
             return self.tip_block(tip, entry).map(|block| vec![block]);
         }
@@ -259,7 +259,7 @@ impl Shelf {
     }
 
     /// A block of a tip.
-    pub(super) fn tip_block(&self, tip: &Tip, entry: &IndexEntry) -> Result<Arc<Block>, LogError> {
+    pub(in crate::log) fn tip_block(&self, tip: &Tip, entry: &IndexEntry) -> Result<Arc<Block>, LogError> {
         self.cache.get_or_insert_with(&(entry.first, entry.last), || {
             let value = tip.get(entry.first, entry.parts)?;
             codec::decode(&value, self.log_of(tip, entry.first)).map(Arc::new)
@@ -267,12 +267,18 @@ impl Shelf {
     }
 
     /// The block of a segment's frame.
-    pub(super) fn frame_block(&self, segment: &Segment, frame: &FrameMeta) -> Result<Arc<Block>, LogError> {
+    pub(in crate::log) fn frame_block(&self, segment: &Segment, frame: &FrameMeta) -> Result<Arc<Block>, LogError> {
         self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
     }
 
     /// What is in a segment's frame for a scan, where that may be, as blocks that rise.
-    pub(super) fn sifted(&self, segment: &Segment, frame: &FrameMeta, reach: &Reach, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
+    pub(in crate::log) fn sifted(
+        &self,
+        segment: &Segment,
+        frame: &FrameMeta,
+        reach: &Reach,
+        scan: &Scan,
+    ) -> Result<Vec<Arc<Block>>, LogError> {
         let key = (frame.first, frame.last());
         if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&key) {
             return self.frame_block(segment, frame).map(|block| vec![block]);
@@ -289,7 +295,7 @@ impl Shelf {
     }
 
     /// Where in a frame something may be that passes a filter; anywhere, where its summaries are lost.
-    pub(super) fn reach(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Reach {
+    pub(in crate::log) fn reach(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Reach {
         let judged = if filter.is_empty() { None } else { self.judge(segment, frame, filter) };
         judged.and_then(|frames| frames.get(frame % CHUNK_FRAMES).cloned()).unwrap_or(Reach::Anywhere)
     }

@@ -1,0 +1,8 @@
+//! What is live in a log, and reading it: up, down and by time.
+//!
+//! Nothing here writes to the directory of a log.
+
+pub(super) mod held;
+pub(super) mod scan;
+pub(super) mod shelf;
+pub(super) mod together;
