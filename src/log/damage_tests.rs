@@ -7,7 +7,7 @@ use super::contract::{self, read_all, records};
 use super::embedded_tests::{CLEAN, copy_dir, drop_and_wait};
 use super::tip::codec::HEADER_BYTES;
 use super::tip::kept::Kept;
-use super::{EmbeddedLog, EventLog, NewRecord, Scan, open};
+use super::{EmbeddedLog, EventLog, NewRecord, Scan, recover};
 use crate::event::Event;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -315,7 +315,7 @@ async fn behind_a_last_block_that_cannot_be_read_goes_a_new_tip() {
     // The last block of all, and one that is the last since the one behind it is not there at all.
     for (firsts, fits, lost) in [(&[11][..], true, 2), (&[8, 11], false, 5)] {
         let dir = hurt(0, firsts, fits);
-        let found = open::open(dir.path()).unwrap();
+        let found = recover::open(dir.path()).unwrap();
         let tip = found.tail.tip.as_ref().unwrap();
         assert!(tip.name() > 12 && found.tail.fill.records == 0, "{}", tip.dir().display());
         let mut harm = Harm::default();

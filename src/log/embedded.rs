@@ -6,8 +6,8 @@ use super::commit::{Writer, pack};
 use super::compact::sealer::Sealer;
 use super::dir::listing::io;
 use super::dir::scratch::ScratchCopy;
-use super::open::{self, Found};
 use super::read::shelf::Shelf;
+use super::recover::{self, Found};
 use super::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
@@ -89,7 +89,7 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`EmbeddedLog::open`].
     pub fn open_with(data_dir: &Path, limits: Limits) -> Result<(Self, Recovery), LogError> {
-        let Found { dir, identity, watermark, shelf, tail, waiting, recovery, full } = open::open(data_dir)?;
+        let Found { dir, identity, watermark, shelf, tail, waiting, recovery, full } = recover::open(data_dir)?;
         let shelf = Arc::new(shelf);
         let (head, head_receiver) = watch::channel(shelf.bounds().head);
         let (state, state_receiver) = watch::channel(full.map_or(WriterState::Ok, |why| {
@@ -113,7 +113,7 @@ impl EmbeddedLog {
     /// # Errors
     /// When there is no log.
     pub fn open_read_only(data_dir: &Path) -> Result<Self, LogError> {
-        let (shelf, copies) = open::open_read_only(data_dir)?;
+        let (shelf, copies) = recover::open_read_only(data_dir)?;
         let (head, head_receiver) = watch::channel(shelf.bounds().head);
         let (state, state_receiver) = watch::channel(WriterState::ReadOnly);
         // Without a receiver: an append finds the log closed.

@@ -11,9 +11,9 @@ mod embedded;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;
-mod open;
 mod read;
 mod record;
+mod recover;
 mod segment;
 mod tip;
 mod verify;

@@ -9,8 +9,8 @@ use super::compact::sealer::Sealer;
 use super::dir::identity::{self, Identity, RESERVE, Watermark};
 use super::dir::room;
 use super::embedded::Limits;
-use super::open::{self, Tail};
 use super::read::shelf::Shelf;
+use super::recover::{self, Tail};
 use super::segment::unfinished;
 use super::tip::index::IndexEntry;
 use super::tip::kept::MAX_VALUE_BYTES;
@@ -265,7 +265,7 @@ impl Writer {
         if !self.tail.unnoted {
             return Ok(());
         }
-        match open::note_start(&self.dir, &self.watermark, self.tail.next - 1, &self.identity) {
+        match recover::note_start(&self.dir, &self.watermark, self.tail.next - 1, &self.identity) {
             Ok(()) => {
                 self.tail.unnoted = false;
                 Ok(())

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::log::LogError;
-use crate::log::open::Fill;
+use crate::log::recover::Fill;
 use crate::log::tip::Tip;
 use crate::time::Timestamp;
 use std::sync::Arc;
