@@ -10,13 +10,12 @@ mod embedded;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod import;
+mod offline;
 mod read;
 mod record;
 mod recover;
 mod segment;
 mod tip;
-mod verify;
 
 #[cfg(test)]
 mod contract;
@@ -39,10 +38,10 @@ mod verify_tests;
 
 pub use dir::scratch::ScratchDir;
 pub use embedded::{EmbeddedLog, Limits, Recovery};
-pub use import::{Imported, import};
+pub use offline::import::{Imported, import};
+pub use offline::verify::{Report, verify};
 pub use read::held::Held;
 pub use record::block::Block;
-pub use verify::{Report, verify};
 
 use crate::cursor::{Cursor, LogId, Sequence};
 use crate::event::Event;

@@ -4,17 +4,18 @@ mod read_only;
 
 pub(super) use read_only::open_read_only;
 
+use super::LogError;
 use super::dir::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::dir::listing::{Listing, Quarantine, create_private_dir};
 use super::dir::scratch::ScratchDir;
 use super::embedded::Recovery;
+use super::offline::import;
 use super::read::shelf::{Shelf, TipPart};
 use super::record::chain::{self, CHAIN_START, ChainValue};
 use super::segment::Segment;
 use super::tip::codec::{self, Header};
 use super::tip::index::{Index, IndexEntry};
 use super::tip::{Contents, Lock, Tip};
-use super::{LogError, import};
 use crate::cursor::{LogId, Sequence};
 use crate::migrations;
 use crate::time::Timestamp;

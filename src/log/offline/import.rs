@@ -1,15 +1,15 @@
 //! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first
 //! one.
 
-use super::dir::files;
-use super::dir::identity::{self, Identity, Watermark, sync_dir};
-use super::dir::listing::{create_private_dir, io};
-use super::record::chain::{CHAIN_START, ChainValue};
-use super::record::line::Line;
-use super::segment::{self, LEVEL, SegmentWriter, WriteError};
-use super::{LogError, MAX_RECORD_BYTES};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Marks, Record, UnknownNoise};
+use crate::log::dir::files;
+use crate::log::dir::identity::{self, Identity, Watermark, sync_dir};
+use crate::log::dir::listing::{create_private_dir, io};
+use crate::log::record::chain::{CHAIN_START, ChainValue};
+use crate::log::record::line::Line;
+use crate::log::segment::{self, LEVEL, SegmentWriter, WriteError};
+use crate::log::{LogError, MAX_RECORD_BYTES};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -131,7 +131,7 @@ fn clear(dir: &Path) -> Result<(), LogError> {
 }
 
 /// Removes what an import into `data_dir` that was killed left. Refused while one is under way.
-pub(super) fn remove_leftover(data_dir: &Path) -> Result<(), LogError> {
+pub(in crate::log) fn remove_leftover(data_dir: &Path) -> Result<(), LogError> {
     let dir = data_dir.join(UNFINISHED);
     if !fs::symlink_metadata(&dir).is_ok_and(|data| data.is_dir()) {
         return Ok(());

@@ -1,13 +1,13 @@
 //! What `verify` looks at: the files of a log that nobody has open, or of one that a recorder is writing
 //! into.
 
-use super::super::LogError;
-use super::super::segment::Segment;
 use crate::cursor::Sequence;
+use crate::log::LogError;
 use crate::log::dir::files;
 use crate::log::dir::identity::Watermark;
 use crate::log::dir::listing::{Listing, io};
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
+use crate::log::segment::Segment;
 use crate::log::tip::journal;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

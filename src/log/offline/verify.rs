@@ -2,16 +2,16 @@
 
 mod look;
 
-use super::dir::identity::{Identity, Lineage, Watermark};
-use super::dir::listing::Listing;
-use super::dir::scratch::ScratchCopy;
-use super::record::chain::{self, CHAIN_START, ChainValue};
-use super::record::line::Line;
-use super::segment::{CHUNK_FRAMES, Segment};
-use super::tip::Tip;
-use super::tip::codec::{self, Header};
-use super::{Block, LogError};
 use crate::cursor::{LogId, Sequence};
+use crate::log::dir::identity::{Identity, Lineage, Watermark};
+use crate::log::dir::listing::Listing;
+use crate::log::dir::scratch::ScratchCopy;
+use crate::log::record::chain::{self, CHAIN_START, ChainValue};
+use crate::log::record::line::Line;
+use crate::log::segment::{CHUNK_FRAMES, Segment};
+use crate::log::tip::Tip;
+use crate::log::tip::codec::{self, Header};
+use crate::log::{Block, LogError};
 use crate::time::Timestamp;
 use look::Look;
 use std::path::Path;

@@ -1,0 +1,6 @@
+//! What is done to a log that nobody serves: checking it, and making one from an export.
+//!
+//! Neither changes a log that is there.
+
+pub(super) mod import;
+pub(super) mod verify;
