@@ -255,8 +255,8 @@ impl EmbeddedLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::contract::records;
-    use crate::log::embedded_tests::drop_and_wait;
+    use crate::log::testing::contract::records;
+    use crate::log::testing::embedded_tests::drop_and_wait;
 
     #[tokio::test]
     async fn a_writer_that_panics_poisons_the_log_and_leaves_it_readable() {

@@ -1,7 +1,7 @@
 //! The event log: an append-only sequence of records, durable before visible.
 //!
 //! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass
-//! the suite in `contract.rs`. [`EmbeddedLog`] is the default one.
+//! the suite in `testing/contract.rs`. [`EmbeddedLog`] is the default one.
 
 mod commit;
 mod compact;
@@ -15,26 +15,9 @@ mod read;
 mod record;
 mod recover;
 mod segment;
+#[cfg(test)]
+mod testing;
 mod tip;
-
-#[cfg(test)]
-mod contract;
-#[cfg(test)]
-mod damage_tests;
-#[cfg(test)]
-mod directory_tests;
-#[cfg(test)]
-mod embedded_tests;
-#[cfg(test)]
-mod import_tests;
-#[cfg(test)]
-mod model_tests;
-#[cfg(test)]
-mod repack_tests;
-#[cfg(test)]
-mod story_tests;
-#[cfg(test)]
-mod verify_tests;
 
 pub use dir::scratch::ScratchDir;
 pub use embedded::{EmbeddedLog, Limits, Recovery};

@@ -114,7 +114,7 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::event::{Event, Marks};
-    use crate::log::contract::records;
+    use crate::log::testing::contract::records;
     use proptest::prelude::*;
 
     proptest! {
@@ -163,7 +163,7 @@ mod tests {
         assert!(matches!(refused, Err(LogError::TooLarge { index: 1, bytes }) if bytes == MAX_RECORD_BYTES + 1), "{refused:?}");
         let NewRecord { source, received, event } = new(most);
         let record = crate::event::Record { seq: crate::cursor::MAX_SEQUENCE, time: Timestamp::MIN, received, source, event };
-        let line = record.to_line(crate::log::contract::log_id());
+        let line = record.to_line(crate::log::testing::contract::log_id());
         assert!(line.len() <= MAX_RECORD_BYTES && line.len() + ENVELOPE > MAX_RECORD_BYTES, "{}", line.len());
     }
 }

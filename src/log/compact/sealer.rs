@@ -314,10 +314,10 @@ fn altered(last: Sequence) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::contract;
     use crate::log::dir::identity::{self, Identity};
     use crate::log::record::block::Block;
     use crate::log::record::chain::CHAIN_START;
+    use crate::log::testing::contract;
     use crate::log::tip::index::IndexEntry;
 
     /// A sealer whose thread does nothing by itself, and a segment that was packed in haste.

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn every_flip_and_truncation_is_noticed() {
-        let lines: Vec<u8> = (1..200u64).flat_map(|n| crate::log::contract::line(n).into_bytes()).collect();
+        let lines: Vec<u8> = (1..200u64).flat_map(|n| crate::log::testing::contract::line(n).into_bytes()).collect();
         let packed = pack(&lines, 3).unwrap();
         let meta = FrameMeta {
             first: 1,

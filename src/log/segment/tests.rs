@@ -1,9 +1,9 @@
 use super::*;
 use crate::event::Event;
 use crate::filter::Filter;
-use crate::log::contract;
 use crate::log::record::block::{BlockBuilder, BlockRecord};
 use crate::log::record::chain::CHAIN_START;
+use crate::log::testing::contract;
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -102,7 +102,7 @@ fn no_count_and_no_sequence_is_believed_unseen() {
         bad[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
         assert!(decode(&bad, LogId::random()).unwrap_err().to_string().contains("makes no sense"));
     }
-    let line = crate::log::contract::line(1).replacen("-1\"", &format!("-{}\"", Sequence::MAX), 1);
+    let line = crate::log::testing::contract::line(1).replacen("-1\"", &format!("-{}\"", Sequence::MAX), 1);
     assert!(Block::from_lines(Sequence::MAX, format!("{line}\n").as_bytes()).is_err());
 }
 

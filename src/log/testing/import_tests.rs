@@ -1,8 +1,8 @@
 //! What comes in from an export, and what a kill leaves of that.
 
 use super::contract::{self, log_id, read_all};
-use super::{EmbeddedLog, LogError, Scan, import};
 use crate::event::{Event, Marks, Noise, Record};
+use crate::log::{EmbeddedLog, LogError, Scan, import};
 use crate::time::Timestamp;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -24,7 +24,7 @@ impl Read for Slow {
     }
 }
 
-fn import_text(text: &str, dir: &std::path::Path) -> Result<super::Imported, LogError> {
+fn import_text(text: &str, dir: &std::path::Path) -> Result<crate::log::Imported, LogError> {
     import(&mut BufReader::new(text.as_bytes()), dir, &mut |_| {})
 }
 
@@ -89,7 +89,7 @@ fn the_time_of_receipt_may_fall_at_a_start_and_nowhere_else() {
     let whole = line(1, 9, true, none) + &line(2, 10, false, none) + &line(3, 5, true, none) + &line(4, 6, false, none);
     let dir = TempDir::new().unwrap();
     assert_eq!(import_text(&whole, dir.path()).unwrap().records, 4);
-    let report = super::verify(dir.path(), &mut |_, _| {}).unwrap();
+    let report = crate::log::verify(dir.path(), &mut |_, _| {}).unwrap();
     assert!(report.damage.is_empty() && report.records == 4, "{report:?}");
     for falling in [line(2, 8, false, none), line(2, 8, true, foreign)] {
         let error = import_text(&(line(1, 9, true, none) + &falling), TempDir::new().unwrap().path()).unwrap_err().to_string();
@@ -105,7 +105,7 @@ fn marks_come_in_whoever_wrote_the_line_anew() {
     for text in [ours.clone(), value.to_string(), serde_json::to_string_pretty(&value).unwrap().replace('\n', " ")] {
         let dir = TempDir::new().unwrap();
         import_text(&text, dir.path()).unwrap();
-        let segment = super::segment::Segment::open(&dir.path().join("log/00000000000000000001.jsonl.zst")).unwrap();
+        let segment = crate::log::segment::Segment::open(&dir.path().join("log/00000000000000000001.jsonl.zst")).unwrap();
         let record = segment.block(&segment.frames()[0]).unwrap().record(1).unwrap();
         assert_eq!(record.event.marks(), marks, "{text}");
     }

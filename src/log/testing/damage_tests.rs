@@ -5,10 +5,10 @@
 
 use super::contract::{self, read_all, records};
 use super::embedded_tests::{CLEAN, copy_dir, drop_and_wait};
-use super::tip::codec::HEADER_BYTES;
-use super::tip::kept::Kept;
-use super::{EmbeddedLog, EventLog, NewRecord, Scan, recover};
 use crate::event::Event;
+use crate::log::tip::codec::HEADER_BYTES;
+use crate::log::tip::kept::Kept;
+use crate::log::{EmbeddedLog, EventLog, NewRecord, Scan, recover};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;

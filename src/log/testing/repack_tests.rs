@@ -2,9 +2,9 @@
 
 use super::contract::{read_all, records};
 use super::embedded_tests::{CLEAN, drop_and_wait};
-use super::record::chain::CHAIN_START;
-use super::segment::{self, Segment, SegmentWriter};
-use super::{EmbeddedLog, EventLog, Limits, Scan};
+use crate::log::record::chain::CHAIN_START;
+use crate::log::segment::{self, Segment, SegmentWriter};
+use crate::log::{EmbeddedLog, EventLog, Limits, Scan};
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

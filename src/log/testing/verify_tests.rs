@@ -1,12 +1,12 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
-use super::commit::pack::Batch;
 use super::contract::records;
-use super::segment::tests::leave_out;
-use super::segment::{Segment, SegmentWriter};
-use super::tip::codec;
-use super::tip::kept::Kept;
-use super::{EmbeddedLog, EventLog, Limits, Report, verify};
+use crate::log::commit::pack::Batch;
+use crate::log::segment::tests::leave_out;
+use crate::log::segment::{Segment, SegmentWriter};
+use crate::log::tip::codec;
+use crate::log::tip::kept::Kept;
+use crate::log::{EmbeddedLog, EventLog, Limits, Report, verify};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

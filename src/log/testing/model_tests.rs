@@ -2,7 +2,7 @@
 //! order.
 
 use super::contract::{self, own_time, records};
-use super::{Chunk, EmbeddedLog, EventLog, GapReason, Limits, Piece, Scan};
+use crate::log::{Chunk, EmbeddedLog, EventLog, GapReason, Limits, Piece, Scan};
 use crate::time::Timestamp;
 use proptest::prelude::*;
 use std::path::Path;

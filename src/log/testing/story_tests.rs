@@ -3,10 +3,10 @@
 
 use super::contract::{read_all, records};
 use super::embedded_tests::{CLEAN, drop_and_wait};
-use super::{EmbeddedLog, EventLog, Limits, LogError, MAX_RECORD_BYTES, NewRecord, Piece, Scan, import, verify};
 use crate::cursor::Sequence;
 use crate::event::{Event, Marks, Noise};
 use crate::filter::Filter;
+use crate::log::{EmbeddedLog, EventLog, Limits, LogError, MAX_RECORD_BYTES, NewRecord, Piece, Scan, import, verify};
 use crate::time::Timestamp;
 use std::fs;
 use std::io::BufReader;
@@ -171,8 +171,8 @@ async fn what_is_taken_can_be_read_sealed_exported_and_imported() {
 /// far.
 #[test]
 fn the_largest_block_fits_its_header() {
-    let most = super::commit::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
-    assert!(most.div_ceil(super::tip::kept::MAX_VALUE_BYTES) < usize::from(u16::MAX) / 64);
+    let most = crate::log::commit::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
+    assert!(most.div_ceil(crate::log::tip::kept::MAX_VALUE_BYTES) < usize::from(u16::MAX) / 64);
 }
 
 #[tokio::test]
@@ -246,12 +246,12 @@ async fn an_unreadable_record_is_not_told_as_altered() {
     drop_and_wait(log, dir.path()).await;
     // As a version before wrote it: the header of the second block says 70 MiB, rightly.
     let tip = dir.path().join("log/tip-00000000000000000001");
-    let kept = super::tip::kept::Kept::open(&tip).unwrap();
+    let kept = crate::log::tip::kept::Kept::open(&tip).unwrap();
     let mut value = kept.get(4, 1).unwrap();
     value[48..52].copy_from_slice(&(70u32 << 20).to_be_bytes());
     let mut crc = crc32fast::Hasher::new();
-    crc.update(&value[..super::tip::codec::HEADER_BYTES - 4]);
-    crc.update(&value[super::tip::codec::HEADER_BYTES..]);
+    crc.update(&value[..crate::log::tip::codec::HEADER_BYTES - 4]);
+    crc.update(&value[crate::log::tip::codec::HEADER_BYTES..]);
     value[120..124].copy_from_slice(&crc.finalize().to_be_bytes());
     kept.insert(4, &value).unwrap();
     drop(kept);

@@ -1,7 +1,7 @@
 //! What the embedded log adds to the contract: it comes back.
 
 use super::contract::{self, read_all, records};
-use super::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
+use crate::log::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -38,10 +38,10 @@ async fn passes_the_contract_in_segments() {
     contract::trims_to_an_explicit_gap(logs.make(tiny())).await;
 }
 
-pub(super) const CLEAN: Recovery = Recovery { clean: true, lost: Vec::new(), quarantined: Vec::new() };
+pub(in crate::log) const CLEAN: Recovery = Recovery { clean: true, lost: Vec::new(), quarantined: Vec::new() };
 
 /// Waits until the writer thread has let go of the directory.
-pub(super) async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
+pub(in crate::log) async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
     drop(log);
     let lock = dir.join("log/lock");
     tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
@@ -95,7 +95,7 @@ async fn second_process_is_refused() {
 }
 
 /// Copies a log's directory while it is open: what a kill would leave.
-pub(super) fn copy_dir(from: &Path, to: &Path) {
+pub(in crate::log) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -316,7 +316,7 @@ async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
         }
         twin.close().await.unwrap();
         drop_and_wait(twin, copy.path()).await;
-        let report = super::verify(copy.path(), &mut |_, _| {}).unwrap();
+        let report = crate::log::verify(copy.path(), &mut |_, _| {}).unwrap();
         assert!(report.damage.is_empty() && report.notes.len() == 1, "{report:?}");
 
         // Its parts know whose they are, should LOG be lost.

@@ -4,9 +4,9 @@
 //! Of large files a sample is taken, with all of what they begin with; `SHIPSLOG_FAULTS` multiplies it (1).
 
 use super::contract::{self, read_all, records};
-use super::dir::files::tests::KINDS;
 use super::embedded_tests::{copy_dir, drop_and_wait};
-use super::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
+use crate::log::dir::files::tests::KINDS;
+use crate::log::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -198,7 +198,7 @@ async fn hurt_lock() {
         });
         let error = open(dir.path(), kind).unwrap_err().to_string();
         assert!(error.contains("not a regular file") && error.contains("remove it"), "{kind}: {error}");
-        super::dir::files::remove(&dir.path().join(lock)).unwrap();
+        crate::log::dir::files::remove(&dir.path().join(lock)).unwrap();
         assert_eq!(open(dir.path(), kind).unwrap().0, image.records);
     }
 }
@@ -208,7 +208,7 @@ async fn hurt_segment() {
     let image = Image::new().await;
     let segments = image.files(".zst");
     // These are small: each is one frame.
-    let first = super::segment::Segment::open(&image.clean.path().join(&segments[0])).unwrap();
+    let first = crate::log::segment::Segment::open(&image.clean.path().join(&segments[0])).unwrap();
     hurt_every_way(&image, &segments[0], [image.records - (first.last() - first.first() + 1); 2], true);
 }
 
@@ -255,7 +255,7 @@ async fn something_else_for_a_directory_and_beside_the_log() {
         for name in names.iter().chain(&strays) {
             let about = format!("{kind} for {}", name.display());
             let dir = image.hurt(false, |dir| {
-                super::dir::files::remove(&dir.join(name)).unwrap();
+                crate::log::dir::files::remove(&dir.join(name)).unwrap();
                 make(&dir.join(name));
             });
             let left = if *name == tip { 1 } else { image.records };

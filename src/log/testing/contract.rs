@@ -1,14 +1,14 @@
 //! The suite that every [`EventLog`] must pass. A new backend calls [`run`] with a way to make an empty log.
 
-use super::{Chunk, EventLog, NewRecord, Piece, Scan};
 use crate::cursor::{LogId, Sequence};
 use crate::event::Event;
+use crate::log::{Chunk, EventLog, NewRecord, Piece, Scan};
 use crate::time::Timestamp;
 use std::future::Future;
 use std::sync::Arc;
 
 /// A record whose message tells its number, with its own time out of step with the order of arrival.
-pub(super) fn record(n: u64) -> NewRecord {
+pub(in crate::log) fn record(n: u64) -> NewRecord {
     let json = format!(
         r#"{{"Type":"container","Action":"start","Actor":{{"ID":"c{n}","Attributes":{{"n":"{n}"}}}},"timeNano":{}}}"#,
         own_time(n).nanos()
@@ -17,32 +17,32 @@ pub(super) fn record(n: u64) -> NewRecord {
 }
 
 /// A time to come, so that no tip is ever old.
-pub(super) fn received(n: u64) -> Timestamp {
+pub(in crate::log) fn received(n: u64) -> Timestamp {
     Timestamp::from_nanos(4_000_000_000_000_000_000 + 1_000_000 * i64::try_from(n).unwrap())
 }
 
 /// The log of [`line`].
-pub(super) fn log_id() -> LogId {
+pub(in crate::log) fn log_id() -> LogId {
     LogId::from_bytes([7; 16])
 }
 
 /// The same record as its line, with its end.
-pub(super) fn line(n: u64) -> String {
+pub(in crate::log) fn line(n: u64) -> String {
     let NewRecord { source, received, event } = record(n);
     crate::event::Record { seq: n, time: own_time(n), received, source, event }.to_line(log_id()) + "\n"
 }
 
 /// Rises by 1,000 a record, but every seventh record is 10,000 late.
-pub(super) fn own_time(n: u64) -> Timestamp {
+pub(in crate::log) fn own_time(n: u64) -> Timestamp {
     Timestamp::from_nanos(i64::try_from(n * 1000).unwrap() - if n.is_multiple_of(7) { 10_000 } else { 0 })
 }
 
-pub(super) fn records(range: std::ops::RangeInclusive<u64>) -> Vec<NewRecord> {
+pub(in crate::log) fn records(range: std::ops::RangeInclusive<u64>) -> Vec<NewRecord> {
     range.map(record).collect()
 }
 
 /// Sequences and messages of a chunk, with gaps as their ranges.
-pub(super) fn flatten(chunk: &Chunk, after: Sequence) -> Vec<(Sequence, String)> {
+pub(in crate::log) fn flatten(chunk: &Chunk, after: Sequence) -> Vec<(Sequence, String)> {
     let mut out = Vec::new();
     for piece in &chunk.pieces {
         match piece {
@@ -54,7 +54,7 @@ pub(super) fn flatten(chunk: &Chunk, after: Sequence) -> Vec<(Sequence, String)>
 }
 
 /// Everything after `after`, however many reads it takes.
-pub(super) async fn read_all(log: &dyn EventLog, mut after: Sequence, scan: &Scan) -> Vec<(Sequence, String)> {
+pub(in crate::log) async fn read_all(log: &dyn EventLog, mut after: Sequence, scan: &Scan) -> Vec<(Sequence, String)> {
     let mut out = Vec::new();
     loop {
         let chunk = log.read_after(after, scan).await.unwrap();
@@ -78,7 +78,7 @@ fn small() -> Scan {
 }
 
 /// Runs the whole suite; `make` gives a fresh empty log each time.
-pub(super) async fn run<L: EventLog, F: Future<Output = L>>(make: impl Fn() -> F) {
+pub(in crate::log) async fn run<L: EventLog, F: Future<Output = L>>(make: impl Fn() -> F) {
     starts_empty(make().await).await;
     appends_densely_and_reads_back(make().await).await;
     shares_commits_between_appenders(make().await).await;
@@ -193,7 +193,7 @@ async fn keeps_received_from_falling(log: impl EventLog) {
 }
 
 /// For a log whose parts are small: asks until the trim has got somewhere.
-pub(super) async fn trims_to_an_explicit_gap(log: impl EventLog) {
+pub(in crate::log) async fn trims_to_an_explicit_gap(log: impl EventLog) {
     for n in 1..=40 {
         log.append(records(n..=n)).await.unwrap();
     }
