@@ -6,7 +6,7 @@ use super::commit::{Writer, pack};
 use super::compact::sealer::Sealer;
 use super::dir::listing::io;
 use super::dir::scratch::ScratchCopy;
-use super::read::shelf::Shelf;
+use super::read::catalog::Catalog;
 use super::recover::{self, Found};
 use super::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 /// The default [`EventLog`]: a sled tip and sealed segments in `<data>/log/`.
 #[derive(Debug)]
 pub struct EmbeddedLog {
-    shelf: Arc<Shelf>,
+    catalog: Arc<Catalog>,
     requests: mpsc::Sender<Request>,
     head: watch::Receiver<Sequence>,
     state: watch::Receiver<WriterState>,
@@ -89,22 +89,22 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`EmbeddedLog::open`].
     pub fn open_with(data_dir: &Path, limits: Limits) -> Result<(Self, Recovery), LogError> {
-        let Found { dir, identity, watermark, shelf, tail, waiting, recovery, full } = recover::open(data_dir)?;
-        let shelf = Arc::new(shelf);
-        let (head, head_receiver) = watch::channel(shelf.bounds().head);
+        let Found { dir, identity, watermark, catalog, tail, waiting, recovery, full } = recover::open(data_dir)?;
+        let catalog = Arc::new(catalog);
+        let (head, head_receiver) = watch::channel(catalog.bounds().head);
         let (state, state_receiver) = watch::channel(full.map_or(WriterState::Ok, |why| {
             tracing::error!(error = why, "the disk is full; nothing is recorded until there is room, reads go on");
             WriterState::Full(why)
         }));
         let (requests, inbox) = mpsc::channel(QUEUE);
-        let sealer = Sealer::start(Arc::clone(&shelf), &dir, limits)?;
+        let sealer = Sealer::start(Arc::clone(&catalog), &dir, limits)?;
         for tip in waiting {
             sealer.seal(tip);
         }
-        let beside = Beside::start(shelf.log).map_err(io("cannot start a thread for", &dir))?;
-        let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&shelf), (sealer, beside), limits, head, state);
+        let beside = Beside::start(catalog.log).map_err(io("cannot start a thread for", &dir))?;
+        let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&catalog), (sealer, beside), limits, head, state);
         spawn_writer(writer, inbox)?;
-        Ok((Self { shelf, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
+        Ok((Self { catalog, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }
 
     /// Opens the log in `data_dir` for reading: a copy, a backup, a directory on a read-only disk. Nothing in
@@ -113,13 +113,13 @@ impl EmbeddedLog {
     /// # Errors
     /// When there is no log.
     pub fn open_read_only(data_dir: &Path) -> Result<Self, LogError> {
-        let (shelf, copies) = recover::open_read_only(data_dir)?;
-        let (head, head_receiver) = watch::channel(shelf.bounds().head);
+        let (catalog, copies) = recover::open_read_only(data_dir)?;
+        let (head, head_receiver) = watch::channel(catalog.bounds().head);
         let (state, state_receiver) = watch::channel(WriterState::ReadOnly);
         // Without a receiver: an append finds the log closed.
         let (requests, _) = mpsc::channel(1);
         Ok(Self {
-            shelf: Arc::new(shelf),
+            catalog: Arc::new(catalog),
             requests,
             head: head_receiver,
             state: state_receiver,
@@ -169,45 +169,45 @@ impl EventLog for EmbeddedLog {
             return Ok(chunk);
         }
         let scan = scan.clone();
-        self.on_disk(move |shelf| shelf.read_after(after, &scan)).await
+        self.on_disk(move |catalog| catalog.read_after(after, &scan)).await
     }
 
     fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
-        self.shelf.ring_after(after, scan)
+        self.catalog.ring_after(after, scan)
     }
 
     async fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
         // The tips hold another form: no need to ask the disk.
-        if self.shelf.segments().last().is_none_or(|segment| segment.last() <= after) {
+        if self.catalog.segments().last().is_none_or(|segment| segment.last() <= after) {
             return Ok(None);
         }
-        self.on_disk(move |shelf| shelf.packed_after(after, until)).await
+        self.on_disk(move |catalog| catalog.packed_after(after, until)).await
     }
 
     async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
         let scan = scan.clone();
-        self.on_disk(move |shelf| shelf.read_before(before, &scan)).await
+        self.on_disk(move |catalog| catalog.read_before(before, &scan)).await
     }
 
     fn hold(&self, range: &RangeInclusive<Sequence>) -> Held {
-        self.shelf.hold(range)
+        self.catalog.hold(range)
     }
 
     async fn read_held(&self, held: &Held, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
         let (held, scan) = (held.clone(), scan.clone());
-        self.on_disk(move |shelf| shelf.read_held(&held, after, &scan)).await
+        self.on_disk(move |catalog| catalog.read_held(&held, after, &scan)).await
     }
 
     async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
-        self.on_disk(move |shelf| shelf.seek_time(time)).await
+        self.on_disk(move |catalog| catalog.seek_time(time)).await
     }
 
     fn bounds(&self) -> Bounds {
-        self.shelf.bounds()
+        self.catalog.bounds()
     }
 
     fn owns(&self, cursor: Cursor) -> bool {
-        self.shelf.lineage.owns(cursor)
+        self.catalog.lineage.owns(cursor)
     }
 
     fn watch_head(&self) -> watch::Receiver<Sequence> {
@@ -219,11 +219,11 @@ impl EventLog for EmbeddedLog {
     }
 
     fn disk_bytes(&self) -> u64 {
-        self.shelf.disk_bytes()
+        self.catalog.disk_bytes()
     }
 
     fn settled_bytes(&self) -> u64 {
-        self.shelf.settled_bytes()
+        self.catalog.settled_bytes()
     }
 
     async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
@@ -232,7 +232,7 @@ impl EventLog for EmbeddedLog {
     }
 
     fn next_trim(&self) -> Option<TrimStep> {
-        self.shelf.next_trim()
+        self.catalog.next_trim()
     }
 
     async fn close(&self) -> Result<(), LogError> {
@@ -243,12 +243,12 @@ impl EventLog for EmbeddedLog {
 
 impl EmbeddedLog {
     /// Runs a read that may touch the disk on the blocking pool.
-    async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Shelf) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
-        let shelf = Arc::clone(&self.shelf);
+    async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Catalog) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
+        let catalog = Arc::clone(&self.catalog);
         // After a restart everybody reads at once. Few at a time find what the one before has read still in
         // memory.
         let _turn = self.turns.acquire().await;
-        tokio::task::spawn_blocking(move || read(&shelf)).await.map_err(|e| LogError::Damaged(format!("a read panicked: {e}")))?
+        tokio::task::spawn_blocking(move || read(&catalog)).await.map_err(|e| LogError::Damaged(format!("a read panicked: {e}")))?
     }
 }
 

@@ -9,7 +9,7 @@ use super::compact::sealer::Sealer;
 use super::dir::identity::{self, Identity, RESERVE, Watermark};
 use super::dir::room;
 use super::embedded::Limits;
-use super::read::shelf::Shelf;
+use super::read::catalog::Catalog;
 use super::recover::{self, Tail};
 use super::segment::unfinished;
 use super::tip::index::IndexEntry;
@@ -31,7 +31,7 @@ const WATERMARK_SYNC: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Writer {
     dir: PathBuf,
-    shelf: Arc<Shelf>,
+    catalog: Arc<Catalog>,
     sealer: Sealer,
     limits: Limits,
     identity: Identity,
@@ -50,7 +50,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         found: (PathBuf, Identity, Watermark, Tail),
-        shelf: Arc<Shelf>,
+        catalog: Arc<Catalog>,
         (sealer, beside): (Sealer, Beside),
         limits: Limits,
         head: watch::Sender<Sequence>,
@@ -58,7 +58,7 @@ impl Writer {
     ) -> Self {
         let (dir, identity, watermark, tail) = found;
         let tip_failed = tail.unusable;
-        Self { dir, shelf, sealer, limits, identity, watermark, tail, tip_failed, beside, unsettled: None, head, state }
+        Self { dir, catalog, sealer, limits, identity, watermark, tail, tip_failed, beside, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -307,7 +307,7 @@ impl Writer {
         self.tail.last_received = batch.last_received(cut).unwrap_or(header.received.1);
         self.tail.fill.add(&header);
         self.tail.fill.began.get_or_insert_with(Instant::now);
-        self.shelf.push(IndexEntry::from(&header), Arc::new(block));
+        self.catalog.push(IndexEntry::from(&header), Arc::new(block));
         self.head.send_replace(header.last());
         Ok(())
     }
@@ -338,9 +338,9 @@ impl Writer {
     fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
         self.check_poison()?;
         self.note_start()?;
-        let shelf = Arc::clone(&self.shelf);
-        let _shape = shelf.shape.lock();
-        let gone = self.shelf.trimmable(before);
+        let catalog = Arc::clone(&self.catalog);
+        let _shape = catalog.shape.lock();
+        let gone = self.catalog.trimmable(before);
         if let Some(last) = gone.last() {
             let trimmed = last.last() + 1;
             let kept = |holes: &[(Sequence, Sequence)]| holes.iter().copied().filter(|(_, to)| *to >= trimmed).collect();
@@ -354,11 +354,11 @@ impl Writer {
                 }
             }
             self.tail.holes = kept(&self.tail.holes);
-            self.shelf.trim(self.identity.trimmed);
+            self.catalog.trim(self.identity.trimmed);
             gone.iter().try_for_each(|segment| unfinished::remove_file(segment.path()))?;
             identity::sync_dir(&self.dir)?;
         }
-        Ok(self.shelf.bounds().oldest)
+        Ok(self.catalog.bounds().oldest)
     }
 
     fn poison(&self, error: &LogError) {
@@ -374,7 +374,7 @@ impl Writer {
             return Ok(());
         }
         // The journal has everything; this makes the other copy whole.
-        for tip in self.shelf.all_tips() {
+        for tip in self.catalog.all_tips() {
             if let Err(e) = tip.flush() {
                 tracing::warn!(store.tip = %tip.dir().display(), error = %e, "the second copy of the newest records is not whole on the disk; the first one is");
             }

@@ -47,7 +47,7 @@ impl Writer {
         // grow for ever.
         let patience = (full(16) && !self.sealer.is_failing()).then(|| Instant::now() + BACKPRESSURE);
         loop {
-            if self.shelf.tips() < MAX_TIPS {
+            if self.catalog.tips() < MAX_TIPS {
                 self.sealer.prepare(self.tail.next);
                 if full(8)
                     && let Some(tip) = self.sealer.prepared()
@@ -64,7 +64,7 @@ impl Writer {
 
     fn go_on_in(&mut self, tip: Arc<Tip>) {
         self.settle();
-        self.shelf.add_tip(Arc::clone(&tip));
+        self.catalog.add_tip(Arc::clone(&tip));
         if let Some(full) = self.tail.tip.replace(tip) {
             self.sealer.seal(full);
         }

@@ -4,7 +4,7 @@ use crate::cursor::Sequence;
 use crate::log::LogError;
 use crate::log::dir::room;
 use crate::log::embedded::Limits;
-use crate::log::read::shelf::Shelf;
+use crate::log::read::catalog::Catalog;
 use crate::log::segment::unfinished::{Unfinished, remove_file};
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ const AT_LEAST: usize = 8;
 
 /// What is known about merging from one time to the next.
 pub(in crate::log) struct Merger {
-    shelf: Arc<Shelf>,
+    catalog: Arc<Catalog>,
     dir: PathBuf,
     limits: Limits,
     /// Jobs that wait for this thread.
@@ -33,8 +33,8 @@ pub(in crate::log) struct Merger {
 }
 
 impl Merger {
-    pub(in crate::log) fn new(shelf: Arc<Shelf>, dir: PathBuf, limits: Limits, waiting: Arc<AtomicUsize>) -> Self {
-        Self { shelf, dir, limits, waiting, unmergeable: HashSet::new(), again: None }
+    pub(in crate::log) fn new(catalog: Arc<Catalog>, dir: PathBuf, limits: Limits, waiting: Arc<AtomicUsize>) -> Self {
+        Self { catalog, dir, limits, waiting, unmergeable: HashSet::new(), again: None }
     }
 
     /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in
@@ -43,7 +43,7 @@ impl Merger {
         if self.again.is_some_and(|at| Instant::now() < at) {
             return false;
         }
-        let segments = self.shelf.segments();
+        let segments = self.catalog.segments();
         let Some(row) = self.mergeable(&segments) else { return false };
         // A merge gives nothing back before its end, and must not take the room that recording needs.
         let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
@@ -65,7 +65,7 @@ impl Merger {
 
     /// Whether a segment may be written anew.
     fn is_open_to_change(&self, segment: &Segment) -> bool {
-        segment.has_index() && segment.log() == self.shelf.log && !self.unmergeable.contains(&segment.first())
+        segment.has_index() && segment.log() == self.catalog.log && !self.unmergeable.contains(&segment.first())
     }
 
     /// The first row of neighbours that together are no larger and span no more time than a segment may.
@@ -103,7 +103,7 @@ impl Merger {
         let Some(first) = row.first() else { return Ok(false) };
         let before = first.index()?.chain_before;
         let mut unfinished =
-            Unfinished::create(&self.dir, first.first(), |out| SegmentWriter::new(out, self.shelf.log, first.first(), before, LEVEL))?;
+            Unfinished::create(&self.dir, first.first(), |out| SegmentWriter::new(out, self.catalog.log, first.first(), before, LEVEL))?;
         let writer = &mut unfinished.writer;
         for segment in row {
             let index = segment.index()?;
@@ -133,13 +133,13 @@ impl Merger {
         }
         let Some(written) = unfinished.finish()? else { return Ok(false) };
         // A trim in between would remove the merged file under the name of the one that it meant.
-        let _shape = self.shelf.shape.lock();
-        if !self.shelf.holds(row) {
+        let _shape = self.catalog.shape.lock();
+        if !self.catalog.holds(row) {
             return Ok(false);
         }
         let path = written.publish(&self.dir)?;
         let merged = Arc::new(Segment::open(&path)?);
-        self.shelf.replace_segments(row, Arc::clone(&merged));
+        self.catalog.replace_segments(row, Arc::clone(&merged));
         tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
         for segment in row.iter().filter(|segment| segment.path() != path) {
             remove_file(segment.path())?;

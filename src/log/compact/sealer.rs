@@ -7,7 +7,7 @@ use crate::cursor::Sequence;
 use crate::log::LogError;
 use crate::log::dir::listing::{UNFINISHED, io};
 use crate::log::embedded::Limits;
-use crate::log::read::shelf::Shelf;
+use crate::log::read::catalog::Catalog;
 use crate::log::segment::unfinished::Unfinished;
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use crate::log::tip::{self, Tip, codec, kept};
@@ -51,24 +51,24 @@ pub(in crate::log) struct Sealer {
 
 impl Sealer {
     /// Starts the thread. It ends when the handle is dropped, after what it is at.
-    pub(in crate::log) fn start(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
-        let (sealer, thread) = Self::new(shelf, dir, limits);
+    pub(in crate::log) fn start(catalog: Arc<Catalog>, dir: &Path, limits: Limits) -> Result<Self, LogError> {
+        let (sealer, thread) = Self::new(catalog, dir, limits);
         let thread = std::thread::Builder::new().name("log-sealer".to_owned()).spawn(move || thread.run());
         thread.map_err(io("cannot start the sealer of", dir))?;
         Ok(sealer)
     }
 
-    fn new(shelf: Arc<Shelf>, dir: &Path, limits: Limits) -> (Self, Thread) {
+    fn new(catalog: Arc<Catalog>, dir: &Path, limits: Limits) -> (Self, Thread) {
         let (jobs, inbox) = mpsc::sync_channel(QUEUE);
         let next = Arc::new(Mutex::new(Next::Unasked));
         let failing = Arc::new(AtomicBool::new(false));
         let waiting = Arc::new(AtomicUsize::new(0));
-        let head = shelf.bounds().head;
+        let head = catalog.bounds().head;
         let pace = Pace::new(head);
         let thread = Thread {
-            merger: Merger::new(Arc::clone(&shelf), dir.to_owned(), limits, Arc::clone(&waiting)),
+            merger: Merger::new(Arc::clone(&catalog), dir.to_owned(), limits, Arc::clone(&waiting)),
             merge_after: limits.merge_after,
-            shelf,
+            catalog,
             dir: dir.to_owned(),
             inbox,
             jobs: Arc::clone(&waiting),
@@ -120,7 +120,7 @@ impl Sealer {
 }
 
 struct Thread {
-    shelf: Arc<Shelf>,
+    catalog: Arc<Catalog>,
     dir: PathBuf,
     merger: Merger,
     merge_after: Duration,
@@ -183,11 +183,11 @@ impl Thread {
         }
     }
 
-    /// Lets the shelf give memory back when few records have come lately.
+    /// Lets the catalog give memory back when few records have come lately.
     fn rest(&mut self) {
-        let head = self.shelf.bounds().head;
+        let head = self.catalog.bounds().head;
         if head - std::mem::replace(&mut self.looked_at, head) < RESTING {
-            self.shelf.rest();
+            self.catalog.rest();
             kept::collect_garbage();
         }
     }
@@ -206,8 +206,8 @@ impl Thread {
 
     fn prepare(&self, from: Sequence) {
         // Names only rise: a tip that failed before its first record has the name that this one would have.
-        let from = from.max(self.shelf.newest_tip_name() + 1);
-        let made = Tip::create(&self.dir, from, self.shelf.log, Arc::clone(&self.shelf.lock));
+        let from = from.max(self.catalog.newest_tip_name() + 1);
+        let made = Tip::create(&self.dir, from, self.catalog.log, Arc::clone(&self.catalog.lock));
         *self.next.lock() = match made {
             Ok(tip) => Next::Ready(Arc::new(tip)),
             Err(e) => {
@@ -224,7 +224,7 @@ impl Thread {
 
     /// Waits while records come in a burst and there is room for more tips.
     fn sit_out_burst(&mut self) {
-        while self.pace.is_burst(self.shelf.bounds().head) && self.shelf.tips() < MANY_TIPS {
+        while self.pace.is_burst(self.catalog.bounds().head) && self.catalog.tips() < MANY_TIPS {
             match self.inbox.recv_timeout(LOOK) {
                 Ok(job) => self.take(job),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -238,7 +238,7 @@ impl Thread {
         let mut sealed = Vec::new();
         let mut writer: Option<Unfinished> = None;
         let mut whole = true;
-        for entry in self.shelf.tip_entries(tip) {
+        for entry in self.catalog.tip_entries(tip) {
             self.sit_out_burst();
             // The tip that is to be written to next does not wait for a whole seal.
             while let Ok(job) = self.inbox.try_recv() {
@@ -246,7 +246,7 @@ impl Thread {
             }
             let found = tip.get(entry.first, entry.parts).and_then(|value| {
                 let (header, _) = codec::check(&value)?;
-                Ok((header, codec::decode(&value, self.shelf.log_of(tip, entry.first))?))
+                Ok((header, codec::decode(&value, self.catalog.log_of(tip, entry.first))?))
             });
             let (header, block) = match found {
                 Ok(found) => found,
@@ -270,13 +270,13 @@ impl Thread {
             let unfinished = match &mut writer {
                 Some(writer) => writer,
                 None => writer.insert(Unfinished::create(&self.dir, header.first, |out| {
-                    SegmentWriter::new(out, self.shelf.log_of(tip, header.first), header.first, header.chain_before, LEVEL)
+                    SegmentWriter::new(out, self.catalog.log_of(tip, header.first), header.first, header.chain_before, LEVEL)
                 })?),
             };
             if header.chain_before != unfinished.writer.chain() {
                 return Err(altered(header.first.saturating_sub(1)).into());
             }
-            unfinished.writer.hurry(self.shelf.tips() >= MANY_TIPS);
+            unfinished.writer.hurry(self.catalog.tips() >= MANY_TIPS);
             for seq in block.sequences() {
                 unfinished.writer.push(&block.line(seq, false))?;
             }
@@ -287,7 +287,7 @@ impl Thread {
         sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
         crate::log::dir::identity::sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-        self.shelf.replace_tip(tip, segments);
+        self.catalog.replace_tip(tip, segments);
         if whole {
             tip.retire();
         } else {
@@ -329,8 +329,8 @@ mod tests {
         fs::write(&path, writer.finish().unwrap().0).unwrap();
         let lineage = Identity { log: contract::log_id().to_string(), ..Identity::create() }.lineage().unwrap();
         let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(identity::lock(dir).unwrap()));
-        let shelf = Arc::new(Shelf::new(contract::log_id(), lineage, segments, Vec::new(), (0, 0), lock));
-        let (sealer, thread) = Sealer::new(shelf, dir, Limits::default());
+        let catalog = Arc::new(Catalog::new(contract::log_id(), lineage, segments, Vec::new(), (0, 0), lock));
+        let (sealer, thread) = Sealer::new(catalog, dir, Limits::default());
         (sealer, thread, path)
     }
 
@@ -360,37 +360,37 @@ mod tests {
     fn tips_that_wait_count_for_what_they_will_take() {
         let dir = tempfile::tempdir().unwrap();
         let (_, thread, path) = stopped(dir.path());
-        let shelf = &thread.shelf;
+        let catalog = &thread.catalog;
         let segment = fs::metadata(path).unwrap().len();
         for first in [1501, 1502, 1503] {
             thread.prepare(first);
             let Next::Ready(tip) = std::mem::replace(&mut *thread.next.lock(), Next::Unasked) else { panic!("it could not be made") };
-            shelf.add_tip(tip);
+            catalog.add_tip(tip);
         }
-        let tips = shelf.disk_bytes() - segment;
+        let tips = catalog.disk_bytes() - segment;
         assert!(tips > 3 << 20, "{tips}");
         // The one in use, and a quarter of the two that wait.
-        assert!((shelf.settled_bytes() - segment).abs_diff(tips / 3 + tips / 6) < 4096);
+        assert!((catalog.settled_bytes() - segment).abs_diff(tips / 3 + tips / 6) < 4096);
     }
 
     /// Records of more than 100 bytes, as a block that is not on the disk.
-    fn push(shelf: &Shelf, first: Sequence, count: u64) {
+    fn push(catalog: &Catalog, first: Sequence, count: u64) {
         let lines: String = (first..first + count).map(contract::line).collect();
         let block = Arc::new(Block::from_lines(first, lines.as_bytes()).unwrap());
-        shelf.push(IndexEntry { first, last: block.last(), time: (block.time(first), block.time(first)), parts: 1 }, block);
+        catalog.push(IndexEntry { first, last: block.last(), time: (block.time(first), block.time(first)), parts: 1 }, block);
     }
 
     #[test]
     fn a_log_at_rest_keeps_little_in_memory() {
         let dir = tempfile::tempdir().unwrap();
         let (_, mut thread, _) = stopped(dir.path());
-        let ring = |thread: &Thread| thread.shelf.state.read().ring.len();
+        let ring = |thread: &Thread| thread.catalog.state.read().ring.len();
         for part in 0..4 {
-            push(&thread.shelf, 1501 + part * RESTING, RESTING);
+            push(&thread.catalog, 1501 + part * RESTING, RESTING);
         }
         thread.rest();
         assert_eq!(ring(&thread), 4, "records have come since the last look");
-        push(&thread.shelf, 1501 + 4 * RESTING, 1);
+        push(&thread.catalog, 1501 + 4 * RESTING, 1);
         thread.rest();
         assert!((1..=3).contains(&ring(&thread)), "{}", ring(&thread));
     }

@@ -1,6 +1,6 @@
 //! What a reader keeps readable while it goes through it slowly, whatever is removed meanwhile.
 
-use super::shelf::Shelf;
+use super::catalog::Catalog;
 use crate::cursor::Sequence;
 use crate::log::segment::Segment;
 use crate::log::{Chunk, LogError, Scan};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Held(Vec<Arc<Segment>>);
 
-impl Shelf {
+impl Catalog {
     /// Holds the segments in which something of `range` lies. What is in a tip is newer than what retention
     /// removes.
     pub(in crate::log) fn hold(&self, range: &RangeInclusive<Sequence>) -> Held {
@@ -20,7 +20,7 @@ impl Shelf {
         Held(self.segments().iter().filter(meets).cloned().collect())
     }
 
-    /// As [`Shelf::read_after`], from what is held where that has what comes after `after`.
+    /// As [`Catalog::read_after`], from what is held where that has what comes after `after`.
     pub(in crate::log) fn read_held(&self, held: &Held, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
         let from = held.0.partition_point(|segment| segment.last() <= after);
         match held.0.get(from..) {

@@ -2,7 +2,7 @@
 //!
 //! Nothing here writes to the directory of a log.
 
+pub(super) mod catalog;
 pub(super) mod held;
 pub(super) mod scan;
-pub(super) mod shelf;
 pub(super) mod together;

@@ -1,6 +1,6 @@
-//! Reading from the shelf: from memory where possible, else from segments and tips on disk.
+//! Reading from the catalog: from memory where possible, else from segments and tips on disk.
 
-use super::shelf::{Shelf, State};
+use super::catalog::{Catalog, State};
 use super::together::together;
 use crate::cursor::Sequence;
 use crate::log::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment};
@@ -74,7 +74,7 @@ enum Plan {
     Tips(Vec<Step>, Sequence),
 }
 
-impl Shelf {
+impl Catalog {
     /// The answer if it can be given from memory, which is so for every reader that keeps up.
     pub(in crate::log) fn ring_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
         let state = self.state.read();
@@ -135,7 +135,7 @@ impl Shelf {
         }
     }
 
-    /// Whole frames that follow `after`. Damaged ones are left to [`Shelf::read_after`], which tells of them.
+    /// Whole frames that follow `after`. Damaged ones are left to [`Catalog::read_after`], which tells of them.
     pub(in crate::log) fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.last() <= after);

@@ -10,7 +10,7 @@ use super::dir::listing::{Listing, Quarantine, create_private_dir};
 use super::dir::scratch::ScratchDir;
 use super::embedded::Recovery;
 use super::offline::import;
-use super::read::shelf::{Shelf, TipPart};
+use super::read::catalog::{Catalog, TipPart};
 use super::record::chain::{self, CHAIN_START, ChainValue};
 use super::segment::Segment;
 use super::tip::codec::{self, Header};
@@ -31,7 +31,7 @@ pub(super) struct Found {
     pub(super) dir: PathBuf,
     pub(super) identity: Identity,
     pub(super) watermark: Watermark,
-    pub(super) shelf: Shelf,
+    pub(super) catalog: Catalog,
     pub(super) tail: Tail,
     /// Tips that are to be sealed, oldest first.
     pub(super) waiting: Vec<Arc<Tip>>,
@@ -176,9 +176,9 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let mut fill = Fill::default();
     tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let shelf = Shelf::new(log, identity.lineage()?, segments, parts, (identity.trimmed, identity.imported), lock);
+    let catalog = Catalog::new(log, identity.lineage()?, segments, parts, (identity.trimmed, identity.imported), lock);
     let tail = Tail { tip, unusable, unnoted, fill, next, chain, last_received, holes };
-    Ok(Found { dir, identity, watermark, shelf, tail, waiting, recovery, full })
+    Ok(Found { dir, identity, watermark, catalog, tail, waiting, recovery, full })
 }
 
 /// Makes a start durable: how far readers may have seen, then that the log is in use.

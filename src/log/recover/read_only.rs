@@ -5,14 +5,14 @@ use crate::log::LogError;
 use crate::log::dir::identity::Identity;
 use crate::log::dir::listing::{Listing, io};
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
-use crate::log::read::shelf::Shelf;
+use crate::log::read::catalog::Catalog;
 use crate::log::segment::Segment;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A log that is only read: nothing of it is changed, not even what a kill left.
-pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Shelf, Vec<ScratchCopy>), LogError> {
+pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Catalog, Vec<ScratchCopy>), LogError> {
     let dir = data_dir.join("log");
     ScratchDir::sweep();
     let listing = Listing::read(&dir)?;
@@ -54,6 +54,6 @@ pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Shelf, Vec<Scra
     }
     let lock = fs::File::open(&dir).map(Arc::new).map_err(io("cannot open", &dir))?;
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let shelf = Shelf::new(identity.log_id()?, identity.lineage()?, row, parts, (identity.trimmed, identity.imported), lock);
-    Ok((shelf, copies))
+    let catalog = Catalog::new(identity.log_id()?, identity.lineage()?, row, parts, (identity.trimmed, identity.imported), lock);
+    Ok((catalog, copies))
 }

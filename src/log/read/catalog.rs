@@ -32,7 +32,7 @@ type Chunked = (u64, usize);
 
 /// The readers' side of an embedded log.
 #[derive(Debug)]
-pub(in crate::log) struct Shelf {
+pub(in crate::log) struct Catalog {
     pub(in crate::log) log: LogId,
     pub(in crate::log) lineage: Lineage,
     pub(in crate::log) state: RwLock<State>,
@@ -95,7 +95,7 @@ impl State {
     }
 }
 
-impl Shelf {
+impl Catalog {
     pub(in crate::log) fn new(
         log: LogId,
         lineage: Lineage,
