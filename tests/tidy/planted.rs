@@ -25,8 +25,8 @@ impl Planted {
         planted.put("src/main.rs", "use shipslog::server;\nfn main() { server::serve(); }\n");
         planted.put("src/event.rs", "pub struct Event;\n");
         planted.put("src/log/mod.rs", "mod read;\npub mod tip;\npub use read::Scan;\npub struct Chunk;\n");
-        planted.put("src/log/tip.rs", "pub mod kept;\n");
-        planted.put("src/log/tip/kept.rs", "pub fn open() -> sled::Db { sled::open() }\n");
+        planted.put("src/log/tip.rs", "pub mod sled_store;\n");
+        planted.put("src/log/tip/sled_store.rs", "pub fn open() -> sled::Db { sled::open() }\n");
         planted.put("src/log/read.rs", "use super::Chunk;\nuse crate::event::Event;\npub struct Scan(Chunk, Event);\n");
         planted.put("src/ingest.rs", "use crate::event::Event;\npub fn take(_: Event) {}\n");
         planted.put("src/server.rs", "use crate::log::Scan;\npub fn serve() {}\npub struct X;\npub(crate) use crate::event as forward;\n");
@@ -173,12 +173,12 @@ fn every_way_to_name_an_outside_crate_is_found() {
         "struct S { #[serde(with = \"sled::serde\")] x: u8 }",
         "mod inner { pub mod deep { pub use sled::Db; } }",
         "mod sled_like { pub struct Db; } fn f(db: &dyn sled::Like) {}",
-        "use super::tip::kept::store::Db;",
+        "use super::tip::sled_store::store::Db;",
         "fn sled() {} use sled::Db;",
-        "use super::tip::kept::sled; use sled::Db;",
+        "use super::tip::sled_store::sled; use sled::Db;",
     ] {
         let planted_tree = Planted::new();
-        planted_tree.put("src/log/tip/kept.rs", "pub use sled as store;\npub fn sled() {}\n");
+        planted_tree.put("src/log/tip/sled_store.rs", "pub use sled as store;\npub fn sled() {}\n");
         planted_tree.put("src/log/read.rs", &format!("pub struct Scan;\n{planted}\n"));
         assert_found(&checks::homes(&planted_tree.tree()), &["src/log/read.rs", "names sled"], planted);
     }
@@ -200,26 +200,26 @@ fn the_manifest_and_the_homes_are_compared() {
     assert_found(&wrong, &["new_crate is a dependency and has no home"], "a new dependency");
     assert_found(&wrong, &["csv has a home and is no dependency"], "a dependency that went");
     assert!(!wrong.iter().any(|wrong| wrong.starts_with("sled ")), "{wrong:?}");
-    let wrong = checks::register(&Planted::with("src/log/tip/kept.rs", "\n"));
-    assert_found(&wrong, &["sled is not named in its home \"log::tip::kept\""], "a home that stands empty");
+    let wrong = checks::register(&Planted::with("src/log/tip/sled_store.rs", "\n"));
+    assert_found(&wrong, &["sled is not named in its home \"log::tip::sled_store\""], "a home that stands empty");
 }
 
 #[test]
 fn circles_are_found_and_the_list_of_them_only_shrinks() {
     let planted = Planted::new();
     planted.put("src/log/mod.rs", "mod read;\npub mod tip;\npub use read::Scan;\npub struct Chunk;\n");
-    planted.put("src/log/tip/kept.rs", "use crate::log::read::page::Scan;\npub fn open() {}\n");
+    planted.put("src/log/tip/sled_store.rs", "use crate::log::read::page::Scan;\npub fn open() {}\n");
     planted.put("src/log/read.rs", "pub mod page;\npub use page::Scan;\n");
-    planted.put("src/log/read/page.rs", "pub struct Scan;\nfn f() { crate::log::tip::kept::open(); }\n");
+    planted.put("src/log/read/page.rs", "pub struct Scan;\nfn f() { crate::log::tip::sled_store::open(); }\n");
     let found = checks::circles(&planted.tree());
-    let circle = ["src/log/read/page.rs", "src/log/tip/kept.rs"];
+    let circle = ["src/log/read/page.rs", "src/log/tip/sled_store.rs"];
     assert_eq!(Vec::from_iter(&found), [&circle.map(str::to_owned).to_vec()]);
     assert_eq!(checks::ratchet(&found, &[&circle]), [""; 0]);
     assert_found(&checks::ratchet(&found, &[]), &["does not list", "page.rs"], "a new circle");
-    assert_found(&checks::ratchet(&BTreeSet::new(), &[&circle]), &["not there (any more)", "kept.rs"], "a circle that was untied");
+    assert_found(&checks::ratchet(&BTreeSet::new(), &[&circle]), &["not there (any more)", "sled_store.rs"], "a circle that was untied");
     // By way of a re-export, it is a circle with the file that passes on, too, if that needs more than its name.
-    planted.put("src/log/tip/kept.rs", "use crate::log::read::Scan;\npub fn open() {}\n");
-    planted.put("src/log/read.rs", "pub mod page;\npub use page::Scan;\nuse super::tip::kept;\n");
+    planted.put("src/log/tip/sled_store.rs", "use crate::log::read::Scan;\npub fn open() {}\n");
+    planted.put("src/log/read.rs", "pub mod page;\npub use page::Scan;\nuse super::tip::sled_store;\n");
     assert_eq!(checks::circles(&planted.tree()).iter().map(Vec::len).max(), Some(3));
 }
 
@@ -229,12 +229,12 @@ fn files_that_hide_from_the_guard_are_found() {
     planted.put("src/log/forgotten.rs", "use crate::server::X;\n");
     planted.put(
         "src/log/read.rs",
-        "pub struct Scan;\n#[path = \"tip/kept.rs\"]\nmod again;\nmacro_rules! m { () => {} }\ninclude!(\"../hidden\");\n",
+        "pub struct Scan;\n#[path = \"tip/sled_store.rs\"]\nmod again;\nmacro_rules! m { () => {} }\ninclude!(\"../hidden\");\n",
     );
     planted.put("src/log/mod.rs", "mod read;\npub mod tip;\npub use read::Scan;\npub struct Chunk;\n");
     let wrong = checks::faults(&planted.tree());
     assert_found(&wrong, &["src/log/forgotten.rs: no module declares it"], "a file that is not compiled");
-    assert_found(&wrong, &["src/log/tip/kept.rs is two modules"], "a file in two places");
+    assert_found(&wrong, &["src/log/tip/sled_store.rs is two modules"], "a file in two places");
     assert_found(&wrong, &["src/log/read.rs: include!"], "text from elsewhere");
 }
 
@@ -243,7 +243,7 @@ fn long_files_are_found() {
     let planted = Planted::new();
     planted.put("src/log/read.rs", &"\n".repeat(401));
     planted.put("tests/it/main.rs", &"\n".repeat(401));
-    planted.put("src/log/tip/kept.rs", &"\n".repeat(400));
+    planted.put("src/log/tip/sled_store.rs", &"\n".repeat(400));
     let wrong = checks::long_files(&planted.root);
     assert_found(&wrong, &["src/log/read.rs has 401 lines"], "product");
     assert_found(&wrong, &["tests/it/main.rs has 401 lines"], "tests");

@@ -6,7 +6,7 @@ use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
 use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
 use crate::log::record::chain::{self, ChainValue};
-use crate::log::tip::{Tip, kept};
+use crate::log::tip::{Tip, sled_store};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -153,7 +153,7 @@ fn work(jobs: &Receiver<Job>, kept: &SyncSender<Result<(), LogError>>) {
                 let _ = kept.send(result);
             }
             Err(RecvTimeoutError::Timeout) => {
-                kept::collect_garbage();
+                sled_store::collect_garbage();
                 rested = true;
             }
             Err(RecvTimeoutError::Disconnected) => return,

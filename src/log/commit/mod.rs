@@ -13,7 +13,7 @@ use super::read::catalog::Catalog;
 use super::recover::{self, Tail};
 use super::segment::unfinished;
 use super::tip::index::IndexEntry;
-use super::tip::kept::MAX_VALUE_BYTES;
+use super::tip::sled_store::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
 use beside::Beside;

@@ -10,7 +10,7 @@ use crate::log::embedded::Limits;
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::unfinished::Unfinished;
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
-use crate::log::tip::{self, Tip, codec, kept};
+use crate::log::tip::{self, Tip, codec, sled_store};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs;
@@ -188,7 +188,7 @@ impl Thread {
         let head = self.catalog.bounds().head;
         if head - std::mem::replace(&mut self.looked_at, head) < RESTING {
             self.catalog.rest();
-            kept::collect_garbage();
+            sled_store::collect_garbage();
         }
     }
 

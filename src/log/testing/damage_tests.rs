@@ -7,7 +7,7 @@ use super::contract::{self, read_all, records};
 use super::embedded_tests::{CLEAN, copy_dir, drop_and_wait};
 use crate::event::Event;
 use crate::log::tip::codec::HEADER_BYTES;
-use crate::log::tip::kept::Kept;
+use crate::log::tip::sled_store::SledStore;
 use crate::log::{EmbeddedLog, EventLog, NewRecord, Scan, recover};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -285,15 +285,15 @@ async fn each_half_of_a_tip_makes_good_what_the_other_one_lost() {
 /// Makes a block unreadable in both halves of a tip. `fits`: its checksum is made to fit, so that nobody sees
 /// it before the block is read.
 fn spoil(tip: &Path, first: u64, fits: bool) {
-    let kept = Kept::open(tip).unwrap();
-    let good = kept.get(first, 1).unwrap();
+    let store = SledStore::open(tip).unwrap();
+    let good = store.get(first, 1).unwrap();
     let mut bad = good.clone();
     bad[HEADER_BYTES] ^= 0xff;
     if fits {
         let crc = crc32fast::hash(&[&bad[..HEADER_BYTES - 4], &bad[HEADER_BYTES..]].concat());
         bad[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
     }
-    kept.insert(first, &bad).unwrap();
+    store.insert(first, &bad).unwrap();
     let journal = fs::read(tip.join("journal")).unwrap();
     let at = memchr::memmem::find(&journal, &good).unwrap();
     fs::write(tip.join("journal"), [&journal[..at], &bad, &journal[at + bad.len()..]].concat()).unwrap();

@@ -172,7 +172,7 @@ async fn what_is_taken_can_be_read_sealed_exported_and_imported() {
 #[test]
 fn the_largest_block_fits_its_header() {
     let most = crate::log::commit::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
-    assert!(most.div_ceil(crate::log::tip::kept::MAX_VALUE_BYTES) < usize::from(u16::MAX) / 64);
+    assert!(most.div_ceil(crate::log::tip::sled_store::MAX_VALUE_BYTES) < usize::from(u16::MAX) / 64);
 }
 
 #[tokio::test]
@@ -246,15 +246,15 @@ async fn an_unreadable_record_is_not_told_as_altered() {
     drop_and_wait(log, dir.path()).await;
     // As a version before wrote it: the header of the second block says 70 MiB, rightly.
     let tip = dir.path().join("log/tip-00000000000000000001");
-    let kept = crate::log::tip::kept::Kept::open(&tip).unwrap();
-    let mut value = kept.get(4, 1).unwrap();
+    let store = crate::log::tip::sled_store::SledStore::open(&tip).unwrap();
+    let mut value = store.get(4, 1).unwrap();
     value[48..52].copy_from_slice(&(70u32 << 20).to_be_bytes());
     let mut crc = crc32fast::Hasher::new();
     crc.update(&value[..crate::log::tip::codec::HEADER_BYTES - 4]);
     crc.update(&value[crate::log::tip::codec::HEADER_BYTES..]);
     value[120..124].copy_from_slice(&crc.finalize().to_be_bytes());
-    kept.insert(4, &value).unwrap();
-    drop(kept);
+    store.insert(4, &value).unwrap();
+    drop(store);
     let journal = fs::read(tip.join("journal")).unwrap();
     let at = memchr::memmem::find(&journal, &value[..48]).unwrap();
     let patched = [&journal[..at], &value, &journal[at + value.len()..]].concat();

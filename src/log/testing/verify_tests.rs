@@ -5,7 +5,7 @@ use crate::log::commit::pack::Batch;
 use crate::log::segment::tests::leave_out;
 use crate::log::segment::{Segment, SegmentWriter};
 use crate::log::tip::codec;
-use crate::log::tip::kept::Kept;
+use crate::log::tip::sled_store::SledStore;
 use crate::log::{EmbeddedLog, EventLog, Limits, Report, verify};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -218,14 +218,14 @@ async fn an_altered_block_of_a_tip_is_found_by_the_block_behind_it() {
     // Somebody who knows the format: one copy away, another record in the other one, with a right checksum.
     let tip = tip(dir.path());
     fs::remove_file(tip.join("journal")).unwrap();
-    let kept = Kept::open(&tip).unwrap();
-    let (header, _) = codec::check(&kept.get(11, 1).unwrap()).unwrap();
+    let store = SledStore::open(&tip).unwrap();
+    let (header, _) = codec::check(&store.get(11, 1).unwrap()).unwrap();
     let mut altered = records(11..=20);
     altered[4].event = records(99..=99).remove(0).event;
     let batch = Batch::new(altered, header.received.0);
     let (_, value) = batch.compress(&batch.cuts()[0]).unwrap().finish(11, header.chain_before, usize::MAX).unwrap();
-    kept.insert(11, &value).unwrap();
-    drop(kept);
+    store.insert(11, &value).unwrap();
+    drop(store);
     let report = check(dir.path());
     assert_eq!(report.damage.len(), 1, "{report:?}");
     assert!(report.damage[0].contains("the hash chain breaks before"), "{report:?}");

@@ -6,7 +6,7 @@
 
 use super::codec::Header;
 use super::journal::{self, Journal};
-use super::kept::Kept;
+use super::sled_store::SledStore;
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
 use crate::log::dir::files;
@@ -24,7 +24,7 @@ pub(in crate::log) struct Tip {
     dir: PathBuf,
     log: Option<LogId>,
     /// `None` while there is no room for sled to open: the journal has everything then.
-    kept: Option<Kept>,
+    store: Option<SledStore>,
     /// Tips had none before format 3; these are only read.
     journal: Option<Journal>,
     /// Dropped when sled has let go of its files.
@@ -107,7 +107,7 @@ impl Tip {
         std::fs::rename(&unfinished, &path).map_err(io("cannot rename", &unfinished))?;
         sync_dir(dir)?;
         match Self::open(&path, lock) {
-            Ok((tip, _)) if tip.kept.is_some() => Ok(tip),
+            Ok((tip, _)) if tip.store.is_some() => Ok(tip),
             Ok((tip, _)) => {
                 tip.retire();
                 Err(no_room())
@@ -122,7 +122,7 @@ impl Tip {
         Journal::create(unfinished, log)?;
         sync_dir(unfinished)?;
         let (tip, _) = Self::open(unfinished, Arc::clone(lock))?;
-        tip.kept.as_ref().ok_or_else(no_room)?.set_log_id(log)
+        tip.store.as_ref().ok_or_else(no_room)?.set_log_id(log)
     }
 
     /// Which log it belongs to; those of format 1 do not tell.
@@ -160,19 +160,19 @@ impl Tip {
 
     fn open_once(dir: &Path, lock: Lock) -> Result<(Self, Contents), LogError> {
         let journal = Journal::open(dir)?;
-        let kept = match Kept::open(dir) {
+        let store = match SledStore::open(dir) {
             Err(e) if e.is_full() && journal.is_some() => {
                 tracing::error!(store.tip = %dir.display(), error = %e, "there is no room for sled to open its part of the tip; the journal is read");
                 None
             }
-            kept => Some(kept?),
+            store => Some(store?),
         };
         let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false), aside: AtomicBool::new(false) };
-        let log = match (journal.as_ref().and_then(Journal::log_id), &kept) {
-            (None, Some(kept)) => kept.log_id()?,
+        let log = match (journal.as_ref().and_then(Journal::log_id), &store) {
+            (None, Some(store)) => store.log_id()?,
             (log, _) => log,
         };
-        let tip = Self { dir: dir.to_owned(), log, kept, journal, removal, _lock: lock };
+        let tip = Self { dir: dir.to_owned(), log, store, journal, removal, _lock: lock };
         let contents = tip.recover()?;
         Ok((tip, contents))
     }
@@ -189,28 +189,28 @@ impl Tip {
 
     /// Gives sled a block that is durable, for readers to find.
     pub(in crate::log) fn keep(&self, first: Sequence, value: &[u8]) -> Result<(), LogError> {
-        self.kept.as_ref().ok_or_else(no_room)?.insert(first, value)
+        self.store.as_ref().ok_or_else(no_room)?.insert(first, value)
     }
 
     /// Makes both copies of what it holds whole on the disk.
     pub(in crate::log) fn flush(&self) -> Result<(), LogError> {
-        self.kept.as_ref().map_or(Ok(()), |kept| kept.flush(&self.dir))
+        self.store.as_ref().map_or(Ok(()), |store| store.flush(&self.dir))
     }
 
     /// The whole value of a block of `parts` parts.
     pub(in crate::log) fn get(&self, first: Sequence, parts: u16) -> Result<Vec<u8>, LogError> {
-        let kept = self.kept.as_ref().map_or_else(|| Err(no_room()), |kept| kept.get(first, parts));
-        kept.or_else(|e| match self.journal.as_ref().map(|journal| journal.find(first)) {
+        let stored = self.store.as_ref().map_or_else(|| Err(no_room()), |store| store.get(first, parts));
+        stored.or_else(|e| match self.journal.as_ref().map(|journal| journal.find(first)) {
             Some(Ok(Some(value))) => Ok(value),
-            Some(_) if self.kept.is_none() => Err(LogError::Damaged(format!("the journal does not have the block at {first} whole"))),
+            Some(_) if self.store.is_none() => Err(LogError::Damaged(format!("the journal does not have the block at {first} whole"))),
             _ => Err(e),
         })
     }
 
     /// Whether a block is whole in both parts of the tip, where it has two. What is wrong otherwise.
     pub(in crate::log) fn look(&self, header: &Header) -> Result<(), String> {
-        if let Some(kept) = &self.kept {
-            kept.get(header.first, header.parts).map(|_| ()).map_err(|e| format!("sled: {e}"))?;
+        if let Some(store) = &self.store {
+            store.get(header.first, header.parts).map(|_| ()).map_err(|e| format!("sled: {e}"))?;
         }
         match self.journal.as_ref().map(|journal| journal.find(header.first)) {
             Some(Ok(None)) => Err("the journal does not have it whole".to_owned()),
@@ -245,54 +245,54 @@ impl Tip {
     /// used.
     fn recover(&self) -> Result<Contents, LogError> {
         let mut contents = Contents::default();
-        let mut kept = self.kept.as_ref().map_or_else(|| Ok(BTreeMap::new()), |kept| kept.headers(&mut contents.damage))?;
+        let mut stored = self.store.as_ref().map_or_else(|| Ok(BTreeMap::new()), |store| store.headers(&mut contents.damage))?;
         let Some(journal) = &self.journal else {
-            if let Some(store) = &self.kept {
-                store.drop_torn_end(&mut kept)?;
+            if let Some(store) = &self.store {
+                store.drop_torn_end(&mut stored)?;
             }
-            contents.headers = kept.into_values().collect();
+            contents.headers = stored.into_values().collect();
             return Ok(contents);
         };
         if journal.log_id().is_none() {
             contents.damage.push("the head of the journal is damaged; what follows does not need it".to_owned());
         }
         // The newest block may be there in part.
-        if let Some((first, header)) = kept.pop_last()
-            && self.kept.as_ref().is_some_and(|store| store.get(first, header.parts).is_ok())
+        if let Some((first, header)) = stored.pop_last()
+            && self.store.as_ref().is_some_and(|store| store.get(first, header.parts).is_ok())
         {
-            kept.insert(first, header);
+            stored.insert(first, header);
         }
-        let known = kept.keys().next_back().copied().unwrap_or(0);
-        let (mut journalled, mut healed, mut room) = (0, 0, self.kept.is_some());
+        let known = stored.keys().next_back().copied().unwrap_or(0);
+        let (mut journalled, mut healed, mut room) = (0, 0, self.store.is_some());
         let whole = journal.recover(|entry| {
             let first = entry.header.first;
             journalled += 1;
-            if kept.get(&first).is_none_or(|header| header.crc != entry.header.crc) {
+            if stored.get(&first).is_none_or(|header| header.crc != entry.header.crc) {
                 // A kill may keep sled from getting the newest blocks, not those before others that it has.
                 healed += u64::from(first < known);
-                match self.kept.as_ref().map(|store| store.insert(first, &entry.value)) {
+                match self.store.as_ref().map(|store| store.insert(first, &entry.value)) {
                     // Readers find it in the journal.
                     Some(Err(e)) if e.is_full() => room = false,
                     inserted => inserted.unwrap_or(Ok(()))?,
                 }
-                kept.insert(first, entry.header);
+                stored.insert(first, entry.header);
             }
             Ok(())
         })?;
         if healed > 0 {
             contents.damage.push(format!("sled lacked {healed} blocks; the journal has them"));
         }
-        contents.writable = whole && room && journalled == kept.len();
-        if journalled < kept.len() || !whole {
-            contents.damage.push(format!("the journal has {journalled} of {} blocks whole; sled has the others", kept.len()));
+        contents.writable = whole && room && journalled == stored.len();
+        if journalled < stored.len() || !whole {
+            contents.damage.push(format!("the journal has {journalled} of {} blocks whole; sled has the others", stored.len()));
         }
-        contents.headers = kept.into_values().collect();
+        contents.headers = stored.into_values().collect();
         Ok(contents)
     }
 
     /// Bytes on disk.
     pub(in crate::log) fn disk_bytes(&self) -> u64 {
-        self.kept.as_ref().map_or(0, Kept::disk_bytes) + self.journal.as_ref().map_or(0, Journal::bytes)
+        self.store.as_ref().map_or(0, SledStore::disk_bytes) + self.journal.as_ref().map_or(0, Journal::bytes)
     }
 }
 

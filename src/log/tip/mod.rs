@@ -7,6 +7,6 @@ mod active;
 pub(super) mod codec;
 pub(super) mod index;
 pub(super) mod journal;
-pub(super) mod kept;
+pub(super) mod sled_store;
 
 pub(super) use active::{Contents, Lock, NAME, REMOVED, Tip, dir_name};

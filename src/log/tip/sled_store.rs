@@ -60,9 +60,9 @@ fn parse_key(key: &[u8]) -> Option<(Sequence, u16)> {
 
 /// An open database of blocks.
 #[derive(Debug)]
-pub(in crate::log) struct Kept(sled::Db);
+pub(in crate::log) struct SledStore(sled::Db);
 
-impl Kept {
+impl SledStore {
     /// Opens or creates the one in `dir`.
     pub(in crate::log) fn open(dir: &Path) -> Result<Self, LogError> {
         check_files(dir)?;
