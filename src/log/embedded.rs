@@ -89,7 +89,7 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`EmbeddedLog::open`].
     pub fn open_with(data_dir: &Path, limits: Limits) -> Result<(Self, Recovery), LogError> {
-        let Found { dir, identity, watermark, catalog, tail, waiting, recovery, full } = recover::open(data_dir)?;
+        let Found { dir, manifest, watermark, catalog, tail, waiting, recovery, full } = recover::open(data_dir)?;
         let catalog = Arc::new(catalog);
         let (head, head_receiver) = watch::channel(catalog.bounds().head);
         let (state, state_receiver) = watch::channel(full.map_or(WriterState::Ok, |why| {
@@ -102,7 +102,7 @@ impl EmbeddedLog {
             sealer.seal(tip);
         }
         let beside = Beside::start(catalog.log).map_err(io("cannot start a thread for", &dir))?;
-        let writer = Writer::new((dir, identity, watermark, tail), Arc::clone(&catalog), (sealer, beside), limits, head, state);
+        let writer = Writer::new((dir, manifest, watermark, tail), Arc::clone(&catalog), (sealer, beside), limits, head, state);
         spawn_writer(writer, inbox)?;
         Ok((Self { catalog, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }

@@ -111,8 +111,8 @@ pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[
     &["src/log/commit/mod.rs", "src/log/compact/merge.rs", "src/log/compact/sealer.rs", "src/log/embedded.rs", "src/log/recover/mod.rs"],
     &[
         "src/log/dir/files.rs",
-        "src/log/dir/identity.rs",
         "src/log/dir/listing.rs",
+        "src/log/dir/manifest.rs",
         "src/log/segment/mod.rs",
         "src/log/segment/walk.rs",
         "src/log/tip/active.rs",

@@ -6,7 +6,7 @@ pub(super) mod requests;
 mod turn;
 
 use super::compact::sealer::Sealer;
-use super::dir::identity::{self, Identity, RESERVE, Watermark};
+use super::dir::manifest::{self, Manifest, RESERVE, Watermark};
 use super::dir::room;
 use super::embedded::Limits;
 use super::read::catalog::Catalog;
@@ -34,7 +34,7 @@ pub(super) struct Writer {
     catalog: Arc<Catalog>,
     sealer: Sealer,
     limits: Limits,
-    identity: Identity,
+    manifest: Manifest,
     watermark: Watermark,
     tail: Tail,
     /// A write to the tip failed for want of space.
@@ -49,16 +49,16 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        found: (PathBuf, Identity, Watermark, Tail),
+        found: (PathBuf, Manifest, Watermark, Tail),
         catalog: Arc<Catalog>,
         (sealer, beside): (Sealer, Beside),
         limits: Limits,
         head: watch::Sender<Sequence>,
         state: watch::Sender<WriterState>,
     ) -> Self {
-        let (dir, identity, watermark, tail) = found;
+        let (dir, manifest, watermark, tail) = found;
         let tip_failed = tail.unusable;
-        Self { dir, catalog, sealer, limits, identity, watermark, tail, tip_failed, beside, unsettled: None, head, state }
+        Self { dir, catalog, sealer, limits, manifest, watermark, tail, tip_failed, beside, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -210,7 +210,7 @@ impl Writer {
     /// Commits records in as few blocks as the limits allow.
     fn append(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
         let batch = Arc::new(Batch::new(records, self.tail.last_received));
-        let told = self.identity.holes == self.tail.holes;
+        let told = self.manifest.holes == self.tail.holes;
         for cut in batch.cuts() {
             self.check_poison()?;
             self.check_room()?;
@@ -265,7 +265,7 @@ impl Writer {
         if !self.tail.unnoted {
             return Ok(());
         }
-        match recover::note_start(&self.dir, &self.watermark, self.tail.next - 1, &self.identity) {
+        match recover::note_start(&self.dir, &self.watermark, self.tail.next - 1, &self.manifest) {
             Ok(()) => {
                 self.tail.unnoted = false;
                 Ok(())
@@ -314,9 +314,9 @@ impl Writer {
 
     /// Once records tell of what is missing, it is no longer news.
     fn remember_holes(&mut self) {
-        if self.identity.holes != self.tail.holes {
-            self.identity.holes.clone_from(&self.tail.holes);
-            if let Err(e) = self.identity.write(&self.dir) {
+        if self.manifest.holes != self.tail.holes {
+            self.manifest.holes.clone_from(&self.tail.holes);
+            if let Err(e) = self.manifest.write(&self.dir) {
                 self.poison(&e);
             }
         }
@@ -324,12 +324,12 @@ impl Writer {
 
     /// Sees to it that `last` is reserved on disk before it is used.
     fn reserve(&mut self, last: Sequence) -> Result<(), LogError> {
-        if last <= self.identity.reserved {
+        if last <= self.manifest.reserved {
             return Ok(());
         }
-        let identity = Identity { reserved: last + RESERVE, ..self.identity.clone() };
-        identity.write(&self.dir)?;
-        self.identity = identity;
+        let manifest = Manifest { reserved: last + RESERVE, ..self.manifest.clone() };
+        manifest.write(&self.dir)?;
+        self.manifest = manifest;
         Ok(())
     }
 
@@ -344,9 +344,9 @@ impl Writer {
         if let Some(last) = gone.last() {
             let trimmed = last.last() + 1;
             let kept = |holes: &[(Sequence, Sequence)]| holes.iter().copied().filter(|(_, to)| *to >= trimmed).collect();
-            let identity = Identity { trimmed, holes: kept(&self.identity.holes), ..self.identity.clone() };
-            match identity.write(&self.dir) {
-                Ok(()) => self.identity = identity,
+            let manifest = Manifest { trimmed, holes: kept(&self.manifest.holes), ..self.manifest.clone() };
+            match manifest.write(&self.dir) {
+                Ok(()) => self.manifest = manifest,
                 Err(e) if e.is_full() => return Err(e),
                 Err(e) => {
                     self.poison(&e);
@@ -354,9 +354,9 @@ impl Writer {
                 }
             }
             self.tail.holes = kept(&self.tail.holes);
-            self.catalog.trim(self.identity.trimmed);
+            self.catalog.trim(self.manifest.trimmed);
             gone.iter().try_for_each(|segment| unfinished::remove_file(segment.path()))?;
-            identity::sync_dir(&self.dir)?;
+            manifest::sync_dir(&self.dir)?;
         }
         Ok(self.catalog.bounds().oldest)
     }
@@ -380,8 +380,8 @@ impl Writer {
             }
         }
         self.watermark.sync()?;
-        self.identity.clean_head = Some(self.tail.next - 1);
-        self.identity.write(&self.dir)
+        self.manifest.clean_head = Some(self.tail.next - 1);
+        self.manifest.write(&self.dir)
     }
 }
 

@@ -144,7 +144,7 @@ impl Merger {
         for segment in row.iter().filter(|segment| segment.path() != path) {
             remove_file(segment.path())?;
         }
-        crate::log::dir::identity::sync_dir(&self.dir)?;
+        crate::log::dir::manifest::sync_dir(&self.dir)?;
         Ok(true)
     }
 }

@@ -285,7 +285,7 @@ impl Thread {
             }
         }
         sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
-        crate::log::dir::identity::sync_dir(&self.dir)?;
+        crate::log::dir::manifest::sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         self.catalog.replace_tip(tip, segments);
         if whole {
@@ -314,7 +314,7 @@ fn altered(last: Sequence) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::dir::identity::{self, Identity};
+    use crate::log::dir::manifest::{self, Manifest};
     use crate::log::record::block::Block;
     use crate::log::record::chain::CHAIN_START;
     use crate::log::testing::contract;
@@ -327,8 +327,8 @@ mod tests {
         writer.hurry(true);
         (1..=1500).for_each(|n| writer.push(contract::line(n).trim_end().as_bytes()).unwrap());
         fs::write(&path, writer.finish().unwrap().0).unwrap();
-        let lineage = Identity { log: contract::log_id().to_string(), ..Identity::create() }.lineage().unwrap();
-        let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(identity::lock(dir).unwrap()));
+        let lineage = Manifest { log: contract::log_id().to_string(), ..Manifest::create() }.lineage().unwrap();
+        let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(manifest::lock(dir).unwrap()));
         let catalog = Arc::new(Catalog::new(contract::log_id(), lineage, segments, Vec::new(), (0, 0), lock));
         let (sealer, thread) = Sealer::new(catalog, dir, Limits::default());
         (sealer, thread, path)

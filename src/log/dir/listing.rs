@@ -1,7 +1,7 @@
 //! The files of a log's directory, and the place where those go that cannot be read.
 
 use super::files;
-use super::identity::sync_dir;
+use super::manifest::sync_dir;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
 use crate::log::segment::{SUFFIX, Segment};
@@ -82,7 +82,7 @@ impl Listing {
     }
 
     /// The logs other than `log` that parts are of, and how far each goes, as
-    /// [`Identity`](super::identity::Identity) lists them. `tips`: of which log each tip is, and its last
+    /// [`Manifest`](super::manifest::Manifest) lists them. `tips`: of which log each tip is, and its last
     /// record.
     pub(in crate::log) fn ancestors(&self, log: LogId, tips: impl Iterator<Item = (LogId, Sequence)>) -> Vec<(String, Sequence)> {
         let segments = self.segments.iter().filter_map(|(_, path)| Segment::open(path).ok()).map(|segment| (segment.log(), segment.last()));

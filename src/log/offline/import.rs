@@ -4,8 +4,8 @@
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Marks, Record, UnknownNoise};
 use crate::log::dir::files;
-use crate::log::dir::identity::{self, Identity, Watermark, sync_dir};
 use crate::log::dir::listing::{create_private_dir, io};
+use crate::log::dir::manifest::{self, Manifest, Watermark, sync_dir};
 use crate::log::record::chain::{CHAIN_START, ChainValue};
 use crate::log::record::line::Line;
 use crate::log::segment::{self, LEVEL, SegmentWriter, WriteError};
@@ -93,7 +93,7 @@ pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut
     create_private_dir(&dir)?;
     // It goes where the directory goes: once that is a log, this is the lock that keeps a second recorder
     // out.
-    let _lock = identity::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
+    let _lock = manifest::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
     clear(&dir)?;
     let done = Import::new(&dir).run(lines, progress).and_then(|imported| {
         sync_dir(&dir)?;
@@ -123,7 +123,7 @@ fn under_way(data_dir: &Path) -> LogError {
 fn clear(dir: &Path) -> Result<(), LogError> {
     for entry in fs::read_dir(dir).map_err(io("cannot list", dir))? {
         let path = entry.map_err(io("cannot list", dir))?.path();
-        if !path.ends_with(identity::LOCK) {
+        if !path.ends_with(manifest::LOCK) {
             files::remove(&path)?;
         }
     }
@@ -136,7 +136,7 @@ pub(in crate::log) fn remove_leftover(data_dir: &Path) -> Result<(), LogError> {
     if !fs::symlink_metadata(&dir).is_ok_and(|data| data.is_dir()) {
         return Ok(());
     }
-    let lock = identity::lock(&dir);
+    let lock = manifest::lock(&dir);
     match lock {
         Err(LogError::InUse(_)) => Err(under_way(data_dir)),
         Err(e) if e.is_not_found() => Ok(()),
@@ -287,19 +287,19 @@ impl<'a> Import<'a> {
         })?;
         let Some(log) = self.log else { return Err(LogError::Refused("it holds no records".to_owned())) };
         let head = self.next - 1;
-        let mut identity = Identity {
+        let mut manifest = Manifest {
             log: LogId::with_prefix(log).to_string(),
             reserved: head,
             trimmed: self.first,
             imported: head,
             ancestors: self.ancestors.iter().map(|(log, fork)| (LogId::with_prefix(*log).to_string(), *fork)).collect(),
             clean_head: Some(head),
-            ..Identity::create()
+            ..Manifest::create()
         };
         // Where the export comes from, recording may go on: from here on this is another log.
-        identity.fork(head);
+        manifest.fork(head);
         Watermark::open(self.dir)?.0.write(head)?;
-        identity.write(self.dir)?;
+        manifest.write(self.dir)?;
         let missing = self.next - self.first - self.records;
         Ok(Imported { records: self.records, bounds: (self.first, head), missing })
     }

@@ -3,8 +3,8 @@
 mod look;
 
 use crate::cursor::{LogId, Sequence};
-use crate::log::dir::identity::{Identity, Lineage, Watermark};
 use crate::log::dir::listing::Listing;
+use crate::log::dir::manifest::{Lineage, Manifest, Watermark};
 use crate::log::dir::scratch::ScratchCopy;
 use crate::log::record::chain::{self, CHAIN_START, ChainValue};
 use crate::log::record::line::Line;
@@ -91,21 +91,21 @@ impl OpenedTip {
 }
 
 /// Where the records of a log come from that was not recorded here, a sentence for each log.
-fn origins(identity: &Identity) -> Vec<String> {
+fn origins(manifest: &Manifest) -> Vec<String> {
     let origin = |(ancestor, fork): &(String, Sequence)| {
         // An export names its log by the beginning of the id, as cursors do.
-        let known = ancestor.parse().ok().filter(|id: &LogId| *fork <= identity.imported && *id == LogId::with_prefix(id.prefix()));
+        let known = ancestor.parse().ok().filter(|id: &LogId| *fork <= manifest.imported && *id == LogId::with_prefix(id.prefix()));
         match known {
             Some(id) => format!("up to the record {fork} this was imported from an export of the log {:08x}", id.prefix()),
             None => format!("up to the record {fork} this is a copy of the log {ancestor}"),
         }
     };
-    identity.ancestors.iter().map(origin).collect()
+    manifest.ancestors.iter().map(origin).collect()
 }
 
 struct Check {
     report: Report,
-    identity: Option<Identity>,
+    manifest: Option<Manifest>,
     lineage: Option<Lineage>,
     /// The next sequence expected, and the chain's value before it; `None` before the first record and behind
     /// a hole.
@@ -117,8 +117,8 @@ struct Check {
 impl Check {
     fn new(dir: &Path, listing: &Listing) -> Result<Self, LogError> {
         let mut report = Report::default();
-        let identity = match Identity::read(dir) {
-            Ok(identity) => identity,
+        let manifest = match Manifest::read(dir) {
+            Ok(manifest) => manifest,
             Err(LogError::Damaged(why)) => {
                 report
                     .damage
@@ -127,17 +127,17 @@ impl Check {
             }
             Err(e) => return Err(e),
         };
-        if identity.is_none() && report.damage.is_empty() {
+        if manifest.is_none() && report.damage.is_empty() {
             if listing.is_empty() {
                 return Err(LogError::Damaged(format!("{} holds no log", dir.display())));
             }
             report.damage.push("LOG is missing; the next start makes it again from what the log holds, behind a gap".to_owned());
         }
-        let lineage = identity.as_ref().and_then(|identity| identity.lineage().ok());
-        report.log = identity.as_ref().map_or_else(|| "unknown".to_owned(), |identity| identity.log.clone());
-        report.notes.extend(identity.iter().flat_map(origins));
+        let lineage = manifest.as_ref().and_then(|manifest| manifest.lineage().ok());
+        report.log = manifest.as_ref().map_or_else(|| "unknown".to_owned(), |manifest| manifest.log.clone());
+        report.notes.extend(manifest.iter().flat_map(origins));
         report.segments = listing.segments.len();
-        Ok(Self { report, identity, lineage, next: None, chain: None, received: Timestamp::MIN })
+        Ok(Self { report, manifest, lineage, next: None, chain: None, received: Timestamp::MIN })
     }
 
     fn damage(&mut self, what: String) {
@@ -150,12 +150,12 @@ impl Check {
 
     /// The records from `first` on follow.
     fn begin(&mut self, first: Sequence, about: &str) {
-        let trimmed = self.identity.as_ref().map_or(0, |identity| identity.trimmed.max(1));
+        let trimmed = self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed.max(1));
         let expected = self.next.unwrap_or(trimmed);
         if first > expected && expected > 0 {
-            let known = self.identity.as_ref().is_some_and(|i| i.holes.iter().any(|(from, to)| *from <= expected && first - 1 <= *to));
+            let known = self.manifest.as_ref().is_some_and(|i| i.holes.iter().any(|(from, to)| *from <= expected && first - 1 <= *to));
             let what = format!("the records {expected} to {} are missing before {about}", first - 1);
-            if self.identity.as_ref().is_some_and(|identity| first - 1 <= identity.imported) {
+            if self.manifest.as_ref().is_some_and(|manifest| first - 1 <= manifest.imported) {
                 self.report.notes.push(format!("{what}; the export that this log was made from did not have them"));
             } else if known {
                 self.report.notes.push(format!("{what}; a gap record tells of it"));
@@ -197,7 +197,7 @@ impl Check {
     /// Whether the chain goes on with `first`. Across a hole it may not: what is missing has been told, and
     /// is not told as altered.
     fn joins(&mut self, first: Sequence, before: ChainValue, about: &str) {
-        let imported = self.identity.as_ref().map_or(0, |identity| identity.imported);
+        let imported = self.manifest.as_ref().map_or(0, |manifest| manifest.imported);
         let hole = self.next.is_some_and(|next| first > next) && first > imported + 1;
         if self.chain.is_some_and(|chain| chain != before) && !hole {
             self.damage(format!("the hash chain breaks before {about}: records were altered, removed or put in"));
@@ -215,7 +215,7 @@ impl Check {
             }
             Err(e) => return Err(e),
         };
-        let trimmed = self.identity.as_ref().map_or(0, |identity| identity.trimmed);
+        let trimmed = self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed);
         if segment.last() < trimmed || self.next.is_some_and(|next| segment.last() < next) {
             // A recorder does so by itself.
             if !self.report.recording {
@@ -347,13 +347,13 @@ impl Check {
     /// `seen`: what readers had seen, beside a recorder.
     fn end(mut self, dir: &Path, data_dir: &Path, seen: Option<Sequence>) -> Result<Report, LogError> {
         let end = self.next.map_or(0, |next| next - 1);
-        if let Some(identity) = self.identity.clone() {
-            let seen = if self.report.recording { seen } else { identity.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
-            let told = identity.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);
+        if let Some(manifest) = self.manifest.clone() {
+            let seen = if self.report.recording { seen } else { manifest.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
+            let told = manifest.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);
             if seen > end && !told {
                 self.damage(format!("the log ends with the record {end}, but readers may have seen up to {seen}; the next start tells of it and goes on behind"));
             }
-            if identity.clean_head.is_none() && !self.report.recording {
+            if manifest.clean_head.is_none() && !self.report.recording {
                 self.report.notes.push("the recorder was not stopped cleanly, or this is a copy of a running one".to_owned());
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
-use crate::log::dir::identity::Lineage;
+use crate::log::dir::manifest::Lineage;
 use crate::log::record::block::Block;
 use crate::log::record::sift::Sifted;
 use crate::log::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment, Summaries};

@@ -5,8 +5,8 @@ mod read_only;
 pub(super) use read_only::open_read_only;
 
 use super::LogError;
-use super::dir::identity::{self, Identity, Lineage, RESERVE, Watermark};
 use super::dir::listing::{Listing, Quarantine, create_private_dir};
+use super::dir::manifest::{self, Lineage, Manifest, RESERVE, Watermark};
 use super::dir::scratch::ScratchDir;
 use super::embedded::Recovery;
 use super::offline::import;
@@ -29,7 +29,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) dir: PathBuf,
-    pub(super) identity: Identity,
+    pub(super) manifest: Manifest,
     pub(super) watermark: Watermark,
     pub(super) catalog: Catalog,
     pub(super) tail: Tail,
@@ -82,39 +82,39 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     // Before anything is made in the place where an import is going to put its log.
     import::remove_leftover(data_dir)?;
     create_private_dir(&dir)?;
-    let lock = Arc::new(identity::lock(&dir)?);
+    let lock = Arc::new(manifest::lock(&dir)?);
     ScratchDir::sweep();
     let listing = Listing::read(&dir)?;
     let mut quarantine = Quarantine::new(data_dir);
-    let (mut identity, certain) = identify(&dir, &listing, &lock, &mut quarantine)?;
-    migrations::upgrade(&dir, identity.format)?;
-    identity.format = identity::LOG_FORMAT;
+    let (mut manifest, certain) = identify(&dir, &listing, &lock, &mut quarantine)?;
+    migrations::upgrade(&dir, manifest.format)?;
+    manifest.format = manifest::LOG_FORMAT;
     listing.remove_litter()?;
-    let copy = certain && identity.is_copy(&dir)?;
+    let copy = certain && manifest.is_copy(&dir)?;
     let (watermark, seen) = open_watermark(&dir, &mut quarantine)?;
 
-    let segments = open_segments(&listing, &identity.lineage()?, identity.trimmed, &mut quarantine)?;
-    let sealed = segments.last().map_or(identity.trimmed.saturating_sub(1), |segment| segment.last());
-    let mut tips = open_tips(&listing, sealed.max(identity.trimmed.saturating_sub(1)), &lock, &mut quarantine)?;
+    let segments = open_segments(&listing, &manifest.lineage()?, manifest.trimmed, &mut quarantine)?;
+    let sealed = segments.last().map_or(manifest.trimmed.saturating_sub(1), |segment| segment.last());
+    let mut tips = open_tips(&listing, sealed.max(manifest.trimmed.saturating_sub(1)), &lock, &mut quarantine)?;
     // The newest tip is written to. One that could not be opened, or is not whole, is followed by a new one.
     let newest = listing.tips.last().map(|(_, path)| path.clone());
     let end = tips.iter().flat_map(|opened| &opened.headers).next_back().map_or(sealed, Header::last);
     if copy {
         // A log of the same name may go on elsewhere: from here on this one has another.
-        let ancestor = identity.log.clone();
-        identity.fork(end);
+        let ancestor = manifest.log.clone();
+        manifest.fork(end);
         tracing::warn!(
-            store.id = identity.log,
+            store.id = manifest.log,
             store.ancestor = ancestor,
             event.seq = end,
             "this is a copy of a log; it goes on under an id of its own"
         );
     }
-    let log = identity.log_id()?;
+    let log = manifest.log_id()?;
     // Nor is one that came back short: sled may stop at the same damage next time, and drop what was written
     // behind it.
-    let short = end < identity.clean_head.or(seen).unwrap_or(identity.reserved);
-    let lineage = identity.lineage()?;
+    let short = end < manifest.clean_head.or(seen).unwrap_or(manifest.reserved);
+    let lineage = manifest.lineage()?;
     let chain = match chain_behind(&tips, &lineage) {
         Ok(chain) => Some(chain),
         Err(None) => None,
@@ -124,7 +124,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let usable = chain.is_some() && tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == newest.as_deref());
     let mut full = None;
     if copy || short && newest.is_some() || !usable {
-        let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(identity.reserved + 1);
+        let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(manifest.reserved + 1);
         match OpenedTip::create(&dir, if newest.is_some() { past } else { sealed + 1 }, log, &lock) {
             Ok(tip) => tips.push(tip),
             // What is there can be read; the writer makes one when there is room.
@@ -137,25 +137,25 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let last = headers().next_back();
     // What readers may have seen: exactly known after a clean stop and after a kill. A missing watermark
     // after an unclean stop means that nobody knows, so everything that was reserved counts.
-    let may_have_seen = identity.clean_head.or(seen).unwrap_or(identity.reserved);
+    let may_have_seen = manifest.clean_head.or(seen).unwrap_or(manifest.reserved);
     let may_have_seen = if certain { may_have_seen } else { may_have_seen.max(end.max(seen.unwrap_or(0)) + RESERVE) };
-    let cut = (end < may_have_seen).then(|| end + 1..=identity.reserved.max(may_have_seen));
+    let cut = (end < may_have_seen).then(|| end + 1..=manifest.reserved.max(may_have_seen));
     let next = cut.as_ref().map_or(end, |lost| *lost.end()) + 1;
 
     let runs = segments.iter().flat_map(|s| s.frames()).map(|frame| (frame.first, frame.last()));
     let runs = runs.chain(headers().map(|header| (header.first, header.last())));
-    let mut holes = missing(runs, identity.trimmed.max(identity.imported + 1));
+    let mut holes = missing(runs, manifest.trimmed.max(manifest.imported + 1));
     holes.extend(cut.map(RangeInclusive::into_inner));
-    let lost = without(&holes, &identity.holes);
+    let lost = without(&holes, &manifest.holes);
     let quarantined = quarantine.into_paths();
-    let recovery = Recovery { clean: identity.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
+    let recovery = Recovery { clean: manifest.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
 
     // Before the mark of the clean stop goes, which makes the watermark count. Not `end`: were the program
     // killed before its first append, what was lost now would be forgotten.
     let unusable = full.is_some();
-    identity.clean_head = None;
-    identity.reserved = identity.reserved.max(next - 1 + RESERVE);
-    let noted = note_start(&dir, &watermark, next - 1, &identity);
+    manifest.clean_head = None;
+    manifest.reserved = manifest.reserved.max(next - 1 + RESERVE);
+    let noted = note_start(&dir, &watermark, next - 1, &manifest);
     let unnoted = noted.is_err();
     match noted {
         Err(e) if e.is_full() => full = Some(e.to_string()),
@@ -176,16 +176,16 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let mut fill = Fill::default();
     tips.last().iter().flat_map(|opened| &opened.headers).for_each(|header| fill.add(header));
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let catalog = Catalog::new(log, identity.lineage()?, segments, parts, (identity.trimmed, identity.imported), lock);
+    let catalog = Catalog::new(log, manifest.lineage()?, segments, parts, (manifest.trimmed, manifest.imported), lock);
     let tail = Tail { tip, unusable, unnoted, fill, next, chain, last_received, holes };
-    Ok(Found { dir, identity, watermark, catalog, tail, waiting, recovery, full })
+    Ok(Found { dir, manifest, watermark, catalog, tail, waiting, recovery, full })
 }
 
 /// Makes a start durable: how far readers may have seen, then that the log is in use.
-pub(super) fn note_start(dir: &Path, watermark: &Watermark, seen: Sequence, identity: &Identity) -> Result<(), LogError> {
+pub(super) fn note_start(dir: &Path, watermark: &Watermark, seen: Sequence, manifest: &Manifest) -> Result<(), LogError> {
     watermark.write(seen)?;
     watermark.sync()?;
-    identity.write(dir)
+    manifest.write(dir)
 }
 
 /// What is no watermark is set aside like one that cannot be read.
@@ -220,15 +220,15 @@ fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<Option<ChainVal
 
 /// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the
 /// tips and segments know; it then reserves so much that no sequence is used twice.
-fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarantine) -> Result<(Identity, bool), LogError> {
-    let why = match Identity::read(dir) {
-        Ok(Some(identity)) => return Ok((identity, true)),
+fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarantine) -> Result<(Manifest, bool), LogError> {
+    let why = match Manifest::read(dir) {
+        Ok(Some(manifest)) => return Ok((manifest, true)),
         Ok(None) if listing.is_empty() => {
             // Before the tip, so that a kill in between leaves a log without records, not records without a
             // log.
-            let identity = Identity::create();
-            identity.write(dir)?;
-            return Ok((identity, true));
+            let manifest = Manifest::create();
+            manifest.write(dir)?;
+            return Ok((manifest, true));
         }
         Ok(None) => "it is missing".to_owned(),
         Err(LogError::Damaged(why)) => why,
@@ -250,7 +250,7 @@ fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarant
     let tips = listing.tips.iter().filter_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok());
     let ends = tips.filter_map(|(tip, contents)| Some((tip.log_id()?, contents.headers.last()?.last())));
     let ancestors = listing.ancestors(log, ends);
-    Ok((Identity { log: log.to_string(), reserved, clean_head: None, ancestors, ..Identity::create() }, false))
+    Ok((Manifest { log: log.to_string(), reserved, clean_head: None, ancestors, ..Manifest::create() }, false))
 }
 
 /// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed;

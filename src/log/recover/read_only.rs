@@ -2,8 +2,8 @@
 
 use super::{OpenedTip, join};
 use crate::log::LogError;
-use crate::log::dir::identity::Identity;
 use crate::log::dir::listing::{Listing, io};
+use crate::log::dir::manifest::Manifest;
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::Segment;
@@ -37,13 +37,13 @@ pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Catalog, Vec<Sc
             Err(e) => tracing::error!(store.segment = %path.display(), error = %e, "a segment cannot be read"),
         }
     }
-    let identity = match Identity::read(&dir) {
-        Ok(Some(identity)) => identity,
+    let manifest = match Manifest::read(&dir) {
+        Ok(Some(manifest)) => manifest,
         Ok(None) | Err(LogError::Damaged(_)) => {
             let log = tips.iter().rev().find_map(|opened| opened.tip.log_id()).or_else(|| row.last().map(|segment| segment.log()));
             let log = log.ok_or_else(|| LogError::Damaged(format!("{} holds no log", dir.display())))?;
             let ends = tips.iter().filter_map(|opened| Some((opened.tip.log_id()?, opened.headers.last()?.last())));
-            Identity { log: log.to_string(), ancestors: listing.ancestors(log, ends), ..Identity::create() }
+            Manifest { log: log.to_string(), ancestors: listing.ancestors(log, ends), ..Manifest::create() }
         }
         Err(e) => return Err(e),
     };
@@ -54,6 +54,6 @@ pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Catalog, Vec<Sc
     }
     let lock = fs::File::open(&dir).map(Arc::new).map_err(io("cannot open", &dir))?;
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let catalog = Catalog::new(identity.log_id()?, identity.lineage()?, row, parts, (identity.trimmed, identity.imported), lock);
+    let catalog = Catalog::new(manifest.log_id()?, manifest.lineage()?, row, parts, (manifest.trimmed, manifest.imported), lock);
     Ok((catalog, copies))
 }

@@ -73,7 +73,7 @@ impl Written {
     /// Gives it its name, durably.
     pub(in crate::log) fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
         fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
-        crate::log::dir::identity::sync_dir(dir)?;
+        crate::log::dir::manifest::sync_dir(dir)?;
         Ok(self.path)
     }
 }

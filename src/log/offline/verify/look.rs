@@ -4,8 +4,8 @@
 use crate::cursor::Sequence;
 use crate::log::LogError;
 use crate::log::dir::files;
-use crate::log::dir::identity::Watermark;
 use crate::log::dir::listing::{Listing, io};
+use crate::log::dir::manifest::Watermark;
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
 use crate::log::segment::Segment;
 use crate::log::tip::journal;

@@ -26,7 +26,7 @@ pub(in crate::log) const RESERVE: u64 = 65_536;
 
 /// Contents of `LOG`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::log) struct Identity {
+pub(in crate::log) struct Manifest {
     /// Format of the directory.
     pub(in crate::log) format: u32,
     /// Identity of the log, a UUID.
@@ -127,7 +127,7 @@ impl Lineage {
     }
 }
 
-impl Identity {
+impl Manifest {
     /// A new log.
     pub(in crate::log) fn create() -> Self {
         Self {
@@ -159,8 +159,8 @@ impl Identity {
         match found {
             Some(found) if found > LOG_FORMAT => Err(LogError::NewerFormat { path, found, known: LOG_FORMAT }),
             Some(_) => {
-                let identity: Self = serde_json::from_value(value).map_err(|e| damaged(&e.to_string()))?;
-                if identity.makes_sense() { Ok(Some(identity)) } else { Err(damaged("it names a sequence that no log has")) }
+                let manifest: Self = serde_json::from_value(value).map_err(|e| damaged(&e.to_string()))?;
+                if manifest.makes_sense() { Ok(Some(manifest)) } else { Err(damaged("it names a sequence that no log has")) }
             }
             None => Err(damaged("it names no format")),
         }
@@ -183,8 +183,8 @@ impl Identity {
     fn write_as(&self, dir: &Path, temporary: &Path) -> Result<(), LogError> {
         let path = dir.join("LOG");
         let mut file = files::create_anew(temporary)?;
-        let identity = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", temporary))?), ..self.clone() };
-        let json = serde_json::to_string(&identity).map_err(|e| LogError::Damaged(e.to_string()))?;
+        let manifest = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", temporary))?), ..self.clone() };
+        let json = serde_json::to_string(&manifest).map_err(|e| LogError::Damaged(e.to_string()))?;
         let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("cannot write", temporary))?;
         fs::rename(temporary, &path).map_err(io("cannot replace", &path))?;
@@ -283,11 +283,11 @@ mod tests {
     #[test]
     fn log_file_round_trips_and_notices_damage() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Identity::read(dir.path()).unwrap(), None);
-        let identity = Identity { reserved: 9, clean_head: Some(4), ..Identity::create() };
-        identity.write(dir.path()).unwrap();
-        let read = Identity::read(dir.path()).unwrap().unwrap();
-        assert_eq!(read, Identity { file: read.file, ..identity.clone() });
+        assert_eq!(Manifest::read(dir.path()).unwrap(), None);
+        let manifest = Manifest { reserved: 9, clean_head: Some(4), ..Manifest::create() };
+        manifest.write(dir.path()).unwrap();
+        let read = Manifest::read(dir.path()).unwrap().unwrap();
+        assert_eq!(read, Manifest { file: read.file, ..manifest.clone() });
         assert!(!read.is_copy(dir.path()).unwrap());
         let path = dir.path().join("LOG");
         let good = fs::read(&path).unwrap();
@@ -296,27 +296,27 @@ mod tests {
             for bit in 0..8 {
                 bad[at] = good[at] ^ 1 << bit;
                 fs::write(&path, &bad).unwrap();
-                assert!(matches!(Identity::read(dir.path()), Err(LogError::Damaged(_))), "bit {bit} of byte {at}");
+                assert!(matches!(Manifest::read(dir.path()), Err(LogError::Damaged(_))), "bit {bit} of byte {at}");
             }
         }
-        Identity { format: LOG_FORMAT + 1, ..identity }.write(dir.path()).unwrap();
-        let error = Identity::read(dir.path()).unwrap_err().to_string();
+        Manifest { format: LOG_FORMAT + 1, ..manifest }.write(dir.path()).unwrap();
+        let error = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("format {}", LOG_FORMAT + 1)) && error.contains("run the newer shipslog"), "{error}");
     }
 
     #[test]
     fn forks_keep_what_their_ancestors_had() {
-        let mut identity = Identity::create();
-        let first = identity.log_id().unwrap();
-        identity.fork(10);
-        let second = identity.log_id().unwrap();
+        let mut manifest = Manifest::create();
+        let first = manifest.log_id().unwrap();
+        manifest.fork(10);
+        let second = manifest.log_id().unwrap();
         // Copied again before anything was added, then cut short.
         for (fork, kept) in [(10, 10), (7, 7)] {
-            identity.fork(fork);
-            let lineage = identity.lineage().unwrap();
+            manifest.fork(fork);
+            let lineage = manifest.lineage().unwrap();
             assert!(lineage.wrote(first, kept) && lineage.owns(first.cursor(kept)) && !lineage.owns(first.cursor(kept + 1)));
             assert!(lineage.owns(second.cursor(kept)));
-            assert_eq!((lineage.log_at(kept), lineage.log_at(kept + 1)), (first, identity.log_id().unwrap()));
+            assert_eq!((lineage.log_at(kept), lineage.log_at(kept + 1)), (first, manifest.log_id().unwrap()));
         }
     }
 
