@@ -2,7 +2,7 @@
 
 use super::commit::beside::Beside;
 use super::commit::requests::{QUEUE, Request};
-use super::commit::{Writer, pack};
+use super::commit::{Writer, batch};
 use super::compact::sealer::Sealer;
 use super::dir::listing::io;
 use super::dir::scratch::ScratchCopy;
@@ -159,7 +159,7 @@ fn spawn_writer(writer: Writer, inbox: mpsc::Receiver<Request>) -> Result<(), Lo
 #[async_trait]
 impl EventLog for EmbeddedLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError> {
-        pack::check_sizes(&records)?;
+        batch::check_sizes(&records)?;
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Append(records, reply), answer).await
     }

@@ -1,7 +1,7 @@
 //! What readers need and durability does not: the wire form with its hash chain, and sled's copy of a block.
 //! A thread of its own makes them while the writer packs and the disk syncs.
 
-use super::pack::{Batch, Cut};
+use super::batch::{Batch, BlockRange};
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
 use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
@@ -40,7 +40,7 @@ enum Job {
 struct Work {
     log: LogId,
     batch: Arc<Batch>,
-    cut: Cut,
+    range: BlockRange,
     first: Sequence,
     chain: ChainValue,
 }
@@ -48,8 +48,8 @@ struct Work {
 impl Work {
     /// The wire form, and the chain's value behind it.
     fn done(self) -> (Block, ChainValue) {
-        let mut builder = BlockBuilder::new(self.log, self.first, self.cut.bytes);
-        let chain = self.batch.records(&self.cut).fold(self.chain, |chain, (record, received)| {
+        let mut builder = BlockBuilder::new(self.log, self.first, self.range.bytes);
+        let chain = self.batch.records(&self.range).fold(self.chain, |chain, (record, received)| {
             let line = builder.push(&BlockRecord {
                 time: record.event.fields().time.unwrap_or(received),
                 received,
@@ -98,9 +98,15 @@ impl Beside {
     }
 
     /// Begins to lay out a block that begins with `first` and has `chain` before it.
-    pub(in crate::log) fn lay_out(&self, batch: &Arc<Batch>, cut: &Cut, first: Sequence, chain: ChainValue) -> Result<LaidOut, LogError> {
-        let work = Work { log: self.log, batch: Arc::clone(batch), cut: cut.clone(), first, chain };
-        if cut.bytes < SMALL {
+    pub(in crate::log) fn lay_out(
+        &self,
+        batch: &Arc<Batch>,
+        range: &BlockRange,
+        first: Sequence,
+        chain: ChainValue,
+    ) -> Result<LaidOut, LogError> {
+        let work = Work { log: self.log, batch: Arc::clone(batch), range: range.clone(), first, chain };
+        if range.bytes < SMALL {
             let (block, chain) = work.done();
             return Ok(LaidOut::Here(block, chain));
         }

@@ -1,7 +1,7 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
+pub(super) mod batch;
 pub(super) mod beside;
-pub(super) mod pack;
 pub(super) mod requests;
 mod turn;
 
@@ -16,8 +16,8 @@ use super::tip::index::IndexEntry;
 use super::tip::sled_store::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
+use batch::{Batch, BlockRange, MAX_BLOCK_RECORDS};
 use beside::Beside;
-use pack::{Batch, Cut, MAX_BLOCK_RECORDS};
 use requests::{Appended, Request, poll_briefly, stand_back};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -211,10 +211,10 @@ impl Writer {
     fn append(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
         let batch = Arc::new(Batch::new(records, self.tail.last_received));
         let told = self.manifest.holes == self.tail.holes;
-        for cut in batch.cuts() {
+        for range in batch.blocks() {
             self.check_poison()?;
             self.check_room()?;
-            match self.commit(&batch, cut) {
+            match self.commit(&batch, range) {
                 Ok(()) => self.turn_over(),
                 Err(e) if e.is_full() => {
                     // Other writers took the room that was there. sled takes nothing more after that, so a
@@ -292,9 +292,9 @@ impl Writer {
     }
 
     /// Commits a block of a batch: durable, then visible.
-    fn commit(&mut self, batch: &Arc<Batch>, cut: &Cut) -> Result<(), LogError> {
-        let laid_out = self.beside.lay_out(batch, cut, self.tail.next, self.tail.chain)?;
-        let (header, value) = batch.compress(cut)?.finish(self.tail.next, self.tail.chain, MAX_VALUE_BYTES)?;
+    fn commit(&mut self, batch: &Arc<Batch>, range: &BlockRange) -> Result<(), LogError> {
+        let laid_out = self.beside.lay_out(batch, range, self.tail.next, self.tail.chain)?;
+        let (header, value) = batch.compress(range)?.finish(self.tail.next, self.tail.chain, MAX_VALUE_BYTES)?;
         self.reserve(header.last())?;
         self.hand_over();
         self.tail.tip.as_ref().ok_or(LogError::Closed)?.commit(&value)?;
@@ -304,7 +304,7 @@ impl Writer {
         self.unsettled = Some((header.first, value));
         self.tail.next = header.last() + 1;
         self.tail.chain = chain;
-        self.tail.last_received = batch.last_received(cut).unwrap_or(header.received.1);
+        self.tail.last_received = batch.last_received(range).unwrap_or(header.received.1);
         self.tail.fill.add(&header);
         self.tail.fill.began.get_or_insert_with(Instant::now);
         self.catalog.push(IndexEntry::from(&header), Arc::new(block));

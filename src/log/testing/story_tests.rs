@@ -171,7 +171,7 @@ async fn what_is_taken_can_be_read_sealed_exported_and_imported() {
 /// far.
 #[test]
 fn the_largest_block_fits_its_header() {
-    let most = crate::log::commit::pack::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
+    let most = crate::log::commit::batch::MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES;
     assert!(most.div_ceil(crate::log::tip::sled_store::MAX_VALUE_BYTES) < usize::from(u16::MAX) / 64);
 }
 

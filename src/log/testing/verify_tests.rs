@@ -1,7 +1,7 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
 use super::contract::records;
-use crate::log::commit::pack::Batch;
+use crate::log::commit::batch::Batch;
 use crate::log::segment::tests::leave_out;
 use crate::log::segment::{Segment, SegmentWriter};
 use crate::log::tip::codec;
@@ -223,7 +223,7 @@ async fn an_altered_block_of_a_tip_is_found_by_the_block_behind_it() {
     let mut altered = records(11..=20);
     altered[4].event = records(99..=99).remove(0).event;
     let batch = Batch::new(altered, header.received.0);
-    let (_, value) = batch.compress(&batch.cuts()[0]).unwrap().finish(11, header.chain_before, usize::MAX).unwrap();
+    let (_, value) = batch.compress(&batch.blocks()[0]).unwrap().finish(11, header.chain_before, usize::MAX).unwrap();
     store.insert(11, &value).unwrap();
     drop(store);
     let report = check(dir.path());

@@ -39,7 +39,7 @@ pub(in crate::log) const BLOCK_FORMATS: [u8; 4] =
     [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
 /// Bytes before the packed records.
 pub(in crate::log) const HEADER_BYTES: usize = 124;
-/// Most bytes that a block's records may take unpacked. The writer stays far below (`pack::MAX_BLOCK_BYTES`
+/// Most bytes that a block's records may take unpacked. The writer stays far below (`batch::MAX_BLOCK_BYTES`
 /// and one line more); a larger figure in a header is damage.
 pub(in crate::log) const MAX_RAW_BYTES: usize = 64 * 1024 * 1024;
 /// Most bytes that they may take packed: somewhat more than unpacked, where nothing can be gained.

@@ -39,12 +39,12 @@ pub(in crate::log) struct Batch {
     records: Vec<NewRecord>,
     /// When each was received. It falls only where a run of the recorder starts.
     received: Vec<Timestamp>,
-    blocks: Vec<Cut>,
+    blocks: Vec<BlockRange>,
 }
 
 /// The records of one block.
 #[derive(Debug, Clone)]
-pub(in crate::log) struct Cut {
+pub(in crate::log) struct BlockRange {
     pub(in crate::log) records: Range<usize>,
     /// About what they take as lines.
     pub(in crate::log) bytes: usize,
@@ -54,44 +54,44 @@ impl Batch {
     /// Cuts `records`, none of which is said to be received before `last_received`, up to a `start`.
     pub(in crate::log) fn new(records: Vec<NewRecord>, last_received: Timestamp) -> Self {
         let mut batch = Self { received: Vec::with_capacity(records.len()), blocks: Vec::new(), records };
-        let (mut latest, mut cut) = (last_received, Cut { records: 0..0, bytes: 0 });
+        let (mut latest, mut block) = (last_received, BlockRange { records: 0..0, bytes: 0 });
         for record in &batch.records {
             latest = if is_start(&record.event) { record.received } else { latest.max(record.received) };
             batch.received.push(latest);
-            cut.bytes += record.event.as_json().len() + record.source.len() + ENVELOPE;
-            cut.records.end += 1;
-            if cut.records.len() >= MAX_BLOCK_RECORDS || cut.bytes >= MAX_BLOCK_BYTES {
-                let end = cut.records.end;
-                batch.blocks.push(std::mem::replace(&mut cut, Cut { records: end..end, bytes: 0 }));
+            block.bytes += record.event.as_json().len() + record.source.len() + ENVELOPE;
+            block.records.end += 1;
+            if block.records.len() >= MAX_BLOCK_RECORDS || block.bytes >= MAX_BLOCK_BYTES {
+                let end = block.records.end;
+                batch.blocks.push(std::mem::replace(&mut block, BlockRange { records: end..end, bytes: 0 }));
             }
         }
-        if !cut.records.is_empty() {
-            batch.blocks.push(cut);
+        if !block.records.is_empty() {
+            batch.blocks.push(block);
         }
         batch
     }
 
     /// Where its blocks are.
-    pub(in crate::log) fn cuts(&self) -> &[Cut] {
+    pub(in crate::log) fn blocks(&self) -> &[BlockRange] {
         &self.blocks
     }
 
     /// The records of a block, and when each was received.
-    pub(in crate::log) fn records(&self, cut: &Cut) -> impl Iterator<Item = (&NewRecord, Timestamp)> {
-        let part = cut.records.clone();
+    pub(in crate::log) fn records(&self, block: &BlockRange) -> impl Iterator<Item = (&NewRecord, Timestamp)> {
+        let part = block.records.clone();
         let records = self.records.get(part.clone()).unwrap_or_default();
         records.iter().zip(self.received.get(part).unwrap_or_default().iter().copied())
     }
 
     /// When its last record was received.
-    pub(in crate::log) fn last_received(&self, cut: &Cut) -> Option<Timestamp> {
-        self.received.get(cut.records.clone())?.last().copied()
+    pub(in crate::log) fn last_received(&self, block: &BlockRange) -> Option<Timestamp> {
+        self.received.get(block.records.clone())?.last().copied()
     }
 
     /// The packed form of a block, which needs nothing of the chain.
-    pub(in crate::log) fn compress(&self, cut: &Cut) -> Result<Compressed, LogError> {
-        let mut encoder = Encoder::with_capacity(cut.bytes);
-        for (record, received) in self.records(cut) {
+    pub(in crate::log) fn compress(&self, block: &BlockRange) -> Result<Compressed, LogError> {
+        let mut encoder = Encoder::with_capacity(block.bytes);
+        for (record, received) in self.records(block) {
             let (fields, marks) = (record.event.fields(), record.event.marks());
             encoder.push(&StoredRecord {
                 time: fields.time.unwrap_or(received).nanos(),
@@ -121,9 +121,9 @@ mod tests {
         #[test]
         fn every_record_is_in_one_block_in_order(count in 0u64..1500) {
             let batch = Batch::new(records(1..=count), Timestamp::MIN);
-            let all: Vec<usize> = batch.blocks.iter().flat_map(|cut| cut.records.clone()).collect();
+            let all: Vec<usize> = batch.blocks.iter().flat_map(|block| block.records.clone()).collect();
             prop_assert!(all.into_iter().eq(0..usize::try_from(count).unwrap()));
-            prop_assert!(batch.blocks.iter().all(|cut| (1..=MAX_BLOCK_RECORDS).contains(&cut.records.len())));
+            prop_assert!(batch.blocks.iter().all(|block| (1..=MAX_BLOCK_RECORDS).contains(&block.records.len())));
         }
     }
 
