@@ -1,6 +1,6 @@
 //! The embedded log: a directory that one process owns.
 
-use super::commit::beside::Beside;
+use super::commit::helper::CommitHelper;
 use super::commit::requests::{QUEUE, Request};
 use super::commit::{Writer, batch};
 use super::compact::sealer::Sealer;
@@ -101,8 +101,8 @@ impl EmbeddedLog {
         for tip in waiting {
             sealer.seal(tip);
         }
-        let beside = Beside::start(catalog.log).map_err(io("cannot start a thread for", &dir))?;
-        let writer = Writer::new((dir, manifest, watermark, tail), Arc::clone(&catalog), (sealer, beside), limits, head, state);
+        let helper = CommitHelper::start(catalog.log).map_err(io("cannot start a thread for", &dir))?;
+        let writer = Writer::new((dir, manifest, watermark, tail), Arc::clone(&catalog), (sealer, helper), limits, head, state);
         spawn_writer(writer, inbox)?;
         Ok((Self { catalog, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }

@@ -1,5 +1,5 @@
 //! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link
-//! in the chain are made beside that (beside.rs).
+//! in the chain are made beside that (helper.rs).
 
 use crate::event::Noise;
 use crate::log::record::line::is_start;

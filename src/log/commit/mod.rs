@@ -1,7 +1,7 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
 pub(super) mod batch;
-pub(super) mod beside;
+pub(super) mod helper;
 pub(super) mod requests;
 mod turn;
 
@@ -17,7 +17,7 @@ use super::tip::sled_store::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
 use batch::{Batch, BlockRange, MAX_BLOCK_RECORDS};
-use beside::Beside;
+use helper::CommitHelper;
 use requests::{Appended, Request, poll_briefly, stand_back};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct Writer {
     tail: Tail,
     /// A write to the tip failed for want of space.
     tip_failed: bool,
-    beside: Beside,
+    helper: CommitHelper,
     /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does
     /// not wait for that.
     unsettled: Option<(Sequence, Vec<u8>)>,
@@ -51,14 +51,14 @@ impl Writer {
     pub(super) fn new(
         found: (PathBuf, Manifest, Watermark, Tail),
         catalog: Arc<Catalog>,
-        (sealer, beside): (Sealer, Beside),
+        (sealer, helper): (Sealer, CommitHelper),
         limits: Limits,
         head: watch::Sender<Sequence>,
         state: watch::Sender<WriterState>,
     ) -> Self {
         let (dir, manifest, watermark, tail) = found;
         let tip_failed = tail.unusable;
-        Self { dir, catalog, sealer, limits, manifest, watermark, tail, tip_failed, beside, unsettled: None, head, state }
+        Self { dir, catalog, sealer, limits, manifest, watermark, tail, tip_failed, helper, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -187,7 +187,7 @@ impl Writer {
     /// Lets sled get what is durable already. Should sled fail, readers find it in the journal.
     fn hand_over(&mut self) {
         if let (Some((first, value)), Some(tip)) = (self.unsettled.take(), &self.tail.tip) {
-            let kept = self.beside.keep(tip, first, value);
+            let kept = self.helper.keep(tip, first, value);
             self.kept(kept);
         }
     }
@@ -195,7 +195,7 @@ impl Writer {
     /// Waits until sled has it.
     fn settle(&mut self) {
         self.hand_over();
-        let kept = self.beside.settle();
+        let kept = self.helper.settle();
         self.kept(kept);
     }
 
@@ -293,7 +293,7 @@ impl Writer {
 
     /// Commits a block of a batch: durable, then visible.
     fn commit(&mut self, batch: &Arc<Batch>, range: &BlockRange) -> Result<(), LogError> {
-        let laid_out = self.beside.lay_out(batch, range, self.tail.next, self.tail.chain)?;
+        let laid_out = self.helper.lay_out(batch, range, self.tail.next, self.tail.chain)?;
         let (header, value) = batch.compress(range)?.finish(self.tail.next, self.tail.chain, MAX_VALUE_BYTES)?;
         self.reserve(header.last())?;
         self.hand_over();

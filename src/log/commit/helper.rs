@@ -21,7 +21,7 @@ const REST: Duration = Duration::from_secs(5);
 
 /// The writer's second pair of hands.
 #[derive(Debug)]
-pub(in crate::log) struct Beside {
+pub(in crate::log) struct CommitHelper {
     log: LogId,
     jobs: Option<SyncSender<Job>>,
     kept: Receiver<Result<(), LogError>>,
@@ -84,7 +84,7 @@ fn gone() -> LogError {
     LogError::Damaged("the thread that lays records out has ended".to_owned())
 }
 
-impl Beside {
+impl CommitHelper {
     /// Starts the thread, for a writer of `log`.
     pub(in crate::log) fn start(log: LogId) -> std::io::Result<Self> {
         let (jobs, inbox) = sync_channel(JOBS);
@@ -115,7 +115,7 @@ impl Beside {
         Ok(LaidOut::There(laid_out))
     }
 
-    /// Gives sled what is durable already. [`Beside::settle`] tells how that ended.
+    /// Gives sled what is durable already. [`CommitHelper::settle`] tells how that ended.
     pub(in crate::log) fn keep(&mut self, tip: &Arc<Tip>, first: Sequence, value: Vec<u8>) -> Result<(), LogError> {
         self.settle()?;
         if value.len() < SMALL {
@@ -135,7 +135,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for CommitHelper {
     /// The thread may hold a tip, whose files are to be let go of.
     fn drop(&mut self) {
         self.jobs = None;
