@@ -2,6 +2,6 @@
 //!
 //! It never decides what is durable or visible, and changes no record.
 
-pub(super) mod merge;
+pub(super) mod compactor;
 pub(super) mod pace;
 pub(super) mod sealer;

@@ -1,7 +1,7 @@
 //! The sealer: a thread that prepares the next tip, turns full tips into segments and, when it is quiet,
 //! merges small segments.
 
-use super::merge::Merger;
+use super::compactor::Compactor;
 use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
 use crate::cursor::Sequence;
 use crate::log::LogError;
@@ -66,7 +66,7 @@ impl Sealer {
         let head = catalog.bounds().head;
         let pace = Pace::new(head);
         let thread = Thread {
-            merger: Merger::new(Arc::clone(&catalog), dir.to_owned(), limits, Arc::clone(&waiting)),
+            compactor: Compactor::new(Arc::clone(&catalog), dir.to_owned(), limits, Arc::clone(&waiting)),
             merge_after: limits.merge_after,
             catalog,
             dir: dir.to_owned(),
@@ -122,7 +122,7 @@ impl Sealer {
 struct Thread {
     catalog: Arc<Catalog>,
     dir: PathBuf,
-    merger: Merger,
+    compactor: Compactor,
     merge_after: Duration,
     inbox: mpsc::Receiver<Job>,
     /// How many jobs are in it.
@@ -165,8 +165,8 @@ impl Thread {
                     None => {
                         let began = Instant::now();
                         // Work that has piled up is done half of the time.
-                        let merged = guarded(|| self.merger.merge()) == Some(true);
-                        quiet = Quiet::new(if merged { began.elapsed() } else { self.merge_after });
+                        let compacted = guarded(|| self.compactor.compact()) == Some(true);
+                        quiet = Quiet::new(if compacted { began.elapsed() } else { self.merge_after });
                     }
                     Some(tip) => {
                         let sealed = guarded(|| self.seal(&tip)).unwrap_or_else(|| Err(panicked().into()));
@@ -339,10 +339,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (sealer, mut thread, path) = stopped(dir.path());
         let gives_way = |thread: &mut Thread| {
-            let merged = thread.merger.merge();
+            let compacted = thread.compactor.compact();
             let leftovers =
                 fs::read_dir(dir.path()).unwrap().filter(|e| e.as_ref().unwrap().path().to_string_lossy().ends_with(UNFINISHED));
-            !merged && Segment::open(&path).unwrap().is_hasty() && leftovers.count() == 0
+            !compacted && Segment::open(&path).unwrap().is_fast_packed() && leftovers.count() == 0
         };
         sealer.prepare(1501);
         assert!(gives_way(&mut thread), "the next tip is asked for");
@@ -353,7 +353,7 @@ mod tests {
         let job = thread.inbox.try_recv().unwrap();
         thread.take(job);
         // At once: it had given way, which is no failure.
-        assert!(thread.merger.merge() && !Segment::open(&path).unwrap().is_hasty(), "nothing waits any more");
+        assert!(thread.compactor.compact() && !Segment::open(&path).unwrap().is_fast_packed(), "nothing waits any more");
     }
 
     #[test]

@@ -183,11 +183,11 @@ impl Catalog {
     }
 
     /// Puts one segment in the place of several that [are there](Self::holds).
-    pub(in crate::log) fn replace_segments(&self, row: &[Arc<Segment>], merged: Arc<Segment>) {
+    pub(in crate::log) fn replace_segments(&self, row: &[Arc<Segment>], compacted: Arc<Segment>) {
         let mut state = self.state.write();
         let segments = Arc::make_mut(&mut state.segments);
         if let Some(from) = row.first().and_then(|first| segments.iter().position(|s| Arc::ptr_eq(s, first))) {
-            segments.splice(from..from + row.len(), [merged]);
+            segments.splice(from..from + row.len(), [compacted]);
         }
     }
 

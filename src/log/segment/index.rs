@@ -58,7 +58,7 @@ pub(in crate::log) struct IndexData {
     pub(in crate::log) received: (Timestamp, Timestamp),
     pub(in crate::log) chain_before: ChainValue,
     /// Some of it takes more room than it would have to: it is to be packed again when there is time.
-    pub(in crate::log) hasty: bool,
+    pub(in crate::log) fast_packed: bool,
     pub(in crate::log) frames: Vec<FrameMeta>,
     /// The value after the last line of each frame.
     pub(in crate::log) chain_after: Vec<ChainValue>,
@@ -109,7 +109,7 @@ impl IndexData {
     pub(super) fn write(&self, chunks: &[Vec<u8>]) -> Result<Vec<u8>, LogError> {
         let mut body = Vec::with_capacity(128 + 64 * self.frames.len() + chunks.iter().map(|c| c.len() + 8).sum::<usize>());
         body.extend_from_slice(MAGIC);
-        body.extend_from_slice(&[FORM, u8::from(self.hasty), 0, 0]);
+        body.extend_from_slice(&[FORM, u8::from(self.fast_packed), 0, 0]);
         body.extend_from_slice(&length(self.frames.len())?.to_be_bytes());
         body.extend_from_slice(&self.log.to_bytes());
         body.extend_from_slice(&self.first().to_be_bytes());
@@ -160,7 +160,9 @@ impl IndexData {
         if take::<8>(&mut rest)? != *MAGIC {
             return Err(damaged("has an unknown form"));
         }
-        let [form @ (FORM | FORM_WITHOUT_PLACES), hasty, _, _] = take::<4>(&mut rest)? else { return Err(damaged("has an unknown form")) };
+        let [form @ (FORM | FORM_WITHOUT_PLACES), fast_packed, _, _] = take::<4>(&mut rest)? else {
+            return Err(damaged("has an unknown form"));
+        };
         let count = take_u32(&mut rest)?;
         // The checksum comes behind all this: no more is believed than what is there can tell.
         if count == 0 || count > MAX_FRAMES || count as usize > rest.len() / ABOUT_FRAME {
@@ -202,7 +204,10 @@ impl IndexData {
             at += u64::from(bytes);
             place
         };
-        Ok((Self { log, received, chain_before, hasty: hasty != 0, frames, chain_after }, lengths.into_iter().map(place).collect()))
+        Ok((
+            Self { log, received, chain_before, fast_packed: fast_packed != 0, frames, chain_after },
+            lengths.into_iter().map(place).collect(),
+        ))
     }
 }
 

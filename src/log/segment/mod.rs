@@ -43,7 +43,7 @@ pub(super) struct Segment {
     log: LogId,
     received: (Timestamp, Timestamp),
     time: (Timestamp, Timestamp),
-    hasty: bool,
+    fast_packed: bool,
     frames: Vec<FrameMeta>,
     /// Where the summaries lie; nothing when the index is lost.
     chunks: Vec<ChunkPlace>,
@@ -76,9 +76,9 @@ impl Segment {
             Err(e) => return Err(e),
         };
         let time = index.frames.iter().map(|f| f.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
-        let IndexData { log, received, hasty, frames, .. } = index;
+        let IndexData { log, received, fast_packed, frames, .. } = index;
         let id = OPENED.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, path: path.to_owned(), file, bytes, log, received, time, hasty, frames, chunks })
+        Ok(Self { id, path: path.to_owned(), file, bytes, log, received, time, fast_packed, frames, chunks })
     }
 
     /// Tells it from all that this process has opened: one with the same records may have other frames.
@@ -127,8 +127,8 @@ impl Segment {
     }
 
     /// Whether it would take less room if it were packed again.
-    pub(super) fn is_hasty(&self) -> bool {
-        self.hasty
+    pub(super) fn is_fast_packed(&self) -> bool {
+        self.fast_packed
     }
 
     /// Whether the index is as it was written.

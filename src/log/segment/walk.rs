@@ -113,7 +113,7 @@ impl Walk {
             log: LogId::with_prefix(self.log?),
             received: self.received.unwrap_or_default(),
             chain_before: CHAIN_START,
-            hasty: false,
+            fast_packed: false,
             frames: self.frames,
             chain_after: self.chain_after,
         })

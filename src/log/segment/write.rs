@@ -14,14 +14,14 @@ use std::io::Write;
 pub(in crate::log) const LEVEL: i32 = 11;
 /// Level of frames that are packed while records come faster than they are sealed: half as long for the whole
 /// of it, and a third more room.
-const HASTY_LEVEL: i32 = 1;
+const FAST_LEVEL: i32 = 1;
 
 /// Lays rising records out as a segment.
 pub(in crate::log) struct SegmentWriter<W> {
     out: W,
     log: LogId,
     level: i32,
-    hasty: bool,
+    fast_packed: bool,
     next: Sequence,
     chain: ChainValue,
     /// The frame under way.
@@ -59,12 +59,12 @@ impl<W: Write> SegmentWriter<W> {
     /// A segment of `log` whose first record is `first`; `chain` stands before it.
     pub(in crate::log) fn new(out: W, log: LogId, first: Sequence, chain: ChainValue, level: i32) -> Self {
         let (received, frames, chain_after) = Default::default();
-        let index = IndexData { log, received, chain_before: chain, hasty: false, frames, chain_after };
+        let index = IndexData { log, received, chain_before: chain, fast_packed: false, frames, chain_after };
         Self {
             out,
             log,
             level,
-            hasty: false,
+            fast_packed: false,
             next: first,
             chain,
             lines: Vec::new(),
@@ -103,8 +103,8 @@ impl<W: Write> SegmentWriter<W> {
     }
 
     /// Whether the frames that end from now on are to be packed quickly rather than well.
-    pub(in crate::log) fn hurry(&mut self, hasty: bool) {
-        self.hasty = hasty;
+    pub(in crate::log) fn hurry(&mut self, fast_packed: bool) {
+        self.fast_packed = fast_packed;
     }
 
     /// Leaves out the records before `next`.
@@ -123,8 +123,8 @@ impl<W: Write> SegmentWriter<W> {
         if self.count == 0 {
             return Ok(());
         }
-        let packed = frame::pack(&self.lines, if self.hasty { HASTY_LEVEL } else { self.level })?;
-        self.index.hasty |= self.hasty;
+        let packed = frame::pack(&self.lines, if self.fast_packed { FAST_LEVEL } else { self.level })?;
+        self.index.fast_packed |= self.fast_packed;
         let size = |bytes: usize| u32::try_from(bytes).map_err(|_| LogError::Damaged("a frame of over 4 GiB".to_owned()));
         let meta = FrameMeta {
             first: self.next - u64::from(self.count),

@@ -37,13 +37,13 @@ async fn what_was_packed_in_haste_is_packed_again_when_it_is_quiet() {
         writer.push(&block.line(seq, false)).unwrap();
     }
     fs::write(&path, writer.finish().unwrap().0).unwrap();
-    let hasty = Segment::open(&path).unwrap();
-    assert!(hasty.is_hasty() && !well.is_hasty() && hasty.bytes() > well.bytes());
+    let fast_packed = Segment::open(&path).unwrap();
+    assert!(fast_packed.is_fast_packed() && !well.is_fast_packed() && fast_packed.bytes() > well.bytes());
 
     let (log, recovery) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
     assert_eq!(recovery, CLEAN);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while Segment::open(&path).unwrap().is_hasty() {
+    while Segment::open(&path).unwrap().is_fast_packed() {
         assert!(Instant::now() < deadline, "it is quiet, and the segment is not packed again");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -93,7 +93,7 @@ async fn a_filter_finds_the_same_when_frames_have_been_cut_anew() {
     let found = vec![(1000, json.to_owned())];
     assert_eq!(read_all(&log, 0, &scan).await, found);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while Segment::open(&path).unwrap().is_hasty() {
+    while Segment::open(&path).unwrap().is_fast_packed() {
         assert!(Instant::now() < deadline, "it is quiet, and the segment is not packed again");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

@@ -20,35 +20,35 @@ const RETRY: Duration = Duration::from_secs(60);
 const AT_LEAST: usize = 8;
 
 /// What is known about merging from one time to the next.
-pub(in crate::log) struct Merger {
+pub(in crate::log) struct Compactor {
     catalog: Arc<Catalog>,
     dir: PathBuf,
     limits: Limits,
     /// Jobs that wait for this thread.
     waiting: Arc<AtomicUsize>,
     /// First sequences of segments that could not be merged for damage.
-    unmergeable: HashSet<Sequence>,
+    uncompactable: HashSet<Sequence>,
     /// A merge that failed otherwise is tried again then.
     again: Option<Instant>,
 }
 
-impl Merger {
+impl Compactor {
     pub(in crate::log) fn new(catalog: Arc<Catalog>, dir: PathBuf, limits: Limits, waiting: Arc<AtomicUsize>) -> Self {
-        Self { catalog, dir, limits, waiting, unmergeable: HashSet::new(), again: None }
+        Self { catalog, dir, limits, waiting, uncompactable: HashSet::new(), again: None }
     }
 
     /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in
     /// haste. Whether it did.
-    pub(in crate::log) fn merge(&mut self) -> bool {
+    pub(in crate::log) fn compact(&mut self) -> bool {
         if self.again.is_some_and(|at| Instant::now() < at) {
             return false;
         }
         let segments = self.catalog.segments();
-        let Some(row) = self.mergeable(&segments) else { return false };
+        let Some(row) = self.compactable(&segments) else { return false };
         // A merge gives nothing back before its end, and must not take the room that recording needs.
         let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
             Err(e) => Err(WriteError::Log(e)),
-            Ok(()) => self.merge_row(row),
+            Ok(()) => self.compact_row(row),
         };
         let e = match failed {
             Ok(done) => return done,
@@ -56,7 +56,7 @@ impl Merger {
         };
         tracing::warn!(error = %e, "small segments cannot be merged; they stay as they are");
         if matches!(e, WriteError::Log(LogError::Damaged(_))) {
-            self.unmergeable.extend(row.iter().map(|segment| segment.first()));
+            self.uncompactable.extend(row.iter().map(|segment| segment.first()));
         } else {
             self.again = Some(Instant::now() + RETRY);
         }
@@ -65,14 +65,14 @@ impl Merger {
 
     /// Whether a segment may be written anew.
     fn is_open_to_change(&self, segment: &Segment) -> bool {
-        segment.has_index() && segment.log() == self.catalog.log && !self.unmergeable.contains(&segment.first())
+        segment.has_index() && segment.log() == self.catalog.log && !self.uncompactable.contains(&segment.first())
     }
 
     /// The first row of neighbours that together are no larger and span no more time than a segment may.
-    fn mergeable<'a>(&self, segments: &'a [Arc<Segment>]) -> Option<&'a [Arc<Segment>]> {
+    fn compactable<'a>(&self, segments: &'a [Arc<Segment>]) -> Option<&'a [Arc<Segment>]> {
         // One at a time: unlike frames that are taken over as they are, this takes a while, and the next tip
         // may be asked for meanwhile.
-        if let Some(at) = segments.iter().position(|segment| segment.is_hasty() && self.is_open_to_change(segment)) {
+        if let Some(at) = segments.iter().position(|segment| segment.is_fast_packed() && self.is_open_to_change(segment)) {
             return segments.get(at..=at);
         }
         let span = i64::try_from(self.limits.segment_span.as_nanos()).unwrap_or(i64::MAX);
@@ -99,7 +99,7 @@ impl Merger {
     /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in
     /// between leaves segments that the merged one covers; the next start removes them. Whether that came to
     /// its end: packing frames anew gives way to other jobs.
-    fn merge_row(&self, row: &[Arc<Segment>]) -> Result<bool, WriteError> {
+    fn compact_row(&self, row: &[Arc<Segment>]) -> Result<bool, WriteError> {
         let Some(first) = row.first() else { return Ok(false) };
         let before = first.index()?.chain_before;
         let mut unfinished =
@@ -111,13 +111,13 @@ impl Merger {
                 return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
             }
             for from in (0..index.frames.len()).step_by(segment::CHUNK_FRAMES) {
-                let summaries = segment.summaries(from).filter(|_| !segment.is_hasty());
+                let summaries = segment.summaries(from).filter(|_| !segment.is_fast_packed());
                 let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
                 for (at, frame) in index.frames.iter().enumerate().skip(from).take(segment::CHUNK_FRAMES) {
                     if let Some(subjects) = subjects.as_ref().filter(|_| writer.takes_frame(frame)) {
                         writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
                     } else {
-                        if segment.is_hasty() && self.waiting.load(Ordering::Relaxed) > 0 {
+                        if segment.is_fast_packed() && self.waiting.load(Ordering::Relaxed) > 0 {
                             return Ok(false);
                         }
                         let block = segment.block(frame)?;
@@ -138,9 +138,9 @@ impl Merger {
             return Ok(false);
         }
         let path = written.publish(&self.dir)?;
-        let merged = Arc::new(Segment::open(&path)?);
-        self.catalog.replace_segments(row, Arc::clone(&merged));
-        tracing::debug!(store.segments = row.len(), event.seq = merged.first(), "merged small segments");
+        let compacted = Arc::new(Segment::open(&path)?);
+        self.catalog.replace_segments(row, Arc::clone(&compacted));
+        tracing::debug!(store.segments = row.len(), event.seq = compacted.first(), "merged small segments");
         for segment in row.iter().filter(|segment| segment.path() != path) {
             remove_file(segment.path())?;
         }
