@@ -1,6 +1,6 @@
 //! Stored forms as bytes of unknown origin, for the fuzz targets in `fuzz/`. Not part of any other build.
 
-use super::segment::{CHUNK_FRAMES, Reach, Segment};
+use super::segment::{CHUNK_FRAMES, Candidates, Segment};
 use super::tip::codec;
 use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
@@ -35,10 +35,10 @@ pub fn segment(path: &Path) -> Result<Vec<Result<Block, LogError>>, LogError> {
     let filter = Filter::from_terms(&["event=die".to_owned(), "container=web".to_owned()], &[]).unwrap_or_default();
     let scan = Scan { filter: Arc::new(filter), ..Scan::default() };
     for (at, frame) in frames.iter().enumerate() {
-        let summaries = segment.summaries(at);
-        let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
-        let reach = subjects.map_or(Reach::Anywhere, |subjects| subjects.candidates(&scan.filter).reach(at % CHUNK_FRAMES));
-        let _ = segment.sift(frame, &reach, &scan);
+        let summary_chunk = segment.summary_chunk(at);
+        let summaries = summary_chunk.as_ref().and_then(|summary_chunk| summary_chunk.summaries().ok());
+        let candidates = summaries.map_or(Candidates::Anywhere, |summaries| summaries.judge(&scan.filter).candidates(at % CHUNK_FRAMES));
+        let _ = segment.sift(frame, &candidates, &scan);
     }
     Ok(frames.iter().map(|frame| segment.block(frame)).collect())
 }

@@ -111,11 +111,11 @@ impl Compactor {
                 return Err(LogError::Damaged(format!("the chain breaks before {}", index.first())).into());
             }
             for from in (0..index.frames.len()).step_by(segment::CHUNK_FRAMES) {
-                let summaries = segment.summaries(from).filter(|_| !segment.is_fast_packed());
-                let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
+                let summary_chunk = segment.summary_chunk(from).filter(|_| !segment.is_fast_packed());
+                let summaries = summary_chunk.as_ref().and_then(|summary_chunk| summary_chunk.summaries().ok());
                 for (at, frame) in index.frames.iter().enumerate().skip(from).take(segment::CHUNK_FRAMES) {
-                    if let Some(subjects) = subjects.as_ref().filter(|_| writer.takes_frame(frame)) {
-                        writer.push_frame(&segment.packed(&[*frame])?, at, &index, subjects)?;
+                    if let Some(summaries) = summaries.as_ref().filter(|_| writer.takes_frame(frame)) {
+                        writer.push_frame(&segment.packed(&[*frame])?, at, &index, summaries)?;
                     } else {
                         if segment.is_fast_packed() && self.waiting.load(Ordering::Relaxed) > 0 {
                             return Ok(false);

@@ -235,10 +235,10 @@ impl Check {
         } else {
             self.chain = None;
         }
-        let mut summaries = None;
+        let mut summary_chunk = None;
         for (at, frame) in segment.frames().iter().enumerate() {
             if at.is_multiple_of(CHUNK_FRAMES) {
-                summaries = segment.summaries(at);
+                summary_chunk = segment.summary_chunk(at);
             }
             self.begin(frame.first, &format!("the frame at {} of {name}", frame.first));
             match segment.block(frame) {
@@ -249,8 +249,8 @@ impl Check {
                         self.damage(format!("the index of {name} gives wrong times for the records {} to {}", frame.first, frame.last()));
                     }
                     // Where there are none, that has been told.
-                    let subjects = summaries.as_ref().and_then(|summaries| summaries.subjects().ok());
-                    if subjects.is_some_and(|subjects| !subjects.covers(at % CHUNK_FRAMES, &block)) {
+                    let summaries = summary_chunk.as_ref().and_then(|summary_chunk| summary_chunk.summaries().ok());
+                    if summaries.is_some_and(|summaries| !summaries.covers(at % CHUNK_FRAMES, &block)) {
                         self.damage(format!(
                             "the summary of the records {} to {} in {name} leaves out some of them: filtered reads miss these",
                             frame.first,

@@ -5,7 +5,7 @@ use crate::filter::Filter;
 use crate::log::dir::manifest::Lineage;
 use crate::log::record::block::Block;
 use crate::log::record::sift::Sifted;
-use crate::log::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment, Summaries};
+use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment, SummaryChunk};
 use crate::log::tip::index::{Index, IndexEntry};
 use crate::log::tip::{Lock, Tip, codec};
 use crate::log::{Bounds, LogError, Scan, TrimStep};
@@ -41,10 +41,10 @@ pub(in crate::log) struct Catalog {
     /// Held by the filtered read that unpacks several frames at once.
     pub(in crate::log) ahead: Mutex<()>,
     cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
-    summaries: Cache<Chunked, Arc<Summaries>, Weights>,
+    summary_chunks: Cache<Chunked, Arc<SummaryChunk>, Weights>,
     /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read
     /// comes back to a chunk again and again.
-    judged: Cache<(Chunked, Arc<Filter>), Arc<[Reach]>>,
+    judged: Cache<(Chunked, Arc<Filter>), Arc<[Candidates]>>,
     pub(in crate::log) lock: Lock,
 }
 
@@ -78,9 +78,9 @@ impl<K> Weighter<K, Arc<Block>> for Weights {
     }
 }
 
-impl<K> Weighter<K, Arc<Summaries>> for Weights {
-    fn weight(&self, _: &K, summaries: &Arc<Summaries>) -> u64 {
-        summaries.bytes() as u64 + 128
+impl<K> Weighter<K, Arc<SummaryChunk>> for Weights {
+    fn weight(&self, _: &K, summary_chunk: &Arc<SummaryChunk>) -> u64 {
+        summary_chunk.bytes() as u64 + 128
     }
 }
 
@@ -114,7 +114,7 @@ impl Catalog {
             shape: Mutex::new(()),
             ahead: Mutex::new(()),
             cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
-            summaries: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
+            summary_chunks: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
             judged: Cache::new(JUDGED_CHUNKS),
             lock,
         }
@@ -276,14 +276,14 @@ impl Catalog {
         &self,
         segment: &Segment,
         frame: &FrameMeta,
-        reach: &Reach,
+        candidates: &Candidates,
         scan: &Scan,
     ) -> Result<Vec<Arc<Block>>, LogError> {
         let key = (frame.first, frame.last());
         if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&key) {
             return self.frame_block(segment, frame).map(|block| vec![block]);
         }
-        match segment.sift(frame, reach, scan)? {
+        match segment.sift(frame, candidates, scan)? {
             // Another filter keeps other lines: no use to anybody else.
             Sifted::Few(blocks) => Ok(blocks.into_iter().map(Arc::new).collect()),
             Sifted::All(block) => {
@@ -295,19 +295,19 @@ impl Catalog {
     }
 
     /// Where in a frame something may be that passes a filter; anywhere, where its summaries are lost.
-    pub(in crate::log) fn reach(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Reach {
+    pub(in crate::log) fn candidates(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Candidates {
         let judged = if filter.is_empty() { None } else { self.judge(segment, frame, filter) };
-        judged.and_then(|frames| frames.get(frame % CHUNK_FRAMES).cloned()).unwrap_or(Reach::Anywhere)
+        judged.and_then(|frames| frames.get(frame % CHUNK_FRAMES).cloned()).unwrap_or(Candidates::Anywhere)
     }
 
     /// The same for each frame of the chunk in which `frame` lies.
-    fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[Reach]>> {
+    fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[Candidates]>> {
         let chunk = (segment.id(), frame / CHUNK_FRAMES);
         let judge = || {
-            let summaries = self.summaries.get_or_insert_with(&chunk, || segment.summaries(frame).map(Arc::new).ok_or(()))?;
-            let subjects = summaries.subjects().map_err(|_| ())?;
-            let candidates = subjects.candidates(filter);
-            Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| candidates.reach(frame)).collect())
+            let summary_chunk = self.summary_chunks.get_or_insert_with(&chunk, || segment.summary_chunk(frame).map(Arc::new).ok_or(()))?;
+            let summaries = summary_chunk.summaries().map_err(|_| ())?;
+            let verdict = summaries.judge(filter);
+            Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| verdict.candidates(frame)).collect())
         };
         self.judged.get_or_insert_with(&(chunk, Arc::clone(filter)), judge).ok()
     }

@@ -3,7 +3,7 @@
 use super::catalog::{Catalog, State};
 use super::together::together;
 use crate::cursor::Sequence;
-use crate::log::segment::{CHUNK_FRAMES, FrameMeta, Reach, Segment};
+use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment};
 use crate::log::tip::Tip;
 use crate::log::tip::index::IndexEntry;
 use crate::log::{Block, Chunk, GapReason, LogError, Packed, Piece, Scan};
@@ -64,7 +64,7 @@ impl Chunk {
 
 /// What a read of segments comes upon.
 enum Part<'a> {
-    Frame(&'a Segment, &'a FrameMeta, Reach),
+    Frame(&'a Segment, &'a FrameMeta, Candidates),
     Gap(RangeInclusive<Sequence>, GapReason),
 }
 
@@ -135,7 +135,8 @@ impl Catalog {
         }
     }
 
-    /// Whole frames that follow `after`. Damaged ones are left to [`Catalog::read_after`], which tells of them.
+    /// Whole frames that follow `after`. Damaged ones are left to [`Catalog::read_after`], which tells of
+    /// them.
     pub(in crate::log) fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.last() <= after);
@@ -220,7 +221,7 @@ impl Catalog {
         loop {
             let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
             let blocks = together(&plan, |part| match part {
-                Part::Frame(segment, frame, reach) => self.sifted(segment, frame, reach, scan),
+                Part::Frame(segment, frame, candidates) => self.sifted(segment, frame, candidates, scan),
                 Part::Gap(..) => Ok(Vec::new()),
             });
             for (part, blocks) in plan.into_iter().zip(blocks) {
@@ -251,7 +252,7 @@ impl Catalog {
         let mut chunks: Vec<_> = first.map(|(segment, at)| (segment, at / CHUNK_FRAMES)).collect();
         chunks.dedup_by(|(a, at), (b, before)| Arc::ptr_eq(a, b) && at == before);
         if chunks.len() > 1 {
-            together(&chunks, |(segment, chunk)| self.reach(segment, chunk * CHUNK_FRAMES, &scan.filter));
+            together(&chunks, |(segment, chunk)| self.candidates(segment, chunk * CHUNK_FRAMES, &scan.filter));
         }
     }
 
@@ -272,10 +273,10 @@ impl Catalog {
             if from < to {
                 self.state.read().gaps(from..=to - 1, |gap, reason| plan.push(Part::Gap(gap, reason)));
             }
-            let reach = if meets(frame, &scan.time) { self.reach(segment, at, &scan.filter) } else { Reach::Nowhere };
-            if reach != Reach::Nowhere {
-                bytes += frame.raw_bytes(&reach);
-                plan.push(Part::Frame(segment, frame, reach));
+            let candidates = if meets(frame, &scan.time) { self.candidates(segment, at, &scan.filter) } else { Candidates::Nowhere };
+            if candidates != Candidates::Nowhere {
+                bytes += frame.raw_bytes(&candidates);
+                plan.push(Part::Frame(segment, frame, candidates));
             }
             *through = if up { frame.last() } else { frame.first };
             if bytes >= max_bytes {

@@ -1,6 +1,6 @@
 //! One frame of a segment: a few hundred JSON lines as one zstd frame with a checksum of its own.
 
-use super::subjects::Reach;
+use super::summary::Candidates;
 use crate::cursor::Sequence;
 use crate::log::record::sift::{self, SPARSE, Sifted};
 use crate::log::{Block, LogError, Scan};
@@ -44,11 +44,11 @@ impl FrameMeta {
     }
 
     /// Bytes that are read and unpacked for what is in reach, about.
-    pub(in crate::log) fn raw_bytes(&self, reach: &Reach) -> usize {
-        let lines = match reach {
-            Reach::Nowhere => return 0,
-            Reach::Anywhere => self.count,
-            Reach::At(places) => places.end().min(self.count),
+    pub(in crate::log) fn raw_bytes(&self, candidates: &Candidates) -> usize {
+        let lines = match candidates {
+            Candidates::Nowhere => return 0,
+            Candidates::Anywhere => self.count,
+            Candidates::At(positions) => positions.end().min(self.count),
         };
         let bytes = u64::from(self.raw) * u64::from(lines) / u64::from(self.count.max(1));
         // All that is packed is read and checked.
@@ -141,12 +141,12 @@ fn check(packed: &[u8], meta: &FrameMeta) -> Result<(), LogError> {
 }
 
 /// What is in a frame for a scan, where its summary says that this may be.
-pub(super) fn sift(packed: &[u8], meta: &FrameMeta, reach: &Reach, scan: &Scan) -> Result<Sifted, LogError> {
+pub(super) fn sift(packed: &[u8], meta: &FrameMeta, candidates: &Candidates, scan: &Scan) -> Result<Sifted, LogError> {
     check(packed, meta)?;
-    match reach {
-        Reach::At(places) if places.lines().count() * SPARSE < meta.count as usize => {
-            unpack_lines(packed, meta, places.end().min(meta.count), |lines, ends| {
-                let lines = places
+    match candidates {
+        Candidates::At(positions) if positions.lines().count() * SPARSE < meta.count as usize => {
+            unpack_lines(packed, meta, positions.end().min(meta.count), |lines, ends| {
+                let lines = positions
                     .lines()
                     .map_while(|line| line_at(lines, ends, line))
                     .map(|(line, bytes)| (meta.first + Sequence::from(line), bytes));

@@ -7,13 +7,13 @@
 //!         offset 56 chain value before the first line · frames a chunk of summaries u32 · chunks u32
 //!         offset 96 each frame: first sequence u64 · lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
 //!                   chain value after its last line
-//!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (subjects.rs)
+//!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (summary/mod.rs)
 //! ```
-//! In form 1 the chunks tell no places (subjects/places.rs). These integers are big-endian; those that zstd
-//! defines are little-endian.
+//! In form 1 the chunks tell no positions (summary/positions.rs). These integers are big-endian; those that
+//! zstd defines are little-endian.
 
 use super::frame::{self, FrameMeta};
-use super::subjects::CHUNK_FRAMES;
+use super::summary::CHUNK_FRAMES;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
 use crate::log::record::chain::ChainValue;
@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 const MAGIC: &[u8; 8] = b"shipslog";
 /// The form that is written, and the one before it.
 const FORM: u8 = 2;
-const FORM_WITHOUT_PLACES: u8 = 1;
+const FORM_WITHOUT_POSITIONS: u8 = 1;
 /// Skippable frames with these magic numbers: ours, and that of the seekable format.
 const INDEX_FRAME: u32 = 0x184D_2A51;
 const SEEK_FRAME: u32 = 0x184D_2A5E;
@@ -47,8 +47,8 @@ pub(super) struct ChunkPlace {
     pub(super) offset: u64,
     pub(super) bytes: u32,
     pub(super) crc: u32,
-    /// Whether they tell places.
-    pub(super) placed: bool,
+    /// Whether they tell positions.
+    pub(super) has_positions: bool,
 }
 
 /// The index of a segment, as it is stored.
@@ -160,7 +160,7 @@ impl IndexData {
         if take::<8>(&mut rest)? != *MAGIC {
             return Err(damaged("has an unknown form"));
         }
-        let [form @ (FORM | FORM_WITHOUT_PLACES), fast_packed, _, _] = take::<4>(&mut rest)? else {
+        let [form @ (FORM | FORM_WITHOUT_POSITIONS), fast_packed, _, _] = take::<4>(&mut rest)? else {
             return Err(damaged("has an unknown form"));
         };
         let count = take_u32(&mut rest)?;
@@ -200,7 +200,7 @@ impl IndexData {
         }
         let mut at = (body.len() - rest.len()) as u64;
         let place = |(bytes, crc): (u32, u32)| {
-            let place = ChunkPlace { offset: at, bytes, crc, placed: form != FORM_WITHOUT_PLACES };
+            let place = ChunkPlace { offset: at, bytes, crc, has_positions: form != FORM_WITHOUT_POSITIONS };
             at += u64::from(bytes);
             place
         };

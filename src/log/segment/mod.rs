@@ -6,14 +6,14 @@
 
 mod frame;
 mod index;
-mod subjects;
+mod summary;
 pub(super) mod unfinished;
 mod walk;
 mod write;
 
 pub(super) use frame::{FrameMeta, MAX_RAW_BYTES, RAW_BYTES, let_go_of_compressor};
 pub(super) use index::IndexData;
-pub(super) use subjects::{CHUNK_FRAMES, Reach, Summaries};
+pub(super) use summary::{CHUNK_FRAMES, Candidates, SummaryChunk};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
 use super::dir::files::{self, EIO};
@@ -146,8 +146,8 @@ impl Segment {
     }
 
     /// What is in a frame for a scan, where its summary says that this may be.
-    pub(super) fn sift(&self, frame: &FrameMeta, reach: &Reach, scan: &Scan) -> Result<Sifted, LogError> {
-        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, reach, scan)
+    pub(super) fn sift(&self, frame: &FrameMeta, candidates: &Candidates, scan: &Scan) -> Result<Sifted, LogError> {
+        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, candidates, scan)
     }
 
     /// Frames as they lie in the file, each checked.
@@ -165,18 +165,18 @@ impl Segment {
     }
 
     /// The summaries of the chunk in which `frame` lies; `None` when they are lost.
-    pub(super) fn summaries(&self, frame: usize) -> Option<Summaries> {
+    pub(super) fn summary_chunk(&self, frame: usize) -> Option<SummaryChunk> {
         let at = frame / CHUNK_FRAMES;
         let place = self.chunks.get(at)?;
         let packed = self.read(place.offset, place.bytes as usize).ok()?;
         let frames = CHUNK_FRAMES.min(self.frames.len() - at * CHUNK_FRAMES);
-        (crc32fast::hash(&packed) == place.crc).then(|| Summaries::unpack(&packed, frames, place.placed).ok())?
+        (crc32fast::hash(&packed) == place.crc).then(|| SummaryChunk::unpack(&packed, frames, place.has_positions).ok())?
     }
 
     /// Whether all its summaries are as they were written.
     pub(super) fn has_summaries(&self) -> bool {
         let mut chunks = (0..self.frames.len()).step_by(CHUNK_FRAMES);
-        chunks.all(|frame| self.summaries(frame).is_some_and(|summaries| summaries.subjects().is_ok()))
+        chunks.all(|frame| self.summary_chunk(frame).is_some_and(|summary_chunk| summary_chunk.summaries().is_ok()))
     }
 
     /// The whole index, read anew.

@@ -191,16 +191,16 @@ proptest! {
         let scan = Scan { filter: Arc::clone(&filter), time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(to), ..Scan::default() };
         let passes = |block: &Block, seq: &Sequence| block.matches(*seq, &filter) && scan.time.contains(&block.time(*seq));
         let found = |block: &Block| block.sequences().filter(|seq| passes(block, seq)).map(|seq| block.frames(seq, seq)).collect::<Vec<_>>();
-        let summaries = segment.summaries(0).unwrap();
-        let subjects = summaries.subjects().unwrap();
+        let summary_chunk = segment.summary_chunk(0).unwrap();
+        let summaries = summary_chunk.summaries().unwrap();
         for (at, frame) in segment.frames().iter().enumerate() {
-            let reach = subjects.candidates(&filter).reach(at);
+            let candidates = summaries.judge(&filter).candidates(at);
             let naive = found(&segment.block(frame).unwrap());
-            if reach == Reach::Nowhere {
+            if candidates == Candidates::Nowhere {
                 prop_assert!(naive.is_empty());
                 continue;
             }
-            let blocks = match segment.sift(frame, &reach, &scan).unwrap() {
+            let blocks = match segment.sift(frame, &candidates, &scan).unwrap() {
                 Sifted::Few(blocks) => blocks,
                 Sifted::All(block) => vec![block],
             };
@@ -211,29 +211,31 @@ proptest! {
 }
 
 #[test]
-fn places_that_a_frame_does_not_have_are_damage() {
+fn positions_that_a_frame_does_not_have_are_damage() {
     let dir = TempDir::new().unwrap();
     let mut records = vec![("rest", "start"); 100];
     records[90] = ("web", "die");
     let segment = busy(dir.path(), &records);
-    let summaries = segment.summaries(0).unwrap();
+    let summary_chunk = segment.summary_chunk(0).unwrap();
     let filter = Filter::from_params(Some(r#"{"event":["die"],"container":["web"]}"#), None).unwrap();
     let scan = Scan { filter: Arc::new(filter), ..Scan::default() };
-    let reach = summaries.subjects().unwrap().candidates(&scan.filter).reach(0);
+    let candidates = summary_chunk.summaries().unwrap().judge(&scan.filter).candidates(0);
     let frame = segment.frames()[0];
-    let Sifted::Few(blocks) = segment.sift(&frame, &reach, &scan).unwrap() else { panic!("one line") };
+    let Sifted::Few(blocks) = segment.sift(&frame, &candidates, &scan).unwrap() else { panic!("one line") };
     assert_eq!(blocks.iter().map(Block::sequences).collect::<Vec<_>>(), [91..=91]);
     // As an index would tell that was made up.
     assert!(
         segment
-            .sift(&FrameMeta { count: 300, first: 2, ..frame }, &reach, &scan)
+            .sift(&FrameMeta { count: 300, first: 2, ..frame }, &candidates, &scan)
             .unwrap_err()
             .to_string()
             .contains("does not hold the record")
     );
-    assert!(segment.sift(&FrameMeta { count: 300, raw: u32::MAX, ..frame }, &reach, &scan).unwrap_err().to_string().contains("sensible"));
+    assert!(
+        segment.sift(&FrameMeta { count: 300, raw: u32::MAX, ..frame }, &candidates, &scan).unwrap_err().to_string().contains("sensible")
+    );
     let beyond = busy(TempDir::new().unwrap().path(), &[vec![("rest", "start"); 250], vec![("web", "die")]].concat());
-    let far = beyond.summaries(0).unwrap().subjects().unwrap().candidates(&scan.filter).reach(0);
+    let far = beyond.summary_chunk(0).unwrap().summaries().unwrap().judge(&scan.filter).candidates(0);
     assert!(segment.sift(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
 }
 
@@ -242,7 +244,7 @@ fn places_that_a_frame_does_not_have_are_damage() {
 pub(in crate::log) fn leave_out(path: &Path) {
     let segment = Segment::open(path).unwrap();
     let index = segment.index().unwrap();
-    let mut builder = subjects::SubjectsBuilder::default();
+    let mut builder = summary::SummaryBuilder::default();
     for _ in segment.frames() {
         builder.add("local", &Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap().view());
         builder.end_frame();
@@ -261,9 +263,9 @@ fn what_a_summary_leaves_out_is_found() {
     let segment = busy(dir.path(), &records);
     let whole: Vec<_> = segment.frames().iter().map(|frame| segment.block(frame).unwrap()).collect();
     let covers = |segment: &Segment| {
-        let summaries = segment.summaries(0).unwrap();
-        let subjects = summaries.subjects().unwrap();
-        [0, 1].map(|at| subjects.covers(at, &whole[at]))
+        let summary_chunk = segment.summary_chunk(0).unwrap();
+        let summaries = summary_chunk.summaries().unwrap();
+        [0, 1].map(|at| summaries.covers(at, &whole[at]))
     };
     assert_eq!(covers(&segment), [true, true]);
     // In another place of the frame.

@@ -2,7 +2,7 @@
 
 use super::frame::{self, FrameMeta, LINES, RAW_BYTES};
 use super::index::IndexData;
-use super::subjects::{CHUNK_FRAMES, Subjects, SubjectsBuilder};
+use super::summary::{CHUNK_FRAMES, Summaries, SummaryBuilder};
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
 use crate::log::record::chain::{self, ChainValue};
@@ -31,7 +31,7 @@ pub(in crate::log) struct SegmentWriter<W> {
     received: Option<(Timestamp, Timestamp)>,
     offset: u64,
     index: IndexData,
-    subjects: SubjectsBuilder,
+    summaries: SummaryBuilder,
     /// Finished chunks of summaries.
     chunks: Vec<Vec<u8>>,
 }
@@ -73,7 +73,7 @@ impl<W: Write> SegmentWriter<W> {
             received: None,
             offset: 0,
             index,
-            subjects: SubjectsBuilder::default(),
+            summaries: SummaryBuilder::default(),
             chunks: Vec::new(),
         }
     }
@@ -91,7 +91,7 @@ impl<W: Write> SegmentWriter<W> {
     /// Adds the next record: its line without the line end.
     pub(in crate::log) fn push(&mut self, line: &[u8]) -> Result<(), WriteError> {
         let parts = Line::of(line, self.next);
-        self.subjects.add_line(line, parts);
+        self.summaries.add_line(line, parts);
         widen(&mut self.time, (parts.time(), parts.time()));
         widen(&mut self.received, (parts.received(), parts.received()));
         self.chain = chain::next(&self.chain, line);
@@ -135,7 +135,7 @@ impl<W: Write> SegmentWriter<W> {
             raw: size(self.lines.len())?,
             crc: crc32fast::hash(&packed),
         };
-        self.subjects.end_frame();
+        self.summaries.end_frame();
         self.put(&packed, meta, self.chain)?;
         self.lines.clear();
         self.count = 0;
@@ -147,12 +147,12 @@ impl<W: Write> SegmentWriter<W> {
         self.offset += packed.len() as u64;
         self.index.frames.push(meta);
         self.index.chain_after.push(chain);
-        if self.subjects.frames() == CHUNK_FRAMES { self.end_chunk() } else { Ok(()) }
+        if self.summaries.frames() == CHUNK_FRAMES { self.end_chunk() } else { Ok(()) }
     }
 
     fn end_chunk(&mut self) -> Result<(), WriteError> {
-        if self.subjects.frames() > 0 {
-            self.chunks.push(std::mem::take(&mut self.subjects).finish()?);
+        if self.summaries.frames() > 0 {
+            self.chunks.push(std::mem::take(&mut self.summaries).finish()?);
         }
         Ok(())
     }
@@ -169,11 +169,11 @@ impl<W: Write> SegmentWriter<W> {
         packed: &[u8],
         at: usize,
         from: &IndexData,
-        subjects: &Subjects<'_>,
+        summaries: &Summaries<'_>,
     ) -> Result<(), WriteError> {
         let (Some(frame), Some(chain)) = (from.frames.get(at), from.chain_after.get(at)) else { return Ok(()) };
         let meta = FrameMeta { offset: self.offset, ..*frame };
-        self.subjects.copy_frame(subjects, at % CHUNK_FRAMES);
+        self.summaries.copy_frame(summaries, at % CHUNK_FRAMES);
         self.next = meta.last() + 1;
         self.chain = *chain;
         // Of the frames only the whole segment's received times are known.

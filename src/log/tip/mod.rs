@@ -1,5 +1,5 @@
-//! The active segment of a log, which is called a tip: its newest records, in a journal that makes each commit
-//! durable and in a sled database of the same blocks.
+//! The active segment of a log, which is called a tip: its newest records, in a journal that makes each
+//! commit durable and in a sled database of the same blocks.
 //!
 //! A tip knows nothing of other tips, of segments or of readers.
 

@@ -4,19 +4,19 @@
 //! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are
 //! cut to a few bytes; a cut text stands for everything that begins with it.
 //!
-//! Of what incidents are searched for, a summary also tells where in the frame it is (places.rs): unpacking
-//! ends there.
+//! Of what incidents are searched for, a summary also tells where in the frame it is (positions.rs):
+//! unpacking ends there.
 
 mod build;
 mod check;
-mod places;
+mod positions;
 
 use crate::filter::{Filter, Glimpse, Key};
 use crate::log::LogError;
 use bincode::Options;
-pub(in crate::log) use build::SubjectsBuilder;
-pub(in crate::log) use places::{Places, Reach};
-use places::{UNKNOWN, is_telling};
+pub(in crate::log) use build::SummaryBuilder;
+pub(in crate::log) use positions::{Candidates, Positions};
+use positions::{UNKNOWN, is_telling};
 use serde::{Deserialize, Serialize};
 use std::io::Read as _;
 
@@ -51,15 +51,15 @@ struct Row<'a> {
 /// The summaries of up to [`CHUNK_FRAMES`] frames (bincode), unpacked. Most of it is texts, which stay where
 /// they are: several thousand containers, when they come and go quickly.
 #[derive(Debug)]
-pub(in crate::log) struct Summaries {
+pub(in crate::log) struct SummaryChunk {
     raw: Vec<u8>,
     frames: usize,
-    placed: bool,
+    has_positions: bool,
 }
 
-/// What is written in [`Summaries`].
+/// What is written in [`SummaryChunk`].
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(in crate::log) struct Subjects<'a> {
+pub(in crate::log) struct Summaries<'a> {
     #[serde(borrow)]
     sources: Vec<&'a str>,
     #[serde(borrow)]
@@ -80,19 +80,19 @@ struct Seen<'a> {
     /// A bit for each action.
     actions: u64,
     /// Of the telling ones.
-    places: &'a [u8],
+    positions: &'a [u8],
 }
 
-impl<'a> From<&'a (u32, u64, Places)> for Seen<'a> {
-    fn from((distance, actions, places): &'a (u32, u64, Places)) -> Self {
-        Self { distance: *distance, actions: *actions, places: places.stored() }
+impl<'a> From<&'a (u32, u64, Positions)> for Seen<'a> {
+    fn from((distance, actions, positions): &'a (u32, u64, Positions)) -> Self {
+        Self { distance: *distance, actions: *actions, positions: positions.stored() }
     }
 }
 
-/// [`Subjects`] without places, as they were written first.
+/// [`Summaries`] without positions, as they were written first.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(Serialize))]
-struct Unplaced<'a> {
+struct WithoutPositions<'a> {
     #[serde(borrow)]
     sources: Vec<&'a str>,
     #[serde(borrow)]
@@ -104,16 +104,16 @@ struct Unplaced<'a> {
     frames: Vec<Vec<(u32, u64)>>,
 }
 
-impl<'a> From<Unplaced<'a>> for Subjects<'a> {
-    fn from(Unplaced { sources, kinds, actions, rows, frames }: Unplaced<'a>) -> Self {
+impl<'a> From<WithoutPositions<'a>> for Summaries<'a> {
+    fn from(WithoutPositions { sources, kinds, actions, rows, frames }: WithoutPositions<'a>) -> Self {
         let telling = telling(&actions);
-        let seen = |(distance, actions)| Seen { distance, actions, places: if actions & telling == 0 { &[] } else { UNKNOWN } };
+        let seen = |(distance, actions)| Seen { distance, actions, positions: if actions & telling == 0 { &[] } else { UNKNOWN } };
         let frames = frames.into_iter().map(|frame| frame.into_iter().map(seen).collect()).collect();
         Self { sources, kinds, actions, rows, frames }
     }
 }
 
-/// The bits of the actions whose places are told.
+/// The bits of the actions whose positions are told.
 fn telling(actions: &[&str]) -> u64 {
     (0..MAX_ACTIONS).zip(actions).filter(|(_, action)| is_telling(action)).map(|(at, _)| 1 << at).sum()
 }
@@ -131,8 +131,8 @@ fn key(text: &str, limit: usize) -> Key<'_> {
 }
 
 /// A word of a table; one that is not there may be any.
-fn word<'a>(table: &[&'a str], place: u32) -> Key<'a> {
-    table.get(place as usize).map_or(Key { text: "", whole: false }, |text| key(text, WORD_BYTES))
+fn word<'a>(table: &[&'a str], index: u32) -> Key<'a> {
+    table.get(index as usize).map_or(Key { text: "", whole: false }, |text| key(text, WORD_BYTES))
 }
 
 /// Docker writes what was run into the action: `exec_create: /bin/sh -c …`. All of that is one action here.
@@ -162,11 +162,11 @@ fn bincode() -> impl Options {
 
 /// Which frames of a segment may hold something that passes a filter.
 #[derive(Debug)]
-pub(in crate::log) struct Candidates<'a> {
-    subjects: &'a Subjects<'a>,
+pub(in crate::log) struct Verdict<'a> {
+    summaries: &'a Summaries<'a>,
     /// Per subject: the actions that may pass.
     passing: Vec<u64>,
-    /// The actions whose places are told.
+    /// The actions whose positions are told.
     telling: u64,
 }
 
@@ -174,25 +174,25 @@ fn undecodable(e: &dyn std::fmt::Display) -> LogError {
     LogError::Damaged(format!("the summaries of a segment do not decode: {e}"))
 }
 
-impl Summaries {
+impl SummaryChunk {
     /// Unpacks the stored form, whose checksum has been looked at and which is about so many frames.
-    /// `placed`: it tells places.
-    pub(super) fn unpack(packed: &[u8], frames: usize, placed: bool) -> Result<Self, LogError> {
+    /// `has_positions`: it tells positions.
+    pub(super) fn unpack(packed: &[u8], frames: usize, has_positions: bool) -> Result<Self, LogError> {
         let mut raw = Vec::new();
         let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|e| undecodable(&e))?;
         decoder.take(MAX_BYTES).read_to_end(&mut raw).map_err(|e| undecodable(&e))?;
-        Ok(Self { raw, frames, placed })
+        Ok(Self { raw, frames, has_positions })
     }
 
     /// What is written in them.
-    pub(in crate::log) fn subjects(&self) -> Result<Subjects<'_>, LogError> {
-        let subjects = if self.placed {
+    pub(in crate::log) fn summaries(&self) -> Result<Summaries<'_>, LogError> {
+        let summaries = if self.has_positions {
             bincode().deserialize(&self.raw)
         } else {
-            bincode().deserialize(&self.raw).map(|unplaced: Unplaced<'_>| unplaced.into())
+            bincode().deserialize(&self.raw).map(|without: WithoutPositions<'_>| without.into())
         };
-        let subjects: Subjects<'_> = subjects.map_err(|e| undecodable(&e))?;
-        if subjects.frames.len() == self.frames { Ok(subjects) } else { Err(undecodable(&"they are about other frames")) }
+        let summaries: Summaries<'_> = summaries.map_err(|e| undecodable(&e))?;
+        if summaries.frames.len() == self.frames { Ok(summaries) } else { Err(undecodable(&"they are about other frames")) }
     }
 
     /// Memory taken.
@@ -201,17 +201,17 @@ impl Summaries {
     }
 }
 
-impl<'a> Subjects<'a> {
+impl<'a> Summaries<'a> {
     fn frame(&self, frame: usize) -> impl Iterator<Item = (&Row<'a>, u64, &'a [u8])> {
-        let mut place = 0u32;
-        self.frames.get(frame).into_iter().flatten().filter_map(move |Seen { distance, actions, places }| {
-            place = place.wrapping_add(*distance);
-            Some((self.rows.get(place as usize)?, *actions, *places))
+        let mut row = 0u32;
+        self.frames.get(frame).into_iter().flatten().filter_map(move |Seen { distance, actions, positions }| {
+            row = row.wrapping_add(*distance);
+            Some((self.rows.get(row as usize)?, *actions, *positions))
         })
     }
 
     /// Looks through the tables once, so that each frame takes a few operations a subject.
-    pub(in crate::log) fn candidates(&self, filter: &Filter) -> Candidates<'_> {
+    pub(in crate::log) fn judge(&self, filter: &Filter) -> Verdict<'_> {
         let unknown = Key { text: "", whole: false };
         let nothing_known = Glimpse { source: unknown, kind: unknown, action: unknown, id: unknown, name: unknown };
         // What a filter asks of the action and what it asks of the subject stand side by side: both must
@@ -232,21 +232,21 @@ impl<'a> Subjects<'a> {
             };
             if filter.may_match(&glimpse) { actions } else { 0 }
         });
-        Candidates { subjects: self, passing: passing.collect(), telling: telling(&self.actions) }
+        Verdict { summaries: self, passing: passing.collect(), telling: telling(&self.actions) }
     }
 }
 
-impl Candidates<'_> {
+impl Verdict<'_> {
     /// Where in a frame something may be that passes.
-    pub(in crate::log) fn reach(&self, frame: usize) -> Reach {
-        let Some(seen) = self.subjects.frames.get(frame) else { return Reach::Anywhere };
+    pub(in crate::log) fn candidates(&self, frame: usize) -> Candidates {
+        let Some(seen) = self.summaries.frames.get(frame) else { return Candidates::Anywhere };
         let mut subject = 0u32;
-        seen.iter().fold(Reach::Nowhere, |reach, Seen { distance, actions, places }| {
+        seen.iter().fold(Candidates::Nowhere, |candidates, Seen { distance, actions, positions }| {
             subject = subject.wrapping_add(*distance);
             match self.passing.get(subject as usize).map(|passing| passing & actions) {
-                Some(0) => reach,
-                Some(found) if found & !self.telling == 0 => reach.and(places),
-                _ => Reach::Anywhere,
+                Some(0) => candidates,
+                Some(found) if found & !self.telling == 0 => candidates.and(positions),
+                _ => Candidates::Anywhere,
             }
         })
     }

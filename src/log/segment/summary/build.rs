@@ -1,7 +1,7 @@
 //! Gathering summaries while a segment is written.
 
-use super::places::{Places, is_telling};
-use super::{MAX_ACTIONS, NAME_BYTES, OTHER_ACTIONS, Row, Seen, Subjects, WORD_BYTES, ZSTD_LEVEL, bincode, cut, cut_action, cut_id};
+use super::positions::{Positions, is_telling};
+use super::{MAX_ACTIONS, NAME_BYTES, OTHER_ACTIONS, Row, Seen, Summaries, WORD_BYTES, ZSTD_LEVEL, bincode, cut, cut_action, cut_id};
 use crate::event::EventView;
 use crate::log::LogError;
 use crate::log::record::line::Line;
@@ -29,27 +29,27 @@ impl Subject {
 #[derive(Debug)]
 struct Table<T> {
     values: Vec<T>,
-    places: HashMap<T, u32>,
+    indexes: HashMap<T, u32>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), places: HashMap::new() }
+        Self { values: Vec::new(), indexes: HashMap::new() }
     }
 }
 
 impl<T: Hash + Eq + Clone> Table<T> {
-    fn place<Q: ?Sized + Hash + Eq + ToOwned<Owned = T>>(&mut self, value: &Q) -> u32
+    fn index<Q: ?Sized + Hash + Eq + ToOwned<Owned = T>>(&mut self, value: &Q) -> u32
     where
         T: std::borrow::Borrow<Q>,
     {
-        if let Some(place) = self.places.get(value) {
-            return *place;
+        if let Some(index) = self.indexes.get(value) {
+            return *index;
         }
-        let place = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
         self.values.push(value.to_owned());
-        self.places.insert(value.to_owned(), place);
-        place
+        self.indexes.insert(value.to_owned(), index);
+        index
     }
 }
 
@@ -61,18 +61,18 @@ impl Table<String> {
 
 /// Gathers summaries while a segment is written.
 #[derive(Debug, Default)]
-pub(in crate::log) struct SubjectsBuilder {
+pub(in crate::log) struct SummaryBuilder {
     sources: Table<String>,
     kinds: Table<String>,
     actions: Table<String>,
     subjects: Table<Subject>,
     /// The frame under way: its lines so far, and what is in them by subject.
     lines: u32,
-    frame: BTreeMap<u32, (u64, Places)>,
-    frames: Vec<Vec<(u32, u64, Places)>>,
+    frame: BTreeMap<u32, (u64, Positions)>,
+    frames: Vec<Vec<(u32, u64, Positions)>>,
 }
 
-impl SubjectsBuilder {
+impl SummaryBuilder {
     /// Adds a record's line to the frame under way.
     pub(in crate::log::segment) fn add_line(&mut self, line: &[u8], parts: Line<'_>) {
         let json = line.get(parts.json()).and_then(|json| std::str::from_utf8(json).ok()).unwrap_or_default();
@@ -88,45 +88,45 @@ impl SubjectsBuilder {
 
     fn add_cut(&mut self, source: &str, kind: &str, action: &str, id: &str, name: &str) {
         let subject = Subject {
-            source: self.sources.place(cut(source, WORD_BYTES)),
-            kind: self.kinds.place(cut(kind, WORD_BYTES)),
+            source: self.sources.index(cut(source, WORD_BYTES)),
+            kind: self.kinds.index(cut(kind, WORD_BYTES)),
             id: cut_id(id).to_owned(),
             name: cut(name, NAME_BYTES).to_owned(),
         };
         let bit = self.action_bit(action);
-        let (actions, places) = self.frame.entry(self.subjects.place(&subject)).or_default();
+        let (actions, positions) = self.frame.entry(self.subjects.index(&subject)).or_default();
         *actions |= bit;
         if is_telling(action) {
-            places.add(self.lines);
+            positions.add(self.lines);
         }
         self.lines += 1;
     }
 
     fn action_bit(&mut self, action: &str) -> u64 {
-        if self.actions.values.len() >= MAX_ACTIONS && !self.actions.places.contains_key(action) {
+        if self.actions.values.len() >= MAX_ACTIONS && !self.actions.indexes.contains_key(action) {
             return OTHER_ACTIONS;
         }
-        1 << self.actions.place(action)
+        1 << self.actions.index(action)
     }
 
     /// Ends the frame under way.
     pub(in crate::log::segment) fn end_frame(&mut self) {
         let mut before = 0;
-        let delta = |(subject, (actions, places)): (u32, (u64, Places))| {
+        let delta = |(subject, (actions, positions)): (u32, (u64, Positions))| {
             let distance = subject - before;
             before = subject;
-            (distance, actions, places)
+            (distance, actions, positions)
         };
         self.lines = 0;
         self.frames.push(std::mem::take(&mut self.frame).into_iter().map(delta).collect());
     }
 
     /// Takes over a whole frame from the summaries of another segment.
-    pub(in crate::log::segment) fn copy_frame(&mut self, from: &Subjects<'_>, frame: usize) {
-        for (subject, actions, places) in from.frame(frame) {
+    pub(in crate::log::segment) fn copy_frame(&mut self, from: &Summaries<'_>, frame: usize) {
+        for (subject, actions, positions) in from.frame(frame) {
             let row = Subject {
-                source: self.sources.place(from.sources.get(subject.source as usize).copied().unwrap_or_default()),
-                kind: self.kinds.place(from.kinds.get(subject.kind as usize).copied().unwrap_or_default()),
+                source: self.sources.index(from.sources.get(subject.source as usize).copied().unwrap_or_default()),
+                kind: self.kinds.index(from.kinds.get(subject.kind as usize).copied().unwrap_or_default()),
                 id: subject.id.to_owned(),
                 name: subject.name.to_owned(),
             };
@@ -136,9 +136,9 @@ impl SubjectsBuilder {
                     bits |= self.action_bit(action);
                 }
             }
-            let (actions, all) = self.frame.entry(self.subjects.place(&row)).or_default();
+            let (actions, all) = self.frame.entry(self.subjects.index(&row)).or_default();
             *actions |= bits;
-            all.extend(places);
+            all.extend(positions);
         }
         self.end_frame();
     }
@@ -148,8 +148,8 @@ impl SubjectsBuilder {
     }
 
     /// What has been gathered of frames that have ended.
-    pub(super) fn subjects(&self) -> Subjects<'_> {
-        Subjects {
+    pub(super) fn summaries(&self) -> Summaries<'_> {
+        Summaries {
             sources: self.sources.texts(),
             kinds: self.kinds.texts(),
             actions: self.actions.texts(),
@@ -161,7 +161,7 @@ impl SubjectsBuilder {
     /// The stored form.
     pub(in crate::log::segment) fn finish(self) -> Result<Vec<u8>, LogError> {
         let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
-        let raw = bincode().serialize(&self.subjects()).map_err(|e| failed(&e))?;
+        let raw = bincode().serialize(&self.summaries()).map_err(|e| failed(&e))?;
         zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
     }
 }

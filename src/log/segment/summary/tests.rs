@@ -39,19 +39,19 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
-/// As it was stored before there were places.
-fn without_places(subjects: &Subjects<'_>) -> Vec<u8> {
-    let Subjects { sources, kinds, actions, rows, frames } = subjects;
+/// As it was stored before there were positions.
+fn without_positions(summaries: &Summaries<'_>) -> Vec<u8> {
+    let Summaries { sources, kinds, actions, rows, frames } = summaries;
     let frames = frames.iter().map(|frame| frame.iter().map(|seen| (seen.distance, seen.actions)).collect()).collect();
-    let old = Unplaced { sources: sources.clone(), kinds: kinds.clone(), actions: actions.clone(), rows: rows.clone(), frames };
+    let old = WithoutPositions { sources: sources.clone(), kinds: kinds.clone(), actions: actions.clone(), rows: rows.clone(), frames };
     zstd::bulk::compress(&bincode().serialize(&old).unwrap(), ZSTD_LEVEL).unwrap()
 }
 
-fn may_be_at(reach: &Reach, line: u32) -> bool {
-    match reach {
-        Reach::Nowhere => false,
-        Reach::Anywhere => true,
-        Reach::At(places) => line < places.end() && places.lines().any(|at| at == line),
+fn may_be_at(candidates: &Candidates, line: u32) -> bool {
+    match candidates {
+        Candidates::Nowhere => false,
+        Candidates::Anywhere => true,
+        Candidates::At(positions) => line < positions.end() && positions.lines().any(|at| at == line),
     }
 }
 
@@ -62,7 +62,7 @@ proptest! {
         frame_lines in prop_oneof![1usize..4, 9usize..15],
         keys in prop::collection::vec((prop::sample::select(&crate::filter::KEYS[..]), word(), any::<bool>(), any::<bool>()), 0..3),
     ) {
-        let mut builder = SubjectsBuilder::default();
+        let mut builder = SummaryBuilder::default();
         let frames: Vec<_> = events.chunks(frame_lines).collect();
         for frame in &frames {
             for (source, kind, action, id, name) in *frame {
@@ -70,17 +70,17 @@ proptest! {
             }
             builder.end_frame();
         }
-        let stored = Summaries::unpack(&builder.finish().unwrap(), frames.len(), true).unwrap();
-        let stored = stored.subjects().unwrap();
-        let old = Summaries::unpack(&without_places(&stored), frames.len(), false).unwrap();
-        let old = old.subjects().unwrap();
+        let stored = SummaryChunk::unpack(&builder.finish().unwrap(), frames.len(), true).unwrap();
+        let stored = stored.summaries().unwrap();
+        let old = SummaryChunk::unpack(&without_positions(&stored), frames.len(), false).unwrap();
+        let old = old.summaries().unwrap();
         // Through a merge as well.
         let merged = [&stored, &old].map(|from| {
-            let mut merged = SubjectsBuilder::default();
+            let mut merged = SummaryBuilder::default();
             (0..frames.len()).for_each(|frame| merged.copy_frame(from, frame));
-            Summaries::unpack(&merged.finish().unwrap(), frames.len(), true).unwrap()
+            SummaryChunk::unpack(&merged.finish().unwrap(), frames.len(), true).unwrap()
         });
-        let [merged, merged_old] = merged.each_ref().map(|merged| merged.subjects().unwrap());
+        let [merged, merged_old] = merged.each_ref().map(|merged| merged.summaries().unwrap());
         let terms = |excluded: bool| -> Vec<String> {
             let term = |(key, value, _, star): &(&str, String, bool, bool)| match (*key, value.len() % 4) {
                 ("exit", 3) => "exit=*".to_owned(),
@@ -91,16 +91,16 @@ proptest! {
         };
         let filter = Filter::from_terms(&terms(false), &terms(true)).unwrap();
         let telling = filter.clone().telling_losses();
-        for (subjects, filter) in [&stored, &old, &merged, &merged_old].into_iter().flat_map(|all| [(all, &filter), (all, &telling)]) {
-            let candidates = subjects.candidates(filter);
+        for (summaries, filter) in [&stored, &old, &merged, &merged_old].into_iter().flat_map(|all| [(all, &filter), (all, &telling)]) {
+            let verdict = summaries.judge(filter);
             for (at, frame) in frames.iter().enumerate() {
-                let reach = candidates.reach(at);
+                let candidates = verdict.candidates(at);
                 for (line, (source, kind, action, id, name)) in (0..).zip(*frame) {
                     let noise = name.len().is_multiple_of(2).then_some(Noise::HealthCheck);
                     let event = event(kind, action, id, name);
                     let holds = filter.matches(&Matched { source, noise, foreign: false, event: &event.view() });
                     prop_assert!(!holds || filter.may_match_text(event.as_json().as_bytes()), "{filter}: {event:?}");
-                    prop_assert!(!holds || may_be_at(&reach, line), "{filter} in line {line} of {frame:?}: {reach:?}");
+                    prop_assert!(!holds || may_be_at(&candidates, line), "{filter} in line {line} of {frame:?}: {candidates:?}");
                 }
             }
         }
@@ -109,8 +109,8 @@ proptest! {
 
 #[test]
 fn passes_over_what_cannot_match() {
-    let mut builder = SubjectsBuilder::default();
-    let add = |builder: &mut SubjectsBuilder, action: &str, id: &str, name: &str| {
+    let mut builder = SummaryBuilder::default();
+    let add = |builder: &mut SummaryBuilder, action: &str, id: &str, name: &str| {
         builder.add("local", &event("container", action, id, name).view());
     };
     for n in 0..200 {
@@ -125,14 +125,14 @@ fn passes_over_what_cannot_match() {
     }
     builder.end_frame();
     let packed = builder.finish().unwrap();
-    assert!(Summaries::unpack(&packed, 4, true).unwrap().subjects().is_err(), "about other frames");
-    let summaries = Summaries::unpack(&packed, 3, true).unwrap();
-    let subjects = summaries.subjects().unwrap();
+    assert!(SummaryChunk::unpack(&packed, 4, true).unwrap().summaries().is_err(), "about other frames");
+    let summary_chunk = SummaryChunk::unpack(&packed, 3, true).unwrap();
+    let summaries = summary_chunk.summaries().unwrap();
     let frames = |terms: &[&str]| {
         let terms: Vec<_> = terms.iter().map(|t| (*t).to_owned()).collect();
         let filter = Filter::from_terms(&terms, &[]).unwrap();
-        let candidates = subjects.candidates(&filter);
-        [0, 1, 2, 99].map(|frame| candidates.reach(frame) != Reach::Nowhere)
+        let verdict = summaries.judge(&filter);
+        [0, 1, 2, 99].map(|frame| verdict.candidates(frame) != Candidates::Nowhere)
     };
     assert_eq!(frames(&["event=die", "container=api"]), [false, true, false, true], "an unknown frame may hold anything");
     assert_eq!(frames(&["container=0123456789abcdef", "event=die"])[..2], [false, true]);
@@ -145,13 +145,13 @@ fn passes_over_what_cannot_match() {
     assert_eq!(frames(&["exit!=0", "container=db"])[..2], [true, false]);
     assert_eq!(frames(&["text=nothing"])[..2], [true, true], "only the records tell");
     let quiet = Filter::from_terms(&[], &["event=exec_*".to_owned(), "container=db".to_owned()]).unwrap();
-    assert_eq!(subjects.candidates(&quiet).reach(0), Reach::Nowhere, "all noise");
-    assert_ne!(subjects.candidates(&quiet).reach(1), Reach::Nowhere);
+    assert_eq!(summaries.judge(&quiet).candidates(0), Candidates::Nowhere, "all noise");
+    assert_ne!(summaries.judge(&quiet).candidates(1), Candidates::Nowhere);
 }
 
 #[test]
 fn tells_where_what_incidents_are_searched_for_is() {
-    let mut builder = SubjectsBuilder::default();
+    let mut builder = SummaryBuilder::default();
     for n in 0..2000 {
         let (action, name) = match n {
             3 | 1500 => ("oom", "db"),
@@ -162,15 +162,15 @@ fn tells_where_what_incidents_are_searched_for_is() {
         builder.add("local", &event("container", action, &format!("{n:08}"), name).view());
     }
     builder.end_frame();
-    let summaries = Summaries::unpack(&builder.finish().unwrap(), 1, true).unwrap();
-    let subjects = summaries.subjects().unwrap();
-    let reach = |terms: &[&str]| {
+    let summary_chunk = SummaryChunk::unpack(&builder.finish().unwrap(), 1, true).unwrap();
+    let summaries = summary_chunk.summaries().unwrap();
+    let candidates = |terms: &[&str]| {
         let terms: Vec<_> = terms.iter().map(|t| (*t).to_owned()).collect();
-        subjects.candidates(&Filter::from_terms(&terms, &[]).unwrap()).reach(0)
+        summaries.judge(&Filter::from_terms(&terms, &[]).unwrap()).candidates(0)
     };
-    let Reach::At(places) = reach(&["event=die", "container=api"]) else { panic!("known to be in one place") };
-    assert_eq!((places.lines().collect::<Vec<_>>(), places.end()), (vec![300, 301, 302, 303], 304));
-    assert_eq!(reach(&["event=oom"]), Reach::Anywhere, "behind the last place");
-    assert_eq!(reach(&["event=destroy", "container=api"]), Reach::Anywhere, "not one whose places are told");
-    assert_eq!(reach(&["event=oom", "container=api"]), Reach::Nowhere);
+    let Candidates::At(positions) = candidates(&["event=die", "container=api"]) else { panic!("known to be in one position") };
+    assert_eq!((positions.lines().collect::<Vec<_>>(), positions.end()), (vec![300, 301, 302, 303], 304));
+    assert_eq!(candidates(&["event=oom"]), Candidates::Anywhere, "behind the last position");
+    assert_eq!(candidates(&["event=destroy", "container=api"]), Candidates::Anywhere, "not one whose positions are told");
+    assert_eq!(candidates(&["event=oom", "container=api"]), Candidates::Nowhere);
 }
