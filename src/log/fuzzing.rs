@@ -38,7 +38,7 @@ pub fn segment(path: &Path) -> Result<Vec<Result<Block, LogError>>, LogError> {
         let summary_chunk = segment.summary_chunk(at);
         let summaries = summary_chunk.as_ref().and_then(|summary_chunk| summary_chunk.summaries().ok());
         let candidates = summaries.map_or(Candidates::Anywhere, |summaries| summaries.judge(&scan.filter).candidates(at % CHUNK_FRAMES));
-        let _ = segment.sift(frame, &candidates, &scan);
+        let _ = segment.prefilter(frame, &candidates, &scan);
     }
     Ok(frames.iter().map(|frame| segment.block(frame)).collect())
 }

@@ -4,7 +4,7 @@ use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use crate::log::dir::manifest::Lineage;
 use crate::log::record::block::Block;
-use crate::log::record::sift::Sifted;
+use crate::log::record::prefilter::Prefiltered;
 use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment, SummaryChunk};
 use crate::log::tip::index::{Index, IndexEntry};
 use crate::log::tip::{Lock, Tip, codec};
@@ -250,12 +250,12 @@ impl Catalog {
     }
 
     /// What is in a block of a tip for a scan, as blocks that rise.
-    pub(in crate::log) fn tip_sifted(&self, tip: &Tip, entry: &IndexEntry, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
+    pub(in crate::log) fn tip_prefiltered(&self, tip: &Tip, entry: &IndexEntry, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
         if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&(entry.first, entry.last)) {
             return self.tip_block(tip, entry).map(|block| vec![block]);
         }
         let value = tip.get(entry.first, entry.parts)?;
-        Ok(codec::sift(&value, self.log_of(tip, entry.first), scan)?.into_iter().map(Arc::new).collect())
+        Ok(codec::prefilter(&value, self.log_of(tip, entry.first), scan)?.into_iter().map(Arc::new).collect())
     }
 
     /// A block of a tip.
@@ -272,7 +272,7 @@ impl Catalog {
     }
 
     /// What is in a segment's frame for a scan, where that may be, as blocks that rise.
-    pub(in crate::log) fn sifted(
+    pub(in crate::log) fn prefiltered(
         &self,
         segment: &Segment,
         frame: &FrameMeta,
@@ -283,10 +283,10 @@ impl Catalog {
         if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&key) {
             return self.frame_block(segment, frame).map(|block| vec![block]);
         }
-        match segment.sift(frame, candidates, scan)? {
+        match segment.prefilter(frame, candidates, scan)? {
             // Another filter keeps other lines: no use to anybody else.
-            Sifted::Few(blocks) => Ok(blocks.into_iter().map(Arc::new).collect()),
-            Sifted::All(block) => {
+            Prefiltered::Few(blocks) => Ok(blocks.into_iter().map(Arc::new).collect()),
+            Prefiltered::All(block) => {
                 let block = Arc::new(block);
                 self.cache.insert(key, Arc::clone(&block));
                 Ok(vec![block])

@@ -221,7 +221,7 @@ impl Catalog {
         loop {
             let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
             let blocks = together(&plan, |part| match part {
-                Part::Frame(segment, frame, candidates) => self.sifted(segment, frame, candidates, scan),
+                Part::Frame(segment, frame, candidates) => self.prefiltered(segment, frame, candidates, scan),
                 Part::Gap(..) => Ok(Vec::new()),
             });
             for (part, blocks) in plan.into_iter().zip(blocks) {
@@ -303,7 +303,7 @@ impl Catalog {
             let count = if ahead.is_some() { rest.iter().take_while(more).count().max(1) } else { 1 };
             let (now, later) = rest.split_at(count);
             let blocks = together(now, |step| match step {
-                Step::Block(tip, entry) => self.tip_sifted(tip, entry, scan),
+                Step::Block(tip, entry) => self.tip_prefiltered(tip, entry, scan),
                 Step::Gap(..) => Ok(Vec::new()),
             });
             for (step, blocks) in now.iter().zip(blocks) {

@@ -5,4 +5,4 @@
 pub(super) mod block;
 pub(super) mod chain;
 pub(super) mod line;
-pub(super) mod sift;
+pub(super) mod prefilter;

@@ -2,7 +2,7 @@
 
 use super::summary::Candidates;
 use crate::cursor::Sequence;
-use crate::log::record::sift::{self, SPARSE, Sifted};
+use crate::log::record::prefilter::{self, Prefiltered, SPARSE};
 use crate::log::{Block, LogError, Scan};
 use crate::time::Timestamp;
 use std::cell::RefCell;
@@ -141,7 +141,7 @@ fn check(packed: &[u8], meta: &FrameMeta) -> Result<(), LogError> {
 }
 
 /// What is in a frame for a scan, where its summary says that this may be.
-pub(super) fn sift(packed: &[u8], meta: &FrameMeta, candidates: &Candidates, scan: &Scan) -> Result<Sifted, LogError> {
+pub(super) fn prefilter(packed: &[u8], meta: &FrameMeta, candidates: &Candidates, scan: &Scan) -> Result<Prefiltered, LogError> {
     check(packed, meta)?;
     match candidates {
         Candidates::At(positions) if positions.lines().count() * SPARSE < meta.count as usize => {
@@ -150,10 +150,10 @@ pub(super) fn sift(packed: &[u8], meta: &FrameMeta, candidates: &Candidates, sca
                     .lines()
                     .map_while(|line| line_at(lines, ends, line))
                     .map(|(line, bytes)| (meta.first + Sequence::from(line), bytes));
-                sift::pick(lines, scan).map(Sifted::Few)
+                prefilter::pick(lines, scan).map(Prefiltered::Few)
             })
         }
-        _ => unpack(packed, true, |lines, _| sift::sift(lines, meta.first, meta.last(), scan)),
+        _ => unpack(packed, true, |lines, _| prefilter::prefilter(lines, meta.first, meta.last(), scan)),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) use summary::{CHUNK_FRAMES, Candidates, SummaryChunk};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
 use super::dir::files::{self, EIO};
-use super::record::sift::Sifted;
+use super::record::prefilter::Prefiltered;
 use super::{Block, LogError, Scan};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
@@ -146,8 +146,8 @@ impl Segment {
     }
 
     /// What is in a frame for a scan, where its summary says that this may be.
-    pub(super) fn sift(&self, frame: &FrameMeta, candidates: &Candidates, scan: &Scan) -> Result<Sifted, LogError> {
-        frame::sift(&self.read(frame.offset, frame.packed as usize)?, frame, candidates, scan)
+    pub(super) fn prefilter(&self, frame: &FrameMeta, candidates: &Candidates, scan: &Scan) -> Result<Prefiltered, LogError> {
+        frame::prefilter(&self.read(frame.offset, frame.packed as usize)?, frame, candidates, scan)
     }
 
     /// Frames as they lie in the file, each checked.

@@ -200,9 +200,9 @@ proptest! {
                 prop_assert!(naive.is_empty());
                 continue;
             }
-            let blocks = match segment.sift(frame, &candidates, &scan).unwrap() {
-                Sifted::Few(blocks) => blocks,
-                Sifted::All(block) => vec![block],
+            let blocks = match segment.prefilter(frame, &candidates, &scan).unwrap() {
+                Prefiltered::Few(blocks) => blocks,
+                Prefiltered::All(block) => vec![block],
             };
             prop_assert!(blocks.is_sorted_by(|a, b| a.last() < b.first()));
             prop_assert_eq!(blocks.iter().flat_map(found).collect::<Vec<_>>(), naive);
@@ -221,22 +221,26 @@ fn positions_that_a_frame_does_not_have_are_damage() {
     let scan = Scan { filter: Arc::new(filter), ..Scan::default() };
     let candidates = summary_chunk.summaries().unwrap().judge(&scan.filter).candidates(0);
     let frame = segment.frames()[0];
-    let Sifted::Few(blocks) = segment.sift(&frame, &candidates, &scan).unwrap() else { panic!("one line") };
+    let Prefiltered::Few(blocks) = segment.prefilter(&frame, &candidates, &scan).unwrap() else { panic!("one line") };
     assert_eq!(blocks.iter().map(Block::sequences).collect::<Vec<_>>(), [91..=91]);
     // As an index would tell that was made up.
     assert!(
         segment
-            .sift(&FrameMeta { count: 300, first: 2, ..frame }, &candidates, &scan)
+            .prefilter(&FrameMeta { count: 300, first: 2, ..frame }, &candidates, &scan)
             .unwrap_err()
             .to_string()
             .contains("does not hold the record")
     );
     assert!(
-        segment.sift(&FrameMeta { count: 300, raw: u32::MAX, ..frame }, &candidates, &scan).unwrap_err().to_string().contains("sensible")
+        segment
+            .prefilter(&FrameMeta { count: 300, raw: u32::MAX, ..frame }, &candidates, &scan)
+            .unwrap_err()
+            .to_string()
+            .contains("sensible")
     );
     let beyond = busy(TempDir::new().unwrap().path(), &[vec![("rest", "start"); 250], vec![("web", "die")]].concat());
     let far = beyond.summary_chunk(0).unwrap().summaries().unwrap().judge(&scan.filter).candidates(0);
-    assert!(segment.sift(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
+    assert!(segment.prefilter(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
 }
 
 /// Puts summaries that tell of next to nothing in the place of a segment's own, with checksums that are

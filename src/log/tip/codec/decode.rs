@@ -22,7 +22,7 @@ pub(in crate::log) fn decode(value: &[u8], log: LogId) -> Result<Block, LogError
 }
 
 /// The records of a whole value that may be wanted, as blocks of neighbours that rise.
-pub(in crate::log) fn sift(value: &[u8], log: LogId, scan: &Scan) -> Result<Vec<Block>, LogError> {
+pub(in crate::log) fn prefilter(value: &[u8], log: LogId, scan: &Scan) -> Result<Vec<Block>, LogError> {
     let (mut blocks, mut run) = (Vec::new(), None);
     read(value, |_, seq, record| {
         if scan.time.contains(&record.time) && scan.filter.may_match_text(record.json.as_bytes()) {
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sifts_what_looking_at_every_record_finds(
+        fn prefilters_what_looking_at_every_record_finds(
             names in prop::collection::vec("(web|web-1|db|a\\\\web|c\"d)", 1..30),
             name in "(web|web-1|a|c\")",
             (from, to) in (-1i64..30, 0i64..40),
@@ -101,7 +101,7 @@ mod tests {
             let passes = |block: &Block, seq: &Sequence| block.matches(*seq, &scan.filter) && scan.time.contains(&block.time(*seq));
             let frames = |block: &Block, seq| block.frames(seq, seq);
             let naive: Vec<_> = (header.first..=header.last()).filter(|seq| passes(&whole, seq)).map(|seq| frames(&whole, seq)).collect();
-            let blocks = sift(&value, log, &scan).unwrap();
+            let blocks = prefilter(&value, log, &scan).unwrap();
             prop_assert!(blocks.is_sorted_by(|a, b| a.last() + 1 < b.first()));
             let found = blocks.iter().flat_map(|block| block.sequences().filter(|seq| passes(block, seq)).map(|seq| frames(block, seq)));
             prop_assert_eq!(found.collect::<Vec<_>>(), naive);

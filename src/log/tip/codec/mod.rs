@@ -15,7 +15,7 @@
 
 mod decode;
 
-pub(in crate::log) use decode::{decode, sift};
+pub(in crate::log) use decode::{decode, prefilter};
 
 use crate::cursor::{MAX_SEQUENCE, Sequence};
 use crate::event::{Marks, Noise};

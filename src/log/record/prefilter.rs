@@ -1,4 +1,4 @@
-//! Sifting: the lines of a frame that may be wanted, found without laying out the others.
+//! The prefilter: the lines of a frame that may be wanted, found without laying out the others.
 
 use super::line::{self, Line};
 use crate::cursor::Sequence;
@@ -10,23 +10,23 @@ pub(in crate::log) const SPARSE: usize = 4;
 
 /// What is in a frame for a scan.
 #[derive(Debug)]
-pub(in crate::log) enum Sifted {
+pub(in crate::log) enum Prefiltered {
     /// The lines that may be wanted, as blocks of neighbours that rise.
     Few(Vec<Block>),
     /// The whole frame.
     All(Block),
 }
 
-/// Sifts the lines of the records from `first` to `last`.
-pub(in crate::log) fn sift(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Sifted, LogError> {
+/// Looks for the lines that may be wanted among those of the records from `first` to `last`.
+pub(in crate::log) fn prefilter(lines: &[u8], first: Sequence, last: Sequence, scan: &Scan) -> Result<Prefiltered, LogError> {
     match runs(lines, first, last, scan)? {
         Some(runs) => {
             let block = |run: Run| Block::from_lines(run.first, lines.get(run.bytes).unwrap_or_default());
-            runs.into_iter().map(block).collect::<Result<_, _>>().map(Sifted::Few)
+            runs.into_iter().map(block).collect::<Result<_, _>>().map(Prefiltered::Few)
         }
         None => {
             let block = Block::from_lines(first, lines)?;
-            if block.last() == last { Ok(Sifted::All(block)) } else { Err(misplaced(first)) }
+            if block.last() == last { Ok(Prefiltered::All(block)) } else { Err(misplaced(first)) }
         }
     }
 }
@@ -192,18 +192,18 @@ mod tests {
             let scan = Scan { filter, time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(to), ..Scan::default() };
             let all = Block::from_lines(FIRST, lines.as_bytes()).unwrap();
             let naive = wanted([&all], &scan);
-            match sift(lines.as_bytes(), FIRST, last, &scan).unwrap() {
-                Sifted::All(block) => prop_assert_eq!(wanted([&block], &scan), naive),
-                Sifted::Few(blocks) => {
+            match prefilter(lines.as_bytes(), FIRST, last, &scan).unwrap() {
+                Prefiltered::All(block) => prop_assert_eq!(wanted([&block], &scan), naive),
+                Prefiltered::Few(blocks) => {
                     prop_assert!(blocks.is_sorted_by(|a, b| a.last() < b.first()));
                     prop_assert_eq!(wanted(&blocks, &scan), naive);
                 }
             }
             // Nor other records than are asked for.
             for (first, last) in [(FIRST + 1, last), (FIRST - 1, last), (FIRST, last + 1)] {
-                prop_assert!(sift(lines.as_bytes(), first, last, &scan).is_err());
+                prop_assert!(prefilter(lines.as_bytes(), first, last, &scan).is_err());
             }
-            prop_assert!(sift(&lines.as_bytes()[..lines.len() - 1], FIRST, last, &scan).is_err());
+            prop_assert!(prefilter(&lines.as_bytes()[..lines.len() - 1], FIRST, last, &scan).is_err());
         }
     }
 
@@ -211,18 +211,19 @@ mod tests {
     fn lays_out_few_lines_only() {
         let records: Vec<_> = (0..100).map(|n| (if n % 50 < 3 { "web-1" } else { "db-1" }.to_owned(), "die".to_owned())).collect();
         let filter = |text| Arc::new(Filter::from_params(Some(text), None).unwrap());
-        let sifted = |text| sift(lines(&records).as_bytes(), FIRST, FIRST + 99, &Scan { filter: filter(text), ..Scan::default() }).unwrap();
-        let Sifted::Few(blocks) = sifted(r#"{"container":["web-1"]}"#) else { panic!("these are few") };
+        let prefiltered =
+            |text| prefilter(lines(&records).as_bytes(), FIRST, FIRST + 99, &Scan { filter: filter(text), ..Scan::default() }).unwrap();
+        let Prefiltered::Few(blocks) = prefiltered(r#"{"container":["web-1"]}"#) else { panic!("these are few") };
         assert_eq!(blocks.iter().map(Block::sequences).collect::<Vec<_>>(), [97..=99, 147..=149]);
-        assert!(matches!(sifted(r#"{"container":["db-1"]}"#), Sifted::All(_)), "nearly all of them");
-        assert!(matches!(sifted(r#"{"noise":["healthcheck"]}"#), Sifted::All(_)), "no text tells");
+        assert!(matches!(prefiltered(r#"{"container":["db-1"]}"#), Prefiltered::All(_)), "nearly all of them");
+        assert!(matches!(prefiltered(r#"{"noise":["healthcheck"]}"#), Prefiltered::All(_)), "no text tells");
     }
 
     proptest! {
         #[test]
         fn garbage_never_panics(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'"')], 0..200), first in 0..20u64) {
             let filter = Arc::new(Filter::from_params(Some(r#"{"container":["a"]}"#), None).unwrap());
-            let _ = sift(&bytes, first, first + 3, &Scan { filter, ..Scan::default() });
+            let _ = prefilter(&bytes, first, first + 3, &Scan { filter, ..Scan::default() });
         }
     }
 }
