@@ -70,7 +70,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("parking_lot", EVERYWHERE),
     ("quick_cache", &["log", "ingest"]),
     ("rand", &["ingest", "server", "client"]),
-    ("rayon", &["log::read::together"]),
+    ("rayon", &["log::read::parallel"]),
     ("reqwest", &["client"]),
     ("rlimit", &["app"]),
     ("rustix", &["log", "retention", "server::net", "time::clock"]),

@@ -4,5 +4,5 @@
 
 pub(super) mod catalog;
 pub(super) mod held;
+pub(super) mod parallel;
 pub(super) mod scan;
-pub(super) mod together;

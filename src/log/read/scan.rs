@@ -1,7 +1,7 @@
 //! Reading from the catalog: from memory where possible, else from segments and tips on disk.
 
 use super::catalog::{Catalog, State};
-use super::together::together;
+use super::parallel::parallel_map;
 use crate::cursor::Sequence;
 use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment};
 use crate::log::tip::Tip;
@@ -215,12 +215,12 @@ impl Catalog {
         };
         let mut frames = frames.take(MAX_LOOK);
         if ahead.is_some() {
-            self.judge_together(frames.clone(), scan);
+            self.judge_ahead(frames.clone(), scan);
         }
         let (mut kept, mut looked) = (0, 0);
         loop {
             let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
-            let blocks = together(&plan, |part| match part {
+            let blocks = parallel_map(&plan, |part| match part {
                 Part::Frame(segment, frame, candidates) => self.prefiltered(segment, frame, candidates, scan),
                 Part::Gap(..) => Ok(Vec::new()),
             });
@@ -246,13 +246,13 @@ impl Catalog {
 
     /// Looks into the first summaries that a read needs on all processors; that takes as long as a part of
     /// the unpacking.
-    fn judge_together<'a>(&self, frames: impl Iterator<Item = (&'a Arc<Segment>, usize)>, scan: &Scan) {
+    fn judge_ahead<'a>(&self, frames: impl Iterator<Item = (&'a Arc<Segment>, usize)>, scan: &Scan) {
         let meet = |(segment, at): &(&'a Arc<Segment>, usize)| segment.frames().get(*at).is_some_and(|frame| meets(frame, &scan.time));
         let first = frames.skip_while(|frame| !meet(frame)).take(CHUNK_FRAMES).filter(meet);
         let mut chunks: Vec<_> = first.map(|(segment, at)| (segment, at / CHUNK_FRAMES)).collect();
         chunks.dedup_by(|(a, at), (b, before)| Arc::ptr_eq(a, b) && at == before);
         if chunks.len() > 1 {
-            together(&chunks, |(segment, chunk)| self.candidates(segment, chunk * CHUNK_FRAMES, &scan.filter));
+            parallel_map(&chunks, |(segment, chunk)| self.candidates(segment, chunk * CHUNK_FRAMES, &scan.filter));
         }
     }
 
@@ -302,7 +302,7 @@ impl Catalog {
             };
             let count = if ahead.is_some() { rest.iter().take_while(more).count().max(1) } else { 1 };
             let (now, later) = rest.split_at(count);
-            let blocks = together(now, |step| match step {
+            let blocks = parallel_map(now, |step| match step {
                 Step::Block(tip, entry) => self.tip_prefiltered(tip, entry, scan),
                 Step::Gap(..) => Ok(Vec::new()),
             });
