@@ -6,8 +6,8 @@ pub(super) mod requests;
 mod turn;
 
 use super::compact::sealer::Sealer;
+use super::dir::free_space;
 use super::dir::manifest::{self, Manifest, RESERVE, Watermark};
-use super::dir::room;
 use super::embedded::Limits;
 use super::read::catalog::Catalog;
 use super::recover::{self, Tail};
@@ -244,7 +244,7 @@ impl Writer {
     /// Stops writing while the disk is nearly full, and goes on when there is room again.
     fn check_room(&mut self) -> Result<(), LogError> {
         let stopped = !self.is_ok();
-        match room::check(&self.dir, stopped) {
+        match free_space::check(&self.dir, stopped) {
             Err(LogError::Full { why, .. }) => return Err(self.full(why)),
             Err(e) => return Err(e),
             Ok(()) => {}

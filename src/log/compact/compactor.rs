@@ -2,7 +2,7 @@
 
 use crate::cursor::Sequence;
 use crate::log::LogError;
-use crate::log::dir::room;
+use crate::log::dir::free_space;
 use crate::log::embedded::Limits;
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::unfinished::{Unfinished, remove_file};
@@ -46,7 +46,7 @@ impl Compactor {
         let segments = self.catalog.segments();
         let Some(row) = self.compactable(&segments) else { return false };
         // A merge gives nothing back before its end, and must not take the room that recording needs.
-        let failed = match room::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
+        let failed = match free_space::check_for(&self.dir, row.iter().map(|segment| segment.bytes()).sum()) {
             Err(e) => Err(WriteError::Log(e)),
             Ok(()) => self.compact_row(row),
         };

@@ -4,7 +4,7 @@
 //! Nothing here reads or writes a record.
 
 pub(super) mod files;
+pub(super) mod free_space;
 pub(super) mod listing;
 pub(super) mod manifest;
-pub(super) mod room;
 pub(super) mod scratch;
