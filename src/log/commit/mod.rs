@@ -11,7 +11,7 @@ use super::dir::manifest::{self, Manifest, RESERVE, Watermark};
 use super::embedded::Limits;
 use super::read::catalog::Catalog;
 use super::recover::{self, Tail};
-use super::segment::unfinished;
+use super::segment::publish;
 use super::tip::index::IndexEntry;
 use super::tip::sled_store::MAX_VALUE_BYTES;
 use super::{LogError, NewRecord, WriterState};
@@ -355,7 +355,7 @@ impl Writer {
             }
             self.tail.holes = kept(&self.tail.holes);
             self.catalog.trim(self.manifest.trimmed);
-            gone.iter().try_for_each(|segment| unfinished::remove_file(segment.path()))?;
+            gone.iter().try_for_each(|segment| publish::remove_file(segment.path()))?;
             manifest::sync_dir(&self.dir)?;
         }
         Ok(self.catalog.bounds().oldest)

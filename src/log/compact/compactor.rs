@@ -5,7 +5,7 @@ use crate::log::LogError;
 use crate::log::dir::free_space;
 use crate::log::embedded::Limits;
 use crate::log::read::catalog::Catalog;
-use crate::log::segment::unfinished::{Unfinished, remove_file};
+use crate::log::segment::publish::{Unfinished, remove_file};
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use std::collections::HashSet;
 use std::path::PathBuf;

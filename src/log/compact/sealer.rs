@@ -8,7 +8,7 @@ use crate::log::LogError;
 use crate::log::dir::listing::{UNFINISHED, io};
 use crate::log::embedded::Limits;
 use crate::log::read::catalog::Catalog;
-use crate::log::segment::unfinished::Unfinished;
+use crate::log::segment::publish::Unfinished;
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use crate::log::tip::{self, Tip, codec, sled_store};
 use parking_lot::Mutex;

@@ -6,8 +6,8 @@
 
 mod frame;
 mod index;
+pub(super) mod publish;
 mod summary;
-pub(super) mod unfinished;
 mod walk;
 mod write;
 
