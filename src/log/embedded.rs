@@ -1,7 +1,7 @@
 //! The embedded log: a directory that one process owns.
 
 use super::commit::helper::CommitHelper;
-use super::commit::requests::{QUEUE, Request};
+use super::commit::request::{QUEUE, Request};
 use super::commit::{Writer, batch};
 use super::compact::sealer::Sealer;
 use super::dir::listing::io;

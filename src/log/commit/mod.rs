@@ -2,8 +2,8 @@
 
 pub(super) mod batch;
 pub(super) mod helper;
-pub(super) mod requests;
-mod turn;
+pub(super) mod request;
+mod rotate;
 
 use super::compact::sealer::Sealer;
 use super::dir::free_space;
@@ -18,7 +18,7 @@ use super::{LogError, NewRecord, WriterState};
 use crate::cursor::Sequence;
 use batch::{Batch, BlockRange, MAX_BLOCK_RECORDS};
 use helper::CommitHelper;
-use requests::{Appended, Request, poll_briefly, stand_back};
+use request::{Appended, Request, poll_briefly, stand_back};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ impl Writer {
         self.settle();
         let state = self.state.borrow().clone();
         match state {
-            WriterState::Ok => self.turn_over(),
+            WriterState::Ok => self.rotate(),
             WriterState::Full(_) => drop(self.check_room()),
             WriterState::Poisoned(_) | WriterState::ReadOnly => {}
         }
@@ -215,7 +215,7 @@ impl Writer {
             self.check_poison()?;
             self.check_room()?;
             match self.commit(&batch, range) {
-                Ok(()) => self.turn_over(),
+                Ok(()) => self.rotate(),
                 Err(e) if e.is_full() => {
                     // Other writers took the room that was there. sled takes nothing more after that, so a
                     // new tip must.

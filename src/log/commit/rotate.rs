@@ -20,7 +20,7 @@ impl Writer {
         loop {
             self.sealer.prepare(self.tail.next);
             if let Some(tip) = self.sealer.prepared() {
-                self.go_on_in(tip);
+                self.continue_in(tip);
                 self.tip_failed = false;
                 return Ok(());
             }
@@ -33,7 +33,7 @@ impl Writer {
 
     /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no
     /// commit waits for it.
-    pub(super) fn turn_over(&mut self) {
+    pub(super) fn rotate(&mut self) {
         let Fill { records, bytes, since, began } = self.tail.fill;
         let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
         // By the clocks that its records tell of, or by the steady one, should they all have been ahead.
@@ -52,7 +52,7 @@ impl Writer {
                 if full(8)
                     && let Some(tip) = self.sealer.prepared()
                 {
-                    return self.go_on_in(tip);
+                    return self.continue_in(tip);
                 }
             }
             if patience.is_none_or(|until| Instant::now() >= until) {
@@ -62,7 +62,7 @@ impl Writer {
         }
     }
 
-    fn go_on_in(&mut self, tip: Arc<Tip>) {
+    fn continue_in(&mut self, tip: Arc<Tip>) {
         self.settle();
         self.catalog.add_tip(Arc::clone(&tip));
         if let Some(full) = self.tail.tip.replace(tip) {
