@@ -8,14 +8,13 @@ use super::dir::listing::io;
 use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};
-use super::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
+use super::{Bounds, Chunk, EventLog, Held, Limits, LogError, NewRecord, Packed, Recovery, Scan, TrimStep, WriterState};
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// The default [`EventLog`]: a sled tip and sealed segments in `<data>/log/`.
@@ -29,48 +28,6 @@ pub struct EmbeddedLog {
     turns: Semaphore,
     /// Of a log that is only read: the senders that nobody uses, and what goes when it is closed.
     _read_only: Option<(watch::Sender<Sequence>, watch::Sender<WriterState>, Vec<ScratchCopy>)>,
-}
-
-/// When a tip is full, and how segments are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Records in a tip.
-    pub tip_records: u64,
-    /// Stored bytes in a tip.
-    pub tip_bytes: u64,
-    /// Age of a tip's oldest record.
-    pub tip_age: Duration,
-    /// Bytes up to which neighbouring segments are merged.
-    pub segment_bytes: u64,
-    /// Time that a merged segment may span.
-    pub segment_span: Duration,
-    /// Quiet time after which segments are merged.
-    pub merge_after: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            tip_records: 65_536,
-            tip_bytes: 16 * 1024 * 1024,
-            tip_age: Duration::from_secs(24 * 3600),
-            segment_bytes: 64 * 1024 * 1024,
-            segment_span: Duration::from_secs(7 * 24 * 3600),
-            merge_after: Duration::from_secs(2),
-        }
-    }
-}
-
-/// What was found when the log was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recovery {
-    /// The log was new, or had been stopped cleanly and is whole.
-    pub clean: bool,
-    /// Sequences that readers may have seen and that are gone, as far as no record tells of them yet. They
-    /// will never be used again.
-    pub lost: Vec<RangeInclusive<Sequence>>,
-    /// Where files that could not be opened were set aside.
-    pub quarantined: Vec<PathBuf>,
 }
 
 impl EmbeddedLog {
@@ -257,6 +214,7 @@ mod tests {
     use super::*;
     use crate::log::testing::contract::records;
     use crate::log::testing::embedded_tests::drop_and_wait;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn a_writer_that_panics_poisons_the_log_and_leaves_it_readable() {

@@ -109,13 +109,6 @@ pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[
     &["src/ingest/docker/connection.rs", "src/ingest/docker/dial.rs", "src/ingest/docker/ssh.rs"],
     &["src/ingest/endpoint/context.rs", "src/ingest/endpoint/resolve.rs"],
     &[
-        "src/log/commit/mod.rs",
-        "src/log/compact/compactor.rs",
-        "src/log/compact/sealer.rs",
-        "src/log/embedded.rs",
-        "src/log/recover/mod.rs",
-    ],
-    &[
         "src/log/dir/files.rs",
         "src/log/dir/listing.rs",
         "src/log/dir/manifest.rs",

@@ -1,12 +1,11 @@
 //! Merging small segments when it is quiet, and packing again what was packed in haste.
 
 use crate::cursor::Sequence;
-use crate::log::LogError;
 use crate::log::dir::free_space;
-use crate::log::embedded::Limits;
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::publish::{Unfinished, remove_file};
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
+use crate::log::{Limits, LogError};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,13 +4,12 @@
 use super::compactor::Compactor;
 use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
 use crate::cursor::Sequence;
-use crate::log::LogError;
 use crate::log::dir::listing::{UNFINISHED, io};
-use crate::log::embedded::Limits;
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::publish::Unfinished;
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
 use crate::log::tip::{self, Tip, codec, sled_store};
+use crate::log::{Limits, LogError};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs;

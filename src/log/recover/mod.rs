@@ -4,11 +4,9 @@ mod read_only;
 
 pub(super) use read_only::open_read_only;
 
-use super::LogError;
 use super::dir::listing::{Listing, Quarantine, create_private_dir};
 use super::dir::manifest::{self, Lineage, Manifest, RESERVE, Watermark};
 use super::dir::scratch::ScratchDir;
-use super::embedded::Recovery;
 use super::offline::import;
 use super::read::catalog::{Catalog, TipPart};
 use super::record::chain::{self, CHAIN_START, ChainValue};
@@ -16,6 +14,7 @@ use super::segment::Segment;
 use super::tip::codec::{self, Header};
 use super::tip::index::{Index, IndexEntry};
 use super::tip::{Contents, Lock, Tip};
+use super::{LogError, Recovery};
 use crate::cursor::{LogId, Sequence};
 use crate::migrations;
 use crate::time::Timestamp;

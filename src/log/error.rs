@@ -1,0 +1,80 @@
+//! What can go wrong with a log.
+
+use super::limits::MAX_RECORD_BYTES;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What can go wrong with a log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// An operation on a file failed.
+    #[error("{doing} {path}: {source}")]
+    Io {
+        /// What was being done, as in "cannot create".
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: Arc<std::io::Error>,
+    },
+    /// A record is larger than a log keeps, see [`MAX_RECORD_BYTES`]. Nothing of the batch was stored, and
+    /// the log takes others as before.
+    #[error("the record at place {index} of its batch takes {bytes} bytes, more than {MAX_RECORD_BYTES}")]
+    TooLarge {
+        /// Place of the first such record in the batch, from 0.
+        index: usize,
+        /// What its line takes, at most.
+        bytes: usize,
+    },
+    /// Another process has this log open.
+    #[error("{0} is in use by another shipslog; stop that one, or give this one its own --data-dir")]
+    InUse(PathBuf),
+    /// Written by a newer shipslog.
+    #[error("{path} has format {found}, this shipslog reads up to {known}; run the newer shipslog that wrote it")]
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format this program knows.
+        known: u32,
+    },
+    /// What was to be imported cannot be, or not there.
+    #[error("{0}")]
+    Refused(String),
+    /// Stored bytes are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// The disk is full, see [`WriterState::Full`](super::WriterState::Full). Can be tried again when that state
+    /// has passed.
+    #[error("the disk is full: {why}")]
+    Full {
+        /// How full.
+        why: String,
+        /// So many records of the batch, its first ones, have been stored even so.
+        stored: usize,
+    },
+    /// The writer has stopped, see [`WriterState::Poisoned`](super::WriterState::Poisoned).
+    #[error("the log takes no more records until restart: {0}")]
+    Poisoned(String),
+    /// The log has been closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    /// Whether a file is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether it is for want of space.
+    pub(crate) fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge),
+            _ => false,
+        }
+    }
+}
