@@ -4,7 +4,7 @@ use super::commit::helper::CommitHelper;
 use super::commit::request::{QUEUE, Request};
 use super::commit::{Writer, batch};
 use super::compact::sealer::Sealer;
-use super::dir::listing::io;
+use super::dir::durable::io;
 use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};

@@ -45,8 +45,8 @@ pub enum LogError {
     /// Stored bytes are not what was written.
     #[error("damaged: {0}")]
     Damaged(String),
-    /// The disk is full, see [`WriterState::Full`](super::WriterState::Full). Can be tried again when that state
-    /// has passed.
+    /// The disk is full, see [`WriterState::Full`](super::WriterState::Full). Can be tried again when that
+    /// state has passed.
     #[error("the disk is full: {why}")]
     Full {
         /// How full.

@@ -24,7 +24,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Reads upwards: what comes after `after`. Nothing when `after` is the head.
     ///
     /// # Errors
-    /// When stored blocks cannot be read for a passing reason. Damage is no error but a [`Piece::Gap`](super::Piece::Gap).
+    /// When stored blocks cannot be read for a passing reason. Damage is no error but a
+    /// [`Piece::Gap`](super::Piece::Gap).
     async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError>;
 
     /// As [`EventLog::read_after`], if it can be answered from memory: so it can for a reader that keeps up.

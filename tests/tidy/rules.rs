@@ -109,16 +109,6 @@ pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[
     &["src/ingest/docker/connection.rs", "src/ingest/docker/dial.rs", "src/ingest/docker/ssh.rs"],
     &["src/ingest/endpoint/context.rs", "src/ingest/endpoint/resolve.rs"],
     &[
-        "src/log/dir/files.rs",
-        "src/log/dir/listing.rs",
-        "src/log/dir/manifest.rs",
-        "src/log/segment/mod.rs",
-        "src/log/segment/walk.rs",
-        "src/log/tip/active.rs",
-        "src/log/tip/journal.rs",
-        "src/log/tip/sled_store.rs",
-    ],
-    &[
         "src/server/live/batches.rs",
         "src/server/live/direct.rs",
         "src/server/live/fanout.rs",

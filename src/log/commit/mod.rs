@@ -4,13 +4,14 @@ pub(super) mod batch;
 pub(super) mod helper;
 pub(super) mod request;
 mod rotate;
+mod trim;
 
 use super::compact::sealer::Sealer;
 use super::dir::free_space;
-use super::dir::manifest::{self, Manifest, RESERVE, Watermark};
+use super::dir::manifest::{Manifest, RESERVE};
+use super::dir::watermark::Watermark;
 use super::read::catalog::Catalog;
 use super::recover::{self, Tail};
-use super::segment::publish;
 use super::tip::index::IndexEntry;
 use super::tip::sled_store::MAX_VALUE_BYTES;
 use super::{Limits, LogError, NewRecord, WriterState};
@@ -330,34 +331,6 @@ impl Writer {
         manifest.write(&self.dir)?;
         self.manifest = manifest;
         Ok(())
-    }
-
-    /// Recorded first, then out of sight, then removed: a crash in between leaves files that the next start
-    /// removes.
-    fn trim(&mut self, before: Sequence) -> Result<Sequence, LogError> {
-        self.check_poison()?;
-        self.note_start()?;
-        let catalog = Arc::clone(&self.catalog);
-        let _shape = catalog.shape.lock();
-        let gone = self.catalog.trimmable(before);
-        if let Some(last) = gone.last() {
-            let trimmed = last.last() + 1;
-            let kept = |holes: &[(Sequence, Sequence)]| holes.iter().copied().filter(|(_, to)| *to >= trimmed).collect();
-            let manifest = Manifest { trimmed, holes: kept(&self.manifest.holes), ..self.manifest.clone() };
-            match manifest.write(&self.dir) {
-                Ok(()) => self.manifest = manifest,
-                Err(e) if e.is_full() => return Err(e),
-                Err(e) => {
-                    self.poison(&e);
-                    return Err(e);
-                }
-            }
-            self.tail.holes = kept(&self.tail.holes);
-            self.catalog.trim(self.manifest.trimmed);
-            gone.iter().try_for_each(|segment| publish::remove_file(segment.path()))?;
-            manifest::sync_dir(&self.dir)?;
-        }
-        Ok(self.catalog.bounds().oldest)
     }
 
     fn poison(&self, error: &LogError) {

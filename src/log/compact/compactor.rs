@@ -1,6 +1,7 @@
 //! Merging small segments when it is quiet, and packing again what was packed in haste.
 
 use crate::cursor::Sequence;
+use crate::log::dir::durable::sync_dir;
 use crate::log::dir::free_space;
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::publish::{Unfinished, remove_file};
@@ -143,7 +144,7 @@ impl Compactor {
         for segment in row.iter().filter(|segment| segment.path() != path) {
             remove_file(segment.path())?;
         }
-        crate::log::dir::manifest::sync_dir(&self.dir)?;
+        sync_dir(&self.dir)?;
         Ok(true)
     }
 }

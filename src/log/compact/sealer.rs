@@ -4,11 +4,12 @@
 use super::compactor::Compactor;
 use super::pace::{LOOK, MANY_TIPS, Pace, Quiet, REST, RESTING, RETRY};
 use crate::cursor::Sequence;
-use crate::log::dir::listing::{UNFINISHED, io};
+use crate::log::dir::durable::{io, sync_dir};
+use crate::log::dir::names::{self, UNFINISHED};
 use crate::log::read::catalog::Catalog;
 use crate::log::segment::publish::Unfinished;
 use crate::log::segment::{self, LEVEL, Segment, SegmentWriter, WriteError};
-use crate::log::tip::{self, Tip, codec, sled_store};
+use crate::log::tip::{Tip, codec, sled_store};
 use crate::log::{Limits, LogError};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -213,7 +214,7 @@ impl Thread {
                 tracing::warn!(error = %e, "cannot make the next tip of the log; the one in use goes on");
                 // Whichever name it had got to: it is new and holds nothing, and its name must be free for
                 // the next attempt.
-                let name = tip::dir_name(from);
+                let name = names::tip(from);
                 let _ = fs::remove_dir_all(self.dir.join(format!("{name}{UNFINISHED}")));
                 let _ = fs::remove_dir_all(self.dir.join(name));
                 Next::Unasked
@@ -284,7 +285,7 @@ impl Thread {
             }
         }
         sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
-        crate::log::dir::manifest::sync_dir(&self.dir)?;
+        sync_dir(&self.dir)?;
         let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         self.catalog.replace_tip(tip, segments);
         if whole {
@@ -313,7 +314,7 @@ fn altered(last: Sequence) -> LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::dir::manifest::{self, Manifest};
+    use crate::log::dir::manifest::Manifest;
     use crate::log::record::block::Block;
     use crate::log::record::chain::CHAIN_START;
     use crate::log::testing::contract;
@@ -321,13 +322,13 @@ mod tests {
 
     /// A sealer whose thread does nothing by itself, and a segment that was packed in haste.
     fn stopped(dir: &Path) -> (Sealer, Thread, PathBuf) {
-        let path = dir.join(crate::log::segment::file_name(1));
+        let path = dir.join(names::segment(1));
         let mut writer = SegmentWriter::new(Vec::new(), contract::log_id(), 1, CHAIN_START, LEVEL);
         writer.hurry(true);
         (1..=1500).for_each(|n| writer.push(contract::line(n).trim_end().as_bytes()).unwrap());
         fs::write(&path, writer.finish().unwrap().0).unwrap();
         let lineage = Manifest { log: contract::log_id().to_string(), ..Manifest::create() }.lineage().unwrap();
-        let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(manifest::lock(dir).unwrap()));
+        let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(crate::log::dir::lock::lock(dir).unwrap()));
         let catalog = Arc::new(Catalog::new(contract::log_id(), lineage, segments, Vec::new(), (0, 0), lock));
         let (sealer, thread) = Sealer::new(catalog, dir, Limits::default());
         (sealer, thread, path)

@@ -5,7 +5,7 @@
 //! directory, a symbolic link to any of these) is damage: it is never waited for, followed or written
 //! through. The data directory itself may be a symbolic link.
 
-use super::listing::io;
+use super::durable::io;
 use crate::log::LogError;
 use rustix::fs::OFlags;
 use std::fs::{self, File, FileType, OpenOptions};

@@ -1,24 +1,22 @@
-//! Which log this is and how far it may have been seen: the files `LOG`, `watermark` and `lock`.
+//! Which log this is: the manifest of a log, which is its file `LOG`.
 //!
 //! `LOG` is one line of JSON and a line with its CRC-32. It is replaced as a whole (temporary file, fsync,
 //! rename, fsync of the directory). It reserves sequences ahead of their use, so that even a log that came
-//! back shorter never uses one twice. `watermark` holds the last sequence that readers may have seen; it is
-//! written at each commit and synced each second.
+//! back shorter never uses one twice.
 
+use super::durable::{io, sync_dir};
 use super::files;
-use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
+use super::lineage::Lineage;
+use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
 pub(in crate::log) const LOG_FORMAT: u32 = 6;
-/// Name of the file that is locked.
-pub(in crate::log) const LOCK: &str = "lock";
 /// Longest `LOG`, in bytes: some 400,000 holes.
 const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// How many sequences are reserved at a time.
@@ -51,31 +49,6 @@ pub(in crate::log) struct Manifest {
     pub(in crate::log) file: Option<FileIdentity>,
 }
 
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
-    let path = path.to_owned();
-    move |e| LogError::Io { doing, path, source: Arc::new(e) }
-}
-
-/// Makes a directory entry durable.
-pub(in crate::log) fn sync_dir(dir: &Path) -> Result<(), LogError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(io("cannot sync", dir))
-}
-
-/// Takes the lock that keeps a second process out. It is released when the file is closed, also by kill -9.
-pub(in crate::log) fn lock(dir: &Path) -> Result<File, LogError> {
-    let path = dir.join(LOCK);
-    // Not set aside: another process may be about to take it.
-    let file = files::open(&path, File::options().create(true).truncate(false).write(true)).map_err(|e| match e {
-        LogError::Damaged(why) => LogError::Refused(format!("cannot lock {}: {why}; remove it", dir.display())),
-        other => other,
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(e)) => Err(io("cannot lock", &path)(e)),
-    }
-}
-
 /// What a copy of a file has not in common with it. Not the device: its number may change from one boot to
 /// the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,31 +72,6 @@ impl FileIdentity {
         let data = file.metadata()?;
         let born = data.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         Ok(Self { inode: data.ino(), born: born.and_then(|time| u64::try_from(time.as_nanos()).ok()) })
-    }
-}
-
-/// Which log a record is of: a copy of a log goes on under a name of its own, and keeps the names of what it
-/// was.
-#[derive(Debug, Clone)]
-pub(in crate::log) struct Lineage {
-    log: LogId,
-    ancestors: Vec<(LogId, Sequence)>,
-}
-
-impl Lineage {
-    /// The log that gave `seq` its record.
-    pub(in crate::log) fn log_at(&self, seq: Sequence) -> LogId {
-        self.ancestors.iter().find(|(_, fork)| seq <= *fork).map_or(self.log, |(log, _)| *log)
-    }
-
-    /// Whether a cursor names a place in this log: by its own name, or by an ancestor's up to the fork.
-    pub(in crate::log) fn owns(&self, cursor: Cursor) -> bool {
-        cursor.log == self.log.prefix() || self.ancestors.iter().any(|(log, fork)| cursor.log == log.prefix() && cursor.seq <= *fork)
-    }
-
-    /// Whether a segment that ends with `last` may be of this log.
-    pub(in crate::log) fn wrote(&self, log: LogId, last: Sequence) -> bool {
-        self.owns(log.cursor(last))
     }
 }
 
@@ -212,7 +160,7 @@ impl Manifest {
     /// Which log each record is of.
     pub(in crate::log) fn lineage(&self) -> Result<Lineage, LogError> {
         let ancestors = self.ancestors.iter().map(|(log, fork)| Ok((parse_id(log)?, *fork))).collect::<Result<_, LogError>>()?;
-        Ok(Lineage { log: self.log_id()?, ancestors })
+        Ok(Lineage::new(self.log_id()?, ancestors))
     }
 
     /// The log's id.
@@ -223,57 +171,6 @@ impl Manifest {
 
 fn parse_id(text: &str) -> Result<LogId, LogError> {
     text.parse().map_err(|_| LogError::Damaged(format!("LOG holds {text:?}, which is not a log id")))
-}
-
-/// Bytes of `watermark`: a sequence and its CRC-32.
-const WATERMARK_BYTES: usize = 12;
-
-/// The file with the last sequence that may have been seen.
-#[derive(Debug)]
-pub(in crate::log) struct Watermark {
-    path: PathBuf,
-    file: File,
-}
-
-fn parse_watermark(bytes: &[u8]) -> Option<Sequence> {
-    let (seq, crc) = bytes.split_first_chunk::<8>()?;
-    let whole = crc == crc32fast::hash(seq).to_be_bytes();
-    whole.then(|| u64::from_be_bytes(*seq)).filter(|seq| *seq <= MAX_SEQUENCE + RESERVE)
-}
-
-impl Watermark {
-    /// Opens or creates it and reads what it holds; `None` when it holds nothing readable.
-    pub(in crate::log) fn open(dir: &Path) -> Result<(Self, Option<Sequence>), LogError> {
-        let path = dir.join("watermark");
-        let file = files::open(&path, File::options().create(true).truncate(false).read(true).write(true))?;
-        let mut bytes = [0; WATERMARK_BYTES];
-        let seq = file.read_exact_at(&mut bytes, 0).ok().and_then(|()| parse_watermark(&bytes));
-        Ok((Self { path, file }, seq))
-    }
-
-    /// What it holds, without making it.
-    pub(in crate::log) fn look(dir: &Path) -> Result<Option<Sequence>, LogError> {
-        let path = dir.join("watermark");
-        match files::read_small(&path, WATERMARK_BYTES as u64) {
-            Ok(bytes) => Ok(bytes.and_then(|bytes| parse_watermark(&bytes))),
-            Err(LogError::Damaged(_)) => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Writes without syncing: exact after a kill, up to a second old after a power cut.
-    pub(in crate::log) fn write(&self, seq: Sequence) -> Result<(), LogError> {
-        let seq = seq.to_be_bytes();
-        let mut bytes = [0; WATERMARK_BYTES];
-        let (head, tail) = bytes.split_at_mut(8);
-        head.copy_from_slice(&seq);
-        tail.copy_from_slice(&crc32fast::hash(&seq).to_be_bytes());
-        self.file.write_all_at(&bytes, 0).map_err(io("cannot write", &self.path))
-    }
-
-    pub(in crate::log) fn sync(&self) -> Result<(), LogError> {
-        self.file.sync_data().map_err(io("cannot sync", &self.path))
-    }
 }
 
 #[cfg(test)]
@@ -302,42 +199,5 @@ mod tests {
         Manifest { format: LOG_FORMAT + 1, ..manifest }.write(dir.path()).unwrap();
         let error = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("format {}", LOG_FORMAT + 1)) && error.contains("run the newer shipslog"), "{error}");
-    }
-
-    #[test]
-    fn forks_keep_what_their_ancestors_had() {
-        let mut manifest = Manifest::create();
-        let first = manifest.log_id().unwrap();
-        manifest.fork(10);
-        let second = manifest.log_id().unwrap();
-        // Copied again before anything was added, then cut short.
-        for (fork, kept) in [(10, 10), (7, 7)] {
-            manifest.fork(fork);
-            let lineage = manifest.lineage().unwrap();
-            assert!(lineage.wrote(first, kept) && lineage.owns(first.cursor(kept)) && !lineage.owns(first.cursor(kept + 1)));
-            assert!(lineage.owns(second.cursor(kept)));
-            assert_eq!((lineage.log_at(kept), lineage.log_at(kept + 1)), (first, manifest.log_id().unwrap()));
-        }
-    }
-
-    #[test]
-    fn watermark_survives_and_notices_damage() {
-        let dir = tempfile::tempdir().unwrap();
-        let (watermark, nothing) = Watermark::open(dir.path()).unwrap();
-        assert_eq!(nothing, None);
-        watermark.write(77).unwrap();
-        watermark.sync().unwrap();
-        assert_eq!(Watermark::open(dir.path()).unwrap().1, Some(77));
-        fs::write(dir.path().join("watermark"), b"short").unwrap();
-        assert_eq!(Watermark::open(dir.path()).unwrap().1, None);
-    }
-
-    #[test]
-    fn second_lock_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let held = lock(dir.path()).unwrap();
-        assert!(matches!(lock(dir.path()), Err(LogError::InUse(_))));
-        drop(held);
-        lock(dir.path()).unwrap();
     }
 }

@@ -3,8 +3,14 @@
 //!
 //! Nothing here reads or writes a record.
 
+pub(super) mod durable;
 pub(super) mod files;
 pub(super) mod free_space;
+pub(super) mod lineage;
 pub(super) mod listing;
+pub(super) mod lock;
 pub(super) mod manifest;
+pub(super) mod names;
+pub(super) mod quarantine;
 pub(super) mod scratch;
+pub(super) mod watermark;

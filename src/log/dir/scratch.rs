@@ -4,10 +4,10 @@
 //! They lie in the system's place for such things. Whoever uses one holds a lock on it, so that what a kill
 //! left is told from what is in use, and goes at the next start of any shipslog of the same user.
 
+use super::durable::io;
 use super::files;
-use super::listing::io;
+use super::lock::Lock;
 use crate::log::LogError;
-use crate::log::tip::Lock;
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};

@@ -3,9 +3,10 @@
 
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Marks, Record, UnknownNoise};
-use crate::log::dir::files;
-use crate::log::dir::listing::{create_private_dir, io};
-use crate::log::dir::manifest::{self, Manifest, Watermark, sync_dir};
+use crate::log::dir::durable::{create_private_dir, io, sync_dir};
+use crate::log::dir::manifest::Manifest;
+use crate::log::dir::watermark::Watermark;
+use crate::log::dir::{files, lock, names};
 use crate::log::record::chain::{CHAIN_START, ChainValue};
 use crate::log::record::line::Line;
 use crate::log::segment::{self, LEVEL, SegmentWriter, WriteError};
@@ -93,7 +94,7 @@ pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut
     create_private_dir(&dir)?;
     // It goes where the directory goes: once that is a log, this is the lock that keeps a second recorder
     // out.
-    let _lock = manifest::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
+    let _lock = lock::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
     clear(&dir)?;
     let done = Import::new(&dir).run(lines, progress).and_then(|imported| {
         sync_dir(&dir)?;
@@ -123,7 +124,7 @@ fn under_way(data_dir: &Path) -> LogError {
 fn clear(dir: &Path) -> Result<(), LogError> {
     for entry in fs::read_dir(dir).map_err(io("cannot list", dir))? {
         let path = entry.map_err(io("cannot list", dir))?.path();
-        if !path.ends_with(manifest::LOCK) {
+        if !path.ends_with(lock::LOCK) {
             files::remove(&path)?;
         }
     }
@@ -136,7 +137,7 @@ pub(in crate::log) fn remove_leftover(data_dir: &Path) -> Result<(), LogError> {
     if !fs::symlink_metadata(&dir).is_ok_and(|data| data.is_dir()) {
         return Ok(());
     }
-    let lock = manifest::lock(&dir);
+    let lock = lock::lock(&dir);
     match lock {
         Err(LogError::InUse(_)) => Err(under_way(data_dir)),
         Err(e) if e.is_not_found() => Ok(()),
@@ -240,7 +241,7 @@ impl<'a> Import<'a> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let out = BufWriter::new(files::create_anew(&self.dir.join(segment::file_name(seq)))?);
+                let out = BufWriter::new(files::create_anew(&self.dir.join(names::segment(seq)))?);
                 self.writer.insert(SegmentWriter::new(out, LogId::with_prefix(cursor.log), seq, self.chain, LEVEL))
             }
         };

@@ -3,9 +3,11 @@
 mod look;
 
 use crate::cursor::{LogId, Sequence};
+use crate::log::dir::lineage::Lineage;
 use crate::log::dir::listing::Listing;
-use crate::log::dir::manifest::{Lineage, Manifest, Watermark};
+use crate::log::dir::manifest::Manifest;
 use crate::log::dir::scratch::ScratchCopy;
+use crate::log::dir::watermark::Watermark;
 use crate::log::record::chain::{self, CHAIN_START, ChainValue};
 use crate::log::record::line::Line;
 use crate::log::segment::{CHUNK_FRAMES, Segment};

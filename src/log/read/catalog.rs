@@ -2,12 +2,13 @@
 
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
-use crate::log::dir::manifest::Lineage;
+use crate::log::dir::lineage::Lineage;
+use crate::log::dir::lock::Lock;
 use crate::log::record::block::Block;
 use crate::log::record::prefilter::Prefiltered;
 use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment, SummaryChunk};
 use crate::log::tip::index::{Index, IndexEntry};
-use crate::log::tip::{Lock, Tip, codec};
+use crate::log::tip::{Tip, codec};
 use crate::log::{Bounds, LogError, Scan, TrimStep};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::{Weighter, sync::Cache};

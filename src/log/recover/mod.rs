@@ -1,23 +1,30 @@
 //! Opening a log's directory: what is there, what is damaged, what is missing, and where writing goes on.
 
+mod identify;
 mod read_only;
 
 pub(super) use read_only::open_read_only;
 
-use super::dir::listing::{Listing, Quarantine, create_private_dir};
-use super::dir::manifest::{self, Lineage, Manifest, RESERVE, Watermark};
+use super::dir::durable::create_private_dir;
+use super::dir::lineage::Lineage;
+use super::dir::listing::Listing;
+use super::dir::lock::{self, Lock};
+use super::dir::manifest::{self, Manifest, RESERVE};
+use super::dir::quarantine::Quarantine;
 use super::dir::scratch::ScratchDir;
+use super::dir::watermark::Watermark;
 use super::offline::import;
 use super::read::catalog::{Catalog, TipPart};
 use super::record::chain::{self, CHAIN_START, ChainValue};
 use super::segment::Segment;
 use super::tip::codec::{self, Header};
 use super::tip::index::{Index, IndexEntry};
-use super::tip::{Contents, Lock, Tip};
+use super::tip::{Contents, Tip};
 use super::{LogError, Recovery};
 use crate::cursor::{LogId, Sequence};
 use crate::migrations;
 use crate::time::Timestamp;
+use identify::identify;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -81,7 +88,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     // Before anything is made in the place where an import is going to put its log.
     import::remove_leftover(data_dir)?;
     create_private_dir(&dir)?;
-    let lock = Arc::new(manifest::lock(&dir)?);
+    let lock = Arc::new(lock::lock(&dir)?);
     ScratchDir::sweep();
     let listing = Listing::read(&dir)?;
     let mut quarantine = Quarantine::new(data_dir);
@@ -215,41 +222,6 @@ fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<Option<ChainVal
         }
         Err(e) => Err(Some(e)),
     }
-}
-
-/// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the
-/// tips and segments know; it then reserves so much that no sequence is used twice.
-fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarantine) -> Result<(Manifest, bool), LogError> {
-    let why = match Manifest::read(dir) {
-        Ok(Some(manifest)) => return Ok((manifest, true)),
-        Ok(None) if listing.is_empty() => {
-            // Before the tip, so that a kill in between leaves a log without records, not records without a
-            // log.
-            let manifest = Manifest::create();
-            manifest.write(dir)?;
-            return Ok((manifest, true));
-        }
-        Ok(None) => "it is missing".to_owned(),
-        Err(LogError::Damaged(why)) => why,
-        Err(e) => return Err(e),
-    };
-    let path = dir.join("LOG");
-    let Some(log) = listing.log_id(lock) else {
-        return Err(LogError::Damaged(format!(
-            "{} cannot be read ({why}), and nothing beside it tells which log this is: restore it, or move {} away to start a new log",
-            path.display(),
-            dir.display()
-        )));
-    };
-    if fs::symlink_metadata(&path).is_ok() {
-        quarantine.take(&path)?;
-    }
-    tracing::error!(store.id = %log, error = why, "LOG is lost; it is made again, and recording goes on behind a gap");
-    let reserved = listing.highest() + RESERVE;
-    let tips = listing.tips.iter().filter_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok());
-    let ends = tips.filter_map(|(tip, contents)| Some((tip.log_id()?, contents.headers.last()?.last())));
-    let ancestors = listing.ancestors(log, ends);
-    Ok((Manifest { log: log.to_string(), reserved, clean_head: None, ancestors, ..Manifest::create() }, false))
 }
 
 /// Opens the segments. What is superseded (a kill between a merge and its cleaning up) or trimmed is removed;

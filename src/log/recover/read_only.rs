@@ -1,8 +1,10 @@
 //! Opening a log's directory without changing it.
 
+use super::identify::ancestors;
 use super::{OpenedTip, join};
 use crate::log::LogError;
-use crate::log::dir::listing::{Listing, io};
+use crate::log::dir::durable::io;
+use crate::log::dir::listing::Listing;
 use crate::log::dir::manifest::Manifest;
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
 use crate::log::read::catalog::Catalog;
@@ -43,7 +45,7 @@ pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Catalog, Vec<Sc
             let log = tips.iter().rev().find_map(|opened| opened.tip.log_id()).or_else(|| row.last().map(|segment| segment.log()));
             let log = log.ok_or_else(|| LogError::Damaged(format!("{} holds no log", dir.display())))?;
             let ends = tips.iter().filter_map(|opened| Some((opened.tip.log_id()?, opened.headers.last()?.last())));
-            Manifest { log: log.to_string(), ancestors: listing.ancestors(log, ends), ..Manifest::create() }
+            Manifest { log: log.to_string(), ancestors: ancestors(&listing, log, ends), ..Manifest::create() }
         }
         Err(e) => return Err(e),
     };

@@ -16,6 +16,7 @@ pub(super) use index::IndexData;
 pub(super) use summary::{CHUNK_FRAMES, Candidates, SummaryChunk};
 pub(super) use write::{LEVEL, SegmentWriter, WriteError};
 
+use super::dir::durable::io;
 use super::dir::files::{self, EIO};
 use super::record::prefilter::Prefiltered;
 use super::{Block, LogError, Scan};
@@ -25,14 +26,10 @@ use index::ChunkPlace;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Segments opened so far.
 static OPENED: AtomicU64 = AtomicU64::new(0);
-/// How a segment's file ends.
-pub(super) const SUFFIX: &str = ".jsonl.zst";
-
 /// An open segment. The file stays readable through this handle when it is removed or replaced.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -47,16 +44,6 @@ pub(super) struct Segment {
     frames: Vec<FrameMeta>,
     /// Where the summaries lie; nothing when the index is lost.
     chunks: Vec<ChunkPlace>,
-}
-
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
-    let path = path.to_owned();
-    move |e| LogError::Io { doing, path, source: Arc::new(e) }
-}
-
-/// Name of the segment that begins with `first`.
-pub(super) fn file_name(first: Sequence) -> String {
-    format!("{first:020}{SUFFIX}")
 }
 
 impl Segment {

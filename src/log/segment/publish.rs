@@ -3,9 +3,8 @@
 use super::{SegmentWriter, WriteError};
 use crate::cursor::Sequence;
 use crate::log::LogError;
-use crate::log::dir::files;
-use crate::log::dir::listing::{UNFINISHED, io};
-use crate::log::segment;
+use crate::log::dir::durable::{io, sync_dir};
+use crate::log::dir::{files, names};
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -34,8 +33,8 @@ impl Unfinished {
         first: Sequence,
         writer: impl FnOnce(BufWriter<File>) -> SegmentWriter<BufWriter<File>>,
     ) -> Result<Self, LogError> {
-        let path = dir.join(segment::file_name(first));
-        let unfinished = dir.join(format!("{}{UNFINISHED}", segment::file_name(first)));
+        let path = dir.join(names::segment(first));
+        let unfinished = dir.join(format!("{}{}", names::segment(first), names::UNFINISHED));
         let file = files::create_anew(&unfinished)?;
         Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, leftover: Leftover(unfinished) })
     }
@@ -73,7 +72,7 @@ impl Written {
     /// Gives it its name, durably.
     pub(in crate::log) fn publish(self, dir: &Path) -> Result<PathBuf, LogError> {
         fs::rename(&self.leftover.0, &self.path).map_err(io("cannot rename", &self.leftover.0))?;
-        crate::log::dir::manifest::sync_dir(dir)?;
+        sync_dir(dir)?;
         Ok(self.path)
     }
 }

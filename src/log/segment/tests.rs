@@ -1,15 +1,17 @@
 use super::*;
 use crate::event::Event;
 use crate::filter::Filter;
+use crate::log::dir::names;
 use crate::log::record::block::{BlockBuilder, BlockRecord};
 use crate::log::record::chain::CHAIN_START;
 use crate::log::testing::contract;
 use proptest::prelude::*;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A segment of the records `range`, a few frames of them.
 fn write(dir: &Path, range: std::ops::RangeInclusive<Sequence>) -> PathBuf {
-    let path = dir.join(file_name(*range.start()));
+    let path = dir.join(names::segment(*range.start()));
     let mut writer = SegmentWriter::new(Vec::new(), contract::log_id(), *range.start(), CHAIN_START, 3);
     for seq in range {
         writer.push(contract::line(seq).trim_end().as_bytes()).unwrap();
@@ -156,7 +158,7 @@ fn truncations_leave_a_prefix() {
 /// A segment of a record for each name and action, one nanosecond apart, in frames that are full but for the
 /// last one.
 fn busy(dir: &Path, records: &[(&str, &str)]) -> Segment {
-    let path = dir.join(file_name(1));
+    let path = dir.join(names::segment(1));
     let mut writer = SegmentWriter::new(Vec::new(), contract::log_id(), 1, CHAIN_START, 1);
     let mut builder = BlockBuilder::new(contract::log_id(), 1, 0);
     for (n, (name, action)) in (0..).zip(records) {

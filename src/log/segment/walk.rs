@@ -1,9 +1,10 @@
 //! A segment without its index: what its frames hold, found by walking them.
 
 use super::frame::{self, FrameMeta};
-use super::{IndexData, index, io};
+use super::{IndexData, index};
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
+use crate::log::dir::durable::io;
 use crate::log::dir::files::{next_data, read_up_to};
 use crate::log::record::chain::{self, CHAIN_START, ChainValue};
 use crate::log::record::line::Line;

@@ -9,11 +9,10 @@ use super::journal::{self, Journal};
 use super::sled_store::SledStore;
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
-use crate::log::dir::files;
-use crate::log::dir::listing::{UNFINISHED, create_private_dir, io};
-use crate::log::dir::manifest::sync_dir;
+use crate::log::dir::durable::{create_private_dir, io, sync_dir};
+use crate::log::dir::lock::Lock;
+use crate::log::dir::{files, names};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,9 +43,6 @@ pub(in crate::log) struct Contents {
     pub(in crate::log) writable: bool,
 }
 
-/// The lock of a log's directory; everything that has files open in it holds it.
-pub(in crate::log) type Lock = Arc<File>;
-
 /// Removes the directory when it is dropped, if it is to.
 #[derive(Debug)]
 struct Removal {
@@ -56,15 +52,8 @@ struct Removal {
     aside: AtomicBool,
 }
 
-/// What a tip's directory is called: this, and a number in 20 digits that rises from tip to tip and tells
-/// about where it begins.
-pub(in crate::log) const NAME: &str = "tip-";
 /// Files of sled that it could not read lie here, in the tip's directory.
 const UNREADABLE: &str = "unreadable";
-/// A directory that is being removed has this name, so that a kill in the middle leaves nothing that looks
-/// like a tip.
-pub(in crate::log) const REMOVED: &str = "removed-";
-
 impl Drop for Removal {
     fn drop(&mut self) {
         if self.due.load(Ordering::Acquire)
@@ -86,22 +75,17 @@ fn set_aside(dir: &Path) -> std::io::Result<()> {
 /// Removes a directory so that a kill at any moment leaves either all of it or something that the next start
 /// removes.
 fn remove_dir(dir: &Path) -> std::io::Result<()> {
-    let name = format!("{REMOVED}{}", dir.file_name().unwrap_or_default().to_string_lossy());
+    let name = format!("{}{}", names::REMOVED, dir.file_name().unwrap_or_default().to_string_lossy());
     let aside = dir.with_file_name(name);
     std::fs::rename(dir, &aside)?;
     std::fs::remove_dir_all(aside)
 }
 
-/// Name of the tip for records from `first` on.
-pub(in crate::log) fn dir_name(first: Sequence) -> String {
-    format!("{NAME}{first:020}")
-}
-
 impl Tip {
     /// Creates a tip in the log directory `dir` for records of `log` from `first` on.
     pub(in crate::log) fn create(dir: &Path, first: Sequence, log: LogId, lock: Lock) -> Result<Self, LogError> {
-        let path = dir.join(dir_name(first));
-        let unfinished = dir.join(format!("{}{UNFINISHED}", dir_name(first)));
+        let path = dir.join(names::tip(first));
+        let unfinished = dir.join(format!("{}{}", names::tip(first), names::UNFINISHED));
         // What could not be made is not to take room.
         Self::prepare(&unfinished, log, &lock).inspect_err(|_| drop(files::remove(&unfinished)))?;
         std::fs::rename(&unfinished, &path).map_err(io("cannot rename", &unfinished))?;
@@ -232,7 +216,7 @@ impl Tip {
 
     /// The number in its name.
     pub(in crate::log) fn name(&self) -> Sequence {
-        self.dir.file_name().and_then(|n| n.to_str()?.strip_prefix(NAME)?.parse().ok()).unwrap_or(0)
+        self.dir.file_name().and_then(|n| n.to_str()?.strip_prefix(names::TIP)?.parse().ok()).unwrap_or(0)
     }
 
     /// Where it lies.

@@ -12,8 +12,8 @@
 use super::codec::{self, HEADER_BYTES, Header};
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
+use crate::log::dir::durable::io;
 use crate::log::dir::files::{self, next_data, read_up_to};
-use crate::log::dir::listing::io;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;

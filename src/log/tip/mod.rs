@@ -9,4 +9,4 @@ pub(super) mod index;
 pub(super) mod journal;
 pub(super) mod sled_store;
 
-pub(super) use active::{Contents, Lock, NAME, REMOVED, Tip, dir_name};
+pub(super) use active::{Contents, Tip};

@@ -9,8 +9,8 @@
 use super::codec::{self, HEADER_BYTES, Header};
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
+use crate::log::dir::durable::io;
 use crate::log::dir::files;
-use crate::log::dir::listing::io;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};

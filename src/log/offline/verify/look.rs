@@ -3,10 +3,11 @@
 
 use crate::cursor::Sequence;
 use crate::log::LogError;
+use crate::log::dir::durable::io;
 use crate::log::dir::files;
-use crate::log::dir::listing::{Listing, io};
-use crate::log::dir::manifest::Watermark;
+use crate::log::dir::listing::Listing;
 use crate::log::dir::scratch::{ScratchCopy, ScratchDir};
+use crate::log::dir::watermark::Watermark;
 use crate::log::segment::Segment;
 use crate::log::tip::journal;
 use std::fs::{File, TryLockError};
