@@ -2,8 +2,7 @@
 
 use super::Writer;
 use crate::log::LogError;
-use crate::log::recover::Fill;
-use crate::log::tip::Tip;
+use crate::log::tip::{Fill, Tip};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

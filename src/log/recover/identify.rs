@@ -6,6 +6,7 @@ use crate::log::dir::listing::Listing;
 use crate::log::dir::lock::Lock;
 use crate::log::dir::manifest::{Manifest, RESERVE};
 use crate::log::dir::quarantine::Quarantine;
+use crate::log::dir::watermark::Watermark;
 use crate::log::segment::Segment;
 use crate::log::tip::Tip;
 use std::fs;
@@ -75,4 +76,16 @@ pub(super) fn ancestors(listing: &Listing, log: LogId, tips: impl Iterator<Item 
         }
     }
     ancestors
+}
+
+/// What is no watermark is set aside like one that cannot be read.
+pub(super) fn open_watermark(dir: &Path, quarantine: &mut Quarantine) -> Result<(Watermark, Option<Sequence>), LogError> {
+    match Watermark::open(dir) {
+        Err(LogError::Damaged(why)) => {
+            tracing::error!(error = why, "the watermark cannot be read; it is set aside");
+            quarantine.take(&dir.join("watermark"))?;
+            Watermark::open(dir)
+        }
+        opened => opened,
+    }
 }

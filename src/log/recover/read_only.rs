@@ -1,7 +1,7 @@
 //! Opening a log's directory without changing it.
 
 use super::identify::ancestors;
-use super::{OpenedTip, join};
+use super::parts::{OpenedTip, join};
 use crate::log::LogError;
 use crate::log::dir::durable::io;
 use crate::log::dir::listing::Listing;

@@ -8,5 +8,7 @@ pub(super) mod codec;
 pub(super) mod index;
 pub(super) mod journal;
 pub(super) mod sled_store;
+mod tail;
 
 pub(super) use active::{Contents, Tip};
+pub(super) use tail::{Fill, Tail};
