@@ -1,22 +1,21 @@
 //! `verify`: looks at everything that a log's directory holds, and changes nothing.
 
 mod look;
+mod segments;
+mod tips;
 
 use crate::cursor::{LogId, Sequence};
 use crate::log::dir::lineage::Lineage;
 use crate::log::dir::listing::Listing;
 use crate::log::dir::manifest::Manifest;
-use crate::log::dir::scratch::ScratchCopy;
 use crate::log::dir::watermark::Watermark;
-use crate::log::record::chain::{self, CHAIN_START, ChainValue};
+use crate::log::record::chain::{self, ChainValue};
 use crate::log::record::line::Line;
-use crate::log::segment::{CHUNK_FRAMES, Segment};
-use crate::log::tip::Tip;
-use crate::log::tip::codec::{self, Header};
 use crate::log::{Block, LogError};
 use crate::time::Timestamp;
 use look::Look;
 use std::path::Path;
+use tips::OpenedTip;
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
@@ -76,20 +75,6 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
         progress(total, total);
     }
     check.end(&dir, data_dir, look.seen)
-}
-
-/// A tip, opened in a copy, since sled writes when it opens.
-struct OpenedTip {
-    name: String,
-    tip: Tip,
-    headers: Vec<Header>,
-    _copy: ScratchCopy,
-}
-
-impl OpenedTip {
-    fn first(&self) -> Option<Sequence> {
-        self.headers.first().map(|header| header.first)
-    }
 }
 
 /// Where the records of a log come from that was not recorded here, a sentence for each log.
@@ -204,146 +189,6 @@ impl Check {
         if self.chain.is_some_and(|chain| chain != before) && !hole {
             self.damage(format!("the hash chain breaks before {about}: records were altered, removed or put in"));
         }
-    }
-
-    fn segment(&mut self, path: &Path, opened: Result<Segment, LogError>, progress: &mut dyn FnMut(u64)) -> Result<(), LogError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let segment = match opened {
-            Ok(segment) => segment,
-            Err(LogError::Damaged(why)) => {
-                self.damage(format!("{name} cannot be read: {why}; the next start sets it aside"));
-                self.chain = None;
-                return Ok(());
-            }
-            Err(e) => return Err(e),
-        };
-        let trimmed = self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed);
-        if segment.last() < trimmed || self.next.is_some_and(|next| segment.last() < next) {
-            // A recorder does so by itself.
-            if !self.report.recording {
-                self.report.notes.push(format!("{name} holds what another segment holds or what was trimmed; the next start removes it"));
-            }
-            return Ok(());
-        }
-        let index = segment.index();
-        if !segment.has_index() {
-            self.damage(format!("{name} has no whole index; its records are read without it"));
-        } else if !segment.has_summaries() {
-            self.damage(format!("{name} has damaged summaries; filtered reads unpack all of it"));
-        }
-        if let Ok(index) = &index {
-            self.joins(segment.first(), index.chain_before, &name);
-            self.chain = Some(index.chain_before);
-        } else {
-            self.chain = None;
-        }
-        let mut summary_chunk = None;
-        for (at, frame) in segment.frames().iter().enumerate() {
-            if at.is_multiple_of(CHUNK_FRAMES) {
-                summary_chunk = segment.summary_chunk(at);
-            }
-            self.begin(frame.first, &format!("the frame at {} of {name}", frame.first));
-            match segment.block(frame) {
-                Ok(block) => {
-                    let after = self.lines(&block, &name, self.chain.unwrap_or(CHAIN_START));
-                    let times = block.sequences().all(|seq| (frame.time.0..=frame.time.1).contains(&block.time(seq)));
-                    if !times {
-                        self.damage(format!("the index of {name} gives wrong times for the records {} to {}", frame.first, frame.last()));
-                    }
-                    // Where there are none, that has been told.
-                    let summaries = summary_chunk.as_ref().and_then(|summary_chunk| summary_chunk.summaries().ok());
-                    if summaries.is_some_and(|summaries| !summaries.covers(at % CHUNK_FRAMES, &block)) {
-                        self.damage(format!(
-                            "the summary of the records {} to {} in {name} leaves out some of them: filtered reads miss these",
-                            frame.first,
-                            frame.last()
-                        ));
-                    }
-                    let stored = index.as_ref().ok().and_then(|index| index.chain_after.get(at).copied());
-                    if self.chain.is_some() && stored != Some(after) {
-                        self.damage(format!(
-                            "the records {} to {} in {name} were altered: they do not give the hash chain's value",
-                            frame.first,
-                            frame.last()
-                        ));
-                    }
-                    self.chain = stored;
-                }
-                Err(LogError::Damaged(why)) => {
-                    self.damage(format!("the records {} to {} in {name} cannot be read: {why}", frame.first, frame.last()));
-                    self.next = Some(frame.last() + 1);
-                    self.chain = index.as_ref().ok().and_then(|index| index.chain_after.get(at).copied());
-                }
-                Err(e) => return Err(e),
-            }
-            self.report.bytes += u64::from(frame.packed_bytes());
-            progress(self.report.bytes);
-        }
-        Ok(())
-    }
-
-    fn open_tip(&mut self, path: &Path, copy: Result<ScratchCopy, LogError>) -> Result<Option<OpenedTip>, LogError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let opened = copy.and_then(|copy| Ok((Tip::open(copy.path(), copy.lock()?)?, copy)));
-        let ((tip, contents), copy) = match opened {
-            Ok(opened) => opened,
-            Err(LogError::Damaged(why)) => {
-                self.damage(format!("{name} does not open: {why}; the next start sets it aside and goes on behind a gap"));
-                self.chain = None;
-                return Ok(None);
-            }
-            Err(e) => return Err(e),
-        };
-        if !tip.has_journal() {
-            self.report
-                .notes
-                .push(format!("{name} has no journal: a version before format 3 wrote it, or it is gone; sled has its records"));
-        }
-        // The end of a journal in use may be half written when it is copied; whether something is missing,
-        // its sequences tell.
-        let damage = if self.report.recording { Vec::new() } else { contents.damage };
-        for what in damage {
-            self.damage(format!("{name}: {what}"));
-        }
-        Ok(Some(OpenedTip { name, tip, headers: contents.headers, _copy: copy }))
-    }
-
-    /// Looks at a tip, behind which the next one begins with `end`: a commit that failed was never visible,
-    /// but may be on the disk.
-    fn tip(&mut self, OpenedTip { name, tip, headers, _copy }: OpenedTip, end: Sequence) -> Result<(), LogError> {
-        // A kill between sealing and removing leaves a tip whose records are in segments.
-        let sealed = self.next;
-        for header in headers.iter().filter(|header| header.first < end && sealed.is_none_or(|next| header.first >= next)) {
-            self.begin(header.first, &format!("the block at {} of {name}", header.first));
-            self.joins(header.first, header.chain_before, &name);
-            if let Err(what) = tip.look(header) {
-                self.damage(format!("one copy of the records {} to {} in {name} is damaged: {what}", header.first, header.last()));
-            }
-            let block = tip.get(header.first, header.parts).and_then(|value| {
-                let log = tip.log_id().or_else(|| Some(self.lineage.as_ref()?.log_at(header.first)));
-                codec::decode(&value, log.unwrap_or_else(LogId::random))
-            });
-            self.chain = header.chain_after;
-            match block {
-                Ok(block) => {
-                    let after = self.lines(&block, &name, header.chain_before);
-                    if *self.chain.get_or_insert(after) != after {
-                        self.damage(format!(
-                            "the records {} to {} in {name} were altered: they do not give the hash chain's value",
-                            header.first,
-                            header.last()
-                        ));
-                    }
-                }
-                Err(LogError::Damaged(why)) => {
-                    self.damage(format!("the records {} to {} in {name} cannot be read: {why}", header.first, header.last()));
-                    self.next = Some(header.last() + 1);
-                }
-                Err(e) => return Err(e),
-            }
-            self.report.bytes += u64::from(header.packed_bytes);
-        }
-        Ok(())
     }
 
     /// `seen`: what readers had seen, beside a recorder.

@@ -1,4 +1,5 @@
-//! The parts of a log that can be read: its segments, and its tips with their blocks that are not in segments.
+//! The parts of a log that can be read: its segments, and its tips with their blocks that are not in
+//! segments.
 
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
