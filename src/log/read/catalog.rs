@@ -1,36 +1,23 @@
 //! What readers read from: the sealed segments, the tips with their indexes, and the newest blocks in memory.
 
+use super::caches::Caches;
 use crate::cursor::{LogId, Sequence};
-use crate::filter::Filter;
 use crate::log::dir::lineage::Lineage;
 use crate::log::dir::lock::Lock;
 use crate::log::record::block::Block;
-use crate::log::record::prefilter::Prefiltered;
-use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment, SummaryChunk};
+use crate::log::segment::Segment;
+use crate::log::tip::Tip;
 use crate::log::tip::index::{Index, IndexEntry};
-use crate::log::tip::{Tip, codec};
-use crate::log::{Bounds, LogError, Scan, TrimStep};
+use crate::log::{Bounds, TrimStep};
 use parking_lot::{Mutex, RwLock};
-use quick_cache::{Weighter, sync::Cache};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Wire bytes of the newest blocks that stay in memory, so that live readers never touch the disk.
 const RING_BYTES: usize = 8 * 1024 * 1024;
-/// Wire bytes of older blocks that stay in memory for readers who replay the same stretch.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// What stays of the newest blocks in a log that is at rest, in wire bytes: enough for a reader that was away
 /// for a moment.
 const RESTING_RING_BYTES: usize = 256 * 1024;
-/// Memory for summaries of segments that filtered reads have looked at.
-const SUMMARY_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Chunks of summaries whose verdict for a filter is kept; about 2 KB each, 8 at most.
-const JUDGED_CHUNKS: usize = 512;
-
-/// A segment, and the place of a chunk of summaries in it.
-type Chunked = (u64, usize);
-
 /// The readers' side of an embedded log.
 #[derive(Debug)]
 pub(in crate::log) struct Catalog {
@@ -41,11 +28,7 @@ pub(in crate::log) struct Catalog {
     pub(in crate::log) shape: Mutex<()>,
     /// Held by the filtered read that unpacks several frames at once.
     pub(in crate::log) ahead: Mutex<()>,
-    cache: Cache<(Sequence, Sequence), Arc<Block>, Weights>,
-    summary_chunks: Cache<Chunked, Arc<SummaryChunk>, Weights>,
-    /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read
-    /// comes back to a chunk again and again.
-    judged: Cache<(Chunked, Arc<Filter>), Arc<[Candidates]>>,
+    pub(super) caches: Caches,
     pub(in crate::log) lock: Lock,
 }
 
@@ -68,21 +51,6 @@ pub(in crate::log) struct State {
 pub(in crate::log) struct TipPart {
     pub(in crate::log) tip: Arc<Tip>,
     pub(in crate::log) index: Index,
-}
-
-#[derive(Debug, Clone)]
-struct Weights;
-
-impl<K> Weighter<K, Arc<Block>> for Weights {
-    fn weight(&self, _: &K, block: &Arc<Block>) -> u64 {
-        block.bytes() as u64 + 128
-    }
-}
-
-impl<K> Weighter<K, Arc<SummaryChunk>> for Weights {
-    fn weight(&self, _: &K, summary_chunk: &Arc<SummaryChunk>) -> u64 {
-        summary_chunk.bytes() as u64 + 128
-    }
 }
 
 impl State {
@@ -108,17 +76,7 @@ impl Catalog {
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
         let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, imported, head };
-        Self {
-            log,
-            lineage,
-            state: RwLock::new(state),
-            shape: Mutex::new(()),
-            ahead: Mutex::new(()),
-            cache: Cache::with_weighter(256, CACHE_BYTES, Weights),
-            summary_chunks: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
-            judged: Cache::new(JUDGED_CHUNKS),
-            lock,
-        }
+        Self { log, lineage, state: RwLock::new(state), shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), lock }
     }
 
     /// Makes a durable block of the newest tip visible.
@@ -139,7 +97,7 @@ impl Catalog {
         state.shorten_ring(RESTING_RING_BYTES);
         state.ring.shrink_to_fit();
         drop(state);
-        self.cache.clear();
+        self.caches.clear();
     }
 
     /// Adds the tip that is written to from now on.
@@ -248,68 +206,5 @@ impl Catalog {
     /// The log whose records a tip holds.
     pub(in crate::log) fn log_of(&self, tip: &Tip, first: Sequence) -> LogId {
         tip.log_id().unwrap_or_else(|| self.lineage.log_at(first))
-    }
-
-    /// What is in a block of a tip for a scan, as blocks that rise.
-    pub(in crate::log) fn tip_prefiltered(&self, tip: &Tip, entry: &IndexEntry, scan: &Scan) -> Result<Vec<Arc<Block>>, LogError> {
-        if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&(entry.first, entry.last)) {
-            return self.tip_block(tip, entry).map(|block| vec![block]);
-        }
-        let value = tip.get(entry.first, entry.parts)?;
-        Ok(codec::prefilter(&value, self.log_of(tip, entry.first), scan)?.into_iter().map(Arc::new).collect())
-    }
-
-    /// A block of a tip.
-    pub(in crate::log) fn tip_block(&self, tip: &Tip, entry: &IndexEntry) -> Result<Arc<Block>, LogError> {
-        self.cache.get_or_insert_with(&(entry.first, entry.last), || {
-            let value = tip.get(entry.first, entry.parts)?;
-            codec::decode(&value, self.log_of(tip, entry.first)).map(Arc::new)
-        })
-    }
-
-    /// The block of a segment's frame.
-    pub(in crate::log) fn frame_block(&self, segment: &Segment, frame: &FrameMeta) -> Result<Arc<Block>, LogError> {
-        self.cache.get_or_insert_with(&(frame.first, frame.last()), || segment.block(frame).map(Arc::new))
-    }
-
-    /// What is in a segment's frame for a scan, where that may be, as blocks that rise.
-    pub(in crate::log) fn prefiltered(
-        &self,
-        segment: &Segment,
-        frame: &FrameMeta,
-        candidates: &Candidates,
-        scan: &Scan,
-    ) -> Result<Vec<Arc<Block>>, LogError> {
-        let key = (frame.first, frame.last());
-        if scan.filter.rarest_texts().is_none() || self.cache.contains_key(&key) {
-            return self.frame_block(segment, frame).map(|block| vec![block]);
-        }
-        match segment.prefilter(frame, candidates, scan)? {
-            // Another filter keeps other lines: no use to anybody else.
-            Prefiltered::Few(blocks) => Ok(blocks.into_iter().map(Arc::new).collect()),
-            Prefiltered::All(block) => {
-                let block = Arc::new(block);
-                self.cache.insert(key, Arc::clone(&block));
-                Ok(vec![block])
-            }
-        }
-    }
-
-    /// Where in a frame something may be that passes a filter; anywhere, where its summaries are lost.
-    pub(in crate::log) fn candidates(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Candidates {
-        let judged = if filter.is_empty() { None } else { self.judge(segment, frame, filter) };
-        judged.and_then(|frames| frames.get(frame % CHUNK_FRAMES).cloned()).unwrap_or(Candidates::Anywhere)
-    }
-
-    /// The same for each frame of the chunk in which `frame` lies.
-    fn judge(&self, segment: &Segment, frame: usize, filter: &Arc<Filter>) -> Option<Arc<[Candidates]>> {
-        let chunk = (segment.id(), frame / CHUNK_FRAMES);
-        let judge = || {
-            let summary_chunk = self.summary_chunks.get_or_insert_with(&chunk, || segment.summary_chunk(frame).map(Arc::new).ok_or(()))?;
-            let summaries = summary_chunk.summaries().map_err(|_| ())?;
-            let verdict = summaries.judge(filter);
-            Ok::<_, ()>((0..CHUNK_FRAMES).map(|frame| verdict.candidates(frame)).collect())
-        };
-        self.judged.get_or_insert_with(&(chunk, Arc::clone(filter)), judge).ok()
     }
 }

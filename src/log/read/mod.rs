@@ -2,6 +2,7 @@
 //!
 //! Nothing here writes to the directory of a log.
 
+mod caches;
 pub(super) mod catalog;
 pub(super) mod held;
 pub(super) mod parallel;

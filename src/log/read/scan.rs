@@ -221,7 +221,7 @@ impl Catalog {
         loop {
             let (plan, bytes) = self.plan(&mut frames, &mut chunk.through, scan, up, stretch);
             let blocks = parallel_map(&plan, |part| match part {
-                Part::Frame(segment, frame, candidates) => self.prefiltered(segment, frame, candidates, scan),
+                Part::Frame(segment, frame, candidates) => self.caches.prefiltered(segment, frame, candidates, scan),
                 Part::Gap(..) => Ok(Vec::new()),
             });
             for (part, blocks) in plan.into_iter().zip(blocks) {
@@ -252,7 +252,7 @@ impl Catalog {
         let mut chunks: Vec<_> = first.map(|(segment, at)| (segment, at / CHUNK_FRAMES)).collect();
         chunks.dedup_by(|(a, at), (b, before)| Arc::ptr_eq(a, b) && at == before);
         if chunks.len() > 1 {
-            parallel_map(&chunks, |(segment, chunk)| self.candidates(segment, chunk * CHUNK_FRAMES, &scan.filter));
+            parallel_map(&chunks, |(segment, chunk)| self.caches.candidates(segment, chunk * CHUNK_FRAMES, &scan.filter));
         }
     }
 
@@ -273,7 +273,7 @@ impl Catalog {
             if from < to {
                 self.state.read().gaps(from..=to - 1, |gap, reason| plan.push(Part::Gap(gap, reason)));
             }
-            let candidates = if meets(frame, &scan.time) { self.candidates(segment, at, &scan.filter) } else { Candidates::Nowhere };
+            let candidates = if meets(frame, &scan.time) { self.caches.candidates(segment, at, &scan.filter) } else { Candidates::Nowhere };
             if candidates != Candidates::Nowhere {
                 bytes += frame.raw_bytes(&candidates);
                 plan.push(Part::Frame(segment, frame, candidates));
@@ -303,7 +303,7 @@ impl Catalog {
             let count = if ahead.is_some() { rest.iter().take_while(more).count().max(1) } else { 1 };
             let (now, later) = rest.split_at(count);
             let blocks = parallel_map(now, |step| match step {
-                Step::Block(tip, entry) => self.tip_prefiltered(tip, entry, scan),
+                Step::Block(tip, entry) => self.caches.tip_prefiltered(tip, self.log_of(tip, entry.first), entry, scan),
                 Step::Gap(..) => Ok(Vec::new()),
             });
             for (step, blocks) in now.iter().zip(blocks) {
@@ -340,7 +340,7 @@ impl Catalog {
             for segment in self.segments().iter().filter(|segment| segment.last() > after).cloned().collect::<Vec<_>>() {
                 let frames = if segment.time().1 < time { &[][..] } else { segment.frames() };
                 for frame in frames.iter().filter(|frame| frame.last() > after && frame.time.1 >= time) {
-                    if let Some(seq) = found(self.frame_block(&segment, frame))? {
+                    if let Some(seq) = found(self.caches.frame_block(&segment, frame))? {
                         return Ok(seq);
                     }
                 }
@@ -359,7 +359,7 @@ impl Catalog {
                 (candidate, last)
             };
             if let Some((tip, entry)) = candidate
-                && let Some(seq) = found(self.tip_block(&tip, &entry))?
+                && let Some(seq) = found(self.caches.tip_block(&tip, self.log_of(&tip, entry.first), &entry))?
             {
                 return Ok(seq);
             }
