@@ -6,6 +6,7 @@
 
 use super::codec::Header;
 use super::journal::{self, Journal};
+use super::removal::Removal;
 use super::sled_store::SledStore;
 use crate::cursor::{LogId, Sequence};
 use crate::log::LogError;
@@ -15,7 +16,6 @@ use crate::log::dir::{files, names};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open tip.
 #[derive(Debug)]
@@ -43,43 +43,8 @@ pub(in crate::log) struct Contents {
     pub(in crate::log) writable: bool,
 }
 
-/// Removes the directory when it is dropped, if it is to.
-#[derive(Debug)]
-struct Removal {
-    dir: PathBuf,
-    due: AtomicBool,
-    /// Not removed but set aside: it may hold what nothing else does.
-    aside: AtomicBool,
-}
-
 /// Files of sled that it could not read lie here, in the tip's directory.
 const UNREADABLE: &str = "unreadable";
-impl Drop for Removal {
-    fn drop(&mut self) {
-        if self.due.load(Ordering::Acquire)
-            && let Err(e) = if self.aside.load(Ordering::Acquire) { set_aside(&self.dir) } else { remove_dir(&self.dir) }
-        {
-            tracing::warn!(store.tip = %self.dir.display(), error = %e, "a sealed tip cannot be removed; the next start tries again");
-        }
-    }
-}
-
-/// Moves a tip from `<data>/log/` to `<data>/quarantine/`.
-fn set_aside(dir: &Path) -> std::io::Result<()> {
-    let quarantine = dir.parent().and_then(Path::parent).unwrap_or(dir).join("quarantine");
-    create_private_dir(&quarantine).map_err(std::io::Error::other)?;
-    let name = format!("{}-{}", dir.file_name().unwrap_or_default().to_string_lossy(), crate::time::Timestamp::now().nanos());
-    std::fs::rename(dir, quarantine.join(name))
-}
-
-/// Removes a directory so that a kill at any moment leaves either all of it or something that the next start
-/// removes.
-fn remove_dir(dir: &Path) -> std::io::Result<()> {
-    let name = format!("{}{}", names::REMOVED, dir.file_name().unwrap_or_default().to_string_lossy());
-    let aside = dir.with_file_name(name);
-    std::fs::rename(dir, &aside)?;
-    std::fs::remove_dir_all(aside)
-}
 
 impl Tip {
     /// Creates a tip in the log directory `dir` for records of `log` from `first` on.
@@ -151,7 +116,7 @@ impl Tip {
             }
             store => Some(store?),
         };
-        let removal = Removal { dir: dir.to_owned(), due: AtomicBool::new(false), aside: AtomicBool::new(false) };
+        let removal = Removal::new(dir);
         let log = match (journal.as_ref().and_then(Journal::log_id), &store) {
             (None, Some(store)) => store.log_id()?,
             (log, _) => log,
@@ -205,13 +170,12 @@ impl Tip {
 
     /// Its directory goes when the last reader has let go of it.
     pub(in crate::log) fn retire(&self) {
-        self.removal.due.store(true, Ordering::Release);
+        self.removal.order();
     }
 
     /// As [`Tip::retire`], but its directory goes to the quarantine.
     pub(in crate::log) fn retire_aside(&self) {
-        self.removal.aside.store(true, Ordering::Release);
-        self.retire();
+        self.removal.order_aside();
     }
 
     /// The number in its name.

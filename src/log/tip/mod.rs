@@ -7,6 +7,7 @@ mod active;
 pub(super) mod codec;
 pub(super) mod index;
 pub(super) mod journal;
+mod removal;
 pub(super) mod sled_store;
 mod tail;
 
