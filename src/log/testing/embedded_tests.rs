@@ -191,7 +191,7 @@ async fn a_tip_that_does_not_open_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_lost_log_file_is_made_again_behind_a_gap() {
+async fn a_lost_log_file_is_made_again_after_a_gap() {
     for (sealed, damage) in [(false, &b"damaged\n"[..]), (false, b""), (true, b"damaged\n"), (true, b"")] {
         let dir = TempDir::new().unwrap();
         let (log, _) = EmbeddedLog::open_with(dir.path(), if sealed { tiny() } else { Limits::default() }).unwrap();
