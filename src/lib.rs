@@ -8,7 +8,7 @@
 //! | 3 | `server`, `client` |
 //! | 2 | `recorder`, `reader`, `projection`, `export`, `retention` |
 //! | 1 | `log` (with `migrations`), `ingest` |
-//! | 0 | `event`, `cursor`, `filter`, `redact`, `text`, `time` |
+//! | 0 | `event`, `cursor`, `file`, `filter`, `redact`, `text`, `time` |
 
 pub mod app;
 pub mod cli;
@@ -18,6 +18,7 @@ pub mod console;
 pub mod cursor;
 pub mod event;
 pub mod export;
+pub mod file;
 pub mod filter;
 pub mod ingest;
 pub mod log;

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::render::Format;
 use super::report::Usage;
 use crate::client::{Client, Selection, Target};
+use crate::file;
 use crate::filter::Filter;
 use crate::time::{Remark, TimeParser, Timestamp};
 use anyhow::Context as _;
@@ -33,13 +34,13 @@ impl Remote {
         let url = if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() };
         let given = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
         let token = given(&self.token_file).map(|path| first_token(&path)).transpose()?;
-        let ca_cert = given(&self.ca_cert).map(|path| std::fs::read(&path).with_context(|| format!("cannot read {}", path.display())));
+        let ca_cert = given(&self.ca_cert).map(|path| file::read_pipe(&path).with_context(|| format!("cannot read {}", path.display())));
         Ok(Client::to(&Target { url: url.to_owned(), token, ca_cert: ca_cert.transpose()? })?)
     }
 }
 
 fn first_token(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the token file {}", path.display()))?;
+    let text = file::read_pipe(path).and_then(file::text).with_context(|| format!("cannot read the token file {}", path.display()))?;
     let token = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     token.map(str::to_owned).with_context(|| format!("{} holds no token", path.display()))
 }

@@ -3,6 +3,7 @@
 use super::environment::{self, text};
 use super::redaction::RedactionSettings;
 use super::{Address, ConfigError, Layer, ServeArgs, ServeConfig};
+use crate::file;
 pub use crate::ingest::endpoint::Env;
 use crate::ingest::endpoint::{Current, current_context};
 use crate::retention::Retention;
@@ -350,6 +351,6 @@ fn variable(key: &str) -> String {
 }
 
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
+    let text = file::read(path).and_then(file::text).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
     toml::from_str(&text).map_err(|why| ConfigError::BadFile { path: path.to_owned(), why: Box::new(why) })
 }

@@ -4,11 +4,11 @@
 use super::failures::Failures;
 use super::reload::Watched;
 use super::stop::stopping;
+use crate::file;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +23,6 @@ const COOKIE: &str = "shipslog_session";
 const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Session cookies that are looked at: a browser sends one for each path and domain at most.
 const MAX_SESSIONS: usize = 4;
-/// Largest token file, in bytes: thousands of tokens.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Permission of those who are neither the file's owner nor in its group.
 const READ_BY_OTHERS: u32 = 0o004;
 /// A shorter token can be guessed.
@@ -239,12 +237,8 @@ fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
 /// The file's text. A file that everybody on this machine can read is told of: whoever has its tokens is let
 /// in.
 fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let mut file = std::fs::File::open(path)?;
-    if (&mut file).take(MAX_FILE_BYTES + 1).read_to_string(&mut text)? as u64 > MAX_FILE_BYTES {
-        return Err(std::io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
-    }
-    let mode = file.metadata()?.permissions().mode();
+    let text = file::text(file::read(path)?)?;
+    let mode = path.metadata()?.permissions().mode();
     if mode & READ_BY_OTHERS != 0 {
         let mode = format!("{:o}", mode & 0o777);
         tracing::warn!(token.file = %path.display(), token.mode = mode, "everybody on this machine can read the tokens; use chmod o-r");
@@ -323,10 +317,10 @@ mod tests {
             std::fs::write(file.path(), text).unwrap();
             Access::load(file.path())
         };
-        assert!(fill(MAX_FILE_BYTES).is_ok());
-        assert!(fill(MAX_FILE_BYTES + 1).unwrap_err().to_string().contains("larger than"));
+        assert!(fill(file::MAX_FILE_BYTES).is_ok());
+        assert!(fill(file::MAX_FILE_BYTES + 1).unwrap_err().to_string().contains("longer than"));
         file.as_file().set_len(1 << 40).unwrap();
-        assert!(Access::load(file.path()).unwrap_err().to_string().contains("larger than"));
+        assert!(Access::load(file.path()).unwrap_err().to_string().contains("longer than"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 21] = [
+pub(crate) const FLOORS: [(&str, u8); 22] = [
     ("event", 0),
     ("cursor", 0),
+    ("file", 0),
     ("filter", 0),
     ("redact", 0),
     ("text", 0),

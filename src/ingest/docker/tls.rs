@@ -2,7 +2,8 @@
 //! taken.
 
 use super::error::IngestError;
-use crate::ingest::endpoint::{Endpoint, TlsFiles, files};
+use crate::file;
+use crate::ingest::endpoint::{Endpoint, TlsFiles};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +49,7 @@ fn config(files: &TlsFiles) -> Result<ClientConfig, IngestError> {
     let ca = certificates(&dir.join(CA))?;
     let cert = certificates(&dir.join(CERT))?;
     let key_path = dir.join(KEY);
-    let key = there(files::read(&key_path).map_err(pem::Error::Io).and_then(|pem| PrivateKeyDer::from_pem_slice(&pem)))
+    let key = there(file::read(&key_path).map_err(pem::Error::Io).and_then(|pem| PrivateKeyDer::from_pem_slice(&pem)))
         .map_err(|error| wrong(key_path.clone(), error.to_string()))?;
     if files.named && ca.is_none() && cert.is_none() && key.is_none() {
         return Err(wrong(dir.clone(), format!("none of {CA}, {CERT} and {KEY} is in it")));
@@ -94,9 +95,8 @@ fn finish(roots: RootCertStore, client: Option<Client>) -> Result<ClientConfig, 
 /// The certificates of a file; `None` where it is not there.
 fn certificates(path: &Path) -> Result<Option<Vec<CertificateDer<'static>>>, IngestError> {
     let wrong = |why: String| IngestError::Certificate { path: path.to_owned(), why };
-    let found = there(
-        files::read(path).map_err(pem::Error::Io).and_then(|pem| CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>()),
-    );
+    let found =
+        there(file::read(path).map_err(pem::Error::Io).and_then(|pem| CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>()));
     match found.map_err(|error| wrong(error.to_string()))? {
         Some(certificates) if certificates.is_empty() => Err(wrong("it holds no certificate; it must be PEM".to_owned())),
         found => Ok(found),

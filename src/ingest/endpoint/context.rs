@@ -3,7 +3,8 @@
 
 use super::parse::{self, TcpMeans, TlsDefaults};
 use super::resolve::{Env, config_dir, variable};
-use super::{Endpoint, EndpointError, TlsFiles, files};
+use super::{Endpoint, EndpointError, TlsFiles};
+use crate::file;
 use crate::text::printable;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -108,7 +109,7 @@ fn text(value: Option<&Value>) -> &str {
 
 /// An object in a file. Editors on Windows put a byte order mark in front.
 fn read(path: &Path) -> io::Result<Value> {
-    let bytes = files::read(path)?;
+    let bytes = file::read(path)?;
     let json = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let value: Value = serde_json::from_slice(json)?;
     if value.is_object() { Ok(value) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no JSON object")) }

@@ -2,7 +2,6 @@
 //! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
 
 mod context;
-pub(in crate::ingest) mod files;
 mod parse;
 mod resolve;
 

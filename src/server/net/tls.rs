@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
@@ -30,7 +30,7 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        why: rustls::pki_types::pem::Error,
+        why: pem::Error,
     },
     /// No certificate in the file.
     #[error("{0} holds no certificate; it must be PEM, the server's certificate first")]
@@ -112,12 +112,14 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         let path = path.to_owned();
         move |why| TlsError::File { what, path, why }
     };
-    let certificates =
-        CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(file("the certificate", cert))?;
+    let text = |path: &Path| crate::file::read(path).map_err(pem::Error::Io);
+    let certificates = text(cert)
+        .and_then(|pem| CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>())
+        .map_err(file("the certificate", cert))?;
     if certificates.is_empty() {
         return Err(TlsError::Empty(cert.to_owned()));
     }
-    let key = PrivateKeyDer::from_pem_file(key).map_err(file("the key", key))?;
+    let key = text(key).and_then(|pem| PrivateKeyDer::from_pem_slice(&pem)).map_err(file("the key", key))?;
     Ok(CertifiedKey::from_der(certificates, key, &ring::default_provider())?)
 }
 
