@@ -94,15 +94,21 @@ async fn second_process_is_refused() {
     assert!(error.contains("in use by another shipslog"), "{error}");
 }
 
-/// Copies a log's directory while it is open: what a kill would leave.
+/// Copies a log's directory while it is open: what a kill would leave. What the log removes meanwhile is left
+/// out.
 pub(in crate::log) fn copy_dir(from: &Path, to: &Path) {
+    let there = |result: std::io::Result<()>| match result {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        result => result.unwrap(),
+    };
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
+    let Ok(entries) = fs::read_dir(from) else { return };
+    for entry in entries {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_dir() {
             copy_dir(&entry.path(), &to.join(entry.file_name()));
         } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            there(fs::copy(entry.path(), to.join(entry.file_name())).map(drop));
         }
     }
 }
