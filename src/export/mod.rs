@@ -51,6 +51,23 @@ impl Format {
     }
 }
 
+/// Why an export ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What was read cannot be written in this form.
+    #[error("cannot write an export: {0}")]
+    Write(String),
+}
+
+impl ExportError {
+    fn write(why: impl std::fmt::Display) -> Self {
+        Self::Write(why.to_string())
+    }
+}
+
 /// A name that is none of those accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {name:?} is not available; use {accepted}")]
@@ -126,9 +143,8 @@ impl Export {
     /// # Errors
     /// When the log cannot be read. What was given so far is then not a whole export, and must not pass for
     /// one.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, LogError> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ExportError> {
         let Some(mut compressor) = self.compressor.take() else { return Ok(None) };
-        let failed = |e: std::io::Error| LogError::Damaged(format!("cannot compress an export: {e}"));
         if let (Some(trailer), Some((mut before, losses))) = (&mut self.trailer, self.before.take()) {
             let last = trailer.count(&mut before).await?;
             for loss in losses {
@@ -139,7 +155,7 @@ impl Export {
         }
         let mut taken = 0;
         if !std::mem::replace(&mut self.begun, true) && self.format == Format::Csv {
-            compressor.write(&table::header()?).map_err(failed)?;
+            compressor.write(&table::header()?).map_err(ExportError::write)?;
         }
         while taken < CHUNK_BYTES {
             if self.format == Format::Jsonl
@@ -149,7 +165,7 @@ impl Export {
                 if let Some(trailer) = &mut self.trailer {
                     trailer.packed(records, &frames);
                 }
-                compressor.put_frames(&frames).map_err(failed)?;
+                compressor.put_frames(&frames).map_err(ExportError::write)?;
                 taken += frames.len();
                 continue;
             }
@@ -158,7 +174,7 @@ impl Export {
                     for seq in selection.sequences() {
                         taken += self.losses_before(seq, &mut compressor).await?;
                         let line = self.record(&selection.block, seq)?;
-                        compressor.write(&line).map_err(failed)?;
+                        compressor.write(&line).map_err(ExportError::write)?;
                         taken += line.len();
                     }
                     if let Some(trailer) = &mut self.trailer {
@@ -166,15 +182,15 @@ impl Export {
                         trailer.records(records, selection.block.cursor(selection.last()));
                     }
                 }
-                Some(Step::Gap(range, GapReason::Damage)) => compressor.write(&self.gap(&range)?).map_err(failed)?,
+                Some(Step::Gap(range, GapReason::Damage)) => compressor.write(&self.gap(&range)?).map_err(ExportError::write)?,
                 // An export begins with the oldest record kept; what a trim takes meanwhile was old.
                 Some(Step::Gap(_, GapReason::Retention | GapReason::Export) | Step::Nothing) => {}
                 None => {
                     self.losses_before(Sequence::MAX, &mut compressor).await?;
                     if let Some(trailer) = self.trailer.take() {
-                        compressor.write(trailer.line()?.as_bytes()).map_err(failed)?;
+                        compressor.write(trailer.line()?.as_bytes()).map_err(ExportError::write)?;
                     }
-                    return compressor.finish().map(Some).map_err(failed);
+                    return compressor.finish().map(Some).map_err(ExportError::write);
                 }
             }
         }
@@ -185,14 +201,14 @@ impl Export {
     }
 
     /// Writes the records besides that come before this one; their bytes.
-    async fn losses_before(&mut self, seq: Sequence, compressor: &mut Compressor) -> Result<usize, LogError> {
+    async fn losses_before(&mut self, seq: Sequence, compressor: &mut Compressor) -> Result<usize, ExportError> {
         let mut taken = 0;
         while let Some(loss) = self.losses.front().copied().filter(|loss| *loss < seq) {
             self.losses.pop_front();
             // What retention took meanwhile was old.
             let Some(block) = self.reader.one(loss).await? else { continue };
             let line = self.record(&block, loss)?;
-            compressor.write(&line).map_err(|e| LogError::Damaged(format!("cannot compress an export: {e}")))?;
+            compressor.write(&line).map_err(ExportError::write)?;
             if let Some(trailer) = &mut self.trailer {
                 trailer.records(1, block.cursor(loss));
             }
@@ -202,7 +218,8 @@ impl Export {
     }
 
     /// A record with its end; nothing for one that this format leaves out.
-    fn record(&self, block: &Block, seq: Sequence) -> Result<Bytes, LogError> {
+    fn record(&self, block: &Block, seq: Sequence) -> Result<Bytes, ExportError> {
+        // Nothing is decoded for these.
         if self.format == Format::Jsonl {
             return Ok(block.line(seq, true));
         }
@@ -211,11 +228,12 @@ impl Export {
         Ok(match self.format {
             Format::Docker if !self.own && record.event.is_own() => Bytes::new(),
             Format::Docker => (docker::line(&event, &record.time.to_datetime(), docker::verbatim) + "\n").into(),
-            _ => table::record(block.cursor(seq), &record, &event)?.into(),
+            Format::Jsonl => block.line(seq, true),
+            Format::Csv => table::record(block.cursor(seq), &record, &event)?.into(),
         })
     }
 
-    fn gap(&self, range: &RangeInclusive<Sequence>) -> Result<Vec<u8>, LogError> {
+    fn gap(&self, range: &RangeInclusive<Sequence>) -> Result<Vec<u8>, ExportError> {
         let (from, to) = (range.start(), range.end());
         match self.format {
             Format::Jsonl => Ok(format!("{{\"gap\":{{\"from\":{from},\"to\":{to},\"reason\":\"damage\"}}}}\n").into_bytes()),

@@ -1,7 +1,8 @@
 //! Records as rows of comma-separated values (RFC 4180), safe to open in a spreadsheet.
 
+use super::ExportError;
 use crate::event::{EventView, Record};
-use crate::log::{GapReason, LogError};
+use crate::log::GapReason;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ pub(super) const COLUMNS: [&str; 11] =
     ["id", "time", "received", "source", "type", "action", "actor", "name", "image", "exit_code", "attributes"];
 
 /// A row with its end.
-fn row(cells: [&str; COLUMNS.len()]) -> Result<Vec<u8>, LogError> {
-    let failed = |e: String| LogError::Damaged(format!("cannot write a row: {e}"));
+fn row(cells: [&str; COLUMNS.len()]) -> Result<Vec<u8>, ExportError> {
+    let failed = |e: String| ExportError::Write(format!("a row: {e}"));
     let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::with_capacity(512));
     writer.write_record(cells.map(guarded).iter().map(|cell| cell.as_bytes())).map_err(|e| failed(e.to_string()))?;
     writer.into_inner().map_err(|e| failed(e.to_string()))
@@ -27,12 +28,12 @@ fn guarded(cell: &str) -> Cow<'_, str> {
     }
 }
 
-pub(super) fn header() -> Result<Vec<u8>, LogError> {
+pub(super) fn header() -> Result<Vec<u8>, ExportError> {
     row(COLUMNS)
 }
 
 /// A record, with the cursor `id`. All attributes are in the last column, as an object of JSON.
-pub(super) fn record(id: &str, record: &Record, event: &EventView<'_>) -> Result<Vec<u8>, LogError> {
+pub(super) fn record(id: &str, record: &Record, event: &EventView<'_>) -> Result<Vec<u8>, ExportError> {
     let text = |field: &Option<Cow<'_, str>>| field.as_deref().unwrap_or("").to_owned();
     let attribute = |key| event.attribute(key).unwrap_or("");
     let attributes: BTreeMap<&str, &str> = event.attributes.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
@@ -53,7 +54,7 @@ pub(super) fn record(id: &str, record: &Record, event: &EventView<'_>) -> Result
 }
 
 /// A stretch that is gone.
-pub(super) fn gap(range: &std::ops::RangeInclusive<u64>, reason: GapReason) -> Result<Vec<u8>, LogError> {
+pub(super) fn gap(range: &std::ops::RangeInclusive<u64>, reason: GapReason) -> Result<Vec<u8>, ExportError> {
     let attributes = serde_json::json!({ "from": range.start(), "to": range.end(), "reason": reason }).to_string();
     row(["", "", "", "", "recorder", "gap", "", "", "", "", &attributes])
 }

@@ -1,6 +1,7 @@
 //! The last line of an export, by which a reader can tell that it has everything:
 //! `{"end":{"as_of":…,"records":N,"last":…}}`.
 
+use super::ExportError;
 use crate::cursor::Sequence;
 use crate::log::LogError;
 use crate::reader::{Reader, Step};
@@ -71,7 +72,7 @@ impl Trailer {
     }
 
     /// The line with its end.
-    pub(super) fn line(self) -> Result<String, LogError> {
+    pub(super) fn line(self) -> Result<String, ExportError> {
         let last = match self.last {
             Last::Nothing => None,
             Last::Record(cursor) => Some(cursor),
@@ -83,12 +84,12 @@ impl Trailer {
 }
 
 /// The id of the last record in packed frames.
-fn last_id(frames: &[u8]) -> Result<String, LogError> {
+fn last_id(frames: &[u8]) -> Result<String, ExportError> {
     #[derive(Deserialize)]
     struct Id {
         id: String,
     }
-    let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot read the last record of an export: {e}"));
+    let failed = |e: &dyn std::fmt::Display| ExportError::Write(format!("its last record cannot be read: {e}"));
     let lines = zstd::stream::read::Decoder::with_buffer(frames).map_err(|e| failed(&e))?;
     let last = std::io::BufReader::new(lines).split(b'\n').try_fold(Vec::new(), |_, line| line).map_err(|e| failed(&e))?;
     serde_json::from_slice::<Id>(&last).map(|record| record.id).map_err(|e| failed(&e))

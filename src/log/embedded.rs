@@ -205,7 +205,7 @@ impl EmbeddedLog {
         // After a restart everybody reads at once. Few at a time find what the one before has read still in
         // memory.
         let _turn = self.turns.acquire().await;
-        tokio::task::spawn_blocking(move || read(&catalog)).await.map_err(|e| LogError::Damaged(format!("a read panicked: {e}")))?
+        tokio::task::spawn_blocking(move || read(&catalog)).await.map_err(|e| LogError::Internal(format!("a read panicked: {e}")))?
     }
 }
 

@@ -42,9 +42,13 @@ pub enum LogError {
     /// What was to be imported cannot be, or not there.
     #[error("{0}")]
     Refused(String),
-    /// Stored bytes are not what was written.
+    /// Stored bytes are not what was written; the text says which, and how it shows.
     #[error("damaged: {0}")]
     Damaged(String),
+    /// A fault of the program, which says nothing of what is stored: a panic, a helper that is gone, a value
+    /// that cannot be encoded.
+    #[error("a fault of shipslog: {0}")]
+    Internal(String),
     /// The disk is full, see [`WriterState::Full`](super::WriterState::Full). Can be tried again when that
     /// state has passed.
     #[error("the disk is full: {why}")]

@@ -19,6 +19,7 @@ pub(super) fn is_one(error: &LogError) -> bool {
             | LogError::InUse(_)
             | LogError::NewerFormat { .. }
             | LogError::Damaged(_)
+            | LogError::Internal(_)
             | LogError::Full { .. }
             | LogError::Poisoned(_)
             | LogError::Closed

@@ -4,6 +4,7 @@
 use super::asker::Asker;
 use super::positions::{Positions, Walk};
 use crate::cursor::Sequence;
+use crate::export::ExportError;
 use crate::log::{Block, EventLog, Held, LogError, Piece, Scan};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -20,6 +21,8 @@ pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 pub(super) enum Broken {
     #[error("the log cannot be read: {0}")]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("the record {0} is gone")]
     Gone(Sequence),
     #[error("the token is no longer one of ours")]

@@ -81,7 +81,7 @@ impl LaidOut {
 }
 
 fn gone() -> LogError {
-    LogError::Damaged("the thread that lays records out has ended".to_owned())
+    LogError::Internal("the thread that lays records out has ended".to_owned())
 }
 
 impl CommitHelper {

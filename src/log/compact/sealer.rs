@@ -303,7 +303,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 fn panicked() -> LogError {
-    LogError::Damaged("sealing it panicked".to_owned())
+    LogError::Internal("sealing it panicked".to_owned())
 }
 
 /// The lines are not what was committed: the tip is the better witness and stays.

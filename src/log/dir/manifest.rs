@@ -132,7 +132,7 @@ impl Manifest {
         let path = dir.join("LOG");
         let mut file = files::create_anew(temporary)?;
         let manifest = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", temporary))?), ..self.clone() };
-        let json = serde_json::to_string(&manifest).map_err(|e| LogError::Damaged(e.to_string()))?;
+        let json = serde_json::to_string(&manifest).map_err(|e| LogError::Internal(e.to_string()))?;
         let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("cannot write", temporary))?;
         fs::rename(temporary, &path).map_err(io("cannot replace", &path))?;

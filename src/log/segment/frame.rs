@@ -75,7 +75,7 @@ pub(in crate::log) fn let_go_of_compressor() {
 
 /// Packs lines at `level`.
 pub(in crate::log) fn pack(lines: &[u8], level: i32) -> Result<Vec<u8>, LogError> {
-    let failed = |e| LogError::Damaged(format!("cannot compress a frame: {e}"));
+    let failed = |e| LogError::Internal(format!("cannot compress a frame: {e}"));
     COMPRESSOR.with_borrow_mut(|slot| {
         if slot.as_ref().is_none_or(|(of, _)| *of != level) {
             let mut compressor = zstd::bulk::Compressor::new(level).map_err(failed)?;

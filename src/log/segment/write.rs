@@ -125,7 +125,7 @@ impl<W: Write> SegmentWriter<W> {
         }
         let packed = frame::pack(&self.lines, if self.fast_packed { FAST_LEVEL } else { self.level })?;
         self.index.fast_packed |= self.fast_packed;
-        let size = |bytes: usize| u32::try_from(bytes).map_err(|_| LogError::Damaged("a frame of over 4 GiB".to_owned()));
+        let size = |bytes: usize| u32::try_from(bytes).map_err(|_| LogError::Internal("a frame of over 4 GiB".to_owned()));
         let meta = FrameMeta {
             first: self.next - u64::from(self.count),
             count: self.count,

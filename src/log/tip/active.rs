@@ -133,7 +133,9 @@ impl Tip {
 
     /// Makes a block durable. [`Tip::keep`] is to follow.
     pub(in crate::log) fn commit(&self, value: &[u8]) -> Result<(), LogError> {
-        self.journal.as_ref().map_or_else(|| Err(LogError::Damaged("a tip without a journal is only read".to_owned())), |j| j.append(value))
+        self.journal
+            .as_ref()
+            .map_or_else(|| Err(LogError::Internal("a tip without a journal is only read".to_owned())), |j| j.append(value))
     }
 
     /// Gives sled a block that is durable, for readers to find.

@@ -160,7 +160,7 @@ impl SummaryBuilder {
 
     /// The stored form.
     pub(in crate::log::segment) fn finish(self) -> Result<Vec<u8>, LogError> {
-        let failed = |e: &dyn std::fmt::Display| LogError::Damaged(format!("cannot encode the summaries of a segment: {e}"));
+        let failed = |e: &dyn std::fmt::Display| LogError::Internal(format!("cannot encode the summaries of a segment: {e}"));
         let raw = bincode().serialize(&self.summaries()).map_err(|e| failed(&e))?;
         zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
     }

@@ -154,7 +154,7 @@ fn widen(range: &mut Option<(Timestamp, Timestamp)>, time: Timestamp) {
 /// One compressor serves the writer's thread: making one takes as long as a small block.
 fn compress(raw: &[u8]) -> Result<Vec<u8>, LogError> {
     thread_local!(static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) });
-    let failed = |e| LogError::Damaged(format!("cannot compress a block: {e}"));
+    let failed = |e| LogError::Internal(format!("cannot compress a block: {e}"));
     COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = match slot {
             Some(compressor) => compressor,
@@ -170,7 +170,7 @@ impl Encoder {
         bincode()
             .with_no_limit()
             .serialize_into(&mut self.raw, record)
-            .map_err(|e| LogError::Damaged(format!("cannot encode a record: {e}")))?;
+            .map_err(|e| LogError::Internal(format!("cannot encode a record: {e}")))?;
         self.count += 1;
         widen(&mut self.time, Timestamp::from_nanos(record.time));
         widen(&mut self.received, Timestamp::from_nanos(record.received));
