@@ -77,7 +77,8 @@ test('a page whose token is gone says so, and goes on after a login here or in a
   await logIn(here.page, TOKEN);
   await isAt(here.page, wanted);
   const [there, demo] = [await newTab(here.page.context(), server.base), await newTab(here.page.context(), server.base)];
-  await there.page.goto(server.base);
+  // With health checks, so that it shows every record.
+  await there.page.goto(`${server.base}/?noise=1`);
   await demo.page.goto(`${server.base}/demo/sse`);
   await live(here.page);
   await live(there.page);
