@@ -109,7 +109,7 @@ class Ship:
         words = [SHIPSLOG, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--docker-host", engine.url]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "SHIPSLOG_LOG": "error"})
         self.url = self.process.stdout.readline().strip().removeprefix("listening on ")
-        # Which comes behind the daemon's ring.
+        # Which comes after the daemon's ring.
         wait_for("the first look at everything", lambda: self.own("baseline"))
 
     def get(self, target):

@@ -1,6 +1,6 @@
-//! Format 5: blocks of a tip (format 3 of codec.rs) no longer tell the hash chain's value behind them.
+//! Format 5: blocks of a tip (format 3 of codec.rs) no longer tell the hash chain's value after them.
 //!
-//! What format 4 has written is read as it is. What a program of format 4 must not do is to go on behind such a block, whose value it would
+//! What format 4 has written is read as it is. What a program of format 4 must not do is to continue after such a block, whose value it would
 //! take for zeros: the number in `LOG` sees to that.
 
 use crate::log::LogError;

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// What a live stream yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamItem {
-    /// Connected; the stream goes on behind `after`.
+    /// Connected; the stream continues after `after`.
     Hello {
         /// The log's id.
         log: String,
@@ -212,7 +212,7 @@ impl Continuity {
     fn hello(&mut self, at: Cursor, oldest: Sequence, out: &mut VecDeque<StreamItem>) {
         match self.last {
             Some(last) if last.log == at.log => lost(last.seq, at.seq, out),
-            // A server that does not know a cursor says so with a reset, and does not begin just behind it.
+            // A server that does not know a cursor says so with a reset, and does not begin just after it.
             Some(last) if last.seq == at.seq && at.seq > 0 => {}
             Some(_) => self.foreign = Some(oldest),
             None => {}
@@ -234,7 +234,7 @@ impl Continuity {
         self.last = Some(at);
     }
 
-    /// Whether `at` is of the same log as `last`, or of one that goes on behind it.
+    /// Whether `at` is of the same log as `last`, or of one that continues after it.
     fn goes_on(&self, last: Cursor, at: Cursor) -> bool {
         // Within a connection, which began with `hello`, another name is that of an ancestor, or of the log
         // after its ancestor's records.
@@ -248,7 +248,7 @@ impl Continuity {
     }
 }
 
-/// Reports what lies behind `last`, up to and with `to`, if anything does.
+/// Reports what lies after `last`, up to and with `to`, if anything does.
 fn lost(last: Sequence, to: Sequence, out: &mut VecDeque<StreamItem>) {
     if last < to {
         out.push_back(StreamItem::Lost { from: last + 1, to });

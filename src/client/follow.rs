@@ -21,7 +21,7 @@ pub struct Follow {
     pace: Pace,
     backoff: Backoff,
     continuity: Continuity,
-    // Connection and deadline live here and not on a stack, so that a dropped `next` starts nothing anew.
+    // Connection and deadline live here and not on a stack, so that a dropped `next` starts nothing again.
     connection: Connection,
     /// When the wait before an attempt is over, or when the silence has lasted too long.
     deadline: Instant,

@@ -36,7 +36,7 @@ const MAX_DETAIL_CHARS: usize = 1000;
 /// Where a live stream starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// Right behind this record.
+    /// Right after this record.
     After(Cursor),
     /// With the first record of this time or later.
     Since(Timestamp),

@@ -31,7 +31,7 @@ pub(super) struct Parser {
     line: Vec<u8>,
     frame: Frame,
     has_data: bool,
-    /// The last line ended in CR, so that a LF right behind it belongs to that end.
+    /// The last line ended in CR, so that a LF right after it belongs to that end.
     skip_lf: bool,
     past_first_line: bool,
     retry: Option<Duration>,

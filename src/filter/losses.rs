@@ -7,7 +7,7 @@ use crate::event::{EventView, RECORDER_TYPE};
 
 /// The action of the recorder's records that tell of events that may be missing.
 const GAP: &str = "gap";
-/// What every such record holds, whoever wrote its JSON anew: the value of its `Type`, unless it is written
+/// What every such record holds, whoever wrote its JSON again: the value of its `Type`, unless it is written
 /// with an escape.
 pub(super) const GAP_NEEDLE: &str = r#""recorder""#;
 

@@ -51,7 +51,7 @@ pub const KEYS: [&str; 19] = [
     "volume",
 ];
 
-/// Values of `event` that match by prefix when written without the part behind the colon.
+/// Values of `event` that match by prefix when written without the part after the colon.
 const PREFIX_EVENTS: [&str; 3] = ["exec_create", "exec_start", "health_status"];
 
 /// Values by key; a key without values matches everything, as in Docker.

@@ -115,7 +115,7 @@ pub struct TrimStep {
     pub before: Sequence,
     /// When the newest of them was received, by the clock of then.
     pub received: Timestamp,
-    /// The earliest such time of the steps behind this one. What is in this one had been received by then:
+    /// The earliest such time of the steps after this one. What is in this one had been received by then:
     /// that counts where `received` lies ahead of the clock, because that was ahead once.
     pub followed_by: Option<Timestamp>,
     /// Bytes on disk that they take.

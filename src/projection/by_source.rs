@@ -92,7 +92,7 @@ fn filter(filters: Option<&str>, exclude: Option<&str>) -> Result<Filter, LogErr
     Filter::from_params(filters, exclude).map_err(|e| LogError::Refused(e.to_string()))
 }
 
-/// Looks for the newest event of each of `wanted`, from `before` downwards to the one behind `floor`; `at` is
+/// Looks for the newest event of each of `wanted`, from `before` downwards to the one after `floor`; `at` is
 /// told how far it has come.
 async fn search(
     log: &Arc<dyn EventLog>,

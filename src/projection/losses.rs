@@ -196,7 +196,7 @@ impl Known {
         }
         for_each(log, after, bounds.head, &mut |loss: &Loss| {
             self.losses.push_back(loss.clone());
-            // Whoever asks may go away in the middle: the next one goes on behind this.
+            // Whoever asks may go away in the middle: the next one continues after this.
             self.through = loss.seq;
             if self.losses.len() > MAX_KNOWN
                 && let Some(oldest) = self.losses.pop_front()

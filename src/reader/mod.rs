@@ -26,7 +26,7 @@ pub enum Step {
     Records(Selection),
     /// These sequences are gone.
     Gap(RangeInclusive<Sequence>, GapReason),
-    /// Nothing wanted up to [`Reader::position`]; there may be more behind it.
+    /// Nothing wanted up to [`Reader::position`]; there may be more after it.
     Nothing,
 }
 

@@ -18,7 +18,7 @@ pub struct Want {
     pub filter: Arc<Filter>,
     /// With their own time in this range.
     pub time: RangeInclusive<Timestamp>,
-    /// Nothing behind this sequence.
+    /// Nothing after this sequence.
     pub until: Sequence,
 }
 
@@ -126,7 +126,7 @@ impl Selection {
         self.runs.last().map_or(0, |run| *run.end())
     }
 
-    /// Takes out the records up to and with `last`, and leaves those behind it, which may be none. For runs
+    /// Takes out the records up to and with `last`, and leaves those after it, which may be none. For runs
     /// that rise.
     #[must_use]
     pub fn take_through(&mut self, last: Sequence) -> Self {

@@ -24,7 +24,7 @@ pub enum StartAt {
 pub enum ResetReason {
     /// It names another log: this one was wiped or replaced, or the client asks the wrong server.
     ForeignLog,
-    /// It lies behind the head: the log was restored from an older copy, or the client made it up.
+    /// It lies after the head: the log was restored from an older copy, or the client made it up.
     Future,
     /// It is no cursor.
     Malformed,

@@ -172,7 +172,7 @@ impl Continuity {
             fresh.insert(keys.whole);
         }
         self.known.insert(keys.whole);
-        // The old stream is read on until there is another: it goes on behind the hole, and does not close
+        // The old stream is read on until there is another: it continues after the hole, and does not close
         // it.
         if self.doubted_since.is_some() {
             self.doubtful.insert(keys.whole);

@@ -75,7 +75,7 @@ fn a_replay_that_was_cut_short_leaves_the_rest_of_the_ring_to_be_looked_up() {
     assert!(!continuity.is_doubtful(&event(1)));
 }
 
-/// The old stream is read on until there is another, and goes on behind the hole.
+/// The old stream is read on until there is another, and continues after the hole.
 #[test]
 fn what_comes_behind_lines_in_doubt_proves_nothing_either() {
     let mut continuity = remembering((0..2000).map(event).collect::<Vec<_>>().iter(), true);

@@ -31,7 +31,7 @@ struct Found {
 }
 
 impl Found {
-    /// Takes a record of the recorder's own, behind which the events found so far came.
+    /// Takes a record of the recorder's own, after which the events found so far came.
     fn own(&mut self, event: &Event, hasher: &RandomState) {
         let view = event.view();
         match view.action.as_deref() {

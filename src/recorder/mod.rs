@@ -46,7 +46,7 @@ pub struct Recorder {
     redactor: Redactor,
     drop_noise: bool,
     sources: HashMap<Arc<str>, Continuity>,
-    /// Records of the replay under way, by source. They are stored behind its verdict: were they stored
+    /// Records of the replay under way, by source. They are stored after its verdict: were they stored
     /// before it, a kill in between would leave an overlap that proves nothing.
     replays: HashMap<Arc<str>, HeldBack>,
     clock: Arc<Clock>,
@@ -250,7 +250,7 @@ impl Recorder {
         self.add(NewRecord { source: source.into(), received: self.clock.now(), event });
     }
 
-    /// Adds a record, behind the verdict if one is due.
+    /// Adds a record, after the verdict if one is due.
     fn add(&mut self, record: NewRecord) {
         let Some(held) = self.replays.get_mut(&record.source) else {
             self.batch.push(record);

@@ -1,4 +1,4 @@
-//! Secrets go first, so that nothing behind this point ever holds one: not the memory of what is stored,
+//! Secrets go first, so that nothing after this point ever holds one: not the memory of what is stored,
 //! which is made from stored events after a restart, and not the log.
 
 use super::Recorder;

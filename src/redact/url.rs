@@ -67,7 +67,7 @@ fn before_network(text: &str, at: usize) -> Option<Range<usize>> {
     (colon + 1 < before.len() && !before.get(colon + 1..)?.starts_with(REDACTED)).then_some(offset + colon + 1..at)
 }
 
-/// The password in what stands behind `://`.
+/// The password in what stands after `://`.
 fn password(rest: &str) -> Option<Range<usize>> {
     let rest = head(rest, MAX_AUTHORITY);
     let ends_token = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');

@@ -236,7 +236,7 @@ fn offset(text: &str) -> Option<FixedOffset> {
     }
 }
 
-/// The digits behind the point of a second; short fractions are padded on the right.
+/// The digits after the point of a second; short fractions are padded on the right.
 fn nanoseconds(digits: &str) -> Option<u32> {
     let right = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     if right { format!("{digits:0<9}").parse().ok() } else { None }

@@ -112,7 +112,7 @@ export function severity(record, cause = '') {
   return isExec(event) ? 'quiet' : 'plain';
 }
 
-/** Docker puts the command of an exec behind the action: `exec_create: sh -c …`. */
+/** Docker puts the command of an exec after the action: `exec_create: sh -c …`. */
 function splitAction(/** @type {string} */ action) {
   const match = /^(exec_\w+): ?(.*)$/s.exec(action);
   return match ? { word: match[1], command: match[2] } : { word: action, command: '' };

@@ -107,7 +107,7 @@ async fn an_end_needs_no_pace_and_a_pace_needs_no_end() {
     daemon.emit(&docker_line("container", "die", 99));
     assert_eq!(sequence(&stream.next().await.unwrap().data), head + 1);
 
-    // A cursor of another log is told, and the replay begins anew.
+    // A cursor of another log is told, and the replay begins again.
     let path = "/api/v1/stream?until=0s&speed=1000&last_event_id=garbage";
     let mut stream = Sse::open(&ship.url, path, None).await.unwrap();
     let events = stream.read_until(|event| event.event == "end").await;

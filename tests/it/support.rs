@@ -319,7 +319,7 @@ pub(crate) fn docker_line(kind: &str, action: &str, n: u64) -> String {
 }
 
 /// As [`docker_line`], by a clock that is quicker than ours: a recorder that the lines come to late would have to doubt that they are all, and
-/// connect anew.
+/// connect again.
 pub(crate) fn quick_docker_line(kind: &str, action: &str, n: u64) -> String {
     let time = |step: u64| format!(r#""timeNano":{}"#, 1_795_344_577_000_000_000 + n * step);
     docker_line(kind, action, n).replacen(&time(1_000_000), &time(1_000_000_000), 1)

@@ -188,7 +188,7 @@ async fn no_chunk_of_zstd_ends_where_a_frame_does_but_the_last() {
     large(dir.path(), 2000).await;
     let ship = Ship::start_with(dir.path(), &NOBODY);
     let head = ship.wait_for_head(|head| head > 2000).await;
-    // Frames of the log as they are; frames made anew.
+    // Frames of the log as they are; frames made again.
     for query in ["", "&filters={\"type\":[\"container\",\"recorder\"]}", "&compression=zstd&format=csv"] {
         let mut stream = connect(&ship);
         let coding = if query.contains("csv") { "identity" } else { "zstd" };

@@ -30,7 +30,7 @@ pub(super) struct ExportArgs {
     /// Write this format [default: what the suffix of FILE says, else jsonl]
     #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
-    /// Write this file; .csv, .jsonl or .txt (docker) chooses the format, .gz or .zst behind it compresses;
+    /// Write this file; .csv, .jsonl or .txt (docker) chooses the format, .gz or .zst after it compresses;
     /// without it, or with -, to stdout
     #[arg(short = 'O', long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,

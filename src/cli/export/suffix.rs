@@ -19,7 +19,7 @@ const FOREIGN: [&str; 26] = [
 ];
 /// Of these the ones that compress, which no `--format` makes right.
 const PACKED: [&str; 9] = ["7z", "br", "bz2", "lz4", "rar", "tar", "tgz", "xz", "zip"];
-const ACCEPTED: &str = ".jsonl, .json, .csv or .txt, each also with .gz or .zst behind it";
+const ACCEPTED: &str = ".jsonl, .json, .csv or .txt, each also with .gz or .zst after it";
 
 /// Judges a file's name and the format that was asked for, if one was. Without a telling suffix it is JSON
 /// Lines.

@@ -46,7 +46,7 @@ struct Work {
 }
 
 impl Work {
-    /// The wire form, and the chain's value behind it.
+    /// The wire form, and the chain's value after it.
     fn done(self) -> (Block, ChainValue) {
         let mut builder = BlockBuilder::new(self.log, self.first, self.range.bytes);
         let chain = self.batch.records(&self.range).fold(self.chain, |chain, (record, received)| {
@@ -71,7 +71,7 @@ pub(in crate::log) enum LaidOut {
 }
 
 impl LaidOut {
-    /// The block and the chain's value behind it. Waits for them.
+    /// The block and the chain's value after it. Waits for them.
     pub(in crate::log) fn get(self) -> Result<(Block, ChainValue), LogError> {
         match self {
             Self::Here(block, chain) => Ok((block, chain)),

@@ -138,7 +138,7 @@ impl Writer {
         *self.state.borrow() == WriterState::Ok
     }
 
-    /// Commits an append together with all appends that have queued behind it. Returns the first other
+    /// Commits an append together with all appends that have queued after it. Returns the first other
     /// request met.
     fn append_group(
         &mut self,

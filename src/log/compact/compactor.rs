@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Wait after a merge that failed, for want of room for instance.
 const RETRY: Duration = Duration::from_secs(60);
-/// Segments that are merged at a time, at least: each byte is written anew a few times in its life, not each
+/// Segments that are merged at a time, at least: each byte is written again a few times in its life, not each
 /// night.
 const AT_LEAST: usize = 8;
 
@@ -63,7 +63,7 @@ impl Compactor {
         false
     }
 
-    /// Whether a segment may be written anew.
+    /// Whether a segment may be written again.
     fn is_open_to_change(&self, segment: &Segment) -> bool {
         segment.has_index() && segment.log() == self.catalog.log && !self.uncompactable.contains(&segment.first())
     }
@@ -96,9 +96,9 @@ impl Compactor {
         None
     }
 
-    /// Writes a row anew as one segment under the name of its first, then removes the others. A kill in
+    /// Writes a row again as one segment under the name of its first, then removes the others. A kill in
     /// between leaves segments that the merged one covers; the next start removes them. Whether that came to
-    /// its end: packing frames anew gives way to other jobs.
+    /// its end: packing frames again gives way to other jobs.
     fn compact_row(&self, row: &[Arc<Segment>]) -> Result<bool, WriteError> {
         let Some(first) = row.first() else { return Ok(false) };
         let before = first.index()?.chain_before;

@@ -261,7 +261,7 @@ impl Thread {
                 }
                 Err(e) => return Err(e.into()),
             };
-            // A segment has no holes: what comes behind one begins another.
+            // A segment has no holes: what comes after one begins another.
             if writer.as_ref().is_some_and(|w| w.writer.next() != header.first) {
                 sealed.extend(
                     writer.take().map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?,

@@ -43,7 +43,7 @@ pub(in crate::log) fn check_regular(path: &Path) -> Result<(), LogError> {
 
 /// Opens a regular file; [`LogError::Damaged`] when something else has its name.
 pub(in crate::log) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, LogError> {
-    // Looked at first, since to open a device may do something; and again behind that, since it may have been
+    // Looked at first, since to open a device may do something; and again after that, since it may have been
     // replaced meanwhile.
     check_regular(path)?;
     let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
@@ -76,7 +76,7 @@ pub(in crate::log) fn read_small(path: &Path, most: u64) -> Result<Option<Vec<u8
 
 /// Creates a file under a name that only shipslog gives, in the place of whatever a kill or somebody else
 /// left there.
-pub(in crate::log) fn create_anew(path: &Path) -> Result<File, LogError> {
+pub(in crate::log) fn create_fresh(path: &Path) -> Result<File, LogError> {
     remove(path)?;
     File::options().read(true).write(true).create_new(true).open(path).map_err(io("cannot create", path))
 }
@@ -113,7 +113,7 @@ pub(in crate::log) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> std
     Ok(done)
 }
 
-/// The next stretch at or behind `at` that takes room on the disk: what lies between reads as zeros, however
+/// The next stretch at or after `at` that takes room on the disk: what lies between reads as zeros, however
 /// long it is. `None` when there is none. Of a filesystem that cannot tell, all the rest.
 pub(in crate::log) fn next_data(file: &File, at: u64, end: u64) -> Option<(u64, u64)> {
     use rustix::fs::{SeekFrom, seek};
@@ -155,7 +155,7 @@ pub(in crate::log) mod tests {
                 assert!(matches!(open(&path, &mut options), Err(LogError::Damaged(_))), "{kind}");
             }
             assert!(matches!(read_small(&path, 10), Err(LogError::Damaged(_))), "{kind}");
-            create_anew(&path).unwrap();
+            create_fresh(&path).unwrap();
             assert_eq!(read_small(&path, 10).unwrap(), Some(Vec::new()), "{kind}");
         }
         let path = dir.path().join("file");
@@ -168,7 +168,7 @@ pub(in crate::log) mod tests {
     #[test]
     fn holes_are_passed_over() {
         let dir = tempfile::tempdir().unwrap();
-        let file = create_anew(&dir.path().join("sparse")).unwrap();
+        let file = create_fresh(&dir.path().join("sparse")).unwrap();
         file.set_len(1 << 40).unwrap();
         file.write_all_at(b"here", 1 << 39).unwrap();
         let (from, to) = next_data(&file, 0, 1 << 40).unwrap();

@@ -60,7 +60,7 @@ pub(in crate::log) struct FileIdentity {
 
 impl FileIdentity {
     /// By the time of birth, which nothing that copies a file can set. Inodes are a stopgap: some filesystems
-    /// number them anew at each mount.
+    /// number them again at each mount.
     fn is_another(self, than: Self) -> bool {
         match (self.born, than.born) {
             (Some(born), Some(other)) => born != other,
@@ -130,7 +130,7 @@ impl Manifest {
 
     fn write_as(&self, dir: &Path, temporary: &Path) -> Result<(), LogError> {
         let path = dir.join("LOG");
-        let mut file = files::create_anew(temporary)?;
+        let mut file = files::create_fresh(temporary)?;
         let manifest = Self { file: Some(FileIdentity::of(&file).map_err(io("cannot read", temporary))?), ..self.clone() };
         let json = serde_json::to_string(&manifest).map_err(|e| LogError::Internal(e.to_string()))?;
         let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
@@ -147,7 +147,7 @@ impl Manifest {
         Ok(found.is_another(written))
     }
 
-    /// Goes on under a new name behind `fork`.
+    /// Goes on under a new name after `fork`.
     pub(in crate::log) fn fork(&mut self, fork: Sequence) {
         let ancestor = std::mem::replace(&mut self.log, LogId::random().to_string());
         // What an ancestor had beyond this fork is not here; what it had before is, under its name.

@@ -145,7 +145,7 @@ impl ScratchCopy {
 fn copy_sparsely(from: &Path, to: &Path, left: &mut u64) -> Result<(), LogError> {
     let source = files::open_to_read(from)?;
     let end = source.metadata().map_err(io("cannot read", from))?.len();
-    let target = files::create_anew(to)?;
+    let target = files::create_fresh(to)?;
     target.set_len(end).map_err(io("cannot write", to))?;
     let mut buffer = vec![0; STEP];
     let mut at = 0;
@@ -196,7 +196,7 @@ mod tests {
         let tip = dir.path().join("tip-00000000000000000001");
         fs::create_dir(&tip).unwrap();
         for name in ["journal", "db"] {
-            let file = files::create_anew(&tip.join(name)).unwrap();
+            let file = files::create_fresh(&tip.join(name)).unwrap();
             file.set_len(1 << 40).unwrap();
             file.write_all_at(b"here", 1 << 30).unwrap();
         }

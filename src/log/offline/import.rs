@@ -1,4 +1,4 @@
-//! `import`: a log from an export. The records keep their ids; the hash chain is made anew from the first
+//! `import`: a log from an export. The records keep their ids; the hash chain is made again from the first
 //! one.
 
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
@@ -30,7 +30,7 @@ pub struct Imported {
     pub missing: u64,
 }
 
-/// Longest line: a record whose message some tool has written anew with escapes, which makes it three times
+/// Longest line: a record whose message some tool has written again with escapes, which makes it three times
 /// as long at most.
 const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 const _: () = assert!(MAX_LINE_BYTES > 3 * MAX_RECORD_BYTES);
@@ -241,7 +241,7 @@ impl<'a> Import<'a> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let out = BufWriter::new(files::create_anew(&self.dir.join(names::segment(seq)))?);
+                let out = BufWriter::new(files::create_fresh(&self.dir.join(names::segment(seq)))?);
                 self.writer.insert(SegmentWriter::new(out, LogId::with_prefix(cursor.log), seq, self.chain, LEVEL))
             }
         };
@@ -316,7 +316,7 @@ fn canonical(text: &[u8]) -> Result<(Cursor, Vec<u8>), LogError> {
     if Line::of(text, cursor.seq).check(cursor.seq).is_ok() {
         return Ok((cursor, text.to_vec()));
     }
-    // Another tool has written it anew: the envelope is put in order, the message stays as it is.
+    // Another tool has written it again: the envelope is put in order, the message stays as it is.
     let time = |text: &str| Timestamp::parse(text, Timestamp::MIN).map_err(|e| refuse(&e));
     let noise = record.noise.as_deref().map(str::parse).transpose().map_err(|e: UnknownNoise| refuse(&e))?;
     let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?;

@@ -94,7 +94,7 @@ struct Check {
     report: Report,
     manifest: Option<Manifest>,
     lineage: Option<Lineage>,
-    /// The next sequence expected, and the chain's value before it; `None` before the first record and behind
+    /// The next sequence expected, and the chain's value before it; `None` before the first record and after
     /// a hole.
     next: Option<Sequence>,
     chain: Option<ChainValue>,
@@ -109,7 +109,7 @@ impl Check {
             Err(LogError::Damaged(why)) => {
                 report
                     .damage
-                    .push(format!("LOG cannot be read: {why}; the next start makes it again from what the log holds, behind a gap"));
+                    .push(format!("LOG cannot be read: {why}; the next start makes it again from what the log holds, after a gap"));
                 None
             }
             Err(e) => return Err(e),
@@ -118,7 +118,7 @@ impl Check {
             if listing.is_empty() {
                 return Err(LogError::Damaged(format!("{} holds no log", dir.display())));
             }
-            report.damage.push("LOG is missing; the next start makes it again from what the log holds, behind a gap".to_owned());
+            report.damage.push("LOG is missing; the next start makes it again from what the log holds, after a gap".to_owned());
         }
         let lineage = manifest.as_ref().and_then(|manifest| manifest.lineage().ok());
         report.log = manifest.as_ref().map_or_else(|| "unknown".to_owned(), |manifest| manifest.log.clone());
@@ -198,7 +198,7 @@ impl Check {
             let seen = if self.report.recording { seen } else { manifest.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
             let told = manifest.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);
             if seen > end && !told {
-                self.damage(format!("the log ends with the record {end}, but readers may have seen up to {seen}; the next start tells of it and goes on behind"));
+                self.damage(format!("the log ends with the record {end}, but readers may have seen up to {seen}; the next start tells of it and continues after that"));
             }
             if manifest.clean_head.is_none() && !self.report.recording {
                 self.report.notes.push("the recorder was not stopped cleanly, or this is a copy of a running one".to_owned());

@@ -40,7 +40,7 @@ const BEFORE_ID: &str = "id: ";
 const BEFORE_LINE: &str = "\ndata: ";
 /// Bytes of a cursor without its sequence.
 const CURSOR_BYTES: usize = 9;
-/// Bytes behind the line in a frame.
+/// Bytes after the line in a frame.
 const FRAME_END: &str = "\n\n";
 
 /// Lays records out, one after the other.
@@ -301,7 +301,7 @@ impl Block {
     }
 }
 
-/// A rising number as text: quicker than writing each one anew.
+/// A rising number as text: quicker than writing each one again.
 struct Number {
     digits: [u8; 20],
     from: usize,

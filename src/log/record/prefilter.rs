@@ -64,7 +64,7 @@ fn wanted(line: Line<'_>, scan: &Scan) -> bool {
 }
 
 fn misplaced(first: Sequence) -> LogError {
-    LogError::Damaged(format!("a frame does not hold the record {first} and those behind it"))
+    LogError::Damaged(format!("a frame does not hold the record {first} and those after it"))
 }
 
 /// Neighbouring lines.

@@ -40,7 +40,7 @@ pub(super) fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &
     if fs::symlink_metadata(&path).is_ok() {
         quarantine.take(&path)?;
     }
-    tracing::error!(store.id = %log, error = why, "LOG is lost; it is made again, and recording goes on behind a gap");
+    tracing::error!(store.id = %log, error = why, "LOG is lost; it is made again, and recording continues after a gap");
     let reserved = highest(listing) + RESERVE;
     let tips = listing.tips.iter().filter_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok());
     let ends = tips.filter_map(|(tip, contents)| Some((tip.log_id()?, contents.headers.last()?.last())));

@@ -71,7 +71,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let chain = parts.chain(&manifest.lineage()?)?;
     // The newest tip is written to. One that could not be opened, or is not whole, is followed by a new one,
     // and so is one that came back short: sled may stop at the same damage next time, and drop what was
-    // written behind it. A copy goes on in a new tip, so that what is sealed of this one is not joined to it.
+    // written after it. A copy goes on in a new tip, so that what is sealed of this one is not joined to it.
     let short = end < may_have_seen && parts.had_tip();
     let usable = !matches!(chain, ChainEnd::Damaged) && parts.is_writable();
     let full = if copy || short || !usable { parts.add_tip(&dir, &listing, &manifest, &lock)? } else { None };
@@ -105,7 +105,7 @@ fn fork(manifest: &mut Manifest, end: Sequence) {
     );
 }
 
-/// Notes that the log is in use, and reserves sequences behind `seen`, which readers may have seen. Where
+/// Notes that the log is in use, and reserves sequences after `seen`, which readers may have seen. Where
 /// there is no room for that: why.
 fn begin(dir: &Path, watermark: &Watermark, seen: Sequence, manifest: &mut Manifest) -> Result<Option<String>, LogError> {
     // Before the mark of the clean stop goes, which makes the watermark count. Not the last record that is

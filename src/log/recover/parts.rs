@@ -33,7 +33,7 @@ pub(super) struct Parts {
 /// Where the hash chain ends in the tips.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ChainEnd {
-    /// The value behind their newest record.
+    /// The value after their newest record.
     Known(ChainValue),
     /// They hold no record.
     NoRecord,
@@ -72,7 +72,7 @@ impl Parts {
         frames.chain(self.headers().map(|header| (header.first, header.last())))
     }
 
-    /// The chain's value behind the newest record of the tips.
+    /// The chain's value after the newest record of the tips.
     pub(super) fn chain(&self, lineage: &Lineage) -> Result<ChainEnd, LogError> {
         chain_behind(&self.tips, lineage)
     }
@@ -87,7 +87,7 @@ impl Parts {
         self.newest.is_some()
     }
 
-    /// Adds a new tip, behind everything that was ever written. Where there is no room for one: why.
+    /// Adds a new tip, after everything that was ever written. Where there is no room for one: why.
     pub(super) fn add_tip(&mut self, dir: &Path, listing: &Listing, manifest: &Manifest, lock: &Lock) -> Result<Option<String>, LogError> {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(manifest.reserved + 1);
         let first = if self.had_tip() { past } else { self.sealed + 1 };
@@ -100,7 +100,7 @@ impl Parts {
         Ok(None)
     }
 
-    /// The chain's value behind the newest record and when that was received. `chain`: as [`Parts::chain`]
+    /// The chain's value after the newest record and when that was received. `chain`: as [`Parts::chain`]
     /// gives it.
     pub(super) fn last(&self, chain: ChainEnd) -> (ChainValue, Timestamp) {
         match (self.headers().next_back(), self.segments.last()) {
@@ -191,7 +191,7 @@ impl OpenedTip {
     }
 }
 
-/// Adds a tip behind the older ones, with its blocks that are not sealed.
+/// Adds a tip after the older ones, with its blocks that are not sealed.
 pub(super) fn join(tips: &mut Vec<OpenedTip>, mut newer: OpenedTip, sealed: Sequence) {
     newer.headers.retain(|header| header.first > sealed);
     // A commit that failed was never visible, but may be on the disk even so; where writing went on in a new
@@ -212,7 +212,7 @@ fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut 
         let opened = match OpenedTip::at(path, lock) {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
-                tracing::error!(store.tip = %path.display(), error = why, "a tip of the log does not open; it is set aside and recording goes on behind it");
+                tracing::error!(store.tip = %path.display(), error = why, "a tip of the log does not open; it is set aside and recording continues after it");
                 quarantine.take(path)?;
                 continue;
             }
@@ -227,7 +227,7 @@ fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut 
     Ok(tips)
 }
 
-/// The chain's value behind the newest record of the tips. The newest block does not tell it, but its records
+/// The chain's value after the newest record of the tips. The newest block does not tell it, but its records
 /// do.
 fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<ChainEnd, LogError> {
     let newest = tips.iter().rev().find_map(|opened| Some((&opened.tip, opened.headers.last()?)));
@@ -242,7 +242,7 @@ fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<ChainEnd, LogEr
             Ok(ChainEnd::Known(value))
         }
         Err(LogError::Damaged(why)) => {
-            tracing::error!(store.tip = %tip.dir().display(), event.seq = header.first, error = why, "the hash chain begins anew behind a block that cannot be read");
+            tracing::error!(store.tip = %tip.dir().display(), event.seq = header.first, error = why, "the hash chain begins again after a block that cannot be read");
             Ok(ChainEnd::Damaged)
         }
         Err(e) => Err(e),

@@ -105,7 +105,7 @@ pub(super) fn unpack<T>(bytes: &[u8], checked: bool, read: impl FnOnce(&[u8], us
     })
 }
 
-/// Whether what `bytes` begins with goes on behind them.
+/// Whether what `bytes` begins with continues after them.
 pub(super) fn is_cut_off(bytes: &[u8]) -> bool {
     zstd_safe::find_frame_compressed_size(bytes).is_err_and(|code| zstd_safe::get_error_name(code) == "Src size is incorrect")
 }

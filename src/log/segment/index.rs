@@ -1,4 +1,4 @@
-//! What stands behind the frames of a segment: its index with the summaries, and the seek table of the zstd
+//! What stands after the frames of a segment: its index with the summaries, and the seek table of the zstd
 //! seekable format. Both lie in skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
 //!
 //! ```text
@@ -164,7 +164,7 @@ impl IndexData {
             return Err(damaged("has an unknown form"));
         };
         let count = take_u32(&mut rest)?;
-        // The checksum comes behind all this: no more is believed than what is there can tell.
+        // The checksum comes after all this: no more is believed than what is there can tell.
         if count == 0 || count > MAX_FRAMES || count as usize > rest.len() / ABOUT_FRAME {
             return Err(damaged("makes no sense"));
         }
@@ -223,7 +223,7 @@ pub(super) fn seek_table_bytes(footer: &[u8]) -> Result<usize, LogError> {
 pub(super) fn read_seek_table(table: &[u8]) -> Result<Vec<u32>, LogError> {
     let content = table.len().checked_sub(FRAME_HEAD).ok_or_else(|| damaged("is cut off"))?;
     if zstd_int::get(table, 0) != Some(SEEK_FRAME) || zstd_int::get(table, 4) != u32::try_from(content).ok() {
-        return Err(damaged("lies behind a seek table that makes no sense"));
+        return Err(damaged("lies after a seek table that makes no sense"));
     }
     let entries = content.saturating_sub(FOOTER) / ENTRY;
     (0..entries).map(|at| zstd_int::get(table, FRAME_HEAD + ENTRY * at).ok_or_else(|| damaged("is cut off"))).collect()
@@ -257,7 +257,7 @@ mod tests {
         for frames in [0, 1, MAX_FRAMES + 1, u32::MAX] {
             assert!(seek_table_bytes(&footer(frames)).is_err(), "{frames}");
         }
-        // Whatever it tells of them makes sense; only what comes behind is missing.
+        // Whatever it tells of them makes sense; only what comes after is missing.
         let index = |frames: u32| {
             let mut body = [&MAGIC[..], &[FORM, 0, 0, 0], &frames.to_be_bytes(), &[0; 16 + 8 + 16 + 32]].concat();
             for number in [CHUNK_FRAMES, (frames as usize).div_ceil(CHUNK_FRAMES)] {

@@ -1,7 +1,7 @@
 //! Sealed segments: immutable files `<first sequence>.jsonl.zst` that hold the log's lines in independent
 //! zstd frames.
 //!
-//! `zstdcat` reads them; what stands behind the frames (index.rs) makes them quick to find one's way in.
+//! `zstdcat` reads them; what stands after the frames (index.rs) makes them quick to find one's way in.
 //! Where that is damaged it is made again by walking the frames (walk.rs).
 
 mod frame;
@@ -166,7 +166,7 @@ impl Segment {
         chunks.all(|frame| self.summary_chunk(frame).is_some_and(|summary_chunk| summary_chunk.summaries().is_ok()))
     }
 
-    /// The whole index, read anew.
+    /// The whole index, read again.
     ///
     /// # Errors
     /// [`LogError::Damaged`] when it is.

@@ -35,7 +35,7 @@ impl Unfinished {
     ) -> Result<Self, LogError> {
         let path = dir.join(names::segment(first));
         let unfinished = dir.join(format!("{}{}", names::segment(first), names::UNFINISHED));
-        let file = files::create_anew(&unfinished)?;
+        let file = files::create_fresh(&unfinished)?;
         Ok(Self { writer: writer(BufWriter::with_capacity(BUFFER, file)), path, leftover: Leftover(unfinished) })
     }
 

@@ -79,7 +79,7 @@ fn flips_without_an_index_cost_at_most_the_frame_as_well() {
     let good = std::fs::read(&path).unwrap();
     let step = (end / 150).max(1);
     for at in (0..end).step_by(step) {
-        // Cut behind the frames: no index, no seek table.
+        // Cut after the frames: no index, no seek table.
         let mut bad = good[..end].to_vec();
         bad[at] ^= 1 << (at % 8);
         std::fs::write(&path, bad).unwrap();

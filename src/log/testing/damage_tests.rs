@@ -134,7 +134,7 @@ struct Harm {
 impl Harm {
     /// Opens a hurt log, appends to it and reads it, twice: it opens, no sequence that was visible is used
     /// again, every record read is what was appended under its sequence, what is missing is told, and what
-    /// could be read behind the damage stays.
+    /// could be read after the damage stays.
     async fn take(&mut self, image: &Image, hurt: &TempDir, about: &str) {
         let mut appended: BTreeMap<u64, &NewRecord> = (1..).zip(&image.all[..image.all.len() - 2]).collect();
         let mut before = Vec::new();
@@ -147,7 +147,7 @@ impl Harm {
             let found = read(&log, &appended, about).await;
             assert_eq!(found.last(), Some(&next), "{about}: what is appended now can be read");
             let gone: Vec<_> = before.iter().filter(|seq| !found.contains(seq)).collect();
-            assert!(gone.is_empty(), "{about}: {gone:?} could be read behind the damage and are gone now; {recovery:?}");
+            assert!(gone.is_empty(), "{about}: {gone:?} could be read after the damage and are gone now; {recovery:?}");
             if round == 0 {
                 let missing = image.records + 1 - found.len() as u64;
                 self.cases += 1;
@@ -299,7 +299,7 @@ fn spoil(tip: &Path, first: u64, fits: bool) {
     fs::write(tip.join("journal"), [&journal[..at], &bad, &journal[at + bad.len()..]].concat()).unwrap();
 }
 
-/// Only the records of the last block tell the chain's value behind them.
+/// Only the records of the last block tell the chain's value after them.
 #[tokio::test]
 async fn behind_a_last_block_that_cannot_be_read_goes_a_new_tip() {
     // 1 to 3, 4 to 6, 7 | 8 to 10, 11 and 12.
@@ -312,7 +312,7 @@ async fn behind_a_last_block_that_cannot_be_read_goes_a_new_tip() {
         }
         hurt
     };
-    // The last block of all, and one that is the last since the one behind it is not there at all.
+    // The last block of all, and one that is the last since the one after it is not there at all.
     for (firsts, fits, lost) in [(&[11][..], true, 2), (&[8, 11], false, 5)] {
         let dir = hurt(0, firsts, fits);
         let found = recover::open(dir.path()).unwrap();

@@ -39,7 +39,7 @@ impl Image {
             assert!(began.elapsed() < PATIENCE, "nothing is sealed");
             head += 1;
             log.append(records(head..=head)).await.unwrap();
-            // A few behind it, for the tip.
+            // A few after it, for the tip.
             end = end.or_else(|| log.next_trim().map(|step| head.max(step.before) + 4));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

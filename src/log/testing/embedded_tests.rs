@@ -300,7 +300,7 @@ async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
         assert_ne!(new, id);
         assert_eq!(twin.append(records(41..=41)).await.unwrap(), 31..=31);
         assert!(twin.owns(id.cursor(30)) && twin.owns(new.cursor(31)) && twin.owns(new.cursor(3)));
-        assert!(!twin.owns(id.cursor(31)), "what came behind the fork is another log's");
+        assert!(!twin.owns(id.cursor(31)), "what came after the fork is another log's");
         twin.close().await.unwrap();
         drop_and_wait(twin, copy.path()).await;
 

@@ -111,7 +111,7 @@ async fn beside_a_recorder_everything_that_was_seen_is_whole() {
 async fn one_altered_byte_is_found_even_behind_a_right_checksum() {
     let dir = log().await;
     let path = segments(dir.path()).remove(0);
-    // Somebody who knows the format: the line altered, the frame, the index and their checksums made anew.
+    // Somebody who knows the format: the line altered, the frame, the index and their checksums made again.
     let segment = Segment::open(&path).unwrap();
     let index = segment.index().unwrap();
     let mut writer = SegmentWriter::new(Vec::new(), segment.log(), segment.first(), index.chain_before, 3);
@@ -158,7 +158,7 @@ async fn every_kind_of_damage_is_named() {
     }
 }
 
-/// The newest tip that holds something: one that was made ready may stand behind it.
+/// The newest tip that holds something: one that was made ready may stand after it.
 fn tip(dir: &Path) -> PathBuf {
     let tips = fs::read_dir(dir.join("log")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.to_string_lossy().contains("tip-"));
     tips.filter(|tip| fs::read(tip.join("journal")).unwrap()[64] != 0).max().unwrap()

@@ -1,4 +1,4 @@
-//! The journal of a tip: its blocks in one file, one behind the other, each durable before it is visible.
+//! The journal of a tip: its blocks in one file, one after the other, each durable before it is visible.
 //!
 //! sled alone takes two waits for the disk a commit, one for its own log and one that makes it safe (see
 //! tip.rs). A write into space that was filled with zeros before takes one, and a short one: the file's size
@@ -26,7 +26,7 @@ pub(in crate::log) const NAME: &str = "journal";
 const MAGIC: &[u8; 16] = b"shipslog journal";
 /// Where the blocks begin.
 const BLOCKS: u64 = 64;
-/// Bytes that are looked through at a time for a block behind damage.
+/// Bytes that are looked through at a time for a block after damage.
 const SEARCH_BYTES: usize = 1024 * 1024;
 /// Bytes of blocks that turn out not to be whole, at most, that one opened journal is read for. A torn block
 /// takes one try; somebody else's file may look like the begin of a block everywhere.
@@ -54,7 +54,7 @@ pub(in crate::log) struct Journal {
 struct Ends {
     /// Of the last whole block.
     blocks: u64,
-    /// Of the zeros behind it.
+    /// Of the zeros after it.
     file: u64,
 }
 
@@ -137,8 +137,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives each whole block in order, and puts the end behind the last one. Whether nothing but zeros lay
-    /// between and behind them; what a crash tore off at the end is no damage that anyone could have seen,
+    /// Gives each whole block in order, and puts the end after the last one. Whether nothing but zeros lay
+    /// between and after them; what a crash tore off at the end is no damage that anyone could have seen,
     /// but looks the same.
     pub(in crate::log) fn recover(&self, mut found: impl FnMut(Entry) -> Result<(), LogError>) -> Result<bool, LogError> {
         let end = self.ends.lock().file;
@@ -178,7 +178,7 @@ impl Journal {
         Ok(self.read(at, end)?.map(|entry| entry.value))
     }
 
-    /// The first whole block at or behind `at`, and whether it lies right there.
+    /// The first whole block at or after `at`, and whether it lies right there.
     fn next(&self, at: u64, last: Sequence, end: u64) -> Result<Option<(Entry, bool)>, LogError> {
         let fits = |entry: &Entry| entry.header.first > last;
         if let Some(entry) = self.read(at, end)?.filter(fits) {

@@ -133,7 +133,7 @@ impl SledStore {
         }
     }
 
-    /// Removes everything at and behind `first`.
+    /// Removes everything at and after `first`.
     fn remove_from(&self, first: Sequence) -> Result<(), LogError> {
         guard("cannot remove from", || {
             for item in self.0.range(key(first, 0)..).keys() {

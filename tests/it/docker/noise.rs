@@ -118,8 +118,8 @@ async fn an_export_keeps_the_marks(ship: &Ship) {
     let log = ship.export("").await;
     let file = from.path().join("all.jsonl");
     // As another tool writes it that sorts the members and puts blanks between them.
-    let anew: Vec<String> = log.values().map(|line| format!("{:#}", parsed(line)).replace('\n', " ")).collect();
-    for lines in [anew, log.values().cloned().collect()] {
+    let again: Vec<String> = log.values().map(|line| format!("{:#}", parsed(line)).replace('\n', " ")).collect();
+    for lines in [again, log.values().cloned().collect()] {
         std::fs::write(&file, lines.join("\n")).unwrap();
         let data = to.path().join("data");
         let run = |args: &[&str]| {

@@ -54,7 +54,7 @@ fn compose(engine: &Engine, dir: &Path, project: &str, args: &[&str]) -> String 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_compose_does_to_make_a_container_anew_is_on_record() {
-    let Some(engine) = Engine::given("anew") else { return };
+    let Some(engine) = Engine::given("again") else { return };
     let _alone = ENGINE.lock().await;
     let dir = TempDir::new().unwrap();
     let ship = Ship::start(&dir.path().join("data"), &engine.url);

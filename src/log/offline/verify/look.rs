@@ -13,7 +13,7 @@ use crate::log::tip::journal;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// How many times the files are listed anew beside a recorder, each time because one of them was merged,
+/// How many times the files are listed again beside a recorder, each time because one of them was merged,
 /// sealed or trimmed away meanwhile.
 const MAX_LISTINGS: usize = 20;
 

@@ -30,7 +30,7 @@ impl Check {
         let ((tip, contents), copy) = match opened {
             Ok(opened) => opened,
             Err(LogError::Damaged(why)) => {
-                self.damage(format!("{name} does not open: {why}; the next start sets it aside and goes on behind a gap"));
+                self.damage(format!("{name} does not open: {why}; the next start sets it aside and continues after a gap"));
                 self.chain = None;
                 return Ok(None);
             }
@@ -50,7 +50,7 @@ impl Check {
         Ok(Some(OpenedTip { name, tip, headers: contents.headers, _copy: copy }))
     }
 
-    /// Looks at a tip, behind which the next one begins with `end`: a commit that failed was never visible,
+    /// Looks at a tip, after which the next one begins with `end`: a commit that failed was never visible,
     /// but may be on the disk.
     pub(super) fn tip(&mut self, OpenedTip { name, tip, headers, _copy }: OpenedTip, end: Sequence) -> Result<(), LogError> {
         // A kill between sealing and removing leaves a tip whose records are in segments.

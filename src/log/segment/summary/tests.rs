@@ -170,7 +170,7 @@ fn tells_where_what_incidents_are_searched_for_is() {
     };
     let Candidates::At(positions) = candidates(&["event=die", "container=api"]) else { panic!("known to be in one position") };
     assert_eq!((positions.lines().collect::<Vec<_>>(), positions.end()), (vec![300, 301, 302, 303], 304));
-    assert_eq!(candidates(&["event=oom"]), Candidates::Anywhere, "behind the last position");
+    assert_eq!(candidates(&["event=oom"]), Candidates::Anywhere, "after the last position");
     assert_eq!(candidates(&["event=destroy", "container=api"]), Candidates::Anywhere, "not one whose positions are told");
     assert_eq!(candidates(&["event=oom", "container=api"]), Candidates::Nowhere);
 }

@@ -5,7 +5,7 @@
 //! offset 16 min, max event time i64 · min, max received time i64      (nanoseconds since the Unix epoch)
 //! offset 48 raw length u32 · packed length u32
 //! offset 56 chain value before · 32 zero bytes                       (32 bytes, see chain.rs)
-//! offset 120 crc32 u32 over everything before it and the packed bytes behind it
+//! offset 120 crc32 u32 over everything before it and the packed bytes after it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
 //! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still
