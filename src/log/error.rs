@@ -39,6 +39,18 @@ pub enum LogError {
         /// The newest format this program knows.
         known: u32,
     },
+    /// Written before the first release.
+    #[error(
+        "{path} has format {found}, which no release wrote, this shipslog reads {oldest} and newer; export it with the program that wrote it, and import that"
+    )]
+    OlderFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The oldest format this program knows.
+        oldest: u32,
+    },
     /// What was to be imported cannot be, or not there.
     #[error("{0}")]
     Refused(String),

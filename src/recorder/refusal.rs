@@ -18,6 +18,7 @@ pub(super) fn is_one(error: &LogError) -> bool {
         LogError::Io { .. }
             | LogError::InUse(_)
             | LogError::NewerFormat { .. }
+            | LogError::OlderFormat { .. }
             | LogError::Damaged(_)
             | LogError::Internal(_)
             | LogError::Full { .. }

@@ -9,6 +9,7 @@ use super::files;
 use super::lineage::Lineage;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::LogError;
+use crate::migrations;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,6 +18,8 @@ use std::path::Path;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
 pub(in crate::log) const LOG_FORMAT: u32 = 6;
+/// The oldest that is read; no release wrote an older one.
+const OLDEST_FORMAT: u32 = migrations::OLDEST;
 /// Longest `LOG`, in bytes: some 400,000 holes.
 const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// How many sequences are reserved at a time.
@@ -106,6 +109,7 @@ impl Manifest {
         let found = value.get("format").and_then(serde_json::Value::as_u64).and_then(|f| u32::try_from(f).ok());
         match found {
             Some(found) if found > LOG_FORMAT => Err(LogError::NewerFormat { path, found, known: LOG_FORMAT }),
+            Some(found) if found < OLDEST_FORMAT => Err(LogError::OlderFormat { path, found, oldest: OLDEST_FORMAT }),
             Some(_) => {
                 let manifest: Self = serde_json::from_value(value).map_err(|e| damaged(&e.to_string()))?;
                 if manifest.makes_sense() { Ok(Some(manifest)) } else { Err(damaged("it names a sequence that no log has")) }
@@ -196,8 +200,11 @@ mod tests {
                 assert!(matches!(Manifest::read(dir.path()), Err(LogError::Damaged(_))), "bit {bit} of byte {at}");
             }
         }
-        Manifest { format: LOG_FORMAT + 1, ..manifest }.write(dir.path()).unwrap();
+        Manifest { format: LOG_FORMAT + 1, ..manifest.clone() }.write(dir.path()).unwrap();
         let error = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("format {}", LOG_FORMAT + 1)) && error.contains("run the newer shipslog"), "{error}");
+        Manifest { format: OLDEST_FORMAT - 1, ..manifest }.write(dir.path()).unwrap();
+        let error = Manifest::read(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("no release wrote"), "{error}");
     }
 }

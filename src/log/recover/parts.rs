@@ -232,9 +232,6 @@ fn open_tips(listing: &Listing, sealed: Sequence, lock: &Lock, quarantine: &mut 
 fn chain_behind(tips: &[OpenedTip], lineage: &Lineage) -> Result<ChainEnd, LogError> {
     let newest = tips.iter().rev().find_map(|opened| Some((&opened.tip, opened.headers.last()?)));
     let Some((tip, header)) = newest else { return Ok(ChainEnd::NoRecord) };
-    if let Some(chain) = header.chain_after {
-        return Ok(ChainEnd::Known(chain));
-    }
     let log = tip.log_id().unwrap_or_else(|| lineage.log_at(header.first));
     match tip.get(header.first, header.parts).and_then(|value| codec::decode(&value, log)) {
         Ok(block) => {

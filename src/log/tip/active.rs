@@ -24,7 +24,7 @@ pub(in crate::log) struct Tip {
     log: Option<LogId>,
     /// `None` while there is no room for sled to open: the journal has everything then.
     store: Option<SledStore>,
-    /// Tips had none before format 3; these are only read.
+    /// `None` when it is gone; such a tip is only read.
     journal: Option<Journal>,
     /// Dropped when sled has let go of its files.
     removal: Removal,
@@ -74,7 +74,7 @@ impl Tip {
         tip.store.as_ref().ok_or_else(no_room)?.set_log_id(log)
     }
 
-    /// Which log it belongs to; those of format 1 do not tell.
+    /// Which log it belongs to; `None` when neither of its parts can tell.
     pub(in crate::log) fn log_id(&self) -> Option<LogId> {
         self.log
     }

@@ -90,7 +90,7 @@ impl Journal {
         file.write_all_at(&head, 0).and_then(|()| file.sync_all()).map_err(io("cannot write", &path))
     }
 
-    /// Opens the journal of the tip in `dir`. `None` where there is none: tips had none before format 3.
+    /// Opens the journal of the tip in `dir`. `None` when it is gone.
     pub(in crate::log) fn open(dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join(NAME);
         let file = match files::open(&path, File::options().read(true).write(true)) {

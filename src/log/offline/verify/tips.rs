@@ -37,9 +37,7 @@ impl Check {
             Err(e) => return Err(e),
         };
         if !tip.has_journal() {
-            self.report
-                .notes
-                .push(format!("{name} has no journal: a version before format 3 wrote it, or it is gone; sled has its records"));
+            self.report.notes.push(format!("{name} has no journal: it is gone; sled has its records"));
         }
         // The end of a journal in use may be half written when it is copied; whether something is missing,
         // its sequences tell.
@@ -65,7 +63,7 @@ impl Check {
                 let log = tip.log_id().or_else(|| Some(self.lineage.as_ref()?.log_at(header.first)));
                 codec::decode(&value, log.unwrap_or_else(LogId::random))
             });
-            self.chain = header.chain_after;
+            self.chain = None;
             match block {
                 Ok(block) => {
                     let after = self.lines(&block, &name, header.chain_before);

@@ -1,6 +1,6 @@
 //! Out of the stored form.
 
-use super::{BLOCK_FORMAT, BLOCK_FORMAT_WITHOUT_NOISE, Header, StoredRecord, StoredRecord1, StoredRecord3, bincode, check, damaged};
+use super::{BLOCK_FORMAT, Header, StoredRecord, StoredRecord3, bincode, check, damaged};
 use crate::cursor::{LogId, Sequence};
 use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
 use crate::log::{LogError, Scan};
@@ -47,7 +47,6 @@ fn read(value: &[u8], mut give: impl FnMut(&Header, Sequence, &BlockRecord<'_>))
     for seq in header.first..=header.last() {
         let record: StoredRecord<'_> = match header.format {
             BLOCK_FORMAT => read_record(&mut rest)?,
-            BLOCK_FORMAT_WITHOUT_NOISE => read_record::<StoredRecord1<'_>>(&mut rest)?.into(),
             _ => read_record::<StoredRecord3<'_>>(&mut rest)?.into(),
         };
         let record = BlockRecord {

@@ -8,10 +8,9 @@
 //! offset 120 crc32 u32 over everything before it and the packed bytes after it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine. Older formats are still
-//! read: 3 and 2 know no mark but `noise`, 1 knows none, and 2 and 1 have the chain value after the block
-//! where 4 and 3 have zeros. That value is not known yet when a block is written, since hashing goes on while
-//! the disk syncs. The next block has it, or it follows from the records.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. Format 3 is still read; it
+//! knows no mark but `noise`. The chain value after a block is not known yet when the block is written, since
+//! hashing goes on while the disk syncs. The next block has it, or it follows from the records.
 
 mod decode;
 
@@ -30,13 +29,10 @@ use std::cell::RefCell;
 pub(in crate::log) const BLOCK_FORMAT: u8 = 4;
 /// Of blocks that a log of format 5 wrote.
 const BLOCK_FORMAT_NOISE_ONLY: u8 = 3;
-/// Of blocks that a log of format 4 wrote.
-const BLOCK_FORMAT_WITH_CHAIN: u8 = 2;
-/// Of blocks that a log of format 3 or older wrote.
-const BLOCK_FORMAT_WITHOUT_NOISE: u8 = 1;
 /// All of them.
-pub(in crate::log) const BLOCK_FORMATS: [u8; 4] =
-    [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY, BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE];
+pub(in crate::log) const BLOCK_FORMATS: [u8; 2] = [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY];
+/// Bytes of zeros in a header.
+const RESERVED_BYTES: usize = 32;
 /// Bytes before the packed records.
 pub(in crate::log) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`batch::MAX_BLOCK_BYTES`
@@ -61,8 +57,6 @@ pub(in crate::log) struct Header {
     pub(in crate::log) raw_bytes: u32,
     pub(in crate::log) packed_bytes: u32,
     pub(in crate::log) chain_before: ChainValue,
-    /// In older formats.
-    pub(in crate::log) chain_after: Option<ChainValue>,
     pub(in crate::log) crc: u32,
 }
 
@@ -91,7 +85,7 @@ impl StoredRecord<'_> {
     }
 }
 
-/// One record as formats 2 and 3 stored it.
+/// One record as format 3 stored it.
 #[derive(Serialize, Deserialize)]
 struct StoredRecord3<'a> {
     time: i64,
@@ -108,25 +102,6 @@ impl<'a> From<StoredRecord3<'a>> for StoredRecord<'a> {
     fn from(old: StoredRecord3<'a>) -> Self {
         let StoredRecord3 { time, received, source, kind, action, actor_id, json, noise } = old;
         Self { time, received, source, kind, action, actor_id, json, noise, cut: 0, foreign: false }
-    }
-}
-
-/// One record as format 1 stored it.
-#[derive(Serialize, Deserialize)]
-struct StoredRecord1<'a> {
-    time: i64,
-    received: i64,
-    source: &'a str,
-    kind: &'a str,
-    action: &'a str,
-    actor_id: &'a str,
-    json: &'a str,
-}
-
-impl<'a> From<StoredRecord1<'a>> for StoredRecord<'a> {
-    fn from(old: StoredRecord1<'a>) -> Self {
-        let StoredRecord1 { time, received, source, kind, action, actor_id, json } = old;
-        Self { time, received, source, kind, action, actor_id, json, noise: 0, cut: 0, foreign: false }
     }
 }
 
@@ -217,7 +192,6 @@ impl Compressed {
             raw_bytes: length(raw.raw.len())?,
             packed_bytes: length(packed.len())?,
             chain_before,
-            chain_after: None,
             crc: 0,
         };
         let mut value = Vec::with_capacity(HEADER_BYTES + packed.len());
@@ -251,7 +225,7 @@ impl Header {
         out.extend_from_slice(&self.raw_bytes.to_be_bytes());
         out.extend_from_slice(&self.packed_bytes.to_be_bytes());
         out.extend_from_slice(&self.chain_before);
-        out.extend_from_slice(&self.chain_after.unwrap_or_default());
+        out.extend_from_slice(&[0; RESERVED_BYTES]);
     }
 
     /// Reads a header; the checksum is not looked at yet.
@@ -272,8 +246,10 @@ impl Header {
             raw_bytes: u32::from_be_bytes(take(&mut rest)?),
             packed_bytes: u32::from_be_bytes(take(&mut rest)?),
             chain_before: take(&mut rest)?,
-            chain_after: Some(take(&mut rest)?).filter(|_| [BLOCK_FORMAT_WITH_CHAIN, BLOCK_FORMAT_WITHOUT_NOISE].contains(&format)),
-            crc: u32::from_be_bytes(take(&mut rest)?),
+            crc: {
+                let _reserved: [u8; RESERVED_BYTES] = take(&mut rest)?;
+                u32::from_be_bytes(take(&mut rest)?)
+            },
         };
         // A record takes more than a byte.
         let counted = header.count > 0 && header.count <= header.raw_bytes.min(MAX_RECORDS);

@@ -74,13 +74,13 @@ proptest! {
 fn blocks_without_marks_are_read() {
     let mut raw = Vec::new();
     for json in [r#"{"a":1}"#, r#"{"b":2}"#] {
-        let record = StoredRecord1 { time: 1, received: 2, source: "local", kind: "k", action: "a", actor_id: "i", json };
+        let record = StoredRecord3 { time: 1, received: 2, source: "local", kind: "k", action: "a", actor_id: "i", json, noise: 0 };
         bincode().serialize_into(&mut raw, &record).unwrap();
     }
     let encoder = Encoder { raw, count: 2, ..Encoder::default() };
     let (_, mut value) = encoder.compress().unwrap().finish(7, [7; 32], 24 * 1024).unwrap();
-    assert!(decode(&value, LogId::random()).is_err(), "its records are shorter than format 2 says");
-    value[0] = BLOCK_FORMAT_WITHOUT_NOISE;
+    assert!(decode(&value, LogId::random()).is_err(), "its records are shorter than format 4 says");
+    value[0] = BLOCK_FORMAT_NOISE_ONLY;
     let mut crc = crc32fast::Hasher::new();
     crc.update(&value[..HEADER_BYTES - 4]);
     crc.update(&value[HEADER_BYTES..]);
