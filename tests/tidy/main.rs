@@ -1,9 +1,10 @@
-//! The shape of the tree (ARCHITECTURE.md): floors, homes of outside crates, circles of files, size of files. What a file imports is
+//! The shape of the tree (ARCHITECTURE.md): floors, homes of outside crates, circles of files, size of files, and what documents name. What a file imports is
 //! read from its syntax, and what is a test from `#[cfg(test)]`; no name of a file or of a folder says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod checks;
 mod collect;
+mod documents;
 mod planted;
 mod reach;
 mod rules;

@@ -1,5 +1,5 @@
-//! Finding the parts of a record's line (API.md 2) again, as [`write_line`](crate::event::write_line) laid
-//! them out.
+//! Finding the parts of a record's line (docs/records.md, "A record") again, as
+//! [`write_line`](crate::event::write_line) laid them out.
 
 use crate::cursor::Sequence;
 use crate::event::{Event, Marks};

@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 use std::cell::RefCell;
 use zstd::zstd_safe::{self, CParameter, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
-/// Lines of a full frame. More compress better and make a single record dearer to read (README, "Measured").
+/// Lines of a full frame. More compress better and make a single record dearer to read (docs/benchmarks.md,
+/// "Stored history").
 pub(super) const LINES: u32 = 768;
 /// A frame ends with the line that takes it to this many bytes; a line is at most about 1 MiB.
 pub(in crate::log) const RAW_BYTES: usize = 2 * 1024 * 1024;

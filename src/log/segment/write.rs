@@ -10,7 +10,7 @@ use crate::log::record::line::Line;
 use crate::time::Timestamp;
 use std::io::Write;
 
-/// Level of sealed frames. Higher ones cost several times the time for a few per cent (README, "Measured").
+/// Level of sealed frames. Higher ones cost several times the time for a few per cent.
 pub(in crate::log) const LEVEL: i32 = 11;
 /// Level of frames that are packed while records come faster than they are sealed: half as long for the whole
 /// of it, and a third more room.
