@@ -201,6 +201,22 @@ fn what_show_prints_is_a_configuration_file() {
     assert!(text.contains("listen = \"127.0.0.1:7070\" # default"), "{text}");
 }
 
+/// A line such as `#listen = "127.0.0.1:7070"` is a setting at its default; prose has a space after the `#`.
+#[test]
+fn the_packaged_file_shows_every_default() {
+    let packaged = include_str!("../../packaging/shipslog.toml");
+    let config = load(&["--config", &toml_file(packaged).path], &[]).unwrap();
+    assert_eq!(config, ServeConfig { data_dir: "/var/lib/shipslog".into(), ..load(&[], &[]).unwrap() });
+    let shown = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
+    let lines: Vec<String> = packaged.lines().map(shown).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let mut rows: Vec<_> = resolve(&[], &[]).unwrap().rows().into_iter().map(|(key, value, _)| format!("{key} = {value}")).collect();
+    rows.retain(|row| !row.starts_with("data-dir"));
+    for row in &rows {
+        assert!(lines.contains(row), "packaging/shipslog.toml lacks {row}");
+    }
+    assert_eq!(lines.len(), rows.len() + 1, "{lines:?}");
+}
+
 #[test]
 fn help_names_every_variable() {
     let command = ServeArgs::augment_args(Command::new("serve"));

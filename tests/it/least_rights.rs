@@ -1,4 +1,4 @@
-//! Behind a proxy that allows what docs/install.md lists, and nothing else: the document's own, run by HAProxy.
+//! Behind a proxy that allows what docs/install.md lists, and nothing else: packaging/haproxy.cfg, run by HAProxy.
 
 use crate::dockerd::{Background, Engine, skipped};
 use crate::fake_daemon::{FakeDaemon, documented};
@@ -9,31 +9,33 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 const DOCUMENT: &str = include_str!("../../docs/install.md");
-/// Where the document's proxy listens, and what it stands before.
+/// The proxy's configuration.
+pub(crate) const CONFIGURATION: &str = include_str!("../../packaging/haproxy.cfg");
+/// Where it listens, and what it stands before.
 const LISTEN: &str = "bind :2375\n";
 const SOCKET: &str = "server docker /var/run/docker.sock\n";
 
-/// The proxy's configuration in the document.
-fn configuration() -> String {
-    let begin = DOCUMENT.split("\n```haproxy\n").nth(1).expect("a configuration for HAProxy");
-    begin.split_inclusive('\n').take_while(|line| !line.starts_with("```")).collect()
-}
-
-/// What the document's allows, and for a daemon that hangs its own answer, sooner than anybody loses patience.
+/// What it allows, and for a daemon that hangs its own answer, sooner than anybody loses patience.
 fn hasty() -> String {
-    let usual = configuration();
     let all = "    default_backend docker\n";
-    assert!(usual.contains(all));
+    assert!(CONFIGURATION.contains(all));
     let hasty = format!("{all}    use_backend hasty unless {{ path /events }}\n");
-    usual.replace(all, &hasty) + &format!("backend hasty\n    timeout server 2s\n    {SOCKET}")
+    CONFIGURATION.replace(all, &hasty) + &format!("backend hasty\n    timeout server 2s\n    {SOCKET}")
 }
 
 /// Nothing but the events.
 fn events_only() -> String {
-    let usual = configuration();
-    let (rules, others): (Vec<&str>, Vec<&str>) = usual.split_inclusive('\n').partition(|line| line.trim_start().starts_with("acl "));
+    let (rules, others): (Vec<&str>, Vec<&str>) =
+        CONFIGURATION.split_inclusive('\n').partition(|line| line.trim_start().starts_with("acl "));
     assert_eq!(rules.len(), 2);
     others.concat().replace(LISTEN, &format!("{LISTEN}    acl documented path /events\n"))
+}
+
+/// The command, where there is one.
+pub(crate) fn haproxy() -> Option<&'static str> {
+    ["haproxy", "/usr/sbin/haproxy"].into_iter().find(|command| {
+        Command::new(command).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    })
 }
 
 /// A running HAProxy.
@@ -44,10 +46,7 @@ struct Proxy {
 
 impl Proxy {
     async fn start(dir: &Path, configuration: &str, docker: &str) -> Option<Self> {
-        let haproxy = ["haproxy", "/usr/sbin/haproxy"].into_iter().find(|command| {
-            Command::new(command).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-        });
-        let Some(haproxy) = haproxy else {
+        let Some(haproxy) = haproxy() else {
             skipped("no HAProxy to stand between (Debian: haproxy)");
             return None;
         };
@@ -173,7 +172,7 @@ async fn a_real_engine_behind_the_proxy_is_recorded_and_observed() {
     let _alone = crate::docker::ENGINE.lock().await;
     let dir = TempDir::new().unwrap();
     engine.run(0, "before", &["--detach"], "sleep 1000");
-    let Some(proxy) = Proxy::start(dir.path(), &configuration(), &engine.url).await else { return };
+    let Some(proxy) = Proxy::start(dir.path(), CONFIGURATION, &engine.url).await else { return };
     let ship = Ship::start(&dir.path().join("data"), &proxy.url());
     let baseline = wait_for_own(&ship, "baseline", 1).await;
     for kind in ["containers", "networks", "volumes", "images"] {

@@ -84,7 +84,7 @@ pub(crate) fn comments(text: &str) -> Vec<String> {
     let mut out = vec![String::new()];
     for line in text.lines() {
         // Neither an address nor what stands in a string.
-        let begins = |code: &str| !code.ends_with(':') && code.matches('"').count() % 2 == 0;
+        let begins = |code: &str| !code.ends_with(':') && code.matches('"').count().is_multiple_of(2);
         let comment = ["//!", "///", "//"].iter().find_map(|mark| line.split_once(mark).filter(|(code, _)| begins(code)));
         let trimmed = line.trim_start();
         let block = ["/*", "* ", "# ", "\"\"\""].iter().find_map(|mark| trimmed.strip_prefix(mark));
