@@ -1,14 +1,16 @@
 //! Configuration of `serve`: flag over environment over file over default, with the origin of each value
 //! kept.
 
-mod environment;
-mod file;
 mod redaction;
 mod remarks;
+mod setting;
 mod settings;
+mod table;
+mod value;
 
-pub use file::Layer;
-pub use settings::{Env, Origin, Setting, Settings};
+pub use crate::ingest::endpoint::Env;
+pub use setting::{Origin, Setting};
+pub use table::{Layer, Settings};
 
 use crate::redact::Rules;
 use crate::retention::Retention;

@@ -1,6 +1,7 @@
 //! The settings of redaction.
 
-use super::{ConfigError, Setting};
+use super::ConfigError;
+use super::setting::Setting;
 use crate::redact::{MAX_GLOBS, Rule, Rules};
 
 /// `--redact` that redacts nothing.
@@ -8,34 +9,26 @@ const NONE: &str = "none";
 const ACCEPTED: &str = "exec-command, secret-name, url-password, private-key, secret-value, or none alone";
 const ACCEPTED_GLOBS: &str = "names of attributes, at most 100, in which * stands for anything";
 
-/// What is taken out of events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedactionSettings {
-    /// `--redact`
-    pub redact: Setting<Vec<String>>,
-    /// `--redact-attribute`
-    pub attribute: Setting<Vec<String>>,
-    /// `--redact-except`
-    pub except: Setting<Vec<String>>,
+/// The default of `--redact`.
+pub(super) fn all_rules() -> Vec<String> {
+    Rule::ALL.iter().map(|rule| rule.name().to_owned()).collect()
 }
 
-impl RedactionSettings {
-    /// The default of `--redact`.
-    pub(super) fn all_rules() -> Vec<String> {
-        Rule::ALL.iter().map(|rule| rule.name().to_owned()).collect()
-    }
-
-    pub(super) fn check(&self) -> Result<Rules, ConfigError> {
-        let names: Vec<&str> = self.redact.value.iter().map(|name| name.trim()).collect();
-        let rule = |name: &&str| name.parse::<Rule>().map_err(|_| self.redact.refuse(*name, ACCEPTED));
-        let rules = match names.as_slice() {
-            // Nothing is redacted only where that is said in words.
-            [] => return Err(self.redact.refuse("", ACCEPTED)),
-            [NONE] => Vec::new(),
-            names => names.iter().map(rule).collect::<Result<_, _>>()?,
-        };
-        Ok(Rules { rules: rules.into_iter().collect(), attributes: globs(&self.attribute)?, except: globs(&self.except)? })
-    }
+/// `--redact`, `--redact-attribute` and `--redact-except`.
+pub(super) fn check(
+    redact: &Setting<Vec<String>>,
+    attributes: &Setting<Vec<String>>,
+    except: &Setting<Vec<String>>,
+) -> Result<Rules, ConfigError> {
+    let names: Vec<&str> = redact.value.iter().map(|name| name.trim()).collect();
+    let rule = |name: &&str| name.parse::<Rule>().map_err(|_| redact.refuse(*name, ACCEPTED));
+    let rules = match names.as_slice() {
+        // Nothing is redacted only where that is said in words.
+        [] => return Err(redact.refuse("", ACCEPTED)),
+        [NONE] => Vec::new(),
+        names => names.iter().map(rule).collect::<Result<_, _>>()?,
+    };
+    Ok(Rules { rules: rules.into_iter().collect(), attributes: globs(attributes)?, except: globs(except)? })
 }
 
 fn globs(setting: &Setting<Vec<String>>) -> Result<Vec<String>, ConfigError> {

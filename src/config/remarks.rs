@@ -23,8 +23,8 @@ impl Settings {
             "allow-host" => none(&self.allow_host.value).map(|_| "none besides localhost and IP addresses".to_owned()),
             "cors-origin" => none(&self.cors_origin.value),
             "trusted-proxy" => none(&self.trusted_proxy.value),
-            "redact-attribute" => none(&self.redaction.attribute.value),
-            "redact-except" => none(&self.redaction.except.value),
+            "redact-attribute" => none(&self.redact_attribute.value),
+            "redact-except" => none(&self.redact_except.value),
             "max-connections-per-address" if self.max_connections_per_address.value == 0 => {
                 let most = (self.max_connections.value / 4).max(MIN_OF_EACH);
                 Some(format!("{most}, a quarter of all but {MIN_OF_EACH} or more, and any number from this machine"))
