@@ -4,6 +4,8 @@ mod args;
 mod clock;
 mod config_show;
 mod documents;
+#[cfg(test)]
+mod documents_tests;
 mod escape;
 mod export;
 mod healthcheck;
