@@ -5,9 +5,8 @@
 use super::asker::Asker;
 use super::context::Context;
 use super::docker::{self, Target};
-use super::live::direct::Link;
 use super::live::{stream, ws};
-use super::net::{Place, Secure};
+use super::net::{Link, Place, Secure};
 use super::problem::ApiError;
 use super::{events, export, login, pages, status};
 use std::convert::Infallible;

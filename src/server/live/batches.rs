@@ -1,13 +1,13 @@
 //! What clients with the same filter lack from the same position on, gathered once and shared.
 
 use super::control::Control;
-use super::direct::{Delivery, Link, Standing};
 use super::feed::{CHECKPOINT_EVERY, KEEP_ALIVE};
 use super::stream::KEEP_ALIVE_FRAME;
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use crate::log::{EventLog, Piece, Scan};
 use crate::reader::{Part, Selection, Want};
+use crate::server::net::{Delivery, Link, Standing};
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -190,8 +190,7 @@ mod tests {
     use super::*;
     use crate::event::Event;
     use crate::log::{EmbeddedLog, NewRecord};
-    use crate::server::live::fanout::Shard;
-    use crate::server::net::Socket;
+    use crate::server::net::{Shard, Socket};
     use crate::time::Timestamp;
     use tokio::io::AsyncReadExt;
 

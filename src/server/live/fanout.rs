@@ -4,17 +4,16 @@
 //! pass runs new records gather, so a busy log is sent in larger pieces without a timer.
 
 use super::batches::{Batches, Pass};
-use super::direct::{Delivery, Link};
 use crate::cursor::Sequence;
 use crate::log::EventLog;
-use crate::server::net::Socket;
+use crate::server::net::{Delivery, Link, Shard, Socket};
 use crate::server::stop::stopping;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Links served before the head is looked at again: a write to a local socket takes some 10 µs.
@@ -23,33 +22,6 @@ const SLICE: usize = 128;
 const MAX_SHARDS: usize = 8;
 /// How often silent clients are looked for.
 const TICK: Duration = Duration::from_secs(1);
-
-/// The way to the thread that serves some of the links.
-#[derive(Debug)]
-pub(in crate::server) struct Shard {
-    /// Links that have just been lent.
-    arrivals: Mutex<Vec<Arc<Link>>>,
-    nudge: Notify,
-    /// Nothing is lent: nobody looks at the head or at the clock.
-    idle: AtomicBool,
-    head: watch::Receiver<Sequence>,
-}
-
-impl Shard {
-    /// One to which nothing has been lent yet.
-    pub(super) fn new(head: watch::Receiver<Sequence>) -> Self {
-        Self { arrivals: Mutex::default(), nudge: Notify::new(), idle: AtomicBool::new(false), head }
-    }
-
-    /// Lends a link whose client stands at `position`.
-    pub(super) fn add(&self, link: Arc<Link>, position: Sequence) {
-        self.arrivals.lock().push(link);
-        // The head may have moved while nobody watched for this link.
-        if self.idle.load(SeqCst) || *self.head.borrow() != position {
-            self.nudge.notify_one();
-        }
-    }
-}
 
 /// All shards of a server.
 #[derive(Debug)]
@@ -111,23 +83,22 @@ impl Courier {
     }
 
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let mut head = self.shard.head.clone();
+        let mut head = self.shard.head();
         loop {
             let watching = !self.links.is_empty();
-            // Before the look at the arrivals: who comes after that has seen it.
-            self.shard.idle.store(!watching, SeqCst);
-            if watching || self.shard.arrivals.lock().is_empty() {
+            self.shard.set_idle(!watching);
+            if watching || !self.shard.has_arrivals() {
                 tokio::select! {
                     moved = head.changed(), if watching => if moved.is_err() { break },
                     () = tokio::time::sleep_until(self.next_tick), if watching => {}
-                    () = self.shard.nudge.notified() => {}
+                    () = self.shard.nudged() => {}
                     () = stopping(&mut shutdown) => break,
                 }
             }
             while !self.pass(&mut head).await && !*shutdown.borrow() {}
         }
         // Each task ends its own stream.
-        self.links.append(&mut self.shard.arrivals.lock());
+        self.shard.take_arrivals(&mut self.links);
         for link in &self.links {
             link.deliver(|_| None);
         }
@@ -138,7 +109,7 @@ impl Courier {
         // The head first: whoever arrives after the look at the arrivals has seen this head, or one that will
         // be seen as a change.
         let mut pass = Pass { head: *head.borrow_and_update(), now: Instant::now(), tick: false };
-        self.links.append(&mut self.shard.arrivals.lock());
+        self.shard.take_arrivals(&mut self.links);
         // In each pass, since under load one follows the other without a rest.
         if pass.now >= self.next_tick {
             (pass.tick, self.next_tick) = (true, pass.now + TICK);

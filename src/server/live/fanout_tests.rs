@@ -1,12 +1,11 @@
 //! The fan-out's threads outlive a panic, and only the client that it hit loses its connection.
 
-use super::direct::Standing;
 use super::fanout::FanOut;
 use crate::cursor::Sequence;
 use crate::event::Event;
 use crate::filter::Filter;
 use crate::log::{Bounds, Chunk, EmbeddedLog, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
-use crate::server::net::Socket;
+use crate::server::net::{Socket, Standing};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;

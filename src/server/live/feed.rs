@@ -1,12 +1,12 @@
 //! What a live client is sent, in order, whatever the transport.
 
 use super::control::Control;
-use super::direct::Standing;
 use super::paced::{Pacer, Turn};
 use crate::cursor::{LogId, Sequence};
 use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
 use crate::server::missed::Missed;
+use crate::server::net::Standing;
 use crate::server::stop::stopping;
 use crate::time::Timestamp;
 use std::collections::VecDeque;

@@ -6,7 +6,6 @@ pub(super) const CACHING: &str = "no-store, no-transform";
 
 mod batches;
 mod control;
-pub(super) mod direct;
 pub(super) mod fanout;
 #[cfg(test)]
 mod fanout_tests;

@@ -2,13 +2,13 @@
 
 use super::CACHING;
 use super::control::Control;
-use super::direct::Link;
 use super::feed::{Feed, Item, Ready};
 use super::query::{StreamQuery, elsewhere};
 use crate::cursor::LogId;
 use crate::reader::{Part, Selection};
 use crate::server::asker::Asker;
 use crate::server::context::{Context, StreamGuard};
+use crate::server::net::Link;
 use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
 use std::convert::Infallible;
@@ -31,7 +31,7 @@ const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
 /// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for
 /// good, which is what a client that has everything it asked for is given.
 ///
-/// `link`: the connection, if it can be written to [directly](super::direct).
+/// `link`: the connection, if it can be written to [directly](crate::server::net::Link).
 pub(in crate::server) async fn stream(
     context: Arc<Context>,
     query: String,

@@ -2,6 +2,7 @@
 
 use super::exchange::{HEADER_TIMEOUT, IDLE_TIMEOUT};
 use super::io::Io;
+use super::link::Link;
 use super::peers::{Peers, STALLED};
 use super::places::Place;
 use super::service::Guarded;
@@ -9,7 +10,6 @@ use super::socket::Socket;
 use super::tls::Tls;
 use super::tolerant::Tolerant;
 use crate::server::context::Context;
-use crate::server::live::direct::Link;
 use crate::server::live::fanout::FanOut;
 use crate::server::stop::stopping;
 use hyper::body::Incoming;

@@ -2,9 +2,9 @@
 //! and an end for peers that take nothing.
 
 use super::exchange::Exchange;
+use super::link::Link;
 use super::peers::STALLED;
 use super::socket::Socket;
-use crate::server::live::direct::Link;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;

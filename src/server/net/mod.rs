@@ -9,6 +9,7 @@ mod diag;
 mod exchange;
 mod guard;
 mod io;
+mod link;
 mod listen;
 mod origin;
 mod peers;
@@ -22,6 +23,7 @@ mod tolerant;
 pub use listen::{Address, Listener};
 pub use tls::{Tls, TlsError};
 
+pub(super) use link::{Delivery, Link, Shard, Standing};
 pub(super) use places::Place;
 pub(super) use service::Secure;
 pub(super) use socket::Socket;

@@ -4,6 +4,7 @@
 use super::caught::{self, Caught, HasBody};
 use super::exchange::{Answering, Exchange};
 use super::guard;
+use super::link::Link;
 use super::origin::{self, From, Origins};
 use super::places::{Place, Refused};
 use crate::server::access::{Access, Admitted};
@@ -11,7 +12,6 @@ use crate::server::asker::Asker;
 use crate::server::context::Context;
 use crate::server::docker::Target;
 use crate::server::forwarded::Peer;
-use crate::server::live::direct::Link;
 use crate::server::login;
 use crate::server::peer::Address;
 use crate::server::problem::{self, ApiError};
@@ -31,7 +31,7 @@ pub(super) struct Guarded<S> {
     pub(super) context: Arc<Context>,
     pub(super) place: Place,
     pub(super) address: Address,
-    /// The connection, if it can be written to [directly](crate::server::live::direct).
+    /// The connection, if it can be written to [directly](super::link).
     pub(super) link: Option<Arc<Link>>,
     /// Whether the connection is encrypted.
     pub(super) secure: bool,

@@ -6,16 +6,17 @@
 //! writes. Whoever cannot take a whole write is handed back, with the rest of it, to its task, which goes on
 //! from the position reached. Only one side may write in each mode, which is what keeps frames whole.
 
-use super::fanout::Shard;
+use super::socket::Socket;
 use crate::cursor::Sequence;
 use crate::filter::Filter;
-use crate::server::net::Socket;
 use bytes::{Buf, Bytes};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Poll;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// Where a client stands.
@@ -57,9 +58,62 @@ pub(in crate::server) struct Link {
     task: AtomicWaker,
 }
 
+/// The way to the thread that serves some of the links.
+#[derive(Debug)]
+pub(in crate::server) struct Shard {
+    /// Links that have just been lent.
+    arrivals: Mutex<Vec<Arc<Link>>>,
+    nudge: Notify,
+    /// Nothing is lent: nobody looks at the head or at the clock.
+    idle: AtomicBool,
+    head: watch::Receiver<Sequence>,
+}
+
+impl Shard {
+    /// One to which nothing has been lent yet.
+    pub(in crate::server) fn new(head: watch::Receiver<Sequence>) -> Self {
+        Self { arrivals: Mutex::default(), nudge: Notify::new(), idle: AtomicBool::new(false), head }
+    }
+
+    /// Lends a link whose client stands at `position`.
+    fn add(&self, link: Arc<Link>, position: Sequence) {
+        self.arrivals.lock().push(link);
+        // The head may have moved while nobody watched for this link.
+        if self.idle.load(SeqCst) || *self.head.borrow() != position {
+            self.nudge.notify_one();
+        }
+    }
+
+    /// The head of the log that the links read.
+    pub(in crate::server) fn head(&self) -> watch::Receiver<Sequence> {
+        self.head.clone()
+    }
+
+    /// Says whether nobody looks at the head or at the clock. To be said before the look at the arrivals: a
+    /// link that comes after that look has seen it.
+    pub(in crate::server) fn set_idle(&self, idle: bool) {
+        self.idle.store(idle, SeqCst);
+    }
+
+    /// Whether a link has been lent that nobody has taken yet.
+    pub(in crate::server) fn has_arrivals(&self) -> bool {
+        !self.arrivals.lock().is_empty()
+    }
+
+    /// Moves the links that have been lent to `links`.
+    pub(in crate::server) fn take_arrivals(&self, links: &mut Vec<Arc<Link>>) {
+        links.append(&mut self.arrivals.lock());
+    }
+
+    /// Comes back when a link has been lent that has to be looked at soon.
+    pub(in crate::server) async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+}
+
 /// What becomes of a link after the fan-out has looked at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(in crate::server) enum Delivery {
     /// It is where it should be.
     Done,
     /// It is the task's again.
@@ -74,7 +128,7 @@ impl Link {
 
     /// Lends the socket to the fan-out until the task has to go on, or `stop` comes; tells where the client
     /// stands then. Dropped early, the socket is the task's as well.
-    pub(super) async fn lend(self: &Arc<Self>, standing: Standing, stop: impl Future<Output = ()>) -> Option<Standing> {
+    pub(in crate::server) async fn lend(self: &Arc<Self>, standing: Standing, stop: impl Future<Output = ()>) -> Option<Standing> {
         self.state.lock().mode = Mode::Armed(standing);
         let guard = TakeBack(Arc::clone(self));
         let handed_back = poll_fn(|cx| {
@@ -114,18 +168,18 @@ impl Link {
     }
 
     /// What the task has to write before anything else.
-    pub(in crate::server) fn rest(&self) -> Option<Bytes> {
+    pub(super) fn rest(&self) -> Option<Bytes> {
         let state = self.state.lock();
         (!state.rest.is_empty()).then(|| state.rest.clone())
     }
 
     /// So much of it is written.
-    pub(in crate::server) fn rest_written(&self, bytes: usize) {
+    pub(super) fn rest_written(&self, bytes: usize) {
         self.state.lock().rest.advance(bytes);
     }
 
     /// The connection is over.
-    pub(in crate::server) fn gone(&self) {
+    pub(super) fn gone(&self) {
         let mut state = self.state.lock();
         state.mode = Mode::Task;
         let socket = state.socket.take();
@@ -135,7 +189,7 @@ impl Link {
 
     /// Lets the fan-out act on a link that is its own. `act` gives the bytes to send, none for nothing, or
     /// hands the link back.
-    pub(super) fn deliver<'a>(&self, act: impl FnOnce(&mut Standing) -> Option<&'a Bytes>) -> Delivery {
+    pub(in crate::server) fn deliver<'a>(&self, act: impl FnOnce(&mut Standing) -> Option<&'a Bytes>) -> Delivery {
         let mut state = self.state.lock();
         let State { mode: Mode::Direct(standing), socket: Some(socket), .. } = &mut *state else { return Delivery::HandedBack };
         let rest = match act(standing) {
@@ -159,7 +213,7 @@ impl Link {
 
     /// Ends the connection of a link that is the fan-out's own. Its task is told as well, and finds that
     /// nothing can be written.
-    pub(super) fn cut(&self) {
+    pub(in crate::server) fn cut(&self) {
         if let State { mode: Mode::Direct(_), socket: Some(socket), .. } = &*self.state.lock() {
             socket.end();
         }
