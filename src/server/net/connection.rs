@@ -10,7 +10,6 @@ use super::socket::Socket;
 use super::tls::Tls;
 use super::tolerant::Tolerant;
 use crate::server::context::Context;
-use crate::server::live::fanout::FanOut;
 use crate::server::stop::stopping;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -38,12 +37,11 @@ const MAX_H2_RESETS: usize = 32;
 const H2_PING: Duration = Duration::from_secs(20);
 
 /// What all connections share.
-pub(super) struct Connections<S> {
-    pub(super) routes: S,
-    pub(super) context: Arc<Context>,
-    pub(super) fan_out: Option<FanOut>,
-    pub(super) tls: Option<Arc<Tls>>,
-    pub(super) peers: Arc<Peers>,
+pub(in crate::server) struct Connections<S> {
+    pub(in crate::server) routes: S,
+    pub(in crate::server) context: Arc<Context>,
+    pub(in crate::server) tls: Option<Arc<Tls>>,
+    pub(in crate::server) peers: Arc<Peers>,
 }
 
 impl<S> Connections<S>
@@ -51,11 +49,9 @@ where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    /// Serves a connection in a task of its own.
-    pub(super) fn start(&self, socket: Socket, place: Place) {
+    /// Serves a connection in a task of its own. `link`: the way by which others may write to it.
+    pub(in crate::server) fn start(&self, socket: Arc<Socket>, place: Place, link: Option<Arc<Link>>) {
         let (peer, address) = (socket.who(), socket.address());
-        let socket = Arc::new(socket);
-        let link = self.fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
         let watched = self.peers.watch(&socket);
         if !watched {
             socket.limit_by_kernel(STALLED);

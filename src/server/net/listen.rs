@@ -99,7 +99,7 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Socket> {
+    pub(in crate::server) async fn accept(&self) -> io::Result<Socket> {
         match &self.0 {
             Kind::Tcp(listener) => listener.accept().await.map(|(stream, _)| Socket::Tcp(tune(stream))),
             Kind::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Socket::Unix(stream)),

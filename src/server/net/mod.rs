@@ -1,5 +1,5 @@
-//! From the listening socket to the routes: one task a connection, hyper under warp's routes.
-//!
+//! From the listening socket to the routes: one task a connection, hyper under warp's routes. What is above, the
+//! routes and the fan-out, it is given ([`serve`](super::serve)).
 //! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or
 //! TLS.
 
@@ -23,88 +23,10 @@ mod tolerant;
 pub use listen::{Address, Listener};
 pub use tls::{Tls, TlsError};
 
+pub(super) use connection::Connections;
 pub(super) use link::{Delivery, Link, Shard, Standing};
-pub(super) use places::Place;
+pub(super) use peers::Peers;
+pub(super) use places::{Place, Places};
+pub(super) use refuse::Refusals;
 pub(super) use service::Secure;
 pub(super) use socket::Socket;
-
-use super::context::Context;
-use super::forwarded::Peer;
-use super::live::fanout::FanOut;
-use super::routes;
-use super::stop::stopping;
-use connection::Connections;
-use hyper_util::service::TowerToHyperService;
-use peers::Peers;
-use places::Places;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// Wait after an accept that failed, such as for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// How long open connections may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(3);
-
-/// How connections are served.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Most connections at a time.
-    pub max_connections: usize,
-    /// Most of them from one address; of IPv6, from one network of 64 bits. By default a quarter of all, and
-    /// from this machine all.
-    pub max_connections_per_address: Option<usize>,
-    /// Whether new records are written straight to the sockets of plain HTTP/1.1 streams that have everything
-    /// before them. Without, each goes through the task of its connection.
-    pub direct_writes: bool,
-    /// TLS, with HTTP/2 for those who want it.
-    pub tls: Option<Arc<Tls>>,
-}
-
-/// Serves until `context.shutdown` turns true, then ends the streams and waits for the connections, for a
-/// bounded time.
-pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) {
-    let mut shutdown = context.shutdown.clone();
-    if let Some(tls) = &options.tls {
-        tokio::spawn(Arc::clone(tls).follow_files(shutdown.clone()));
-    }
-    if let Some(access) = &context.access {
-        tokio::spawn(Arc::clone(access).follow_file(shutdown.clone()));
-        tokio::spawn(Arc::clone(&access.failures).follow(shutdown.clone()));
-    }
-    let connections = Connections {
-        peers: Peers::start(shutdown.clone()),
-        routes: TowerToHyperService::new(warp::service(routes::routes(&context))),
-        // TLS has to see every byte, so nobody else may write to such a socket.
-        fan_out: (options.direct_writes && options.tls.is_none()).then(|| FanOut::start(&context.log, &shutdown)),
-        tls: options.tls,
-        context: Arc::clone(&context),
-    };
-    let places = Places::new(options.max_connections, options.max_connections_per_address, context.connections.clone());
-    let refusals = refuse::Refusals::new(options.max_connections);
-    loop {
-        let socket = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(socket) => socket,
-                Err(e) => {
-                    tracing::warn!(error = %e, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                    continue;
-                }
-            },
-            () = stopping(&mut shutdown) => break,
-        };
-        // A trusted proxy speaks for many, each of whom is counted where it asks.
-        let counted = socket.peer().filter(|peer| !context.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
-        match places.take(counted) {
-            Ok(place) => connections.start(socket, place),
-            Err(why) => refusals.refuse(io::Io::new(Arc::new(socket), None, false), why, connections.tls.clone()),
-        }
-    }
-    drop(listener);
-    if tokio::time::timeout(DRAIN, places.all_free()).await.is_err() {
-        tracing::info!(server.connections = context.connections.get(), "connections were still open at shutdown; they are cut");
-    }
-    if let Some(fan_out) = &connections.fan_out {
-        fan_out.ended().await;
-    }
-}

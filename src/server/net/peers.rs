@@ -23,7 +23,7 @@ const AT_A_TIME: usize = 64;
 
 /// The connections of a server that are looked at.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub(in crate::server) struct Peers {
     kernel: Option<Diagnosis>,
     /// Since the last look; no more than there are connections.
     new: Mutex<Vec<Peer>>,
@@ -42,7 +42,7 @@ struct Peer {
 
 impl Peers {
     /// Looks after connections until `shutdown` turns true.
-    pub(super) fn start(mut shutdown: watch::Receiver<bool>) -> Arc<Self> {
+    pub(in crate::server) fn start(mut shutdown: watch::Receiver<bool>) -> Arc<Self> {
         let kernel = Diagnosis::open().inspect_err(|e| tracing::debug!(error = %e, "the kernel tells nothing of connections")).ok();
         let peers = Arc::new(Self { kernel, new: Mutex::default() });
         let looking = Arc::clone(&peers);

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of a server.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(in crate::server) struct Places {
     free: Arc<Semaphore>,
     total: usize,
     taken: Arc<Taken>,
@@ -64,7 +64,7 @@ impl Drop for Share {
 
 /// Why there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(in crate::server) enum Refused {
     /// All are taken.
     Full,
     /// This address has as many as one may have.
@@ -106,7 +106,7 @@ impl Place {
 
 impl Places {
     /// `of_each`: most for one address; by default a quarter of all, and no limit for local ones.
-    pub(super) fn new(total: usize, of_each: Option<usize>, gauge: Gauge) -> Self {
+    pub(in crate::server) fn new(total: usize, of_each: Option<usize>, gauge: Gauge) -> Self {
         let default = (total / 4).max(MIN_OF_EACH);
         let free = Arc::new(Semaphore::new(total));
         let taken = Taken { counts: Mutex::default(), of_each: of_each.unwrap_or(default), local: of_each.is_some() };
@@ -114,7 +114,7 @@ impl Places {
     }
 
     /// A place for a connection from `peer`. `None`: it is not counted by address.
-    pub(super) fn take(&self, peer: Option<IpAddr>) -> Result<Place, Refused> {
+    pub(in crate::server) fn take(&self, peer: Option<IpAddr>) -> Result<Place, Refused> {
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| Refused::Full)?;
         let share = self.taken.take(peer)?;
         let held = Held { _permit: permit, _counted: self.gauge.enter(), _share: share, taken: Arc::clone(&self.taken) };
@@ -122,7 +122,7 @@ impl Places {
     }
 
     /// Comes back when all have been given back.
-    pub(super) async fn all_free(&self) {
+    pub(in crate::server) async fn all_free(&self) {
         let _ = self.free.acquire_many(u32::try_from(self.total).unwrap_or(u32::MAX)).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::io::Io;
 use super::places::Refused;
+use super::socket::Socket;
 use super::tls::Tls;
 use crate::server::docker::Target;
 use std::sync::Arc;
@@ -18,17 +19,21 @@ const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 
 /// Those who are being told.
 #[derive(Debug)]
-pub(super) struct Refusals(Arc<Semaphore>);
+pub(in crate::server) struct Refusals {
+    slots: Arc<Semaphore>,
+    tls: Option<Arc<Tls>>,
+}
 
 impl Refusals {
     /// They are open files too, so there are fewer of them than places for connections.
-    pub(super) fn new(max_connections: usize) -> Self {
-        Self(Arc::new(Semaphore::new((max_connections / 4).clamp(1, MAX_REFUSALS))))
+    pub(in crate::server) fn new(max_connections: usize, tls: Option<Arc<Tls>>) -> Self {
+        Self { slots: Arc::new(Semaphore::new((max_connections / 4).clamp(1, MAX_REFUSALS))), tls }
     }
 
     /// Says so and closes, unless there are too many even to be told.
-    pub(super) fn refuse(&self, io: Io, why: Refused, tls: Option<Arc<Tls>>) {
-        let Ok(slot) = Arc::clone(&self.0).try_acquire_owned() else { return };
+    pub(in crate::server) fn refuse(&self, socket: Arc<Socket>, why: Refused) {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+        let (io, tls) = (Io::new(socket, None, false), self.tls.clone());
         tokio::spawn(async move {
             let told = async {
                 match tls {

@@ -108,7 +108,7 @@ impl Socket {
     }
 
     /// The address of the peer's machine; none for a unix socket.
-    pub(super) fn peer(&self) -> Option<IpAddr> {
+    pub(in crate::server) fn peer(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(socket) => socket.peer_addr().ok().map(|address: SocketAddr| address.ip().to_canonical()),
             Self::Unix(_) => None,

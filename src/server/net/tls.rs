@@ -79,7 +79,7 @@ impl Tls {
     }
 
     /// Takes new files as they come. Ones that cannot be used are told, and the old ones kept.
-    pub(super) async fn follow_files(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
+    pub(in crate::server) async fn follow_files(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
         let mut files = Watched::new([&self.cert, &self.key], shutdown);
         while files.changed().await {
             match read(&self.cert, &self.key) {

@@ -1,0 +1,83 @@
+//! Listener, connections, routes and fan-out together: the one file that knows them all.
+
+use super::context::Context;
+use super::forwarded::Peer;
+use super::live::fanout::FanOut;
+use super::net::{Connections, Listener, Peers, Places, Refusals, Tls};
+use super::routes;
+use super::stop::stopping;
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Wait after an accept that failed, such as for want of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How long open connections may take to end when the server stops.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How connections are served.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Most of them from one address; of IPv6, from one network of 64 bits. By default a quarter of all, and
+    /// from this machine all.
+    pub max_connections_per_address: Option<usize>,
+    /// Whether new records are written straight to the sockets of plain HTTP/1.1 streams that have everything
+    /// before them. Without, each goes through the task of its connection.
+    pub direct_writes: bool,
+    /// TLS, with HTTP/2 for those who want it.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// Serves until `context.shutdown` turns true, then ends the streams and waits for the connections, for a
+/// bounded time.
+pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) {
+    let mut shutdown = context.shutdown.clone();
+    if let Some(tls) = &options.tls {
+        tokio::spawn(Arc::clone(tls).follow_files(shutdown.clone()));
+    }
+    if let Some(access) = &context.access {
+        tokio::spawn(Arc::clone(access).follow_file(shutdown.clone()));
+        tokio::spawn(Arc::clone(&access.failures).follow(shutdown.clone()));
+    }
+    // TLS has to see every byte, so nobody else may write to such a socket.
+    let fan_out = (options.direct_writes && options.tls.is_none()).then(|| FanOut::start(&context.log, &shutdown));
+    let refusals = Refusals::new(options.max_connections, options.tls.clone());
+    let connections = Connections {
+        peers: Peers::start(shutdown.clone()),
+        routes: TowerToHyperService::new(warp::service(routes::routes(&context))),
+        tls: options.tls,
+        context: Arc::clone(&context),
+    };
+    let places = Places::new(options.max_connections, options.max_connections_per_address, context.connections.clone());
+    loop {
+        let socket = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(socket) => Arc::new(socket),
+                Err(e) => {
+                    tracing::warn!(error = %e, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            },
+            () = stopping(&mut shutdown) => break,
+        };
+        // A trusted proxy speaks for many, each of whom is counted where it asks.
+        let counted = socket.peer().filter(|peer| !context.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
+        match places.take(counted) {
+            Ok(place) => {
+                let link = fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
+                connections.start(socket, place, link);
+            }
+            Err(why) => refusals.refuse(socket, why),
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, places.all_free()).await.is_err() {
+        tracing::info!(server.connections = context.connections.get(), "connections were still open at shutdown; they are cut");
+    }
+    if let Some(fan_out) = &fan_out {
+        fan_out.ended().await;
+    }
+}
