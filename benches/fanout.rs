@@ -60,7 +60,7 @@ async fn client(address: SocketAddr, count: usize, ready: mpsc::Sender<()>) -> V
 async fn with_clients(
     count: usize,
     events: usize,
-) -> (Arc<dyn EventLog>, JoinSet<Vec<Instant>>, tempfile::TempDir, tokio::sync::watch::Sender<bool>) {
+) -> (Arc<dyn EventLog>, JoinSet<Vec<Instant>>, tempfile::TempDir, shipslog::shutdown::Stop) {
     let dir = tempfile::TempDir::new_in("target").unwrap();
     let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
     let (address, stop) = serve::start(Arc::clone(&log)).await;
@@ -91,7 +91,7 @@ async fn steady(count: usize) -> (f64, f64, f64) {
         delays.extend(arrivals.unwrap().iter().zip(&sent).map(|(arrived, sent)| arrived.duration_since(*sent)));
     }
     let seconds = cpu().saturating_sub(before).as_secs_f64() / delays.len() as f64 * 1e6;
-    stop.send_replace(true);
+    stop.stop();
     (ms(quantile(&mut delays, 0.5)), ms(quantile(&mut delays, 0.99)), seconds)
 }
 
@@ -106,7 +106,7 @@ async fn saturated(count: usize) -> f64 {
     while let Some(arrivals) = clients.join_next().await {
         assert_eq!(arrivals.unwrap().len(), events);
     }
-    stop.send_replace(true);
+    stop.stop();
     (events * count) as f64 / began.elapsed().as_secs_f64()
 }
 

@@ -98,7 +98,7 @@ async fn main() {
             median(filtered),
             mb(http, wire.1),
         );
-        stop.send_replace(true);
+        stop.stop();
         log.close().await.unwrap();
     }
 }

@@ -12,6 +12,7 @@ use crate::recorder::{Recorder, RecorderStats};
 use crate::redact::Redactor;
 use crate::retention;
 use crate::server::{self, Access, Context, Listener, Tls};
+use crate::shutdown::Stop;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use std::collections::HashMap;
@@ -23,7 +24,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Inputs that may wait between the sockets and the writer: minutes of a busy host.
@@ -130,7 +130,7 @@ async fn start(config: ServeConfig, listener: Listener, cancelled: Arc<AtomicBoo
 
 /// A program that records and serves, or only serves.
 struct Running {
-    stop: watch::Sender<bool>,
+    stop: Stop,
     tasks: Tasks,
     /// Of a log that is written to.
     log: Option<Arc<dyn EventLog>>,
@@ -142,7 +142,7 @@ impl Running {
     /// Stops everything, in time.
     async fn end(mut self, began: Instant) -> anyhow::Result<()> {
         let deadline = tokio::time::Instant::from_std(began + STOP_TIMEOUT);
-        self.stop.send_replace(true);
+        self.stop.stop();
         let ended = async { while self.tasks.ended().await.is_some() {} };
         if tokio::time::timeout_at(deadline, ended).await.is_err() {
             let late = self.tasks.names.join(", ");
@@ -205,7 +205,8 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
     let known: HashMap<Arc<str>, _> = sources.iter().map(|source| (source.name(), recorder.newest(&source.name()))).collect();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = recovery.clean, "the log is open");
 
-    let (stop, shutdown) = watch::channel(false);
+    let stop = Stop::new();
+    let shutdown = stop.shutdown();
     let (mut tasks, thread) = (Tasks::default(), RecordingThread::start()?);
     let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
     let mut statuses = Vec::new();
@@ -220,11 +221,11 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
     // The recorder ends when the last source has let go of the queue.
     drop(feed);
     tasks.start("recorder", &thread.handle(), recorder.run(inbox));
-    let (keeping, mut until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
+    let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
     tasks.start("retention", &Handle::current(), async move {
         keeping.await;
         // Where everything is kept it has nothing to do.
-        let _ = until.wait_for(|stop| *stop).await;
+        until.stopping().await;
     });
     let mut context = Context::new(Arc::clone(&log), shutdown);
     (context.sources, context.recorder, context.started) = (statuses, stats, started);
@@ -268,8 +269,8 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     let log: Arc<dyn EventLog> = Arc::new(log);
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
-    let (stop, shutdown) = watch::channel(false);
-    let mut context = Context::new(log, shutdown);
+    let stop = Stop::new();
+    let mut context = Context::new(log, stop.shutdown());
     context.started = started;
     announce(&listener, &doors)?;
     let mut tasks = Tasks::default();

@@ -8,7 +8,7 @@
 //! | 3 | `server`, `client` |
 //! | 2 | `recorder`, `reader`, `projection`, `export`, `retention` |
 //! | 1 | `log` (with `migrations`), `ingest` |
-//! | 0 | `event`, `cursor`, `file`, `filter`, `redact`, `text`, `time` |
+//! | 0 | `event`, `cursor`, `file`, `filter`, `redact`, `shutdown`, `text`, `time` |
 
 pub mod app;
 pub mod cli;
@@ -30,5 +30,6 @@ pub mod recorder;
 pub mod redact;
 pub mod retention;
 pub mod server;
+pub mod shutdown;
 pub mod text;
 pub mod time;

@@ -5,10 +5,10 @@
 //! one.
 
 use crate::log::{EventLog, LogError, TrimStep};
+use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What of a log is kept. The default keeps everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,8 +28,8 @@ const JUMP: Duration = Duration::from_secs(120);
 /// How long a clock that was set is not believed.
 const DISTRUST: Duration = Duration::from_secs(24 * 3600);
 
-/// Removes what is not to be kept until `shutdown` turns true.
-pub async fn run(log: Arc<dyn EventLog>, retention: Retention, mut shutdown: watch::Receiver<bool>) {
+/// Removes what is not to be kept until `shutdown` says so.
+pub async fn run(log: Arc<dyn EventLog>, retention: Retention, shutdown: Shutdown) {
     if retention == Retention::default() {
         return;
     }
@@ -39,7 +39,7 @@ pub async fn run(log: Arc<dyn EventLog>, retention: Retention, mut shutdown: wat
         if let Err(e) = keeper.look(&*log, Timestamp::now(), steady().saturating_sub(began)).await {
             tracing::warn!(error = %e, "old records cannot be removed; they stay for now");
         }
-        let stop = tokio::time::timeout(EVERY, shutdown.wait_for(|stop| *stop)).await;
+        let stop = tokio::time::timeout(EVERY, shutdown.stopping()).await;
         if stop.is_ok() {
             return;
         }

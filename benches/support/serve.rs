@@ -2,17 +2,17 @@
 
 use shipslog::log::EventLog;
 use shipslog::server::{self, Context, Options};
+use shipslog::shutdown::Stop;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
-/// Starts it on a free port; it ends when the sender says so.
-pub(crate) async fn start(log: Arc<dyn EventLog>) -> (SocketAddr, watch::Sender<bool>) {
+/// Starts it on a free port; it ends when that says so.
+pub(crate) async fn start(log: Arc<dyn EventLog>) -> (SocketAddr, Stop) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let (stop, shutdown) = watch::channel(false);
-    let context = Arc::new(Context::new(log, shutdown));
+    let stop = Stop::new();
+    let context = Arc::new(Context::new(log, stop.shutdown()));
     tokio::spawn(server::serve(
         listener.into(),
         context,

@@ -17,9 +17,9 @@ pub use queue::{Feed, Inbox, Observations, QueueGauge, QueueStats, SourceFeed, q
 pub use status::{SourceState, SourceStatus, StatusHandle};
 
 use crate::event::Event;
+use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// What a source tells the recorder, in order.
 ///
@@ -133,13 +133,7 @@ pub trait Source: Send + 'static {
     /// Told before it runs: the time of the newest of its events that an earlier run recorded.
     fn resume_after(&mut self, _known: Option<Timestamp>) {}
 
-    /// Reads until `shutdown` holds true (or its sender is gone). Comes back within 200 ms of that, provided
+    /// Reads until `shutdown` says so. Comes back within 200 ms of that, provided
     /// that the inbox is being read. Errors are told through `status`, and tried again for ever.
-    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: watch::Receiver<bool>);
-}
-
-/// Comes back when `shutdown` holds true, or nobody is left to say so.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone: there is nobody left to work for.
-    let _ = shutdown.wait_for(|stop| *stop).await;
+    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: Shutdown);
 }

@@ -3,8 +3,8 @@
 
 use super::failures::Failures;
 use super::reload::Watched;
-use super::stop::stopping;
 use crate::file;
+use crate::shutdown::Shutdown;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;
@@ -118,7 +118,7 @@ impl Access {
     }
 
     /// Takes a new file as it comes. One with a line that cannot be used is told, and the old tokens kept.
-    pub(super) async fn follow_file(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
+    pub(super) async fn follow_file(self: Arc<Self>, shutdown: Shutdown) {
         let mut file = Watched::new([&self.path], shutdown);
         while file.changed().await {
             match read(&self.path) {
@@ -247,8 +247,8 @@ fn read_text(path: &Path) -> std::io::Result<String> {
 }
 
 /// A wait that makes guessing slow, cut short when the server stops.
-pub(super) async fn slow_down(mut shutdown: watch::Receiver<bool>) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), stopping(&mut shutdown)).await;
+pub(super) async fn slow_down(shutdown: Shutdown) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), shutdown.stopping()).await;
 }
 
 #[cfg(test)]

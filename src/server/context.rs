@@ -11,10 +11,10 @@ use crate::ingest::StatusHandle;
 use crate::log::EventLog;
 use crate::projection::{BySource, Losses};
 use crate::recorder::RecorderStats;
+use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::watch;
 use warp::http::{StatusCode, header};
 
 /// Shared state of the server.
@@ -25,8 +25,8 @@ pub struct Context {
     pub sources: Vec<StatusHandle>,
     /// The recorder's counters.
     pub recorder: Arc<RecorderStats>,
-    /// Turns true when the server is to stop.
-    pub shutdown: watch::Receiver<bool>,
+    /// Says when the server is to stop.
+    pub shutdown: Shutdown,
     /// Names, besides `localhost` and IP addresses, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read, as browsers send them.
@@ -56,8 +56,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// A server of `log`, until `shutdown` turns true, that answers to IP addresses and `localhost`.
-    pub fn new(log: Arc<dyn EventLog>, shutdown: watch::Receiver<bool>) -> Self {
+    /// A server of `log`, until `shutdown` says so, that answers to IP addresses and `localhost`.
+    pub fn new(log: Arc<dyn EventLog>, shutdown: Shutdown) -> Self {
         Self {
             log,
             sources: Vec::new(),

@@ -9,7 +9,6 @@ use super::page::{At, Direction, Loaded, Order, Page, PageRequest, Token};
 use super::params::{FOLD, Params};
 use super::positions::Positions;
 use super::problem::ApiError;
-use super::stop::stopping;
 use crate::cursor::{Cursor, Sequence};
 use crate::filter::Filter;
 use crate::log::{Bounds, EventLog, LogError, Piece, Scan};
@@ -43,7 +42,7 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
     let polling = query.after.is_some() || known;
     let wait = prefer_wait(&headers).filter(|_| polling);
     let deadline = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
-    let mut shutdown = context.shutdown.clone();
+    let shutdown = context.shutdown.clone();
     let revoked = || ApiError::new(StatusCode::UNAUTHORIZED, "the token is no longer one of ours");
     let mut woken = false;
     loop {
@@ -63,7 +62,7 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
                 biased;
                 () = asker.revoked() => return Err(revoked()),
                 news = timeout_at(deadline, query.news(&log, head)) => matches!(news, Ok(Ok(true))),
-                () = stopping(&mut shutdown) => false,
+                () = shutdown.stopping() => false,
             };
             if woken {
                 continue;

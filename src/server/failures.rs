@@ -1,13 +1,12 @@
 //! Wrong tokens: counted, slowed down by address, and told in a line now and then.
 
 use super::peer::Address;
-use super::stop::stopping;
+use crate::shutdown::Shutdown;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// The time in which failures are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -77,9 +76,9 @@ impl Failures {
     }
 
     /// Tells of failures for as long as the server runs.
-    pub(super) async fn follow(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+    pub(super) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
         loop {
-            let stops = tokio::time::timeout(TELL_EVERY, stopping(&mut shutdown)).await.is_ok();
+            let stops = tokio::time::timeout(TELL_EVERY, shutdown.stopping()).await.is_ok();
             self.tell();
             if stops {
                 return;

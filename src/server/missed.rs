@@ -51,8 +51,8 @@ mod tests {
     use super::*;
     use crate::event::Event;
     use crate::log::{EmbeddedLog, NewRecord};
+    use crate::shutdown::Stop;
     use crate::time::Timestamp;
-    use tokio::sync::watch;
 
     /// Whatever the number and the size of the records, an answer holds so much of them, and says how many it
     /// leaves out.
@@ -67,7 +67,7 @@ mod tests {
                 NewRecord { source: "a".into(), received: Timestamp::from_nanos(5), event }
             };
             log.append((0..count).map(gap).collect()).await.unwrap();
-            let context = Context::new(Arc::clone(&log), watch::channel(false).1);
+            let context = Context::new(Arc::clone(&log), Stop::new().shutdown());
             let missed = context.missed(&log, &Asked::at(Timestamp::MIN..=Timestamp::MAX), |_| true).await.unwrap();
             let told: usize = missed.lines.iter().map(Bytes::len).sum();
             assert!(told <= MAX_MISSED_BYTES && missed.lines.len() <= crate::projection::MAX_MET, "{count} of {bytes} bytes: {told}");

@@ -25,7 +25,6 @@ mod reload;
 mod routes;
 mod serve;
 mod status;
-mod stop;
 mod turn_log;
 mod turns;
 

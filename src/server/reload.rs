@@ -1,9 +1,8 @@
 //! Notices that files have changed: certificates are renewed and tokens changed while the server runs.
 
-use super::stop::stopping;
+use crate::shutdown::Shutdown;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use tokio::sync::watch;
 
 /// How often is looked. A change is taken when the files have stayed the same from one look to the next, so
 /// that a pair that is being written is not taken half-way.
@@ -16,11 +15,11 @@ type Signature = Vec<Option<(SystemTime, u64, u64)>>;
 pub(super) struct Watched {
     paths: Vec<PathBuf>,
     taken: Signature,
-    shutdown: watch::Receiver<bool>,
+    shutdown: Shutdown,
 }
 
 impl Watched {
-    pub(super) fn new<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, shutdown: watch::Receiver<bool>) -> Self {
+    pub(super) fn new<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, shutdown: Shutdown) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
         Self { taken: signature(&paths), paths, shutdown }
     }
@@ -31,7 +30,7 @@ impl Watched {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                () = stopping(&mut self.shutdown) => return false,
+                () = self.shutdown.stopping() => return false,
             }
             let now = signature(&self.paths);
             if now == seen && now != self.taken {

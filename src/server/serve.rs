@@ -5,7 +5,6 @@ use super::forwarded::Peer;
 use super::live::fanout::FanOut;
 use super::net::{Connections, Listener, Peers, Places, Refusals, Tls};
 use super::routes;
-use super::stop::stopping;
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +29,10 @@ pub struct Options {
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Serves until `context.shutdown` turns true, then ends the streams and waits for the connections, for a
+/// Serves until `context.shutdown` says so, then ends the streams and waits for the connections, for a
 /// bounded time.
 pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) {
-    let mut shutdown = context.shutdown.clone();
+    let shutdown = context.shutdown.clone();
     if let Some(tls) = &options.tls {
         tokio::spawn(Arc::clone(tls).follow_files(shutdown.clone()));
     }
@@ -61,7 +60,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
                     continue;
                 }
             },
-            () = stopping(&mut shutdown) => break,
+            () = shutdown.stopping() => break,
         };
         // A trusted proxy speaks for many, each of whom is counted where it asks.
         let counted = socket.peer().filter(|peer| !context.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));

@@ -69,7 +69,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
     let sources = sources(context);
     let writer = context.log.watch_writer();
     // The sender lives in the writer: if it is gone, so is the writer.
-    let stopped = writer.has_changed().is_err() && !*context.shutdown.borrow();
+    let stopped = writer.has_changed().is_err() && !context.shutdown.is_stopping();
     let (state, error) = match &*writer.borrow() {
         WriterState::ReadOnly => ("read-only", None),
         WriterState::Full(why) => ("full", Some(why.clone())),

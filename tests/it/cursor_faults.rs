@@ -243,6 +243,6 @@ async fn bad_cursors_are_told_and_disturb_nobody() {
     let came = log.bounds().head - RECORDS;
     assert!(came > 5, "events came meanwhile");
     assert!(followers.join_all().await.into_iter().all(|records| records == came), "every record that came meanwhile");
-    stop.send_replace(true);
+    stop.stop();
     log.close().await.unwrap();
 }

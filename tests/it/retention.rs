@@ -107,6 +107,6 @@ async fn trims_overtake_clients_that_replay_and_each_is_told() {
     eprintln!("the oldest record is {oldest}; records that each client was told are gone: {gaps:?}");
     assert!(gaps.iter().any(|gone| *gone > 0), "no client was overtaken: the test shows nothing");
     wait_for("removed segments to be let go", async || (held_open(dir.path()) == 0).then_some(())).await;
-    stop.send_replace(true);
+    stop.stop();
     log.close().await.unwrap();
 }

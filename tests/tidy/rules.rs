@@ -1,12 +1,13 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 22] = [
+pub(crate) const FLOORS: [(&str, u8); 23] = [
     ("event", 0),
     ("cursor", 0),
     ("file", 0),
     ("filter", 0),
     ("redact", 0),
+    ("shutdown", 0),
     ("text", 0),
     ("time", 0),
     ("log", 1),
@@ -90,6 +91,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("tokio", EVERYWHERE),
     ("tokio_rustls", &["ingest::docker", "server::net"]),
     ("tokio_stream", &["ingest", "server"]),
+    ("tokio_util", &["shutdown", "ingest::docker"]),
     ("toml", &["config"]),
     ("tracing", EVERYWHERE),
     ("tracing_subscriber", &["main", "console"]),

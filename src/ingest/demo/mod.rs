@@ -9,12 +9,12 @@ mod stories;
 pub use host::{DemoHost, Pace};
 
 use super::docker::health::by_exec_type;
-use super::{Input, Source, SourceFeed, StatusHandle, stopped};
+use super::{Input, Source, SourceFeed, StatusHandle};
 use crate::event::Event;
+use crate::shutdown::Shutdown;
 use crate::time::{Timestamp, received_now};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What `Connected` gives as the Engine's version.
 const ENGINE: &str = "demo";
@@ -121,9 +121,9 @@ impl Source for DemoSource {
         "demo".to_owned()
     }
 
-    async fn run(self: Box<Self>, mut feed: SourceFeed, status: StatusHandle, mut shutdown: watch::Receiver<bool>) {
+    async fn run(self: Box<Self>, mut feed: SourceFeed, status: StatusHandle, shutdown: Shutdown) {
         let reserved = tokio::select! {
-            () = stopped(&mut shutdown) => false,
+            () = shutdown.stopping() => false,
             reserved = feed.reserve() => reserved,
         };
         if !reserved {
@@ -133,7 +133,7 @@ impl Source for DemoSource {
         feed.send_reserved(Input::Connected { engine: ENGINE.to_owned(), reason: "start".to_owned(), attempts: 1 });
         tokio::select! {
             biased;
-            () = stopped(&mut shutdown) => {}
+            () = shutdown.stopping() => {}
             () = self.play(&mut feed, &status) => {}
         }
         feed.send_reserved(Input::Disconnected { reason: "shutdown".to_owned(), doubt: None });
@@ -144,6 +144,7 @@ impl Source for DemoSource {
 mod tests {
     use super::*;
     use crate::ingest::queue;
+    use crate::shutdown::Stop;
 
     #[tokio::test]
     async fn plays_history_then_live_and_stops_promptly() {
@@ -151,15 +152,15 @@ mod tests {
         let options = DemoOptions { rate: 200.0, seed: Some(1), ..DemoOptions::default() };
         let source = Box::new(DemoSource::new(options));
         let status = StatusHandle::new("demo", source.endpoint());
-        let (stop, shutdown) = watch::channel(false);
-        let task = tokio::spawn(source.run(feed.for_source("demo".into()), status.clone(), shutdown));
+        let stop = Stop::new();
+        let task = tokio::spawn(source.run(feed.for_source("demo".into()), status.clone(), stop.shutdown()));
         let mut inputs = Vec::new();
         while inputs.len() < 1000 {
             let taken = tokio::time::timeout(Duration::from_secs(10), inbox.recv_many(&mut inputs, 1000)).await;
             assert!(taken.unwrap() > 0);
         }
         let asked = tokio::time::Instant::now();
-        stop.send(true).unwrap();
+        stop.stop();
         task.await.unwrap();
         assert!(asked.elapsed() < Duration::from_millis(200));
         drop(feed);

@@ -29,7 +29,8 @@ pub use observe::{MAX_CONTAINERS, MAX_LISTED};
 pub use replay::RING_LINES;
 
 use super::endpoint::DockerHost;
-use super::{Source, SourceFeed, StatusHandle, stopped};
+use super::{Source, SourceFeed, StatusHandle};
+use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use connection::Connection;
 use dial::Dialer;
@@ -39,7 +40,6 @@ use reading::{End, Reading, Sink};
 use retry::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use told::Told;
 use wire::EventStream;
@@ -305,12 +305,12 @@ impl Source for DockerSource {
         self.known = known;
     }
 
-    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, mut shutdown: watch::Receiver<bool>) {
+    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: Shutdown) {
         let mut sink = Sink::new(feed, status);
         let mut connected = false;
         tokio::select! {
             biased;
-            () = stopped(&mut shutdown) => {}
+            () = shutdown.stopping() => {}
             () = self.follow(&mut sink, &mut connected) => {}
         }
         if connected {

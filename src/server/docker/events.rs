@@ -14,13 +14,12 @@ use crate::server::asker::Asker;
 use crate::server::context::{Context, StreamGuard};
 use crate::server::live::CACHING;
 use crate::server::problem::ApiError;
-use crate::server::stop::stopping;
+use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use sync_wrapper::SyncStream;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use warp::http::{HeaderValue, Method, header};
 use warp::reply::{Reply, Response};
@@ -213,7 +212,7 @@ struct Stream {
     source: Source,
     before_image_create: bool,
     asker: Asker,
-    shutdown: watch::Receiver<bool>,
+    shutdown: Shutdown,
     /// Records that did not fit the last chunk.
     left: Option<Selection>,
     ended: bool,
@@ -228,11 +227,11 @@ impl Stream {
             return None;
         }
         let asker = self.asker.clone();
-        let mut shutdown = self.shutdown.clone();
+        let shutdown = self.shutdown.clone();
         let stopped = tokio::select! {
             biased;
             () = asker.revoked() => Broken::Revoked,
-            () = stopping(&mut shutdown) => Broken::Stopping,
+            () = shutdown.stopping() => Broken::Stopping,
             chunk = self.chunk() => {
                 self.source.let_go();
                 self.ended = !matches!(chunk, Some(Ok(_)));

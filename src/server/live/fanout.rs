@@ -7,7 +7,7 @@ use super::batches::{Batches, Pass};
 use crate::cursor::Sequence;
 use crate::log::EventLog;
 use crate::server::net::{Delivery, Link, Shard, Socket};
-use crate::server::stop::stopping;
+use crate::shutdown::Shutdown;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -34,7 +34,7 @@ pub(in crate::server) struct FanOut {
 impl FanOut {
     /// Starts a thread for each worker of the runtime. Not a task: hundreds that replay history would all
     /// have their turn before it, and those who keep up would wait.
-    pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &watch::Receiver<bool>) -> Self {
+    pub(in crate::server) fn start(log: &Arc<dyn EventLog>, shutdown: &Shutdown) -> Self {
         let workers = tokio::runtime::Handle::current().metrics().num_workers().min(MAX_SHARDS);
         let started = (0..workers).map_while(|_| match Courier::start(log, shutdown.clone()) {
             Ok(started) => Some(started),
@@ -72,7 +72,7 @@ struct Courier {
 
 impl Courier {
     /// Starts a thread that serves a new shard.
-    fn start(log: &Arc<dyn EventLog>, shutdown: watch::Receiver<bool>) -> std::io::Result<(Arc<Shard>, JoinHandle<()>)> {
+    fn start(log: &Arc<dyn EventLog>, shutdown: Shutdown) -> std::io::Result<(Arc<Shard>, JoinHandle<()>)> {
         let shard = Arc::new(Shard::new(log.watch_head()));
         let batches = Batches::new(Arc::clone(log));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -82,7 +82,7 @@ impl Courier {
         Ok((shard, std::thread::Builder::new().name("fan-out".to_owned()).spawn(work)?))
     }
 
-    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    async fn run(mut self, shutdown: Shutdown) {
         let mut head = self.shard.head();
         loop {
             let watching = !self.links.is_empty();
@@ -92,10 +92,10 @@ impl Courier {
                     moved = head.changed(), if watching => if moved.is_err() { break },
                     () = tokio::time::sleep_until(self.next_tick), if watching => {}
                     () = self.shard.nudged() => {}
-                    () = stopping(&mut shutdown) => break,
+                    () = shutdown.stopping() => break,
                 }
             }
-            while !self.pass(&mut head).await && !*shutdown.borrow() {}
+            while !self.pass(&mut head).await && !shutdown.is_stopping() {}
         }
         // Each task ends its own stream.
         self.shard.take_arrivals(&mut self.links);

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::filter::Filter;
 use crate::log::{Bounds, Chunk, EmbeddedLog, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
 use crate::server::net::{Socket, Standing};
+use crate::shutdown::Stop;
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
@@ -125,9 +126,9 @@ impl Client {
 async fn a_panic_ends_the_connection_that_it_hit_and_the_others_are_served() {
     let dir = tempfile::TempDir::new().unwrap();
     let log = Arc::new(PanickingLog { log: EmbeddedLog::open(dir.path()).unwrap().0, armed: AtomicBool::new(false) });
-    let (_stop, shutdown) = watch::channel(false);
+    let stop = Stop::new();
     // One worker, so one shard: all links are its.
-    let fan_out = FanOut::start(&(Arc::clone(&log) as Arc<dyn EventLog>), &shutdown);
+    let fan_out = FanOut::start(&(Arc::clone(&log) as Arc<dyn EventLog>), &stop.shutdown());
     let mut served = Client::lent(&fan_out, 0).await;
     let head = *log.append(vec![record()]).await.unwrap().end();
     assert!(served.hears().await.contains("data: {"));

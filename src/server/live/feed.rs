@@ -7,12 +7,11 @@ use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Selection, StartAt, Step, Want};
 use crate::server::missed::Missed;
 use crate::server::net::Standing;
-use crate::server::stop::stopping;
+use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Silence after which a sign of life is due.
@@ -59,16 +58,11 @@ pub(super) struct Feed {
     /// The highest sequence that the client can resume with.
     told: Sequence,
     spoke: Instant,
-    shutdown: watch::Receiver<bool>,
+    shutdown: Shutdown,
 }
 
 impl Feed {
-    pub(super) async fn open(
-        log: Arc<dyn EventLog>,
-        start: StartAt,
-        want: Want,
-        shutdown: watch::Receiver<bool>,
-    ) -> Result<Self, LogError> {
+    pub(super) async fn open(log: Arc<dyn EventLog>, start: StartAt, want: Want, shutdown: Shutdown) -> Result<Self, LogError> {
         let start = start.resolve(&*log).await?;
         let bounds = log.bounds();
         let after = start.after;
@@ -137,7 +131,7 @@ impl Feed {
             }
             tokio::select! {
                 moved = self.reader.wait(), if at_head => if !moved { return None },
-                () = stopping(&mut self.shutdown) => return None,
+                () = self.shutdown.stopping() => return None,
                 () = tokio::time::sleep_until(next.map_or(sign_of_life, |next| next.min(sign_of_life))) => {}
             }
         }
@@ -145,7 +139,7 @@ impl Feed {
 
     /// One step, without waiting for the head to move or for a record to fall due.
     pub(super) async fn ready(&mut self) -> Ready {
-        if *self.shutdown.borrow() || self.over {
+        if self.shutdown.is_stopping() || self.over {
             return Ready::End;
         }
         if let Some(control) = self.waiting.pop_front() {
@@ -209,8 +203,8 @@ impl Feed {
     }
 
     /// Comes back when the server is to stop.
-    pub(super) async fn stopping(&mut self) {
-        stopping(&mut self.shutdown).await;
+    pub(super) async fn stopping(&self) {
+        self.shutdown.stopping().await;
     }
 
     /// Everything up to here has been sent or was not wanted.

@@ -7,12 +7,12 @@ use crate::event::Event;
 use crate::filter::Filter;
 use crate::log::{EmbeddedLog, EventLog, Limits, NewRecord};
 use crate::reader::{StartAt, Want};
+use crate::shutdown::Stop;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 const BEGAN_NANOS: i64 = 1_700_000_000_000_000_000;
@@ -32,7 +32,7 @@ fn record(received: f64) -> NewRecord {
 struct Stage {
     log: Arc<dyn EventLog>,
     _dir: TempDir,
-    stop: watch::Sender<bool>,
+    stop: Stop,
 }
 
 /// A log with one block for each list of receipts.
@@ -42,12 +42,12 @@ async fn stage(blocks: &[&[f64]]) -> Stage {
     for block in blocks {
         log.append(block.iter().copied().map(record).collect()).await.unwrap();
     }
-    Stage { log, _dir: dir, stop: watch::channel(false).0 }
+    Stage { log, _dir: dir, stop: Stop::new() }
 }
 
 impl Stage {
     async fn replay(&self, start: StartAt, want: Want, speed: f64) -> Replay {
-        let feed = Feed::open(Arc::clone(&self.log), start, want, self.stop.subscribe()).await.unwrap().paced(Some(speed));
+        let feed = Feed::open(Arc::clone(&self.log), start, want, self.stop.shutdown()).await.unwrap().paced(Some(speed));
         let mut replay = Replay { feed, began: Instant::now() };
         assert!(matches!(replay.next().await, Some((Told::Hello, 0))));
         replay
@@ -191,7 +191,7 @@ async fn an_end_is_told_with_all_that_was_looked_at() {
     assert_eq!(replay.next().await, None);
     assert!(replay.feed.is_over());
 
-    let unpaced = Feed::open(Arc::clone(&stage.log), StartAt::Oldest, want, stage.stop.subscribe()).await.unwrap().until(Some(at(4.5)));
+    let unpaced = Feed::open(Arc::clone(&stage.log), StartAt::Oldest, want, stage.stop.shutdown()).await.unwrap().until(Some(at(4.5)));
     let mut replay = Replay { feed: unpaced, began: Instant::now() };
     let expected = [(Told::Hello, 0), (records(1, 3), 0), (records(5, 5), 0), (Told::End(6), 0)];
     assert_eq!(replay.take(4).await, expected);
@@ -201,7 +201,7 @@ async fn an_end_is_told_with_all_that_was_looked_at() {
 async fn an_end_that_lies_ahead_is_waited_for() {
     let stage = stage(&[&[0.0]]).await;
     let ahead = Timestamp::from_nanos(Timestamp::now().nanos() + 100_000_000);
-    let feed = Feed::open(Arc::clone(&stage.log), StartAt::Oldest, Want::default(), stage.stop.subscribe()).await.unwrap();
+    let feed = Feed::open(Arc::clone(&stage.log), StartAt::Oldest, Want::default(), stage.stop.shutdown()).await.unwrap();
     let mut replay = Replay { feed: feed.until(Some(ahead)), began: Instant::now() };
     let mut told = Vec::new();
     while let Some((one, _)) = replay.next().await {
@@ -218,7 +218,7 @@ async fn a_stop_ends_a_replay_that_waits() {
     let stage = stage(&[&[0.0, 3600.0]]).await;
     let mut replay = stage.replay(StartAt::Oldest, Want::default(), 1.0).await;
     assert_eq!(replay.next().await.unwrap(), (records(1, 1), 0));
-    let (ended, ()) = tokio::join!(replay.next(), async { stage.stop.send(true).unwrap() });
+    let (ended, ()) = tokio::join!(replay.next(), async { stage.stop.stop() });
     assert_eq!(ended, None);
     assert!(!replay.feed.is_over());
 }
@@ -235,7 +235,7 @@ async fn a_clock_that_was_set_between_two_runs_is_not_waited_for() {
         log.append(vec![NewRecord { source: "local".into(), received: at(from), event: start }]).await.unwrap();
         log.append(vec![record(from + 4.0), record(from + 10.0)]).await.unwrap();
     }
-    let stage = Stage { log, _dir: dir, stop: watch::channel(false).0 };
+    let stage = Stage { log, _dir: dir, stop: Stop::new() };
     let told = async |want: Want| {
         let mut replay = stage.replay(StartAt::Oldest, want, 1.0).await;
         let mut told = Vec::new();

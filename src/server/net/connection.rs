@@ -10,7 +10,7 @@ use super::socket::Socket;
 use super::tls::Tls;
 use super::tolerant::Tolerant;
 use crate::server::context::Context;
-use crate::server::stop::stopping;
+use crate::shutdown::Shutdown;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 use warp::reply::Response;
 
 /// What hyper may buffer for a connection, each way; over HTTP/2 for a stream, towards the client.
@@ -77,7 +76,7 @@ where
     }
 }
 
-async fn encrypted<S>(tls: Arc<Tls>, io: Io, service: Guarded<S>, shutdown: watch::Receiver<bool>)
+async fn encrypted<S>(tls: Arc<Tls>, io: Io, service: Guarded<S>, shutdown: Shutdown)
 where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -89,7 +88,7 @@ where
     }
 }
 
-async fn http1<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Guarded<S>, mut shutdown: watch::Receiver<bool>)
+async fn http1<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Guarded<S>, shutdown: Shutdown)
 where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -106,7 +105,7 @@ where
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopping(&mut shutdown) => {
+        () = shutdown.stopping() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -114,7 +113,7 @@ where
     ended_with(ended);
 }
 
-async fn http2<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Guarded<S>, mut shutdown: watch::Receiver<bool>)
+async fn http2<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Guarded<S>, shutdown: Shutdown)
 where
     S: Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -144,7 +143,7 @@ where
                     return;
                 }
             }
-            () = stopping(&mut shutdown) => {
+            () = shutdown.stopping() => {
                 connection.as_mut().graceful_shutdown();
                 break connection.await;
             }
@@ -168,6 +167,7 @@ mod tests {
     use crate::server::net::exchange::Exchange;
     use crate::server::net::places::Places;
     use crate::server::peer::Address;
+    use crate::shutdown::Stop;
     use futures_util::StreamExt;
     use hyper::service::service_fn;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -186,12 +186,10 @@ mod tests {
     }
 
     /// Serves the faulty routes.
-    fn serve(
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        exchange: Arc<Exchange>,
-    ) -> (watch::Sender<bool>, JoinHandle<()>) {
+    fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, exchange: Arc<Exchange>) -> (Stop, JoinHandle<()>) {
         let dir = tempfile::TempDir::new().unwrap();
-        let (stop, shutdown) = watch::channel(false);
+        let stop = Stop::new();
+        let shutdown = stop.shutdown();
         let context = Arc::new(Context::new(Arc::new(EmbeddedLog::open(dir.path()).unwrap().0), shutdown.clone()));
         let guarded = Guarded {
             routes: service_fn(faulty),

@@ -6,12 +6,11 @@
 
 use super::diag::Diagnosis;
 use super::socket::Socket;
-use crate::server::stop::stopping;
+use crate::shutdown::Shutdown;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A peer that acknowledges nothing of what waits for it for this long is cut; it resumes by cursor.
@@ -41,8 +40,8 @@ struct Peer {
 }
 
 impl Peers {
-    /// Looks after connections until `shutdown` turns true.
-    pub(in crate::server) fn start(mut shutdown: watch::Receiver<bool>) -> Arc<Self> {
+    /// Looks after connections until `shutdown` says so.
+    pub(in crate::server) fn start(shutdown: Shutdown) -> Arc<Self> {
         let kernel = Diagnosis::open().inspect_err(|e| tracing::debug!(error = %e, "the kernel tells nothing of connections")).ok();
         let peers = Arc::new(Self { kernel, new: Mutex::default() });
         let looking = Arc::clone(&peers);
@@ -51,7 +50,7 @@ impl Peers {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(LOOK) => looking.look(&mut known).await,
-                    () = stopping(&mut shutdown) => return,
+                    () = shutdown.stopping() => return,
                 }
             }
         });
@@ -119,8 +118,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_little_stays_and_who_takes_nothing_is_cut() {
-        let (_stop, shutdown) = watch::channel(false);
-        let peers = Peers::start(shutdown);
+        let stop = crate::shutdown::Stop::new();
+        let peers = Peers::start(stop.shutdown());
         let (socket, mut theirs) = full().await;
         assert!(peers.watch(&socket));
         let mut known = std::mem::take(&mut *peers.new.lock());

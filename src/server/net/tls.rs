@@ -2,11 +2,11 @@
 
 use super::io::Io;
 use crate::server::reload::Watched;
+use crate::shutdown::Shutdown;
 use parking_lot::RwLock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -79,7 +79,7 @@ impl Tls {
     }
 
     /// Takes new files as they come. Ones that cannot be used are told, and the old ones kept.
-    pub(in crate::server) async fn follow_files(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
+    pub(in crate::server) async fn follow_files(self: Arc<Self>, shutdown: Shutdown) {
         let mut files = Watched::new([&self.cert, &self.key], shutdown);
         while files.changed().await {
             match read(&self.cert, &self.key) {

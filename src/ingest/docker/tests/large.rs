@@ -99,7 +99,7 @@ async fn a_stop_comes_through_a_large_answer() {
     rig.expect_connected().await;
     rig.wait_for("a look", |_| daemon.count("/containers/json") > 0).await;
     let asked = Instant::now();
-    rig.stop.send(true).unwrap();
+    rig.stop.stop();
     (&mut rig.task).await.unwrap();
     assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
 }

@@ -10,6 +10,7 @@ mod stream;
 
 use super::*;
 use crate::ingest::{Inbox, Input, QueueStats, SourceState, Tagged, queue};
+use crate::shutdown::Stop;
 use crate::time::Timestamp;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -23,7 +24,7 @@ struct Rig {
     inbox: Inbox,
     waiting: std::collections::VecDeque<Input>,
     status: StatusHandle,
-    stop: watch::Sender<bool>,
+    stop: Stop,
     task: JoinHandle<()>,
 }
 
@@ -47,8 +48,8 @@ impl Rig {
         let (feed, inbox) = queue(places, 64 << 20);
         let source = Box::new(DockerSource::with_timing(DockerHost::parse(url).unwrap(), timing));
         let status = StatusHandle::new(&source.name(), source.endpoint());
-        let (stop, shutdown) = watch::channel(false);
-        let task = tokio::spawn(source.run(feed.for_source("local".into()), status.clone(), shutdown));
+        let stop = Stop::new();
+        let task = tokio::spawn(source.run(feed.for_source("local".into()), status.clone(), stop.shutdown()));
         Self { inbox, waiting: std::collections::VecDeque::new(), status, stop, task }
     }
 

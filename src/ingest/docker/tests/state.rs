@@ -44,7 +44,7 @@ async fn shutdown_is_prompt_even_with_a_full_queue() {
     }
     rig.wait_for("all were offered", |rig| rig.queue().offered == 50).await;
     let asked = Instant::now();
-    rig.stop.send(true).unwrap();
+    rig.stop.stop();
     (&mut rig.task).await.unwrap();
     assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
     let mut inputs = Vec::new();
@@ -60,7 +60,7 @@ async fn shutdown_while_the_daemon_hangs_is_prompt_too() {
     daemon.set_hang(true);
     let mut rig = Rig::start(&daemon.url(), quick());
     rig.wait_for("a question", |_| daemon.count("/version") > 0).await;
-    rig.stop.send(true).unwrap();
+    rig.stop.stop();
     tokio::time::timeout(Duration::from_millis(200), &mut rig.task).await.unwrap().unwrap();
     let mut inputs = Vec::new();
     assert_eq!(rig.inbox.recv_many(&mut inputs, 9).await, 0, "never connected, so nothing to tell: {inputs:?}");
