@@ -8,7 +8,7 @@ mod stories;
 
 pub use host::{DemoHost, Pace};
 
-use super::docker::health::by_exec_type;
+use super::docker::by_exec_type;
 use super::{Input, Source, SourceFeed, StatusHandle};
 use crate::event::Event;
 use crate::shutdown::Shutdown;

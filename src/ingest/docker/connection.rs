@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::rustls;
+use tokio_util::task::AbortOnDropHandle;
 
 /// For ssh to get through and be logged in: its own limit for connecting, and some more.
 pub(super) const LOGIN: Duration = Duration::from_secs(35);
@@ -31,33 +31,12 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Where there is no host in the endpoint.
 const NO_HOST: HeaderValue = HeaderValue::from_static("docker");
 
-/// Ends its task with itself.
-#[derive(Debug)]
-pub(super) struct Task<T>(JoinHandle<T>);
-
-impl<T: Send + 'static> Task<T> {
-    pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(future))
-    }
-
-    /// What came of it.
-    async fn end(mut self) -> Option<T> {
-        (&mut self.0).await.ok()
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// A connection that takes one request after the other. Dropping it closes it.
 pub(super) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
     endpoint: Endpoint,
     said: Option<Said>,
-    driver: Option<Task<Result<(), hyper::Error>>>,
+    driver: Option<AbortOnDropHandle<Result<(), hyper::Error>>>,
     /// Bytes that may still be read.
     left: Arc<AtomicU64>,
 }
@@ -106,7 +85,7 @@ impl Connection {
         let left = Arc::new(AtomicU64::new(u64::MAX));
         let stream = Limited { stream: dialled.stream, left: Arc::clone(&left) };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(IngestError::Http)?;
-        let driver = Some(Task::spawn(connection));
+        let driver = Some(AbortOnDropHandle::new(tokio::spawn(connection)));
         let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, driver, left };
         if connection.said.is_some() {
             let late = |_| IngestError::Timeout { what: "ssh", after: LOGIN };
@@ -168,7 +147,7 @@ impl Connection {
     /// What the connection ended with.
     async fn end(&mut self) -> Option<hyper::Error> {
         let driver = self.driver.take()?;
-        timeout(LAST_WORDS, driver.end()).await.ok()??.err()
+        timeout(LAST_WORDS, driver).await.ok()?.ok()?.err()
     }
 }
 

@@ -50,7 +50,8 @@ impl Dialer {
     pub(super) async fn dial(&self) -> Result<Dialled, IngestError> {
         if let Endpoint::Ssh(target) = &self.endpoint {
             self.wait_for_login().await;
-            return ssh::start(target).map_err(|source| self.failed(source));
+            let ssh = ssh::start(target).map_err(|source| self.failed(source))?;
+            return Ok(Dialled { stream: Box::new(ssh.pipes), said: Some(ssh.said) });
         }
         let late = |_| IngestError::Timeout { what: "connecting", after: self.timing.connect };
         let stream = timeout(self.timing.connect, self.connect()).await.map_err(late)??;

@@ -11,7 +11,6 @@
 
 use super::engine::Engine;
 use super::lists::Fields;
-use super::wire::Task;
 use crate::event::{Event, Noise};
 use futures_util::StreamExt as _;
 use quick_cache::sync::Cache;
@@ -20,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Containers whose probe is remembered.
 const MAX_KNOWN: usize = 4096;
@@ -81,7 +81,7 @@ impl Probes {
     pub(super) fn marker(&self, engine: Option<Engine>) -> Marker {
         let (ask, asked) = mpsc::channel(MAX_ASKED);
         let probes = self.clone();
-        let asking = engine.map(|engine| Task::spawn(probes.inspect(engine, asked)));
+        let asking = engine.map(|engine| AbortOnDropHandle::new(tokio::spawn(probes.inspect(engine, asked))));
         Marker { probes: self.clone(), ask, _asking: asking }
     }
 
@@ -107,7 +107,7 @@ impl Probes {
 pub(super) struct Marker {
     probes: Probes,
     ask: mpsc::Sender<String>,
-    _asking: Option<Task<()>>,
+    _asking: Option<AbortOnDropHandle<()>>,
 }
 
 impl Marker {

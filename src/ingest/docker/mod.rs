@@ -8,7 +8,7 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-pub(in crate::ingest) mod health;
+mod health;
 mod heard;
 mod hints;
 mod lag;
@@ -27,6 +27,8 @@ mod wire;
 pub use error::IngestError;
 pub use observe::{MAX_CONTAINERS, MAX_LISTED};
 pub use replay::RING_LINES;
+
+pub(in crate::ingest) use health::by_exec_type;
 
 use super::endpoint::DockerHost;
 use super::{Source, SourceFeed, StatusHandle};

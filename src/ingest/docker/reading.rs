@@ -9,7 +9,7 @@ use super::heard::Heard;
 use super::lag::{CAUGHT_UP_AFTER, Lag};
 use super::observe::Observer;
 use super::replay::Replay;
-use super::wire::{EventStream, Task};
+use super::wire::EventStream;
 use crate::event::Event;
 use crate::ingest::lines::{Line, LineSplitter, MAX_LINE_BYTES, sample};
 use crate::ingest::{Doubt, Input, Malformed, SourceFeed, StatusHandle};
@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 /// After this much silence an old stream has nothing more that matters beside a new one.
 const LAST_WORDS_QUIET: Duration = Duration::from_millis(20);
@@ -182,7 +183,7 @@ impl Reading {
             if !self.lines.replay.is_open()
                 && let Some(observe) = to_observe.take()
             {
-                _observing = Some(Task::spawn(observe));
+                _observing = Some(AbortOnDropHandle::new(tokio::spawn(observe)));
             }
         }
     }

@@ -2,8 +2,6 @@
 //! speaks on its standard input and output what the socket speaks. Keys, aliases and jump hosts are those of
 //! ssh's own configuration.
 
-use super::connection::Task;
-use super::dial::Dialled;
 use crate::ingest::endpoint::SshTarget;
 use crate::text::printable;
 use parking_lot::Mutex;
@@ -15,8 +13,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Join, ReadBuf, join};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 const PROGRAM: &str = "ssh";
 /// Docker's own waits 30 s for a connection. Nobody is there to answer questions. A dead link is noticed
@@ -28,8 +26,14 @@ const MAX_SAID_CHARS: usize = 500;
 /// When ssh has closed its output, the rest of what it has to say comes at once.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Starts ssh. Dropping the stream kills it.
-pub(super) fn start(target: &SshTarget) -> io::Result<Dialled> {
+/// An ssh that has been started.
+pub(super) struct Started {
+    pub(super) pipes: Pipes,
+    pub(super) said: Said,
+}
+
+/// Starts ssh. Dropping the pipes kills it.
+pub(super) fn start(target: &SshTarget) -> io::Result<Started> {
     let mut command = Command::new(PROGRAM);
     // Ctrl-C in a terminal is for us alone: the end of the connection is to be an orderly one.
     command.args(arguments(target)).process_group(0).kill_on_drop(true);
@@ -37,7 +41,7 @@ pub(super) fn start(target: &SshTarget) -> io::Result<Dialled> {
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("ssh has no pipes"));
     };
-    Ok(Dialled { said: Some(Said::gather(stderr)), stream: Box::new(Pipes { both: join(stdout, stdin), _child: child }) })
+    Ok(Started { pipes: Pipes { both: join(stdout, stdin), _child: child }, said: Said::gather(stderr) })
 }
 
 fn arguments(target: &SshTarget) -> Vec<String> {
@@ -66,7 +70,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-struct Pipes {
+/// Its standard input and output: what the daemon over there reads and writes.
+pub(super) struct Pipes {
     both: Join<ChildStdout, ChildStdin>,
     /// Killed, and reaped by tokio, when dropped.
     _child: Child,
@@ -95,16 +100,14 @@ impl AsyncWrite for Pipes {
 /// What ssh says on its standard error: why there is no connection.
 pub(super) struct Said {
     tail: Arc<Mutex<Vec<u8>>>,
-    ended: watch::Receiver<bool>,
-    _reading: Task<()>,
+    reading: AbortOnDropHandle<()>,
 }
 
 impl Said {
     fn gather(mut stderr: ChildStderr) -> Self {
         let tail = Arc::new(Mutex::new(Vec::new()));
-        let (end, ended) = watch::channel(false);
         let into = Arc::clone(&tail);
-        let reading = Task::spawn(async move {
+        let reading = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut buffer = [0; MAX_SAID_BYTES];
             while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
                 let mut tail = into.lock();
@@ -112,9 +115,8 @@ impl Said {
                 let surplus = tail.len().saturating_sub(MAX_SAID_BYTES);
                 tail.drain(..surplus);
             }
-            end.send_replace(true);
-        });
-        Self { tail, ended, _reading: reading }
+        }));
+        Self { tail, reading }
     }
 
     /// What was said so far were greetings and warnings: the connection works.
@@ -125,7 +127,10 @@ impl Said {
     /// All of it in one line, once ssh has closed its output; `None` if it said nothing.
     pub(super) async fn words(&mut self) -> Option<String> {
         // A background master of ssh's (ControlPersist) may keep its end open: then what there is must do.
-        let _ = timeout(LAST_WORDS, self.ended.wait_for(|ended| *ended)).await;
+        // A task that has ended may not be waited for again.
+        if !self.reading.is_finished() {
+            let _ = timeout(LAST_WORDS, &mut self.reading).await;
+        }
         let text = String::from_utf8_lossy(&self.tail.lock()).into_owned();
         let lines: Vec<&str> = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
         let words = lines.join("; ");

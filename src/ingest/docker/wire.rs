@@ -3,8 +3,6 @@
 //! bollard's event stream is no use here: its `Type` is a closed enum, so that one unknown type ends the
 //! stream and discards what is buffered, again after each reconnect.
 
-pub(super) use super::connection::Task;
-
 use super::Timing;
 use super::connection::Connection;
 use super::error::IngestError;

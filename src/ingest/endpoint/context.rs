@@ -1,8 +1,8 @@
 //! Contexts of the docker CLI, as it stores them: `contexts/meta/<SHA-256 of the name>/meta.json` beside its
 //! `config.json`, and certificates in `contexts/tls/<the same>/docker`. Only read.
 
+use super::env::{Env, config_dir, variable};
 use super::parse::{self, TcpMeans, TlsDefaults};
-use super::resolve::{Env, config_dir, variable};
 use super::{Endpoint, EndpointError, TlsFiles};
 use crate::file;
 use crate::text::printable;

@@ -2,11 +2,12 @@
 //! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
 
 mod context;
+mod env;
 mod parse;
 mod resolve;
 
 pub use context::{Current, current_context};
-pub use resolve::Env;
+pub use env::Env;
 
 use std::fmt;
 use std::path::PathBuf;

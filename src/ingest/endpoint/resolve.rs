@@ -1,27 +1,13 @@
 //! From what the user wrote, and the environment, to hosts.
 
+use super::env::{Env, config_dir, variable};
 use super::parse::{self, TcpMeans, TlsDefaults};
 use super::{DEFAULT_NAME, DockerHost, Endpoint, EndpointError, TlsFiles, context};
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 const MAX_NAME_CHARS: usize = 64;
 /// In front of the name of a docker context.
 const CONTEXT: &str = "context://";
-
-/// Looks up an environment variable; a parameter, so that tests need not touch the process's own.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
-
-/// A variable that is set; an empty one counts as none, as in Docker.
-pub(super) fn variable(env: Env<'_>, name: &str) -> Option<OsString> {
-    env(name).filter(|value| !value.is_empty())
-}
-
-/// Where the docker CLI keeps its configuration.
-pub(super) fn config_dir(env: Env<'_>) -> Option<PathBuf> {
-    let home = || variable(env, "HOME").map(|home| PathBuf::from(home).join(".docker"));
-    variable(env, "DOCKER_CONFIG").map(PathBuf::from).or_else(home)
-}
 
 /// As the docker CLI has it for hosts that are no contexts.
 fn tls_defaults(env: Env<'_>) -> TlsDefaults {
@@ -110,6 +96,7 @@ impl DockerHost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
 
     fn resolve(texts: &[&str], env: &[(&str, &str)]) -> Result<Vec<String>, EndpointError> {
         let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();

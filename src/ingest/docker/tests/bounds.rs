@@ -10,6 +10,7 @@ use super::large::baseline;
 use super::*;
 use crate::ingest::endpoint::Endpoint;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::task::AbortOnDropHandle;
 
 fn endpoint(url: &str) -> Endpoint {
     DockerHost::parse(url).unwrap().endpoint
@@ -70,14 +71,14 @@ async fn an_answer_that_never_ends_is_given_up() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("docker.sock");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
-    let _dripping = wire::Task::spawn(async move {
+    let _dripping = AbortOnDropHandle::new(tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
         while stream.write_all(b"1\r\n \r\n").await.is_ok() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-    });
+    }));
     let transport = Transport::new(&endpoint(&format!("unix://{}", path.display())), &quick());
     let began = Instant::now();
     let limits = Limits { bytes: 1 << 20, entry_bytes: 1 << 20 };
