@@ -11,7 +11,7 @@ use crate::log::{EmbeddedLog, EventLog, ScratchDir};
 use crate::recorder::{Recorder, RecorderStats};
 use crate::redact::Redactor;
 use crate::retention;
-use crate::server::{self, Access, Context, Listener, Tls};
+use crate::server::{self, Access, Admission, Context, Listener, Recording, Tls};
 use crate::shutdown::Stop;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
@@ -189,7 +189,7 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
     let started = Instant::now();
     // Bad hosts, certificates and tokens are refused before anything is touched.
     sources(&config, false)?;
-    let doors = Doors::load(&config)?;
+    let (admission, options) = admission(&config)?;
     let data_dir = config.data_dir.clone();
     let (log, recovery) = tokio::task::spawn_blocking(move || EmbeddedLog::open(&data_dir))
         .await?
@@ -227,10 +227,10 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
         // Where everything is kept it has nothing to do.
         until.stopping().await;
     });
-    let mut context = Context::new(Arc::clone(&log), shutdown);
-    (context.sources, context.recorder, context.started) = (statuses, stats, started);
-    announce(&listener, &doors)?;
-    tasks.start("server", &Handle::current(), server::serve(listener, doors.guard(context, &config), doors.options(&config)));
+    let recording = Recording { sources: statuses, recorder: stats };
+    let context = Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown));
+    announce(&listener, &options)?;
+    tasks.start("server", &Handle::current(), server::serve(listener, context, options));
     Ok(Running { stop, tasks, log: Some(log), _thread: Some(thread), _scratch: None })
 }
 
@@ -261,7 +261,7 @@ impl Drop for RecordingThread {
 /// Serves a log or an export that is not ours, and records nothing.
 async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancelled: Arc<AtomicBool>) -> anyhow::Result<Running> {
     let started = Instant::now();
-    let doors = Doors::load(&config)?;
+    let (admission, options) = admission(&config)?;
     let opening = path.to_owned();
     let (log, scratch) = tokio::task::spawn_blocking(move || foreign::open(&opening, &cancelled)).await?.with_context(|| {
         format!("cannot serve {} read-only; it must be the --data-dir of a log, or a JSON Lines export", path.display())
@@ -270,45 +270,31 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
     let stop = Stop::new();
-    let mut context = Context::new(log, stop.shutdown());
-    context.started = started;
-    announce(&listener, &doors)?;
+    let context = Arc::new(Context::new(log, Recording::default(), admission, started, stop.shutdown()));
+    announce(&listener, &options)?;
     let mut tasks = Tasks::default();
-    tasks.start("server", &Handle::current(), server::serve(listener, doors.guard(context, &config), doors.options(&config)));
+    tasks.start("server", &Handle::current(), server::serve(listener, context, options));
     Ok(Running { stop, tasks, log: None, _thread: None, _scratch: scratch })
 }
 
-/// What the server lets in, from the files that say so.
-struct Doors {
-    tls: Option<Arc<Tls>>,
-    access: Option<Arc<Access>>,
-}
-
-impl Doors {
-    fn load(config: &ServeConfig) -> anyhow::Result<Self> {
-        let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose().context("--tls-cert and --tls-key")?;
-        let access = config.token_file.as_ref().map(|file| Access::load(file)).transpose().context("--token-file")?;
-        Ok(Self { tls: tls.map(Arc::new), access: access.map(Arc::new) })
-    }
-
-    /// The server's state, with who may ask what.
-    fn guard(&self, mut context: Context, config: &ServeConfig) -> Arc<Context> {
-        context.allowed_hosts.clone_from(&config.allow_hosts);
-        context.cors_origins.clone_from(&config.cors_origins);
-        context.trusted_proxies.clone_from(&config.trusted_proxies);
-        context.access.clone_from(&self.access);
-        context.max_streams = config.max_connections as u64;
-        Arc::new(context)
-    }
-
-    fn options(&self, config: &ServeConfig) -> server::Options {
-        server::Options {
-            max_connections: config.max_connections,
-            max_connections_per_address: config.max_connections_per_address,
-            direct_writes: config.direct_writes,
-            tls: self.tls.clone(),
-        }
-    }
+/// Whom the server admits and how it serves them, from the configuration and the files that it names.
+fn admission(config: &ServeConfig) -> anyhow::Result<(Admission, server::Options)> {
+    let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose().context("--tls-cert and --tls-key")?;
+    let access = config.token_file.as_ref().map(|file| Access::load(file)).transpose().context("--token-file")?;
+    let admission = Admission {
+        allowed_hosts: config.allow_hosts.clone(),
+        cors_origins: config.cors_origins.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        access: access.map(Arc::new),
+        max_streams: config.max_connections as u64,
+    };
+    let options = server::Options {
+        max_connections: config.max_connections,
+        max_connections_per_address: config.max_connections_per_address,
+        direct_writes: config.direct_writes,
+        tls: tls.map(Arc::new),
+    };
+    Ok((admission, options))
 }
 
 /// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.
@@ -346,8 +332,8 @@ fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Sour
 }
 
 /// The first line on stdout (docs/api.md, "Command line"), for people and for scripts that let the system choose the port.
-fn announce(listener: &Listener, doors: &Doors) -> std::io::Result<()> {
-    let scheme = if doors.tls.is_some() { "https" } else { "http" };
+fn announce(listener: &Listener, options: &server::Options) -> std::io::Result<()> {
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
     let line = match listener.address()? {
         server::Address::Tcp(address) => format!("listening on {scheme}://{address}"),
         path @ server::Address::Unix(_) => format!("listening on {path}"),

@@ -17,16 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use warp::http::{StatusCode, header};
 
-/// Shared state of the server.
-pub struct Context {
-    /// The log.
-    pub log: Arc<dyn EventLog>,
-    /// The state of each Docker host.
-    pub sources: Vec<StatusHandle>,
-    /// The recorder's counters.
-    pub recorder: Arc<RecorderStats>,
-    /// Says when the server is to stop.
-    pub shutdown: Shutdown,
+/// Who may ask for what.
+#[derive(Debug, Clone)]
+pub struct Admission {
     /// Names, besides `localhost` and IP addresses, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read, as browsers send them.
@@ -37,10 +30,42 @@ pub struct Context {
     pub access: Option<Arc<Access>>,
     /// Most live streams at a time; over HTTP/2 a connection holds many.
     pub max_streams: u64,
+}
+
+impl Default for Admission {
+    /// Everybody, at IP addresses and `localhost`.
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            access: None,
+            max_streams: u64::MAX,
+        }
+    }
+}
+
+/// What is recorded while the server runs. The default is nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// The state of each Docker host.
+    pub sources: Vec<StatusHandle>,
+    /// The recorder's counters.
+    pub recorder: Arc<RecorderStats>,
+}
+
+/// Shared state of the server.
+pub struct Context {
+    /// The log.
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) recording: Recording,
+    pub(super) admission: Admission,
+    /// Says when the server is to stop.
+    pub(super) shutdown: Shutdown,
+    /// When the process started.
+    pub(super) started: Instant,
     /// The filters of open streams.
     pub(super) filters: Filters,
-    /// When the process started.
-    pub started: Instant,
     /// Open live streams, SSE and WebSocket.
     pub(super) streams: Gauge,
     /// Open connections.
@@ -56,20 +81,15 @@ pub struct Context {
 }
 
 impl Context {
-    /// A server of `log`, until `shutdown` says so, that answers to IP addresses and `localhost`.
-    pub fn new(log: Arc<dyn EventLog>, shutdown: Shutdown) -> Self {
+    /// A server of `log`, in a process that began at `started`, until `shutdown` says so.
+    pub fn new(log: Arc<dyn EventLog>, recording: Recording, admission: Admission, started: Instant, shutdown: Shutdown) -> Self {
         Self {
             log,
-            sources: Vec::new(),
-            recorder: Arc::default(),
+            recording,
+            admission,
             shutdown,
-            allowed_hosts: Vec::new(),
-            cors_origins: Vec::new(),
-            trusted_proxies: TrustedProxies::default(),
-            access: None,
-            max_streams: u64::MAX,
+            started,
             filters: Filters::default(),
-            started: Instant::now(),
             streams: Gauge::default(),
             connections: Gauge::default(),
             requests: AtomicU64::new(0),
@@ -77,6 +97,14 @@ impl Context {
             losses: Losses::default(),
             turns: Arc::default(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// A server of `log` that admits everybody, beside no recorder.
+    pub(super) fn open(log: Arc<dyn EventLog>, shutdown: Shutdown) -> Self {
+        Self::new(log, Recording::default(), Admission::default(), Instant::now(), shutdown)
     }
 }
 
@@ -121,7 +149,7 @@ impl Context {
     /// A place among the live streams, if there is one.
     pub(super) fn enter_stream(&self) -> Result<StreamGuard, ApiError> {
         let place = self.streams.enter();
-        if self.streams.get() > self.max_streams {
+        if self.streams.get() > self.admission.max_streams {
             let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many live streams (see --max-connections)");
             return Err(error.with_header(header::RETRY_AFTER, "2"));
         }

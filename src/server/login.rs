@@ -68,7 +68,7 @@ pub(super) async fn submit<B: Buf>(
     };
     let field = |name: &str| form_urlencoded::parse(&body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let next = field("next").filter(|next| is_ours(next)).unwrap_or_else(|| "/".to_owned());
-    let Some(access) = &context.access else { return see_other(LOGIN, &next) };
+    let Some(access) = &context.admission.access else { return see_other(LOGIN, &next) };
     let Some(cookie) = access.log_in(&field("token").unwrap_or_default(), secure) else {
         if let Some(wait) = access.failures.failed(asker.address) {
             return too_many(wait);

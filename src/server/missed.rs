@@ -67,7 +67,7 @@ mod tests {
                 NewRecord { source: "a".into(), received: Timestamp::from_nanos(5), event }
             };
             log.append((0..count).map(gap).collect()).await.unwrap();
-            let context = Context::new(Arc::clone(&log), Stop::new().shutdown());
+            let context = Context::open(Arc::clone(&log), Stop::new().shutdown());
             let missed = context.missed(&log, &Asked::at(Timestamp::MIN..=Timestamp::MAX), |_| true).await.unwrap();
             let told: usize = missed.lines.iter().map(Bytes::len).sum();
             assert!(told <= MAX_MISSED_BYTES && missed.lines.len() <= crate::projection::MAX_MET, "{count} of {bytes} bytes: {told}");

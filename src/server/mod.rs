@@ -29,7 +29,7 @@ mod turn_log;
 mod turns;
 
 pub use access::{Access, AccessError};
-pub use context::Context;
+pub use context::{Admission, Context, Recording};
 pub use forwarded::{TrustedProxies, TrustedProxy};
 pub use names::host_name;
 pub use net::{Address, Listener, Tls, TlsError};

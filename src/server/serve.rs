@@ -36,7 +36,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
     if let Some(tls) = &options.tls {
         tokio::spawn(Arc::clone(tls).follow_files(shutdown.clone()));
     }
-    if let Some(access) = &context.access {
+    if let Some(access) = &context.admission.access {
         tokio::spawn(Arc::clone(access).follow_file(shutdown.clone()));
         tokio::spawn(Arc::clone(&access.failures).follow(shutdown.clone()));
     }
@@ -63,7 +63,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
             () = shutdown.stopping() => break,
         };
         // A trusted proxy speaks for many, each of whom is counted where it asks.
-        let counted = socket.peer().filter(|peer| !context.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
+        let counted = socket.peer().filter(|peer| !context.admission.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
         match places.take(counted) {
             Ok(place) => {
                 let link = fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));

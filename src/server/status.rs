@@ -38,7 +38,7 @@ fn sources(context: &Context) -> Vec<SourceStatus> {
         engine: status.engine.as_deref().map(shown),
         ..status
     };
-    context.sources.iter().map(|source| shown(source.get())).collect()
+    context.recording.sources.iter().map(|source| shown(source.get())).collect()
 }
 
 /// A text as it is shown: what a daemon calls itself or answers may be of any length, and hold what a
@@ -94,7 +94,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
 /// Figures for people and scripts.
 pub(super) fn stats(context: &Arc<Context>) -> Response {
     let bounds = context.log.bounds();
-    let recorder = &context.recorder;
+    let recorder = &context.recording.recorder;
     let sources = sources(context);
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -123,7 +123,7 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
     let context = &context;
     let mut out = String::with_capacity(4096);
     let bounds = context.log.bounds();
-    let recorder = &context.recorder;
+    let recorder = &context.recording.recorder;
     let mut metric = |name: &str, kind: &str, help: &str, value: u64| {
         let _ = writeln!(out, "# HELP shipslog_{name} {help}\n# TYPE shipslog_{name} {kind}\nshipslog_{name} {value}");
     };
@@ -152,7 +152,7 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
     metric("http_connections", "gauge", "Open connections.", context.connections.get());
     metric("streams", "gauge", "Open live streams.", context.streams.get());
     metric("http_requests_total", "counter", "Requests.", context.requests.load(Relaxed));
-    if let Some(access) = &context.access {
+    if let Some(access) = &context.admission.access {
         let (wrong, slowed) = (access.failures.wrong.load(Relaxed), access.failures.slowed.load(Relaxed));
         metric("auth_failures_total", "counter", "Requests and logins with a wrong token.", wrong);
         metric("auth_slowed_total", "counter", "Those of them that were answered with 429.", slowed);
@@ -182,7 +182,7 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
 
 /// What the log tells of each source.
 async fn by_source(out: &mut String, context: &Context, asker: &Asker) {
-    let (log, names) = (context.log_for(asker), context.sources.iter().map(|source| source.get().name).collect::<Vec<_>>());
+    let (log, names) = (context.log_for(asker), context.recording.sources.iter().map(|source| source.get().name).collect::<Vec<_>>());
     let until = Instant::now() + MAX_READING;
     if let Ok(Ok(newest)) = timeout_at(until, context.by_source.newest(&log, &names)).await {
         let _ = writeln!(

@@ -190,7 +190,7 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let stop = Stop::new();
         let shutdown = stop.shutdown();
-        let context = Arc::new(Context::new(Arc::new(EmbeddedLog::open(dir.path()).unwrap().0), shutdown.clone()));
+        let context = Arc::new(Context::open(Arc::new(EmbeddedLog::open(dir.path()).unwrap().0), shutdown.clone()));
         let guarded = Guarded {
             routes: service_fn(faulty),
             context,

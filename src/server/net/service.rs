@@ -55,9 +55,10 @@ impl<S> Guarded<S> {
         guard::check_sizes(request).map_err(refuse)?;
         // No web page reaches a unix socket by whatever name, and Docker's clients make one up.
         if self.peer != Peer::Unix {
-            guard::check_name(request, &context.allowed_hosts).map_err(refuse)?;
+            guard::check_name(request, &context.admission.allowed_hosts).map_err(refuse)?;
         }
-        let from = Origins { hosts: &context.allowed_hosts, listed: &context.cors_origins, secure: self.secure }.check(request);
+        let from = Origins { hosts: &context.admission.allowed_hosts, listed: &context.admission.cors_origins, secure: self.secure }
+            .check(request);
         let from = match from {
             // Without its parts a page could not even say why it is refused. They are the same for everybody.
             Err(_) if login::is_part(request.uri().path()) => From::Here,
@@ -76,8 +77,8 @@ impl<S> Guarded<S> {
         // Pages of other origins bring their own token: a cookie may be there only because they share a host
         // name with us.
         let sessions = from == From::Here;
-        let admitted = context.access.as_ref().and_then(|access| access.admit(request.headers(), sessions));
-        if let (Some(access), None) = (&context.access, &admitted) {
+        let admitted = context.admission.access.as_ref().and_then(|access| access.admit(request.headers(), sessions));
+        if let (Some(access), None) = (&context.admission.access, &admitted) {
             let wrong = Access::has_bearer(request.headers());
             if let Some(wait) = wrong.then(|| access.failures.failed(address)).flatten() {
                 return Err(finish(login::too_many(wait)));
@@ -95,7 +96,7 @@ where
 {
     /// What the routes answer, or what is answered in their place.
     fn begin(&self, mut request: hyper::Request<Incoming>) -> Answer {
-        let client = self.context.trusted_proxies.client(self.peer, request.headers());
+        let client = self.context.admission.trusted_proxies.client(self.peer, request.headers());
         let address = client.map_or(self.address, Address::of);
         let (from, admitted) = match self.check(&request, address) {
             Ok(checked) => checked,
