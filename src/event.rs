@@ -22,7 +22,7 @@ pub use noise::{Noise, UnknownNoise};
 pub use own::{begins_as_own, shortened};
 pub use readable::{MAX_NESTING, MAX_NUMBER_BYTES};
 pub use view::EventView;
-pub(crate) use wire::LineWriter;
+pub(crate) use wire::{LineWriter, RecordParts};
 pub use wire::{Record, write_line};
 
 /// `Type` of the records that the recorder writes about itself.

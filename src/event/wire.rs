@@ -25,15 +25,28 @@ impl Record {
     /// The record as every route shows it (docs/records.md): one line of JSON, without the line end.
     pub fn to_line(&self, log: LogId) -> String {
         let mut line = String::with_capacity(self.event.as_json().len() + 192);
-        let (cursor, from) = (log.cursor(self.seq).to_string(), (&*self.source, self.event.marks()));
-        LineWriter::default().write(&mut line, &cursor, self.seq, (self.time, self.received), from, self.event.as_json());
+        let (marks, json) = (self.event.marks(), self.event.as_json());
+        let parts = RecordParts { time: self.time, received: self.received, source: &self.source, marks, json };
+        LineWriter::default().write(&mut line, &log.cursor(self.seq).to_string(), self.seq, &parts);
         line
     }
 }
 
 /// Appends the wire form of a record without marks to `out`, from its parts.
 pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
-    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, (time, received), (source, Marks::default()), event_json);
+    let parts = RecordParts { time, received, source, marks: Marks::default(), json: event_json };
+    LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, &parts);
+}
+
+/// A record as it is laid out, without its place in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordParts<'a> {
+    pub(crate) time: Timestamp,
+    pub(crate) received: Timestamp,
+    pub(crate) source: &'a str,
+    pub(crate) marks: Marks,
+    /// The message.
+    pub(crate) json: &'a str,
 }
 
 /// Writes the wire form of record after record. What neighbours have in common is made into text once.
@@ -53,30 +66,22 @@ impl Default for LineWriter {
 
 impl LineWriter {
     /// Appends a line. `cursor` is the text of the record's cursor.
-    pub(crate) fn write(
-        &mut self,
-        out: &mut String,
-        cursor: &str,
-        seq: Sequence,
-        (time, received): (Timestamp, Timestamp),
-        (source, marks): (&str, Marks),
-        event_json: &str,
-    ) {
-        if self.source != source {
-            source.clone_into(&mut self.source);
-            self.quoted = quote(source);
+    pub(crate) fn write(&mut self, out: &mut String, cursor: &str, seq: Sequence, record: &RecordParts<'_>) {
+        if self.source != record.source {
+            record.source.clone_into(&mut self.source);
+            self.quoted = quote(record.source);
         }
         out.push_str(r#"{"id":""#);
         out.push_str(cursor);
         let _ = write!(out, r#"","seq":{seq},"time":""#);
-        self.write_time(out, 0, time);
+        self.write_time(out, 0, record.time);
         out.push_str(r#"","received":""#);
-        self.write_time(out, 1, received);
+        self.write_time(out, 1, record.received);
         out.push_str(r#"","source":"#);
         out.push_str(&self.quoted);
-        marks.write(out);
+        record.marks.write(out);
         out.push_str(r#","event":"#);
-        out.push_str(event_json);
+        out.push_str(record.json);
         out.push('}');
     }
 
@@ -111,7 +116,7 @@ mod tests {
             for (source, marks) in [("a", Marks::default()), ("b\"c", Marks::default()), ("b\"c", marked), ("a", Marks::default())] {
                 let (time, received) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 0x55));
                 let mut line = String::new();
-                writer.write(&mut line, &log.cursor(seq).to_string(), seq, (time, received), (source, marks), "{}");
+                writer.write(&mut line, &log.cursor(seq).to_string(), seq, &RecordParts { time, received, source, marks, json: "{}" });
                 let marks = if marks == marked { r#","noise":"healthcheck","cut":{"bytes":2000000},"foreign":true"# } else { "" };
                 let source = quote(source);
                 let cursor = log.cursor(seq);

@@ -3,8 +3,9 @@
 
 use super::batch::{Batch, BlockRange};
 use crate::cursor::{LogId, Sequence};
+use crate::event::RecordParts;
 use crate::log::LogError;
-use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
+use crate::log::record::block::{Block, BlockBuilder};
 use crate::log::record::chain::{self, ChainValue};
 use crate::log::tip::{Tip, sled_store};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Work {
     fn done(self) -> (Block, ChainValue) {
         let mut builder = BlockBuilder::new(self.log, self.first, self.range.bytes);
         let chain = self.batch.records(&self.range).fold(self.chain, |chain, (record, received)| {
-            let line = builder.push(&BlockRecord {
+            let line = builder.push(&RecordParts {
                 time: record.event.fields().time.unwrap_or(received),
                 received,
                 source: &record.source,

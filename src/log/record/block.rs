@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record};
+use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record, RecordParts};
 use crate::filter::{Filter, Subject};
 use crate::log::LogError;
 use crate::time::Timestamp;
@@ -22,16 +22,6 @@ pub struct Block {
     frames: Bytes,
     /// Where each frame begins, and where the last one ends; in bytes. A block is far smaller than 4 GiB.
     starts: Vec<u32>,
-}
-
-/// One record as a block takes it.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::log) struct BlockRecord<'a> {
-    pub(in crate::log) time: Timestamp,
-    pub(in crate::log) received: Timestamp,
-    pub(in crate::log) source: &'a str,
-    pub(in crate::log) marks: Marks,
-    pub(in crate::log) json: &'a str,
 }
 
 /// What stands before the cursor in a frame.
@@ -67,7 +57,7 @@ impl BlockBuilder {
     }
 
     /// Lays out the next record and returns its line.
-    pub(in crate::log) fn push(&mut self, record: &BlockRecord<'_>) -> &str {
+    pub(in crate::log) fn push(&mut self, record: &RecordParts<'_>) -> &str {
         let seq = self.first + self.len() as Sequence;
         self.cursor.clear();
         let _ = write!(self.cursor, "{}", self.log.cursor(seq));
@@ -75,7 +65,7 @@ impl BlockBuilder {
         self.frames.push_str(&self.cursor);
         self.frames.push_str(BEFORE_LINE);
         let line = self.frames.len();
-        self.lines.write(&mut self.frames, &self.cursor, seq, (record.time, record.received), (record.source, record.marks), record.json);
+        self.lines.write(&mut self.frames, &self.cursor, seq, record);
         let end = self.frames.len();
         self.frames.push_str(FRAME_END);
         self.starts.push(offset(self.frames.len()));
@@ -356,7 +346,7 @@ mod tests {
         let mut lines = String::new();
         for n in 95..=1005 {
             let (json, time) = (format!(r#"{{"n":{n}}}"#), Timestamp::from_nanos(n));
-            lines.push_str(builder.push(&BlockRecord { time, received: time, source: "a\"b", marks: Marks::default(), json: &json }));
+            lines.push_str(builder.push(&RecordParts { time, received: time, source: "a\"b", marks: Marks::default(), json: &json }));
             lines.push('\n');
         }
         let (built, read) = (builder.finish(), Block::from_lines(95, lines.as_bytes()).unwrap());

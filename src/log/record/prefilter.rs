@@ -135,9 +135,9 @@ fn sequence(line: &[u8]) -> Option<Sequence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, Marks, Noise};
+    use crate::event::{Event, Marks, Noise, RecordParts};
     use crate::filter::Filter;
-    use crate::log::record::block::{BlockBuilder, BlockRecord};
+    use crate::log::record::block::BlockBuilder;
     use crate::time::Timestamp;
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -157,7 +157,7 @@ mod tests {
             let event = Event::from_line(json.to_string().as_bytes()).unwrap();
             let time = Timestamp::from_nanos(i64::try_from(n).unwrap());
             let noise = n.is_multiple_of(5).then_some(Noise::HealthCheck);
-            lines.push_str(builder.push(&BlockRecord {
+            lines.push_str(builder.push(&RecordParts {
                 time,
                 received: time,
                 source: "local",

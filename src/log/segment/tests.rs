@@ -1,8 +1,8 @@
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, RecordParts};
 use crate::filter::Filter;
 use crate::log::dir::names;
-use crate::log::record::block::{BlockBuilder, BlockRecord};
+use crate::log::record::block::BlockBuilder;
 use crate::log::record::chain::CHAIN_START;
 use crate::log::testing::contract;
 use proptest::prelude::*;
@@ -165,7 +165,7 @@ fn busy(dir: &Path, records: &[(&str, &str)]) -> Segment {
         let json = serde_json::json!({"Type": "container", "Action": action, "Actor": {"ID": "ab", "Attributes": {"name": name}}});
         let event = Event::from_line(json.to_string().as_bytes()).unwrap();
         let time = Timestamp::from_nanos(n);
-        let record = BlockRecord { time, received: time, source: "local", marks: crate::event::Marks::default(), json: event.as_json() };
+        let record = RecordParts { time, received: time, source: "local", marks: crate::event::Marks::default(), json: event.as_json() };
         writer.push(builder.push(&record).as_bytes()).unwrap();
     }
     std::fs::write(&path, writer.finish().unwrap().0).unwrap();

@@ -2,7 +2,8 @@
 
 use super::{BLOCK_FORMAT, Header, StoredRecord, StoredRecord3, bincode, check, damaged};
 use crate::cursor::{LogId, Sequence};
-use crate::log::record::block::{Block, BlockBuilder, BlockRecord};
+use crate::event::RecordParts;
+use crate::log::record::block::{Block, BlockBuilder};
 use crate::log::{LogError, Scan};
 use crate::time::Timestamp;
 use bincode::Options;
@@ -36,7 +37,7 @@ pub(in crate::log) fn prefilter(value: &[u8], log: LogId, scan: &Scan) -> Result
 }
 
 /// Hands over each record of a whole value.
-fn read(value: &[u8], mut give: impl FnMut(&Header, Sequence, &BlockRecord<'_>)) -> Result<(), LogError> {
+fn read(value: &[u8], mut give: impl FnMut(&Header, Sequence, &RecordParts<'_>)) -> Result<(), LogError> {
     // Making a decompressor takes as long as a small block.
     thread_local!(static DECOMPRESSOR: RefCell<zstd_safe::DCtx<'static>> = RefCell::new(zstd_safe::DCtx::create()));
     let (header, packed) = check(value)?;
@@ -49,7 +50,7 @@ fn read(value: &[u8], mut give: impl FnMut(&Header, Sequence, &BlockRecord<'_>))
             BLOCK_FORMAT => read_record(&mut rest)?,
             _ => read_record::<StoredRecord3<'_>>(&mut rest)?.into(),
         };
-        let record = BlockRecord {
+        let record = RecordParts {
             time: Timestamp::from_nanos(record.time),
             received: Timestamp::from_nanos(record.received),
             source: record.source,
