@@ -2,7 +2,7 @@
 
 use super::commit::helper::CommitHelper;
 use super::commit::request::{QUEUE, Request};
-use super::commit::{Writer, batch};
+use super::commit::{Writer, WriterParts, batch};
 use super::compact::sealer::Sealer;
 use super::dir::durable::io;
 use super::dir::scratch::ScratchCopy;
@@ -59,8 +59,8 @@ impl EmbeddedLog {
             sealer.seal(tip);
         }
         let helper = CommitHelper::start(catalog.log).map_err(io("cannot start a thread for", &dir))?;
-        let writer = Writer::new((dir, manifest, watermark, tail), Arc::clone(&catalog), (sealer, helper), limits, head, state);
-        spawn_writer(writer, inbox)?;
+        let parts = WriterParts { dir, manifest, watermark, tail, catalog: Arc::clone(&catalog), sealer, helper, limits, head, state };
+        spawn_writer(Writer::new(parts), inbox)?;
         Ok((Self { catalog, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
     }
 

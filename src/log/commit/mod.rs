@@ -27,6 +27,24 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How old the watermark on the disk may be.
 const WATERMARK_SYNC: Duration = Duration::from_secs(1);
 
+/// What a writer is made of.
+#[derive(Debug)]
+pub(super) struct WriterParts {
+    /// Where the log lies.
+    pub(super) dir: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) watermark: Watermark,
+    /// Where it goes on.
+    pub(super) tail: Tail,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) sealer: Sealer,
+    pub(super) helper: CommitHelper,
+    pub(super) limits: Limits,
+    /// The last sequence that readers see.
+    pub(super) head: watch::Sender<Sequence>,
+    pub(super) state: watch::Sender<WriterState>,
+}
+
 /// The writer's state. Owned by its thread.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -48,15 +66,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        found: (PathBuf, Manifest, Watermark, Tail),
-        catalog: Arc<Catalog>,
-        (sealer, helper): (Sealer, CommitHelper),
-        limits: Limits,
-        head: watch::Sender<Sequence>,
-        state: watch::Sender<WriterState>,
-    ) -> Self {
-        let (dir, manifest, watermark, tail) = found;
+    pub(super) fn new(parts: WriterParts) -> Self {
+        let WriterParts { dir, manifest, watermark, tail, catalog, sealer, helper, limits, head, state } = parts;
         let tip_failed = tail.unusable;
         Self { dir, catalog, sealer, limits, manifest, watermark, tail, tip_failed, helper, unsettled: None, head, state }
     }

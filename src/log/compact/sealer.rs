@@ -324,9 +324,9 @@ mod tests {
         writer.hurry(true);
         (1..=1500).for_each(|n| writer.push(contract::line(n).trim_end().as_bytes()).unwrap());
         fs::write(&path, writer.finish().unwrap().0).unwrap();
-        let lineage = Manifest { log: contract::log_id().to_string(), ..Manifest::create() }.lineage().unwrap();
+        let manifest = Manifest { log: contract::log_id().to_string(), ..Manifest::create() };
         let (segments, lock) = (vec![Arc::new(Segment::open(&path).unwrap())], Arc::new(crate::log::dir::lock::lock(dir).unwrap()));
-        let catalog = Arc::new(Catalog::new(contract::log_id(), lineage, segments, Vec::new(), (0, 0), lock));
+        let catalog = Arc::new(Catalog::new(&manifest, segments, Vec::new(), lock).unwrap());
         let (sealer, thread) = Sealer::new(catalog, dir, Limits::default());
         (sealer, thread, path)
     }

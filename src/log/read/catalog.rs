@@ -4,11 +4,12 @@ use super::caches::Caches;
 use crate::cursor::{LogId, Sequence};
 use crate::log::dir::lineage::Lineage;
 use crate::log::dir::lock::Lock;
+use crate::log::dir::manifest::Manifest;
 use crate::log::record::block::Block;
 use crate::log::segment::Segment;
 use crate::log::tip::Tip;
 use crate::log::tip::index::{Index, IndexEntry};
-use crate::log::{Bounds, TrimStep};
+use crate::log::{Bounds, LogError, TrimStep};
 use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -65,18 +66,17 @@ impl State {
 }
 
 impl Catalog {
-    pub(in crate::log) fn new(
-        log: LogId,
-        lineage: Lineage,
-        segments: Vec<Arc<Segment>>,
-        tips: Vec<TipPart>,
-        (trimmed, imported): (Sequence, Sequence),
-        lock: Lock,
-    ) -> Self {
+    /// Of what a log's directory holds.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when the manifest holds something else than the id of a log.
+    pub(in crate::log) fn new(manifest: &Manifest, segments: Vec<Arc<Segment>>, tips: Vec<TipPart>, lock: Lock) -> Result<Self, LogError> {
+        let Manifest { trimmed, imported, .. } = *manifest;
+        let (log, lineage) = (manifest.log_id()?, manifest.lineage()?);
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
         let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, imported, head };
-        Self { log, lineage, state: RwLock::new(state), shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), lock }
+        Ok(Self { log, lineage, state: RwLock::new(state), shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), lock })
     }
 
     /// Makes a durable block of the newest tip visible.

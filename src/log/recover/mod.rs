@@ -89,7 +89,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let tip = waiting.pop();
     let tail = Tail { tip, unusable, unnoted: unnoted.is_some(), fill: parts.fill(), next, chain, last_received, holes };
     let (segments, tips) = parts.into_readable();
-    let catalog = Catalog::new(manifest.log_id()?, manifest.lineage()?, segments, tips, (manifest.trimmed, manifest.imported), lock);
+    let catalog = Catalog::new(&manifest, segments, tips, lock)?;
     Ok(Found { dir, manifest, watermark, catalog, tail, waiting, recovery, full: unnoted.or(full) })
 }
 

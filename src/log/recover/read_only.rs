@@ -56,6 +56,6 @@ pub(in crate::log) fn open_read_only(data_dir: &Path) -> Result<(Catalog, Vec<Sc
     }
     let lock = fs::File::open(&dir).map(Arc::new).map_err(io("cannot open", &dir))?;
     let parts = tips.into_iter().map(OpenedTip::into_part).collect();
-    let catalog = Catalog::new(manifest.log_id()?, manifest.lineage()?, row, parts, (manifest.trimmed, manifest.imported), lock);
+    let catalog = Catalog::new(&manifest, row, parts, lock)?;
     Ok((catalog, copies))
 }
