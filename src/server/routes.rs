@@ -6,7 +6,7 @@ use super::asker::Asker;
 use super::context::Context;
 use super::docker::{self, Target};
 use super::live::{stream, ws};
-use super::net::{Link, Place, Secure};
+use super::net::{Link, Permit, Secure};
 use super::problem::ApiError;
 use super::{events, export, login, pages, status};
 use std::convert::Infallible;
@@ -62,7 +62,7 @@ pub(super) fn routes(
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())
-        .and(warp::ext::get::<Place>())
+        .and(warp::ext::get::<Permit>())
         .and(asker)
         .and(websocket())
         .map(open_websocket)
@@ -133,13 +133,13 @@ fn websocket() -> BoxedFilter<(Option<warp::ws::Ws>,)> {
     warp::ws().map(Some).or(warp::any().map(|| None)).unify().boxed()
 }
 
-fn open_websocket(context: Arc<Context>, place: Place, asker: Asker, ws: Option<warp::ws::Ws>) -> Response {
+fn open_websocket(context: Arc<Context>, permit: Permit, asker: Asker, ws: Option<warp::ws::Ws>) -> Response {
     let Some(ws) = ws else {
         let error =
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "this route speaks WebSocket only; for Server-Sent Events use /api/v1/stream");
         return error.with_header(header::UPGRADE, "websocket").into_response();
     };
-    ws::upgrade(context, place, asker, ws)
+    ws::upgrade(context, permit, asker, ws)
 }
 
 /// What no route took.

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::forwarded::Peer;
 use super::live::fanout::FanOut;
-use super::net::{Connections, Listener, Peers, Places, Refusals, Tls};
+use super::net::{Connections, Listener, Peers, Permits, Refusals, Tls};
 use super::routes;
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
         tls: options.tls,
         context: Arc::clone(&context),
     };
-    let places = Places::new(options.max_connections, options.max_connections_per_address, context.connections.clone());
+    let permits = Permits::new(options.max_connections, options.max_connections_per_address, context.connections.clone());
     loop {
         let socket = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -64,16 +64,16 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
         };
         // A trusted proxy speaks for many, each of whom is counted where it asks.
         let counted = socket.peer().filter(|peer| !context.admission.trusted_proxies.trusts(Peer::Tcp(Some(*peer))));
-        match places.take(counted) {
-            Ok(place) => {
+        match permits.take(counted) {
+            Ok(permit) => {
                 let link = fan_out.as_ref().and_then(|fan_out| fan_out.link(&socket));
-                connections.start(socket, place, link);
+                connections.start(socket, permit, link);
             }
             Err(why) => refusals.refuse(socket, why),
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, places.all_free()).await.is_err() {
+    if tokio::time::timeout(DRAIN, permits.all_free()).await.is_err() {
         tracing::info!(server.connections = context.connections.get(), "connections were still open at shutdown; they are cut");
     }
     if let Some(fan_out) = &fan_out {

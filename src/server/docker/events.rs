@@ -41,10 +41,10 @@ pub(super) async fn events(
     let mut response = if method == Method::HEAD {
         "".into_response()
     } else {
-        let place = context.enter_stream()?;
+        let counted = context.enter_stream()?;
         let source = Source::open(&context, &asker, query).await?;
         let state =
-            Stream { source, before_image_create, asker, shutdown: context.shutdown.clone(), left: None, ended: false, _place: place };
+            Stream { source, before_image_create, asker, shutdown: context.shutdown.clone(), left: None, ended: false, _counted: counted };
         let lines = futures_util::stream::unfold(state, |mut state| async move {
             let chunk = state.next().await?;
             Some((chunk, state))
@@ -216,7 +216,7 @@ struct Stream {
     /// Records that did not fit the last chunk.
     left: Option<Selection>,
     ended: bool,
-    _place: StreamGuard,
+    _counted: StreamGuard,
 }
 
 impl Stream {

@@ -47,11 +47,11 @@ pub(in crate::server) async fn stream(
     // The fan-out knows neither a pace nor an end.
     let link = link.filter(|_| query.is_live());
     let StreamQuery { start, since, want, until, speed } = query;
-    let place = context.enter_stream()?;
+    let counted = context.enter_stream()?;
     let feed = Feed::open(Arc::clone(&log), start.clone(), want.clone(), context.shutdown.clone()).await?;
     let missed = elsewhere(&context, &log, &start, since, &want, feed.position()).await?;
     let feed = feed.telling(missed).paced(speed).until(until);
-    let state = Stream { feed, link, asker, started: false, ended: false, _place: place };
+    let state = Stream { feed, link, asker, started: false, ended: false, _counted: counted };
     let frames = futures_util::stream::unfold(state, |mut state| async move {
         let chunk = state.next().await?;
         Some((Ok::<_, Infallible>(chunk), state))
@@ -76,7 +76,7 @@ struct Stream {
     asker: Asker,
     started: bool,
     ended: bool,
-    _place: StreamGuard,
+    _counted: StreamGuard,
 }
 
 impl Stream {

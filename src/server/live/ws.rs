@@ -8,7 +8,7 @@ use crate::log::LogError;
 use crate::reader::{Part, StartAt, Want};
 use crate::server::asker::Asker;
 use crate::server::context::Context;
-use crate::server::net::Place;
+use crate::server::net::Permit;
 use crate::server::params::{FOLD, NOISE, folded};
 use crate::time::{self, TimeParser, Timestamp};
 use futures_util::SinkExt;
@@ -37,10 +37,10 @@ const GOING_AWAY: u16 = 1001;
 const MAX_REASON_BYTES: usize = 120;
 
 /// Upgrades, and serves in a task of its own.
-pub(in crate::server) fn upgrade(context: Arc<Context>, place: Place, asker: Asker, ws: Ws) -> warp::reply::Response {
+pub(in crate::server) fn upgrade(context: Arc<Context>, permit: Permit, asker: Asker, ws: Ws) -> warp::reply::Response {
     let ws = ws.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     warp::reply::Reply::into_response(ws.on_upgrade(move |socket| async move {
-        let _held = place;
+        let _held = permit;
         tokio::select! {
             () = serve(&context, &asker, socket) => {}
             () = asker.revoked() => {}

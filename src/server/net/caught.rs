@@ -1,7 +1,7 @@
 //! A panic costs the one answer that it happened in.
 
 use super::exchange::Answering;
-use super::places::Place;
+use super::permits::Permit;
 use crate::server::problem::ApiError;
 use futures_util::FutureExt;
 use hyper::body::{Body, Frame, SizeHint};
@@ -17,10 +17,10 @@ pub(super) fn begin<F>(begin: impl FnOnce() -> F) -> Option<F> {
     catch_unwind(AssertUnwindSafe(begin)).ok()
 }
 
-/// The answer, also to a request in which something panicked, and the place of its client.
-pub(super) async fn answer<F>(begun: Option<F>) -> (Response, Option<Place>)
+/// The answer, also to a request in which something panicked, and the permit of its client.
+pub(super) async fn answer<F>(begun: Option<F>) -> (Response, Option<Permit>)
 where
-    F: Future<Output = Result<(Response, Option<Place>), Infallible>>,
+    F: Future<Output = Result<(Response, Option<Permit>), Infallible>>,
 {
     let answer = match begun {
         Some(answer) => AssertUnwindSafe(answer).catch_unwind().await.ok(),
@@ -50,13 +50,13 @@ pub(super) struct Caught<B> {
     body: Option<B>,
     answering: Option<Answering>,
     /// Until all is sent.
-    _place: Option<Place>,
+    _permit: Option<Permit>,
 }
 
 impl<B> Caught<B> {
-    /// `answering`: told when all of the body has been given, and dropped with it, as is `place`.
-    pub(super) fn new(body: B, answering: Option<Answering>, place: Option<Place>) -> Self {
-        Self { body: Some(body), answering, _place: place }
+    /// `answering`: told when all of the body has been given, and dropped with it, as is `permit`.
+    pub(super) fn new(body: B, answering: Option<Answering>, permit: Option<Permit>) -> Self {
+        Self { body: Some(body), answering, _permit: permit }
     }
 }
 

@@ -4,7 +4,7 @@ use super::exchange::{HEADER_TIMEOUT, IDLE_TIMEOUT};
 use super::io::Io;
 use super::link::Link;
 use super::peers::{Peers, STALLED};
-use super::places::Place;
+use super::permits::Permit;
 use super::service::Guarded;
 use super::socket::Socket;
 use super::tls::Tls;
@@ -49,7 +49,7 @@ where
     S::Future: Send + 'static,
 {
     /// Serves a connection in a task of its own. `link`: the way by which others may write to it.
-    pub(in crate::server) fn start(&self, socket: Arc<Socket>, place: Place, link: Option<Arc<Link>>) {
+    pub(in crate::server) fn start(&self, socket: Arc<Socket>, permit: Permit, link: Option<Arc<Link>>) {
         let (peer, address) = (socket.who(), socket.address());
         let watched = self.peers.watch(&socket);
         if !watched {
@@ -60,7 +60,7 @@ where
         let service = |link: Option<Arc<Link>>| Guarded {
             routes: self.routes.clone(),
             context: Arc::clone(&self.context),
-            place,
+            permit,
             address,
             link,
             secure: self.tls.is_some(),
@@ -165,7 +165,7 @@ mod tests {
     use crate::server::context::Gauge;
     use crate::server::forwarded::Peer;
     use crate::server::net::exchange::Exchange;
-    use crate::server::net::places::Places;
+    use crate::server::net::permits::Permits;
     use crate::server::peer::Address;
     use crate::shutdown::Stop;
     use futures_util::StreamExt;
@@ -194,7 +194,7 @@ mod tests {
         let guarded = Guarded {
             routes: service_fn(faulty),
             context,
-            place: Places::new(1, None, Gauge::default()).take(None).unwrap(),
+            permit: Permits::new(1, None, Gauge::default()).take(None).unwrap(),
             address: Address::Unknown,
             link: None,
             secure: false,

@@ -1,5 +1,5 @@
-//! From the listening socket to the routes: one task a connection, hyper under warp's routes. What is above, the
-//! routes and the fan-out, it is given ([`serve`](super::serve)).
+//! From the listening socket to the routes: one task a connection, hyper under warp's routes. What is above,
+//! the routes and the fan-out, it is given ([`serve`](super::serve)).
 //! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or
 //! TLS.
 
@@ -13,7 +13,7 @@ mod link;
 mod listen;
 mod origin;
 mod peers;
-mod places;
+mod permits;
 mod refuse;
 mod service;
 mod socket;
@@ -26,7 +26,7 @@ pub use tls::{Tls, TlsError};
 pub(super) use connection::Connections;
 pub(super) use link::{Delivery, Link, Shard, Standing};
 pub(super) use peers::Peers;
-pub(super) use places::{Place, Places};
+pub(super) use permits::{Permit, Permits};
 pub(super) use refuse::Refusals;
 pub(super) use service::Secure;
 pub(super) use socket::Socket;

@@ -1,7 +1,7 @@
 //! Over a cap: told so, and to come back.
 
 use super::io::Io;
-use super::places::Refused;
+use super::permits::Refused;
 use super::socket::Socket;
 use super::tls::Tls;
 use crate::server::docker::Target;
@@ -25,7 +25,7 @@ pub(in crate::server) struct Refusals {
 }
 
 impl Refusals {
-    /// They are open files too, so there are fewer of them than places for connections.
+    /// They are open files too, so there are fewer of them than permits for connections.
     pub(in crate::server) fn new(max_connections: usize, tls: Option<Arc<Tls>>) -> Self {
         Self { slots: Arc::new(Semaphore::new((max_connections / 4).clamp(1, MAX_REFUSALS))), tls }
     }

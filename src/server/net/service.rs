@@ -6,7 +6,7 @@ use super::exchange::{Answering, Exchange};
 use super::guard;
 use super::link::Link;
 use super::origin::{self, From, Origins};
-use super::places::{Place, Refused};
+use super::permits::{Permit, Refused};
 use crate::server::access::{Access, Admitted};
 use crate::server::asker::Asker;
 use crate::server::context::Context;
@@ -29,7 +29,7 @@ use warp::reply::{Reply, Response};
 pub(super) struct Guarded<S> {
     pub(super) routes: S,
     pub(super) context: Arc<Context>,
-    pub(super) place: Place,
+    pub(super) permit: Permit,
     pub(super) address: Address,
     /// The connection, if it can be written to [directly](super::link).
     pub(super) link: Option<Arc<Link>>,
@@ -102,12 +102,12 @@ where
             Ok(checked) => checked,
             Err(response) => return Box::pin(async move { Ok((*response, None)) }),
         };
-        let place = match client.map_or_else(|| Ok(self.place.clone()), |client| self.place.of_client(client)) {
-            Ok(place) => place,
+        let permit = match client.map_or_else(|| Ok(self.permit.clone()), |client| self.permit.of_client(client)) {
+            Ok(permit) => permit,
             Err(why) => return Box::pin(async move { Ok((over(why), None)) }),
         };
         request.extensions_mut().insert(Asker { address, admitted });
-        request.extensions_mut().insert(place.clone());
+        request.extensions_mut().insert(permit.clone());
         // Also behind a proxy that does the encrypting.
         let encrypted = request.headers().get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
         request.extensions_mut().insert(Secure(self.secure || encrypted));
@@ -121,13 +121,13 @@ where
         Box::pin(async move {
             let mut response = answer.await?;
             origin::allow(response.headers_mut(), &from);
-            Ok((response, Some(place)))
+            Ok((response, Some(permit)))
         })
     }
 }
 
-/// An answer, with the place of its client.
-type Answer = Pin<Box<dyn Future<Output = Result<(Response, Option<Place>), Infallible>> + Send>>;
+/// An answer, with the permit of its client.
+type Answer = Pin<Box<dyn Future<Output = Result<(Response, Option<Permit>), Infallible>> + Send>>;
 
 /// The answer to one more request than an address may have.
 fn over(why: Refused) -> Response {
@@ -152,14 +152,14 @@ where
         let old = request.version() < hyper::Version::HTTP_11 && request.method() != hyper::Method::HEAD;
         let begun = caught::begin(|| self.begin(request));
         Box::pin(async move {
-            let (response, place) = caught::answer(begun).await;
+            let (response, permit) = caught::answer(begun).await;
             let response = if old { mark_end(response, &answering) } else { response };
             let response = finish(response, docker);
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 answering.upgraded();
-                return Ok(response.map(|body| Caught::new(body, None, place)));
+                return Ok(response.map(|body| Caught::new(body, None, permit)));
             }
-            Ok(response.map(|body| Caught::new(body, Some(answering), place)))
+            Ok(response.map(|body| Caught::new(body, Some(answering), permit)))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Places for connections: a cap in all, and one for each address, so that nobody takes them all.
+//! Permits for connections: a cap in all, and one for each address, so that nobody takes them all.
 
 use crate::server::context::{Gauge, StreamGuard};
 use crate::server::peer::household;
@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The places of a server.
+/// The permits of a server.
 #[derive(Debug)]
-pub(in crate::server) struct Places {
+pub(in crate::server) struct Permits {
     free: Arc<Semaphore>,
     total: usize,
     taken: Arc<Taken>,
@@ -20,7 +20,7 @@ pub(in crate::server) struct Places {
 /// A browser alone opens six.
 const MIN_OF_EACH: usize = 16;
 
-/// How many places each address has.
+/// How many permits each address has.
 #[derive(Debug)]
 struct Taken {
     counts: Mutex<HashMap<IpAddr, usize>>,
@@ -80,9 +80,9 @@ impl Refused {
     }
 }
 
-/// A place, given back when it is dropped. A WebSocket keeps it beyond the end of its HTTP connection.
+/// A permit, given back when it is dropped. A WebSocket keeps it beyond the end of its HTTP connection.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct Place {
+pub(in crate::server) struct Permit {
     connection: Arc<Held>,
     /// Of whom a trusted proxy asks for.
     _client: Option<Arc<Share>>,
@@ -96,15 +96,15 @@ struct Held {
     taken: Arc<Taken>,
 }
 
-impl Place {
-    /// The place of one request, whose client is at another address than the connection's.
+impl Permit {
+    /// The permit of one request, whose client is at another address than the connection's.
     pub(super) fn of_client(&self, client: IpAddr) -> Result<Self, Refused> {
         let share = self.connection.taken.take(Some(client))?;
         Ok(Self { connection: Arc::clone(&self.connection), _client: share.map(Arc::new) })
     }
 }
 
-impl Places {
+impl Permits {
     /// `of_each`: most for one address; by default a quarter of all, and no limit for local ones.
     pub(in crate::server) fn new(total: usize, of_each: Option<usize>, gauge: Gauge) -> Self {
         let default = (total / 4).max(MIN_OF_EACH);
@@ -113,12 +113,12 @@ impl Places {
         Self { free, total, taken: Arc::new(taken), gauge }
     }
 
-    /// A place for a connection from `peer`. `None`: it is not counted by address.
-    pub(in crate::server) fn take(&self, peer: Option<IpAddr>) -> Result<Place, Refused> {
+    /// A permit for a connection from `peer`. `None`: it is not counted by address.
+    pub(in crate::server) fn take(&self, peer: Option<IpAddr>) -> Result<Permit, Refused> {
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| Refused::Full)?;
         let share = self.taken.take(peer)?;
         let held = Held { _permit: permit, _counted: self.gauge.enter(), _share: share, taken: Arc::clone(&self.taken) };
-        Ok(Place { connection: Arc::new(held), _client: None })
+        Ok(Permit { connection: Arc::new(held), _client: None })
     }
 
     /// Comes back when all have been given back.
@@ -132,32 +132,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_takes_all_and_places_come_back() {
-        let places = Places::new(4, Some(2), Gauge::default());
+    fn nobody_takes_all_and_permits_come_back() {
+        let permits = Permits::new(4, Some(2), Gauge::default());
         let [one, neighbour, other]: [Option<IpAddr>; 3] = ["fd00::1", "fd00::2", "10.0.0.1"].map(|text| Some(text.parse().unwrap()));
-        let held = [places.take(one).unwrap(), places.take(neighbour).unwrap()];
-        assert_eq!(places.take(one).unwrap_err(), Refused::Address);
-        let more = [places.take(other).unwrap(), places.take(None).unwrap()];
-        assert_eq!(places.take(other).unwrap_err(), Refused::Full);
-        assert_eq!(places.gauge.get(), 4);
+        let held = [permits.take(one).unwrap(), permits.take(neighbour).unwrap()];
+        assert_eq!(permits.take(one).unwrap_err(), Refused::Address);
+        let more = [permits.take(other).unwrap(), permits.take(None).unwrap()];
+        assert_eq!(permits.take(other).unwrap_err(), Refused::Full);
+        assert_eq!(permits.gauge.get(), 4);
         drop(held);
-        assert!(places.take(one).is_ok() && places.taken.counts.lock().len() == 1);
+        assert!(permits.take(one).is_ok() && permits.taken.counts.lock().len() == 1);
         drop(more);
-        assert_eq!((places.gauge.get(), places.free.available_permits()), (0, 4));
+        assert_eq!((permits.gauge.get(), permits.free.available_permits()), (0, 4));
     }
 
     #[test]
     fn a_proxy_s_clients_are_counted_each_for_itself() {
-        let places = Places::new(4, Some(2), Gauge::default());
+        let permits = Permits::new(4, Some(2), Gauge::default());
         let [one, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
         // A proxy that is trusted is not counted itself.
-        let [first, second, third] = [(); 3].map(|()| places.take(None).unwrap());
+        let [first, second, third] = [(); 3].map(|()| permits.take(None).unwrap());
         let held = [first.of_client(one).unwrap(), second.of_client(one).unwrap()];
         assert_eq!(third.of_client(one).unwrap_err(), Refused::Address);
         assert!(third.of_client(other).is_ok());
         // And a client that comes by itself as well has no more for that.
-        assert_eq!(places.take(Some(one)).unwrap_err(), Refused::Address);
+        assert_eq!(permits.take(Some(one)).unwrap_err(), Refused::Address);
         drop(held);
-        assert!(third.of_client(one).is_ok() && places.taken.counts.lock().is_empty());
+        assert!(third.of_client(one).is_ok() && permits.taken.counts.lock().is_empty());
     }
 }
