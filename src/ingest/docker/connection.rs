@@ -2,7 +2,7 @@
 
 use super::dial::{Dialer, Stream};
 use super::error::IngestError;
-use super::ssh::Said;
+use super::ssh::Stderr;
 use crate::ingest::endpoint::Endpoint;
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -35,7 +35,7 @@ const NO_HOST: HeaderValue = HeaderValue::from_static("docker");
 pub(super) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
     endpoint: Endpoint,
-    said: Option<Said>,
+    stderr: Option<Stderr>,
     driver: Option<AbortOnDropHandle<Result<(), hyper::Error>>>,
     /// Bytes that may still be read.
     left: Arc<AtomicU64>,
@@ -86,13 +86,13 @@ impl Connection {
         let stream = Limited { stream: dialled.stream, left: Arc::clone(&left) };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(IngestError::Http)?;
         let driver = Some(AbortOnDropHandle::new(tokio::spawn(connection)));
-        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), said: dialled.said, driver, left };
-        if connection.said.is_some() {
+        let mut connection = Self { sender, endpoint: dialer.endpoint.clone(), stderr: dialled.stderr, driver, left };
+        if connection.stderr.is_some() {
             let late = |_| IngestError::Timeout { what: "ssh", after: LOGIN };
             // Any answer will do: a proxy may forbid pings.
             let answer = timeout(LOGIN, connection.limited(MAX_LOGIN_BYTES).send(Request::get("/_ping"))).await.map_err(late)?;
             timeout(dialer.timing.answer, drain(answer?)).await.map_err(late)?;
-            connection.limited(u64::MAX).said.iter().for_each(Said::forget);
+            connection.limited(u64::MAX).stderr.iter().for_each(Stderr::forget);
         }
         Ok(connection)
     }
@@ -129,8 +129,8 @@ impl Connection {
 
     /// The reason behind an error, where somebody has told it: TLS, or ssh.
     pub(super) async fn explain(&mut self, error: IngestError) -> IngestError {
-        if let Some(said) = &mut self.said {
-            return said.words().await.map_or(error, |said| IngestError::Ssh { said });
+        if let Some(stderr) = &mut self.stderr {
+            return stderr.words().await.map_or(error, |said| IngestError::Ssh { said });
         }
         let error = match error {
             // It had ended before anything was asked, and only its driver knows why.

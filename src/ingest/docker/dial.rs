@@ -2,7 +2,7 @@
 
 use super::Timing;
 use super::error::IngestError;
-use super::ssh::{self, Said};
+use super::ssh::{self, Stderr};
 use super::tls;
 use crate::ingest::endpoint::Endpoint;
 use std::io;
@@ -30,7 +30,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(super) struct Dialled {
     pub(super) stream: Box<dyn Stream>,
     /// Where the stream is ssh's, what that says.
-    pub(super) said: Option<Said>,
+    pub(super) stderr: Option<Stderr>,
 }
 
 /// Dials one host. Clones keep to the pace of ssh logins together.
@@ -51,11 +51,11 @@ impl Dialer {
         if let Endpoint::Ssh(target) = &self.endpoint {
             self.wait_for_login().await;
             let ssh = ssh::start(target).map_err(|source| self.failed(source))?;
-            return Ok(Dialled { stream: Box::new(ssh.pipes), said: Some(ssh.said) });
+            return Ok(Dialled { stream: Box::new(ssh.pipes), stderr: Some(ssh.stderr) });
         }
         let late = |_| IngestError::Timeout { what: "connecting", after: self.timing.connect };
         let stream = timeout(self.timing.connect, self.connect()).await.map_err(late)??;
-        Ok(Dialled { stream, said: None })
+        Ok(Dialled { stream, stderr: None })
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, IngestError> {

@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// An ssh that has been started.
 pub(super) struct Started {
     pub(super) pipes: Pipes,
-    pub(super) said: Said,
+    pub(super) stderr: Stderr,
 }
 
 /// Starts ssh. Dropping the pipes kills it.
@@ -41,7 +41,7 @@ pub(super) fn start(target: &SshTarget) -> io::Result<Started> {
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("ssh has no pipes"));
     };
-    Ok(Started { pipes: Pipes { both: join(stdout, stdin), _child: child }, said: Said::gather(stderr) })
+    Ok(Started { pipes: Pipes { both: join(stdout, stdin), _child: child }, stderr: Stderr::gather(stderr) })
 }
 
 fn arguments(target: &SshTarget) -> Vec<String> {
@@ -98,12 +98,12 @@ impl AsyncWrite for Pipes {
 }
 
 /// What ssh says on its standard error: why there is no connection.
-pub(super) struct Said {
+pub(super) struct Stderr {
     tail: Arc<Mutex<Vec<u8>>>,
     reading: AbortOnDropHandle<()>,
 }
 
-impl Said {
+impl Stderr {
     fn gather(mut stderr: ChildStderr) -> Self {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&tail);
