@@ -208,19 +208,19 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
     let stop = Stop::new();
     let shutdown = stop.shutdown();
     let (mut tasks, thread) = (Tasks::default(), RecordingThread::start()?);
-    let (feed, inbox) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
+    let (sender, receiver) = ingest::queue(QUEUE_INPUTS, QUEUE_BYTES);
     let mut statuses = Vec::new();
     for mut source in sources {
         let name = source.name();
         source.resume_after(known.get(&name).copied().flatten());
         let status = StatusHandle::new(&name, source.endpoint());
         statuses.push(status.clone());
-        let task = source.run(feed.for_source(Arc::clone(&name)), status, shutdown.clone());
+        let task = source.run(sender.for_source(Arc::clone(&name)), status, shutdown.clone());
         tasks.start(format!("source {name}"), &thread.handle(), task);
     }
     // The recorder ends when the last source has let go of the queue.
-    drop(feed);
-    tasks.start("recorder", &thread.handle(), recorder.run(inbox));
+    drop(sender);
+    tasks.start("recorder", &thread.handle(), recorder.run(receiver));
     let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
     tasks.start("retention", &Handle::current(), async move {
         keeping.await;

@@ -13,7 +13,7 @@ pub mod lines;
 mod queue;
 mod status;
 
-pub use queue::{Feed, Inbox, Observations, QueueGauge, QueueStats, SourceFeed, queue};
+pub use queue::{Observations, QueueGauge, QueueReceiver, QueueSender, QueueStats, SourceSender, queue};
 pub use status::{SourceState, SourceStatus, StatusHandle};
 
 use crate::event::Event;
@@ -134,6 +134,6 @@ pub trait Source: Send + 'static {
     fn resume_after(&mut self, _known: Option<Timestamp>) {}
 
     /// Reads until `shutdown` says so. Comes back within 200 ms of that, provided
-    /// that the inbox is being read. Errors are told through `status`, and tried again for ever.
-    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: Shutdown);
+    /// that the receiver is being read. Errors are told through `status`, and tried again for ever.
+    async fn run(self: Box<Self>, sender: SourceSender, status: StatusHandle, shutdown: Shutdown);
 }

@@ -1,9 +1,9 @@
 //! The bounded queue between sources and the recorder, which loses with a count rather than wait.
 //!
 //! Two limits: places (inputs) and bytes. Both are taken when an input is offered and given back when the
-//! recorder has taken it off. A source calls [`SourceFeed::reserve`] before it connects; from then on nothing
-//! it does with the feed waits: events are offered, and the few control inputs of a connection have their
-//! places already.
+//! recorder has taken it off. A source calls [`SourceSender::reserve`] before it connects; from then on
+//! nothing it does with the queue waits: events are offered, and the few control inputs of a connection have
+//! their places already.
 
 use super::{Input, Malformed, Tagged};
 use crate::event::Event;
@@ -15,8 +15,9 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
 use tokio::time::timeout;
 
-/// Places that [`SourceFeed::reserve`] holds: `Connected`, `ReplayEnd` and `Disconnected`, and an `Overflow`
-/// that may have to go in front of each of them; of the first, when an old stream was read on meanwhile.
+/// Places that [`SourceSender::reserve`] holds: `Connected`, `ReplayEnd` and `Disconnected`, and an
+/// `Overflow` that may have to go in front of each of them; of the first, when an old stream was read on
+/// meanwhile.
 const CONTROL_PLACES: usize = 6;
 /// A queue of fewer places could be filled by reserved ones alone.
 const MIN_PLACES: usize = 20;
@@ -29,7 +30,7 @@ const INPUT_OVERHEAD_BYTES: usize = 128;
 /// A queue of at most `max_inputs` inputs (at least 20; about 10 more per source is wise, since a source
 /// holds 6 places back) that hold at most `max_bytes` of text between them. One input larger than that passes
 /// alone.
-pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
+pub fn queue(max_inputs: usize, max_bytes: usize) -> (QueueSender, QueueReceiver) {
     let places = max_inputs.clamp(MIN_PLACES, Semaphore::MAX_PERMITS);
     let max_bytes = u32::try_from(max_bytes.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX).max(1);
     let (sender, receiver) = mpsc::channel(places);
@@ -42,7 +43,7 @@ pub fn queue(max_inputs: usize, max_bytes: usize) -> (Feed, Inbox) {
         lost: AtomicU64::new(0),
         queued: AtomicU64::new(0),
     });
-    (Feed { sender, shared: Arc::clone(&shared) }, Inbox { receiver, shared, taken: Vec::new() })
+    (QueueSender { sender, shared: Arc::clone(&shared) }, QueueReceiver { receiver, shared, taken: Vec::new() })
 }
 
 #[derive(Debug)]
@@ -96,15 +97,15 @@ pub struct QueueStats {
 
 /// The end of the queue that sources put inputs in.
 #[derive(Debug, Clone)]
-pub struct Feed {
+pub struct QueueSender {
     sender: Sender<Queued>,
     shared: Arc<Shared>,
 }
 
-impl Feed {
-    /// The feed of the source `name`.
-    pub fn for_source(&self, name: Arc<str>) -> SourceFeed {
-        SourceFeed { feed: self.clone(), source: name, lost: None, reserved: Vec::with_capacity(CONTROL_PLACES) }
+impl QueueSender {
+    /// The way into the queue of the source `name`.
+    pub fn for_source(&self, name: Arc<str>) -> SourceSender {
+        SourceSender { queue: self.clone(), source: name, lost: None, reserved: Vec::with_capacity(CONTROL_PLACES) }
     }
 
     /// The counters now.
@@ -117,7 +118,7 @@ impl Feed {
         Queued { tagged: Tagged { source: Arc::clone(source), input }, cost }
     }
 
-    /// Waits for room. False if the inbox is gone.
+    /// Waits for room. False if the receiver is gone.
     async fn send(&self, source: &Arc<str>, input: Input) -> bool {
         let cost = self.shared.cost(&input);
         // The semaphore is never closed. Places are waited for last, for they are what others wait for as
@@ -166,29 +167,29 @@ impl From<Lost> for Input {
 
 /// One source's way into the queue.
 #[derive(Debug)]
-pub struct SourceFeed {
-    feed: Feed,
+pub struct SourceSender {
+    queue: QueueSender,
     source: Arc<str>,
     lost: Option<Lost>,
     reserved: Vec<OwnedPermit<Queued>>,
 }
 
-impl SourceFeed {
+impl SourceSender {
     /// Waits until there are places for all control inputs of one connection. Call it before connecting.
-    /// False if the inbox is gone.
+    /// False if the receiver is gone.
     pub async fn reserve(&mut self) -> bool {
         while self.reserved.len() < CONTROL_PLACES {
-            let Ok(place) = self.feed.sender.clone().reserve_owned().await else { return false };
+            let Ok(place) = self.queue.sender.clone().reserve_owned().await else { return false };
             self.reserved.push(place);
         }
         true
     }
 
-    /// As [`reserve`](Self::reserve), without waiting: `Some(false)` if the inbox is gone, `None` if there is
-    /// no room yet.
+    /// As [`reserve`](Self::reserve), without waiting: `Some(false)` if the receiver is gone, `None` if
+    /// there is no room yet.
     pub fn try_reserve(&mut self) -> Option<bool> {
         while self.reserved.len() < CONTROL_PLACES {
-            match self.feed.sender.clone().try_reserve_owned() {
+            match self.queue.sender.clone().try_reserve_owned() {
                 Ok(place) => self.reserved.push(place),
                 Err(mpsc::error::TrySendError::Full(_)) => return None,
                 Err(mpsc::error::TrySendError::Closed(_)) => return Some(false),
@@ -201,7 +202,7 @@ impl SourceFeed {
     /// only slower than a burst gets all of it. There is one such moment at most until the queue has room
     /// again: a recorder that stands still slows nobody down.
     pub async fn make_room(&mut self, lines: usize, bytes: usize) {
-        let Feed { sender, shared } = &self.feed;
+        let QueueSender { sender, shared } = &self.queue;
         let bytes = u32::try_from(bytes + lines * INPUT_OVERHEAD_BYTES).unwrap_or(u32::MAX).min(shared.max_bytes);
         let lines = lines.min(sender.max_capacity() / 2);
         if self.lost.is_some() || (sender.capacity() > lines && shared.bytes.available_permits() > bytes as usize) {
@@ -216,13 +217,13 @@ impl SourceFeed {
 
     /// Puts an event or a malformed line in the queue, or counts it as lost. Never waits.
     pub fn offer(&mut self, input: Input) {
-        self.feed.shared.offered.fetch_add(1, Relaxed);
+        self.queue.shared.offered.fetch_add(1, Relaxed);
         let at = match &input {
             Input::Event { received, .. } | Input::Malformed(Malformed { received, .. }) => *received,
             _ => received_now(),
         };
         if self.try_put(input).is_none() {
-            self.feed.shared.lost.fetch_add(1, Relaxed);
+            self.queue.shared.lost.fetch_add(1, Relaxed);
             let lost = self.lost.get_or_insert(Lost { count: 0, from: at, until: at });
             lost.count += 1;
             lost.until = at;
@@ -230,18 +231,18 @@ impl SourceFeed {
     }
 
     fn try_put(&mut self, input: Input) -> Option<()> {
-        let Feed { sender, shared } = &self.feed;
+        let QueueSender { sender, shared } = &self.queue;
         let cost = shared.cost(&input);
         let more = if self.lost.is_some() { shared.resume_bytes.min(shared.max_bytes - cost) } else { 0 };
         let mut bytes = shared.bytes.try_acquire_many(cost + more).ok()?;
         if let Some(lost) = self.lost {
             let mut places = sender.try_reserve_many(shared.resume_places).ok()?;
             let (for_overflow, for_input) = (places.next()?, places.next()?);
-            for_overflow.send(self.feed.queued(&self.source, lost.into(), 0));
+            for_overflow.send(self.queue.queued(&self.source, lost.into(), 0));
             self.lost = None;
-            for_input.send(self.feed.queued(&self.source, input, cost));
+            for_input.send(self.queue.queued(&self.source, input, cost));
         } else {
-            sender.try_reserve().ok()?.send(self.feed.queued(&self.source, input, cost));
+            sender.try_reserve().ok()?.send(self.queue.queued(&self.source, input, cost));
         }
         drop(bytes.split(more as usize));
         bytes.forget();
@@ -249,15 +250,15 @@ impl SourceFeed {
     }
 
     /// Waits for room, then puts an input in the queue, behind what was lost before it. Not for use while a
-    /// daemon's socket is open. False if the inbox is gone.
+    /// daemon's socket is open. False if the receiver is gone.
     pub async fn send(&mut self, input: Input) -> bool {
         if let Some(lost) = self.lost {
-            if !self.feed.send(&self.source, lost.into()).await {
+            if !self.queue.send(&self.source, lost.into()).await {
                 return false;
             }
             self.lost = None;
         }
-        self.feed.send(&self.source, input).await
+        self.queue.send(&self.source, input).await
     }
 
     /// Whether something was lost that the recorder has not been told of.
@@ -269,10 +270,10 @@ impl SourceFeed {
     /// any time.
     pub async fn flush_overflow(&mut self) {
         let Some(lost) = self.lost else { return };
-        let Ok(_bytes) = self.feed.shared.bytes.acquire_many(self.feed.shared.resume_bytes).await else { return };
-        let Ok(mut places) = self.feed.sender.reserve_many(self.feed.shared.resume_places).await else { return };
+        let Ok(_bytes) = self.queue.shared.bytes.acquire_many(self.queue.shared.resume_bytes).await else { return };
+        let Ok(mut places) = self.queue.sender.reserve_many(self.queue.shared.resume_places).await else { return };
         if let Some(place) = places.next() {
-            place.send(self.feed.queued(&self.source, lost.into(), 0));
+            place.send(self.queue.queued(&self.source, lost.into(), 0));
             self.lost = None;
         }
     }
@@ -282,49 +283,49 @@ impl SourceFeed {
     pub fn send_reserved(&mut self, input: Input) -> bool {
         if let Some(lost) = self.lost {
             let Some(place) = self.reserved.pop() else { return false };
-            place.send(self.feed.queued(&self.source, lost.into(), 0));
+            place.send(self.queue.queued(&self.source, lost.into(), 0));
             self.lost = None;
         }
         let Some(place) = self.reserved.pop() else { return false };
-        place.send(self.feed.queued(&self.source, input, 0));
+        place.send(self.queue.queued(&self.source, input, 0));
         true
     }
 
     /// For what is observed beside the event stream; may be used from another task.
     pub fn observations(&self) -> Observations {
-        Observations { feed: self.feed.clone(), source: Arc::clone(&self.source) }
+        Observations { queue: self.queue.clone(), source: Arc::clone(&self.source) }
     }
 }
 
 /// Puts observed states in the queue, waiting for room.
 #[derive(Debug, Clone)]
 pub struct Observations {
-    feed: Feed,
+    queue: QueueSender,
     source: Arc<str>,
 }
 
 impl Observations {
-    /// Puts one observed state in the queue. False if the inbox is gone.
+    /// Puts one observed state in the queue. False if the receiver is gone.
     pub async fn send(&self, event: Event, received: Timestamp) -> bool {
-        self.feed.send(&self.source, Input::Observed { event, received }).await
+        self.queue.send(&self.source, Input::Observed { event, received }).await
     }
 
-    /// Comes back when the inbox is gone: there is nobody left to tell.
+    /// Comes back when the receiver is gone: there is nobody left to tell.
     pub async fn closed(&self) {
-        self.feed.sender.closed().await;
+        self.queue.sender.closed().await;
     }
 }
 
 /// The end of the queue that the recorder reads.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct QueueReceiver {
     receiver: Receiver<Queued>,
     shared: Arc<Shared>,
     taken: Vec<Queued>,
 }
 
-impl Inbox {
-    /// Waits for inputs and appends at most `max` of them to `out`. Returns how many; 0 when all feeds are
+impl QueueReceiver {
+    /// Waits for inputs and appends at most `max` of them to `out`. Returns how many; 0 when all senders are
     /// gone. Nothing is lost if it is dropped while it waits.
     pub async fn recv_many(&mut self, out: &mut Vec<Tagged>, max: usize) -> usize {
         let count = self.receiver.recv_many(&mut self.taken, max.max(1)).await;

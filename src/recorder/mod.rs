@@ -11,7 +11,7 @@ mod stats;
 pub use stats::RecorderStats;
 
 use crate::event::Event;
-use crate::ingest::{Inbox, Input, Tagged};
+use crate::ingest::{Input, QueueReceiver, Tagged};
 use crate::log::{EventLog, LogError, NewRecord, Recovery, WriterState};
 use crate::reader::{Reader, Step, Want};
 use crate::redact::{Redactor, Rules};
@@ -120,13 +120,13 @@ impl Recorder {
     }
 
     /// Records until every source is gone, then records the stop.
-    pub async fn run(mut self, mut inbox: Inbox) {
-        self.stats.watch_queue(inbox.gauge());
+    pub async fn run(mut self, mut receiver: QueueReceiver) {
+        self.stats.watch_queue(receiver.gauge());
         let mut inputs = Vec::with_capacity(BATCH);
         loop {
             inputs.clear();
             // Time out: nothing came, but the clock may have been set.
-            if let Ok(0) = tokio::time::timeout(CLOCK_LOOK, inbox.recv_many(&mut inputs, BATCH)).await {
+            if let Ok(0) = tokio::time::timeout(CLOCK_LOOK, receiver.recv_many(&mut inputs, BATCH)).await {
                 break;
             }
             self.look_at_the_clock();

@@ -138,9 +138,9 @@ mod tests {
         let log: Arc<dyn EventLog> = Arc::new(Picky(log));
         let stats = Arc::<RecorderStats>::default();
         let recorder = Recorder::start(Arc::clone(&log), &recovery, Arc::clone(&stats)).await.unwrap();
-        let (feed, inbox) = ingest::queue(1024, 1 << 20);
-        let mut source = feed.for_source("local".into());
-        drop(feed);
+        let (sender, receiver) = ingest::queue(1024, 1 << 20);
+        let mut source = sender.for_source("local".into());
+        drop(sender);
         for n in 0..5 {
             let what = if n == 2 { "indigestible" } else { "x" };
             let line = format!(r#"{{"Type":"container","Action":"start","Actor":{{"ID":"{what}"}},"timeNano":{n}}}"#);
@@ -148,7 +148,7 @@ mod tests {
             assert!(source.send(Input::Event { event, received: Timestamp::from_nanos(1) }).await);
         }
         drop(source);
-        recorder.run(inbox).await;
+        recorder.run(receiver).await;
         // start, two events, the gap, two more, stop.
         assert_eq!((log.bounds().head, stats.lost.load(Relaxed), stats.stored.load(Relaxed)), (7, 1, 7));
         let chunk = log.read_after(3, &Scan::default()).await.unwrap();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::{Marks, Noise, RECORDER_TYPE};
-use crate::ingest::{self, Malformed, SourceFeed};
+use crate::ingest::{self, Malformed, SourceSender};
 use crate::log::EmbeddedLog;
 use crate::reader::Reader;
 use crate::redact::Redactor;
@@ -28,12 +28,12 @@ impl Bench {
 
     /// One run of the recorder over what `inputs` says.
     async fn session(&self, inputs: Vec<Input>) {
-        let (feed, inbox) = ingest::queue(1024, 1 << 20);
+        let (sender, receiver) = ingest::queue(1024, 1 << 20);
         let recorder = Recorder::start(Arc::clone(&self.log), &self.recovery, Arc::clone(&self.stats)).await.unwrap();
         let recorder = recorder.redacting(Redactor::new(Rules::default())).dropping_noise(self.drop_noise);
-        let recording = tokio::spawn(recorder.run(inbox));
-        let mut source: SourceFeed = feed.for_source("local".into());
-        drop(feed);
+        let recording = tokio::spawn(recorder.run(receiver));
+        let mut source: SourceSender = sender.for_source("local".into());
+        drop(sender);
         for input in inputs {
             assert!(source.send(input).await);
         }
@@ -135,12 +135,12 @@ async fn what_recovery_lost_is_a_record() {
 #[tokio::test]
 async fn a_closed_log_stops_recording_but_not_reading() {
     let bench = Bench::new();
-    let (feed, inbox) = ingest::queue(1024, 1 << 20);
+    let (sender, receiver) = ingest::queue(1024, 1 << 20);
     let recorder = Recorder::start(Arc::clone(&bench.log), &bench.recovery, Arc::clone(&bench.stats)).await.unwrap();
-    let recording = tokio::spawn(recorder.run(inbox));
+    let recording = tokio::spawn(recorder.run(receiver));
     bench.log.close().await.unwrap();
-    let mut source = feed.for_source("local".into());
-    drop(feed);
+    let mut source = sender.for_source("local".into());
+    drop(sender);
     for n in 0..2000 {
         assert!(source.send(event(n)).await, "the queue is drained even so");
     }
@@ -316,15 +316,15 @@ async fn a_wall_clock_that_is_set_is_a_record_and_received_does_not_fall() {
         crate::time::Reading { wall: Timestamp::from_nanos(wall), steady }
     }));
     let recorder = Recorder::start_by(clock, Arc::clone(&bench.log), &bench.recovery, Arc::clone(&bench.stats)).await.unwrap();
-    let (feed, inbox) = ingest::queue(1024, 1 << 20);
-    let recording = tokio::spawn(recorder.run(inbox));
+    let (sender, receiver) = ingest::queue(1024, 1 << 20);
+    let recording = tokio::spawn(recorder.run(receiver));
     let mut head = bench.log.watch_head();
     // Nothing else happens: the recorder looks by itself.
     for (seq, wall) in [(2, 1_100_000_000_000), (3, 1_000_000_000_000)] {
         *hands.lock() = (wall, i64::try_from(seq).unwrap() * 1_000_000_000);
         tokio::time::timeout(Duration::from_secs(30), head.wait_for(|head| *head >= seq)).await.unwrap().unwrap();
     }
-    drop(feed);
+    drop(sender);
     recording.await.unwrap();
     assert_eq!(bench.story().await, ["start -", "clock -", "clock -", "stop -"]);
     let (forward, back) = (bench.record(2).await, bench.record(3).await);

@@ -9,7 +9,7 @@ mod stories;
 pub use host::{DemoHost, Pace};
 
 use super::docker::by_exec_type;
-use super::{Input, Source, SourceFeed, StatusHandle};
+use super::{Input, Source, SourceSender, StatusHandle};
 use crate::event::Event;
 use crate::shutdown::Shutdown;
 use crate::time::{Timestamp, received_now};
@@ -55,14 +55,14 @@ impl DemoSource {
     }
 
     /// Runs until the recorder is gone. May be dropped at any time.
-    async fn play(&self, feed: &mut SourceFeed, status: &StatusHandle) {
+    async fn play(&self, sender: &mut SourceSender, status: &StatusHandle) {
         let seed = self.options.seed.unwrap_or_else(rand::random);
         let pace = Pace::rate(self.options.rate);
         let (history, mut host) = DemoHost::with_history(seed, Timestamp::now(), HISTORY_SPAN, self.options.history, pace);
-        if !replay(&history, feed, status).await {
+        if !replay(&history, sender, status).await {
             return;
         }
-        let observations = feed.observations();
+        let observations = sender.observations();
         while let Some((_, line)) = host.next() {
             let due = host.clock();
             loop {
@@ -73,7 +73,7 @@ impl DemoSource {
                 }
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
-                    () = feed.flush_overflow(), if feed.overflowed() => {}
+                    () = sender.flush_overflow(), if sender.overflowed() => {}
                     () = observations.closed() => return,
                 }
             }
@@ -82,7 +82,7 @@ impl DemoSource {
                 host.put_forward(behind);
             }
             if let Some(input) = input(&line, received_now(), status) {
-                feed.offer(input);
+                sender.offer(input);
             }
             // At a high rate nothing above ever waits.
             tokio::task::consume_budget().await;
@@ -91,16 +91,16 @@ impl DemoSource {
 }
 
 /// There is no socket to drain, so the history may wait for room. False if the recorder is gone.
-async fn replay(lines: &[String], feed: &mut SourceFeed, status: &StatusHandle) -> bool {
+async fn replay(lines: &[String], sender: &mut SourceSender, status: &StatusHandle) -> bool {
     for line in lines {
         if let Some(input) = input(line, received_now(), status)
-            && !feed.send(input).await
+            && !sender.send(input).await
         {
             return false;
         }
     }
     let first = lines.first().and_then(|line| Event::from_line(line.as_bytes()).ok()?.view().time);
-    feed.send_reserved(Input::ReplayEnd { replayed: lines.len() as u64, first })
+    sender.send_reserved(Input::ReplayEnd { replayed: lines.len() as u64, first })
 }
 
 /// The generator writes JSON only, so there is always one.
@@ -121,22 +121,22 @@ impl Source for DemoSource {
         "demo".to_owned()
     }
 
-    async fn run(self: Box<Self>, mut feed: SourceFeed, status: StatusHandle, shutdown: Shutdown) {
+    async fn run(self: Box<Self>, mut sender: SourceSender, status: StatusHandle, shutdown: Shutdown) {
         let reserved = tokio::select! {
             () = shutdown.stopping() => false,
-            reserved = feed.reserve() => reserved,
+            reserved = sender.reserve() => reserved,
         };
         if !reserved {
             return;
         }
         status.connected(ENGINE);
-        feed.send_reserved(Input::Connected { engine: ENGINE.to_owned(), reason: "start".to_owned(), attempts: 1 });
+        sender.send_reserved(Input::Connected { engine: ENGINE.to_owned(), reason: "start".to_owned(), attempts: 1 });
         tokio::select! {
             biased;
             () = shutdown.stopping() => {}
-            () = self.play(&mut feed, &status) => {}
+            () = self.play(&mut sender, &status) => {}
         }
-        feed.send_reserved(Input::Disconnected { reason: "shutdown".to_owned(), doubt: None });
+        sender.send_reserved(Input::Disconnected { reason: "shutdown".to_owned(), doubt: None });
     }
 }
 
@@ -148,23 +148,23 @@ mod tests {
 
     #[tokio::test]
     async fn plays_history_then_live_and_stops_promptly() {
-        let (feed, mut inbox) = queue(10_000, 64 << 20);
+        let (sender, mut receiver) = queue(10_000, 64 << 20);
         let options = DemoOptions { rate: 200.0, seed: Some(1), ..DemoOptions::default() };
         let source = Box::new(DemoSource::new(options));
         let status = StatusHandle::new("demo", source.endpoint());
         let stop = Stop::new();
-        let task = tokio::spawn(source.run(feed.for_source("demo".into()), status.clone(), stop.shutdown()));
+        let task = tokio::spawn(source.run(sender.for_source("demo".into()), status.clone(), stop.shutdown()));
         let mut inputs = Vec::new();
         while inputs.len() < 1000 {
-            let taken = tokio::time::timeout(Duration::from_secs(10), inbox.recv_many(&mut inputs, 1000)).await;
+            let taken = tokio::time::timeout(Duration::from_secs(10), receiver.recv_many(&mut inputs, 1000)).await;
             assert!(taken.unwrap() > 0);
         }
         let asked = tokio::time::Instant::now();
         stop.stop();
         task.await.unwrap();
         assert!(asked.elapsed() < Duration::from_millis(200));
-        drop(feed);
-        while inbox.recv_many(&mut inputs, 1000).await > 0 {}
+        drop(sender);
+        while receiver.recv_many(&mut inputs, 1000).await > 0 {}
         let mut inputs = inputs.into_iter().map(|tagged| tagged.input);
         assert!(matches!(inputs.next(), Some(Input::Connected { .. })));
         assert_eq!(inputs.by_ref().take(200).filter(|input| matches!(input, Input::Event { .. })).count(), 200);

@@ -31,7 +31,7 @@ pub use replay::RING_LINES;
 pub(in crate::ingest) use health::by_exec_type;
 
 use super::endpoint::DockerHost;
-use super::{Source, SourceFeed, StatusHandle};
+use super::{Source, SourceSender, StatusHandle};
 use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use connection::Connection;
@@ -274,12 +274,12 @@ impl DockerSource {
     /// Waits for places for what a connection has to tell. False if the recorder is gone.
     async fn reserve(&self, sink: &mut Sink, old: &mut Option<Reading>) -> bool {
         while old.is_some() {
-            if let Some(there) = sink.feed.try_reserve() {
+            if let Some(there) = sink.sender.try_reserve() {
                 return there;
             }
             self.beside(old, sink, tokio::time::sleep(self.timing.retry_first)).await;
         }
-        sink.feed.reserve().await
+        sink.sender.reserve().await
     }
 
     fn tell_failure(&self, error: &IngestError, status: &StatusHandle, told: &mut Told) {
@@ -307,8 +307,8 @@ impl Source for DockerSource {
         self.known = known;
     }
 
-    async fn run(self: Box<Self>, feed: SourceFeed, status: StatusHandle, shutdown: Shutdown) {
-        let mut sink = Sink::new(feed, status);
+    async fn run(self: Box<Self>, sender: SourceSender, status: StatusHandle, shutdown: Shutdown) {
+        let mut sink = Sink::new(sender, status);
         let mut connected = false;
         tokio::select! {
             biased;

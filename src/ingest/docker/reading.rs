@@ -1,5 +1,5 @@
 //! One open event stream, read to its end. Nothing here waits for the recorder, beyond a moment
-//! ([`SourceFeed::make_room`]).
+//! ([`SourceSender::make_room`]).
 
 use super::Timing;
 use super::engine::Engine;
@@ -12,7 +12,7 @@ use super::replay::Replay;
 use super::wire::EventStream;
 use crate::event::Event;
 use crate::ingest::lines::{Line, LineSplitter, MAX_LINE_BYTES, sample};
-use crate::ingest::{Doubt, Input, Malformed, SourceFeed, StatusHandle};
+use crate::ingest::{Doubt, Input, Malformed, SourceSender, StatusHandle};
 use crate::text::printable;
 use crate::time::{Timestamp, received_now};
 use bytes::Bytes;
@@ -60,7 +60,7 @@ enum Step {
 
 /// Where lines go: the queue, and the status that people see.
 pub(super) struct Sink {
-    pub(super) feed: SourceFeed,
+    pub(super) sender: SourceSender,
     pub(super) status: StatusHandle,
     /// The latest time that an event carried.
     pub(super) newest: Option<Timestamp>,
@@ -121,7 +121,7 @@ impl Reading {
     /// Reads until the stream ends, or is no longer to be trusted. May be dropped at any time.
     /// `is_flapping`: the stream before this one was not worth its connection.
     pub(super) async fn run(&mut self, sink: &mut Sink, engine: Option<Engine>, observer: &Observer, is_flapping: bool) -> End {
-        let observations = sink.feed.observations();
+        let observations = sink.sender.observations();
         let heard = AtomicBool::new(true);
         let silence = silence(engine.as_ref(), &heard);
         tokio::pin!(silence);
@@ -140,7 +140,7 @@ impl Reading {
                 bytes = next(self.history.as_mut(), &mut self.held, &mut self.stream) => Step::Bytes(bytes),
                 () = sleep_until(history_until), if has_history => Step::NoHistory,
                 () = self.lines.replay.silence() => Step::Quiet,
-                () = sink.feed.flush_overflow(), if sink.feed.overflowed() => Step::Flushed,
+                () = sink.sender.flush_overflow(), if sink.sender.overflowed() => Step::Flushed,
                 () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Step::CaughtUp,
                 () = &mut silence => Step::Silent,
                 () = observer.deaf() => Step::Deaf,
@@ -155,7 +155,7 @@ impl Reading {
                     self.end(sink, true);
                     self.history = None;
                     if let Some(end) = self.lines.replay.end() {
-                        sink.feed.send_reserved(end);
+                        sink.sender.send_reserved(end);
                     }
                 }
                 Step::Bytes(Err(error)) if has_history => self.lose_history(&error, sink),
@@ -169,7 +169,7 @@ impl Reading {
                 }
                 Step::Quiet => {
                     if let Some(end) = self.lines.replay.end() {
-                        sink.feed.send_reserved(end);
+                        sink.sender.send_reserved(end);
                     }
                 }
                 Step::Flushed | Step::CaughtUp => {}
@@ -194,7 +194,7 @@ impl Reading {
         // What was broken off in the middle is no line.
         self.splitter = LineSplitter::default();
         if self.lines.replay.end().is_some() {
-            sink.feed.send_reserved(Input::ReplayLost { why: why.words() });
+            sink.sender.send_reserved(Input::ReplayLost { why: why.words() });
         }
     }
 
@@ -211,7 +211,7 @@ impl Reading {
             let next = tokio::select! {
                 biased;
                 next = next(None, &mut self.held, &mut self.stream) => next,
-                () = sink.feed.flush_overflow(), if sink.feed.overflowed() => continue,
+                () = sink.sender.flush_overflow(), if sink.sender.overflowed() => continue,
             };
             match next {
                 Ok(bytes) => self.take(&bytes, sink, Some(observer)),
@@ -316,7 +316,7 @@ impl Lines {
         if self.replay.is_open()
             && let Some(end) = self.replay.before_line(time)
         {
-            sink.feed.send_reserved(end);
+            sink.sender.send_reserved(end);
         }
         if !self.replay.is_open() {
             self.lag.line(time, received);
@@ -333,8 +333,8 @@ impl Lines {
                 observer.heard(event);
             }
         }
-        sink.feed.offer(input);
-        if let Some(observer) = observer.filter(|_| sink.feed.overflowed()) {
+        sink.sender.offer(input);
+        if let Some(observer) = observer.filter(|_| sink.sender.overflowed()) {
             observer.distrust();
         }
     }
@@ -348,14 +348,14 @@ impl Lines {
 }
 
 impl Sink {
-    pub(super) fn new(feed: SourceFeed, status: StatusHandle) -> Self {
-        Self { feed, status, newest: None, heard: Heard::default(), received: received_now(), events: 0, news: 0 }
+    pub(super) fn new(sender: SourceSender, status: StatusHandle) -> Self {
+        Self { sender, status, newest: None, heard: Heard::default(), received: received_now(), events: 0, news: 0 }
     }
 
-    /// Waits a moment if the queue is full; see [`SourceFeed::make_room`].
+    /// Waits a moment if the queue is full; see [`SourceSender::make_room`].
     async fn make_room(&mut self, bytes: &Bytes) {
         let lines = memchr::memchr_iter(b'\n', bytes).count() + 1;
-        self.feed.make_room(lines, bytes.len()).await;
+        self.sender.make_room(lines, bytes.len()).await;
     }
 
     /// Once per chunk rather than per line, since the status is behind a lock.
@@ -370,11 +370,11 @@ impl Sink {
     /// `attempts`: how many it took.
     pub(super) fn connected(&mut self, engine: String, reason: String, attempts: u64) {
         self.status.connected(&engine);
-        self.feed.send_reserved(Input::Connected { engine, reason, attempts });
+        self.sender.send_reserved(Input::Connected { engine, reason, attempts });
     }
 
     /// The event stream is closed, or no longer to be trusted.
     pub(super) fn disconnected(&mut self, reason: &str, doubt: Option<Doubt>) {
-        self.feed.send_reserved(Input::Disconnected { reason: reason.to_owned(), doubt });
+        self.sender.send_reserved(Input::Disconnected { reason: reason.to_owned(), doubt });
     }
 }

@@ -9,7 +9,7 @@ mod state;
 mod stream;
 
 use super::*;
-use crate::ingest::{Inbox, Input, QueueStats, SourceState, Tagged, queue};
+use crate::ingest::{Input, QueueReceiver, QueueStats, SourceState, Tagged, queue};
 use crate::shutdown::Stop;
 use crate::time::Timestamp;
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ const NEVER: Duration = Duration::from_secs(600);
 
 /// A running source and the recorder's end of its queue.
 struct Rig {
-    inbox: Inbox,
+    receiver: QueueReceiver,
     waiting: std::collections::VecDeque<Input>,
     status: StatusHandle,
     stop: Stop,
@@ -45,12 +45,12 @@ impl Rig {
     }
 
     fn start_with(url: &str, timing: Timing, places: usize) -> Self {
-        let (feed, inbox) = queue(places, 64 << 20);
+        let (sender, receiver) = queue(places, 64 << 20);
         let source = Box::new(DockerSource::with_timing(DockerHost::parse(url).unwrap(), timing));
         let status = StatusHandle::new(&source.name(), source.endpoint());
         let stop = Stop::new();
-        let task = tokio::spawn(source.run(feed.for_source("local".into()), status.clone(), stop.shutdown()));
-        Self { inbox, waiting: std::collections::VecDeque::new(), status, stop, task }
+        let task = tokio::spawn(source.run(sender.for_source("local".into()), status.clone(), stop.shutdown()));
+        Self { receiver, waiting: std::collections::VecDeque::new(), status, stop, task }
     }
 
     /// The next input that is no observation.
@@ -66,8 +66,8 @@ impl Rig {
     async fn next_of_all(&mut self) -> Input {
         if self.waiting.is_empty() {
             let mut inputs: Vec<Tagged> = Vec::new();
-            let taken = tokio::time::timeout(DEADLINE, self.inbox.recv_many(&mut inputs, 10_000)).await;
-            assert!(taken.unwrap_or_else(|_| panic!("no input; {:?}", self.status.get())) > 0, "the feed is gone");
+            let taken = tokio::time::timeout(DEADLINE, self.receiver.recv_many(&mut inputs, 10_000)).await;
+            assert!(taken.unwrap_or_else(|_| panic!("no input; {:?}", self.status.get())) > 0, "the senders are gone");
             self.waiting.extend(inputs.into_iter().map(|tagged| tagged.input));
         }
         self.waiting.pop_front().unwrap()
@@ -132,7 +132,7 @@ impl Rig {
     }
 
     fn queue(&self) -> QueueStats {
-        self.inbox.stats()
+        self.receiver.stats()
     }
 }
 
