@@ -106,4 +106,4 @@ pub(crate) const MAX_LINES: usize = 400;
 
 /// Files that import each other in a circle today. A circle that is not listed fails, and so does one that is listed and gone: whoever unties one
 /// takes it off here. Paths from the manifest on.
-pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[&["src/ingest/demo/host.rs", "src/ingest/demo/stories.rs"]];
+pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[];

@@ -2,7 +2,7 @@
 
 use super::fleet::{Container, SERVICES, hex};
 use super::message::Message;
-use super::stories::{STORIES, Story};
+use super::story::{STORIES, Story};
 use crate::time::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};

@@ -5,6 +5,7 @@ mod fleet;
 mod host;
 mod message;
 mod stories;
+mod story;
 
 pub use host::{DemoHost, Pace};
 
