@@ -56,10 +56,25 @@ impl AskError {
     }
 }
 
-/// Asks for `url`, which is called `path` in messages, and gives each entry of the answer to `sink`.
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// What messages call it.
+    pub(super) path: &'static str,
+    pub(super) url: &'a str,
+}
+
+impl Question<'static> {
+    /// One that messages call what it is.
+    pub(super) fn plain(path: &'static str) -> Self {
+        Self { path, url: path }
+    }
+}
+
+/// Gives each entry of the answer to `sink`.
 pub(super) async fn ask(
     transport: &Arc<Transport>,
-    (path, url): (&'static str, &str),
+    Question { path, url }: Question<'_>,
     shape: Shape,
     limits: Limits,
     sink: &mut (dyn FnMut(Entry<'_>) + Send),
@@ -91,14 +106,14 @@ pub(super) async fn ask(
 }
 
 /// Asks for one object, and gives its text.
-pub(super) async fn ask_for_one(transport: &Arc<Transport>, path: (&'static str, &str), limits: Limits) -> Result<String, AskError> {
-    let (mut text, too_large) = (None, AskError::TooLarge { path: path.0, max: limits.bytes });
+pub(super) async fn ask_for_one(transport: &Arc<Transport>, question: Question<'_>, limits: Limits) -> Result<String, AskError> {
+    let (mut text, too_large) = (None, AskError::TooLarge { path: question.path, max: limits.bytes });
     let mut sink = |entry: Entry<'_>| {
         if let Entry::Whole(bytes) = entry {
             text = Some(String::from_utf8_lossy(bytes).into_owned());
         }
     };
-    match ask(transport, path, Shape::One, limits, &mut sink).await? {
+    match ask(transport, question, Shape::One, limits, &mut sink).await? {
         Extent::Whole => text.ok_or(too_large),
         Extent::Cut => Err(too_large),
     }

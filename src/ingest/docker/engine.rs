@@ -3,7 +3,7 @@
 //! that the daemon chooses (`lists`).
 
 use super::Timing;
-use super::ask::{AskError, Extent, Limits, ask, ask_for_one};
+use super::ask::{AskError, Extent, Limits, Question, ask, ask_for_one};
 use super::connection::LOGIN;
 use super::error::GATEWAY_ERRORS;
 use super::lists::{Entry, Fields, Shape};
@@ -68,7 +68,7 @@ impl Engine {
 
     /// The Engine's version, or `unknown`: a proxy may forbid the question, which is no reason not to record.
     pub(super) async fn version(&self) -> String {
-        match timeout(self.first_answer, ask_for_one(&self.transport, ("/version", "/version"), VERSION)).await {
+        match timeout(self.first_answer, ask_for_one(&self.transport, Question::plain("/version"), VERSION)).await {
             Ok(Ok(answer)) => version(&answer).unwrap_or_else(|| UNKNOWN.to_owned()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the daemon does not tell its version");
@@ -85,7 +85,7 @@ impl Engine {
         shape: Shape,
         sink: &mut (dyn FnMut(Entry<'_>) + Send),
     ) -> Result<Extent, AskError> {
-        ask(&self.transport, (path, path), shape, LIST, sink).await
+        ask(&self.transport, Question::plain(path), shape, LIST, sink).await
     }
 
     /// What inspecting a container gives, as it came.
@@ -95,7 +95,7 @@ impl Engine {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
             return Err(AskError::Unreadable { path: PATH, why: "it has no id that could be asked for".to_owned() });
         }
-        ask_for_one(&self.transport, (PATH, &format!("/containers/{id}/json")), INSPECTION).await
+        ask_for_one(&self.transport, Question { path: PATH, url: &format!("/containers/{id}/json") }, INSPECTION).await
     }
 
     /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing

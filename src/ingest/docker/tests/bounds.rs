@@ -1,6 +1,6 @@
 //! What a daemon can make the source hold, ask and wait for has an end. Hours pass in virtual time.
 
-use super::super::ask::{AskError, Limits, ask_for_one};
+use super::super::ask::{AskError, Limits, Question, ask_for_one};
 use super::super::connection::Connection;
 use super::super::probation::{MAX_HELD_BYTES, prove};
 use super::super::transport::Transport;
@@ -82,7 +82,7 @@ async fn an_answer_that_never_ends_is_given_up() {
     let transport = Transport::new(&endpoint(&format!("unix://{}", path.display())), &quick());
     let began = Instant::now();
     let limits = Limits { bytes: 1 << 20, entry_bytes: 1 << 20 };
-    let answer = ask_for_one(&transport, ("/version", "/version"), limits).await;
+    let answer = ask_for_one(&transport, Question::plain("/version"), limits).await;
     assert!(matches!(answer, Err(AskError::Failed { source: IngestError::Timeout { .. }, .. })), "{answer:?}");
     assert!((20..25).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
