@@ -221,7 +221,8 @@ async fn a_history_that_is_refused_or_hangs_does_not_stop_the_stream() {
 async fn a_stream_that_ends_at_once_each_time_is_no_connection() {
     let daemon = FakeDaemon::unix().await;
     daemon.set_containers(&[]);
-    daemon.set_stream_life(Some(Duration::ZERO));
+    // The first one has to be alive when it is looked at, all others to end within the waits of `timing`.
+    daemon.set_stream_life(Some(Duration::from_millis(30)));
     let timing = Timing {
         retry_first: Duration::from_millis(300),
         retry_max: Duration::from_millis(400),
