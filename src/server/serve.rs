@@ -5,12 +5,16 @@ use super::forwarded::Peer;
 use super::live::fanout::FanOut;
 use super::net::{Connections, Listener, Peers, Permits, Refusals, Tls};
 use super::routes;
+use futures_util::FutureExt as _;
 use hyper_util::service::TowerToHyperService;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Wait after an accept that failed, such as for want of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// Wait before a task that has panicked is started again.
+const PANIC_RETRY: Duration = Duration::from_secs(1);
 /// How long open connections may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -29,16 +33,28 @@ pub struct Options {
     pub tls: Option<Arc<Tls>>,
 }
 
+/// Does what `make` gives, and again when it panics: a token that is taken away must lose its effect, whatever
+/// has happened before. `what` it does, for the message.
+async fn tireless<F: Future<Output = ()>>(what: &str, make: impl Fn() -> F) {
+    while AssertUnwindSafe(make()).catch_unwind().await.is_err() {
+        tracing::error!("the task that {what} has panicked; it is started again");
+        tokio::time::sleep(PANIC_RETRY).await;
+    }
+}
+
 /// Serves until `context.shutdown` says so, then ends the streams and waits for the connections, for a
 /// bounded time.
 pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) {
     let shutdown = context.shutdown.clone();
-    if let Some(tls) = &options.tls {
-        tokio::spawn(Arc::clone(tls).follow_files(shutdown.clone()));
+    if let Some(tls) = options.tls.clone() {
+        let shutdown = shutdown.clone();
+        tokio::spawn(tireless("reads certificates again", move || Arc::clone(&tls).follow_files(shutdown.clone())));
     }
-    if let Some(access) = &context.admission.access {
-        tokio::spawn(Arc::clone(access).follow_file(shutdown.clone()));
-        tokio::spawn(Arc::clone(&access.failures).follow(shutdown.clone()));
+    if let Some(access) = context.admission.access.clone() {
+        let (failures, until) = (Arc::clone(&access.failures), shutdown.clone());
+        tokio::spawn(tireless("tells of failed logins", move || Arc::clone(&failures).follow(until.clone())));
+        let shutdown = shutdown.clone();
+        tokio::spawn(tireless("reads tokens again", move || Arc::clone(&access).follow_file(shutdown.clone())));
     }
     // TLS has to see every byte, so nobody else may write to such a socket.
     let fan_out = (options.direct_writes && options.tls.is_none()).then(|| FanOut::start(&context.log, &shutdown));
@@ -78,5 +94,21 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
     }
     if let Some(fan_out) = &fan_out {
         fan_out.ended().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_started_again() {
+        let begun = AtomicU32::new(0);
+        tireless("is tried", || async {
+            assert!(begun.fetch_add(1, Ordering::Relaxed) == 2, "not yet");
+        })
+        .await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
     }
 }
