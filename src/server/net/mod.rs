@@ -1,5 +1,5 @@
 //! From the listening socket to the routes: one task a connection, hyper under warp's routes. What is above,
-//! the routes and the fan-out, it is given ([`serve`](super::serve)).
+//! the routes and the fan-out, it is given ([`serve`](super::serve())).
 //! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or
 //! TLS.
 
