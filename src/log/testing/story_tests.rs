@@ -271,3 +271,34 @@ async fn an_unreadable_record_is_not_told_as_altered() {
     assert_eq!(all[3], (4, "gap to 6 Damage".to_owned()));
     assert_eq!(all.len(), 7);
 }
+
+/// The first invariant: durable before visible. The disk is held between the write and its sync.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_visible_before_its_sync_has_returned() {
+    let dir = TempDir::new().unwrap();
+    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+    log.append(records(1..=1)).await.unwrap();
+    let seen = |log: &EmbeddedLog| {
+        (log.bounds().head, *log.watch_head().borrow(), log.recent_after(1, &Scan::default()).map_or(0, |chunk| chunk.pieces.len()))
+    };
+    let before = seen(&log);
+    assert_eq!(before, (1, 1, 0));
+
+    let held = crate::log::tip::held_sync::hold(dir.path());
+    let append = tokio::spawn({
+        let log = Arc::clone(&log);
+        async move { log.append(records(2..=3)).await }
+    });
+    let held = tokio::task::spawn_blocking(move || {
+        held.reached();
+        held
+    });
+    let held = held.await.unwrap();
+    assert_eq!(seen(&log), before, "it is written and not synced");
+    assert_eq!(log.read_after(1, &Scan::default()).await.unwrap().pieces.len(), 0);
+    assert!(!append.is_finished());
+
+    drop(held);
+    assert_eq!(append.await.unwrap().unwrap(), 2..=3);
+    assert_eq!(seen(&log), (3, 3, 1));
+}

@@ -129,7 +129,11 @@ impl Journal {
             self.file.write_all_at(&longer, ends.blocks).map(|()| ends.file = file)
         }
         .map_err(io("cannot write", &self.path))
-        .and_then(|()| self.file.sync_data().map_err(io("cannot sync", &self.path)))
+        .and_then(|()| {
+            #[cfg(test)]
+            super::held_sync::wait(&self.path);
+            self.file.sync_data().map_err(io("cannot sync", &self.path))
+        })
         // What was not acknowledged is not to come back: its sequences are given to others.
         .inspect_err(|_| drop(self.file.write_all_at(&[0; HEADER_BYTES], ends.blocks)))?;
         self.size.store(ends.file, Ordering::Relaxed);
