@@ -1,5 +1,5 @@
-//! Live fan-out over HTTP: from the append of an event, through the commit, to the last byte at each of N SSE clients. Server and clients share
-//! this process and its two cores, so processor time is that of both ends.
+//! Live fan-out over HTTP: from the append of an event, through the commit, to the last byte at each of N SSE
+//! clients. Server and clients share this process and its two cores, so processor time is that of both ends.
 //!
 //! `cargo bench --bench fanout`
 #![allow(

@@ -1,4 +1,5 @@
-//! Replay: from the disk to SSE frames, in this process and over HTTP; by the size of the commits that wrote it.
+//! Replay: from the disk to SSE frames, in this process and over HTTP; by the size of the commits that wrote
+//! it.
 //!
 //! `cargo bench --bench replay`
 #![allow(

@@ -95,7 +95,8 @@ fn resident_mb() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
-/// Commits of 64 records at 2,000 records a second, with tips that never fill and with tips that are sealed every second or so.
+/// Commits of 64 records at 2,000 records a second, with tips that never fill and with tips that are sealed
+/// every second or so.
 async fn beside_sealing() {
     let never = Limits { tip_records: u64::MAX, tip_bytes: u64::MAX, ..Limits::default() };
     let always = Limits { tip_records: 2048, ..Limits::default() };

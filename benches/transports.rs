@@ -1,10 +1,12 @@
-//! The same events by Server-Sent Events, WebSocket, long poll and polling each second: delay, bytes, requests, processor time.
-//! The real program records a scripted daemon; 100 clients of each kind in turn.
+//! The same events by Server-Sent Events, WebSocket, long poll and polling each second: delay, bytes,
+//! requests, processor time. The real program records a scripted daemon; 100 clients of each kind in turn.
 //!
-//! `cargo bench --bench transports`; needs `taskset` and `ss` (iproute2). `SHIPSLOG_SECONDS` sets how long it runs at 0.1 events/s.
+//! `cargo bench --bench transports`; needs `taskset` and `ss` (iproute2). `SHIPSLOG_SECONDS` sets how long it
+//! runs at 0.1 events/s.
 //!
-//! Bytes are counted by the kernel at the clients' sockets (TCP_INFO through `ss`): payload both ways, and 52 B for the IP and TCP headers of
-//! each segment. Loopback's segments are longer than a network's, so that large answers would have a few headers more there.
+//! Bytes are counted by the kernel at the clients' sockets (TCP_INFO through `ss`): payload both ways, and 52
+//! B for the IP and TCP headers of each segment. Loopback's segments are longer than a network's, so that
+//! large answers would have a few headers more there.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -194,8 +196,8 @@ fn start(daemon: &FakeDaemon, dir: &std::path::Path) -> Server {
     Server { child, port: port.unwrap_or_else(|| panic!("the server does not start: {line:?}")) }
 }
 
-/// When events happen. A Poisson process of which only the count is given has them anywhere, independently; so a short run has as many as a
-/// long one would have on average.
+/// When events happen. A Poisson process of which only the count is given has them anywhere, independently;
+/// so a short run has as many as a long one would have on average.
 fn arrivals(phase: &Phase) -> Vec<Duration> {
     let mut random = SmallRng::seed_from_u64(SEED);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]

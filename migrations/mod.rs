@@ -17,7 +17,8 @@ const STEPS: [(u32, Step); 1] = [(v6_marks::FORMAT, v6_marks::up)];
 /// Brings the directory `dir` from `format` to the newest one, step by step.
 ///
 /// # Errors
-/// The error of the step that failed; the directory is then as that step left it, and the step can be run again.
+/// The error of the step that failed; the directory is then as that step left it, and the step can be run
+/// again.
 pub fn upgrade(dir: &Path, format: u32) -> Result<(), LogError> {
     for (to, step) in STEPS {
         if to > format {

@@ -1,7 +1,8 @@
-//! Format 6: beside `noise`, records may be marked as `cut` and `foreign`, in blocks (format 4 of codec) and in the lines of segments.
+//! Format 6: beside `noise`, records may be marked as `cut` and `foreign`, in blocks (format 4 of codec) and
+//! in the lines of segments.
 //!
-//! What format 5 has written is read as it is: none of it has these marks. What a program of format 5 must not do is to read a marked line,
-//! in which it would not find the message: the number in `LOG` sees to that.
+//! What format 5 has written is read as it is: none of it has these marks. What a program of format 5 must
+//! not do is to read a marked line, in which it would not find the message: the number in `LOG` sees to that.
 
 use crate::log::LogError;
 use std::path::Path;

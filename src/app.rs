@@ -34,7 +34,8 @@ const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 const SPARE_FILES: u64 = 1024;
 /// At least this is left for closing the log.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
-/// From the signal to the end of the program (docs/api.md, "Command line"), less what the runtime takes to end.
+/// From the signal to the end of the program (docs/api.md, "Command line"), less what the runtime takes to
+/// end.
 const STOP_TIMEOUT: Duration = Duration::from_millis(4300);
 /// Of that, what a start that has been overtaken by the signal may take to come to its end.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
@@ -331,7 +332,8 @@ fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Sour
     Ok(hosts.into_iter().map(|host| Box::new(DockerSource::new(host)) as Box<dyn Source>).collect())
 }
 
-/// The first line on stdout (docs/api.md, "Command line"), for people and for scripts that let the system choose the port.
+/// The first line on stdout (docs/api.md, "Command line"), for people and for scripts that let the system
+/// choose the port.
 fn announce(listener: &Listener, options: &server::Options) -> std::io::Result<()> {
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let line = match listener.address()? {

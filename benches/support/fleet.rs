@@ -1,5 +1,5 @@
-//! A busy host without an end: 40 containers, most of them with health checks, recreated now and then. Shaped after events of a
-//! real engine; a record is about 920 B on the wire.
+//! A busy host without an end: 40 containers, most of them with health checks, recreated now and then. Shaped
+//! after events of a real engine; a record is about 920 B on the wire.
 
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -10,7 +10,8 @@ use shipslog::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-/// When every fleet of this process begins: now, since a tip with records of last month would be taken for an old one.
+/// When every fleet of this process begins: now, since a tip with records of last month would be taken for an
+/// old one.
 static START: OnceLock<i64> = OnceLock::new();
 
 type Attributes = BTreeMap<&'static str, String>;

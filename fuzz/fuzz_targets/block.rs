@@ -1,4 +1,5 @@
-//! A block in its stored form, as a damaged or a made-up journal may hold it: a block that can be read in every way, or refused.
+//! A block in its stored form, as a damaged or a made-up journal may hold it: a block that can be read in
+//! every way, or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

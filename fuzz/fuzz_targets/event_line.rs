@@ -1,4 +1,5 @@
-//! What a daemon sends: cut into lines however it comes, and each line an event that fits into one line of ours, or refused.
+//! What a daemon sends: cut into lines however it comes, and each line an event that fits into one line of
+//! ours, or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

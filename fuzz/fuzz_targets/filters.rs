@@ -1,5 +1,5 @@
-//! Both parameters, a zero byte between them. What was read has one spelling, matches the same in it, and the quick looks never rule
-//! out what matches.
+//! Both parameters, a zero byte between them. What was read has one spelling, matches the same in it, and the
+//! quick looks never rule out what matches.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Redaction: what comes out is a message, holds the same but for what was replaced, and has nothing left to redact.
+//! Redaction: what comes out is a message, holds the same but for what was replaced, and has nothing left to
+//! redact.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

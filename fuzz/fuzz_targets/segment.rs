@@ -44,12 +44,14 @@ fn little(bytes: &[u8], at: usize) -> Option<usize> {
     bytes.get(at..at + 4)?.try_into().ok().map(|four| u32::from_le_bytes(four) as usize)
 }
 
-/// Bytes of a frame in the index, of what stands in front of the frames there, and of a length with a checksum.
+/// Bytes of a frame in the index, of what stands in front of the frames there, and of a length with a
+/// checksum.
 const ENTRY: usize = 72;
 const HEAD: usize = 96;
 const PLACE: usize = 8;
 
-/// Makes the checksums fit (the layout is that of `src/log/segment/index.rs`): whoever makes a segment up can do so too.
+/// Makes the checksums fit (the layout is that of `src/log/segment/index.rs`): whoever makes a segment up can
+/// do so too.
 fn mend(file: &mut [u8]) -> Option<()> {
     let table_frames = little(file, file.len().checked_sub(9)?)?;
     let table = file.len().checked_sub(8 + 8 * Some(table_frames).filter(|n| *n < 1000)? + 9)?;

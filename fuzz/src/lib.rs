@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 static FILTER: LazyLock<Filter> =
     LazyLock::new(|| Filter::from_params(Some(r#"{"type":["container"],"source":["local"]}"#), None).expect("a filter"));
 
-/// Reads a block in every way there is. Its frames lie one after the other, and each holds the line that the other routes show.
+/// Reads a block in every way there is. Its frames lie one after the other, and each holds the line that the
+/// other routes show.
 pub fn look(block: Result<Block, LogError>) {
     let Ok(block) = block else { return };
     let sequences = block.sequences();

@@ -1,5 +1,5 @@
-//! What a stream of bytes holds, found by looking at all of it, byte by byte. The tests of the splitter use it
-//! too.
+//! What a stream of bytes holds, found by looking at all of it, byte by byte. The tests of the splitter use
+//! it too.
 
 /// What the splitter should tell of.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ fn end_of(text: &[u8], limit: usize, read: &impl Fn(&[u8]) -> Option<(String, bo
     (text.len(), false)
 }
 
-/// What `bytes` hold. `read` reads an event: how it is kept, and whether it looks like one rather than like a part of one.
+/// What `bytes` hold. `read` reads an event: how it is kept, and whether it looks like one rather than like a
+/// part of one.
 pub(crate) fn pieces(bytes: &[u8], limit: usize, read: impl Fn(&[u8]) -> Option<(String, bool)>) -> Vec<Piece<'_>> {
     let (mut told, mut at) = (Vec::new(), 0);
     while at < bytes.len() {

@@ -1,5 +1,6 @@
-//! docs/cli.md and docs/configuration.md against the program. What stands between `<!-- generated: NAME -->` and `<!-- end -->` in
-//! them is what the program says of itself; `SHIPSLOG_WRITE_DOCS=1 cargo test --lib documents` writes it.
+//! docs/cli.md and docs/configuration.md against the program. What stands between `<!-- generated: NAME -->`
+//! and `<!-- end -->` in them is what the program says of itself; `SHIPSLOG_WRITE_DOCS=1 cargo test --lib
+//! documents` writes it.
 
 use super::{Cli, config_show};
 use crate::config::{ServeArgs, Settings};

@@ -1,4 +1,5 @@
-//! The table of settings: each row is a flag of `serve`, a key of the file and a variable of the environment, with its help and its default.
+//! The table of settings: each row is a flag of `serve`, a key of the file and a variable of the environment,
+//! with its help and its default.
 
 use super::redaction::all_rules;
 use super::setting::{Origin, Setting, variable};

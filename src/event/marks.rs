@@ -4,7 +4,8 @@
 use super::{Event, Noise};
 use std::fmt::Write as _;
 
-/// The marks of one record, in the order in which they stand in its line (docs/records.md). Most records have none.
+/// The marks of one record, in the order in which they stand in its line (docs/records.md). Most records have
+/// none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Marks {
     /// What kind of noise it is.

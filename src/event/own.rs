@@ -27,8 +27,8 @@ struct Cut {
 const WHOLE: Cut = Cut { key: usize::MAX, value: usize::MAX, attributes: usize::MAX };
 
 impl Event {
-    /// A message of the recorder's own, in the shape of a Docker message (docs/records.md), so that every tool that
-    /// reads events reads it. Attribute order is kept.
+    /// A message of the recorder's own, in the shape of a Docker message (docs/records.md), so that every
+    /// tool that reads events reads it. Attribute order is kept.
     ///
     /// It is never longer than [`MAX_EVENT_BYTES`]: keys and values that are too long end with `…[cut, N
     /// bytes]`, of attributes that are too many the attribute `left_out` tells the number, and the record is

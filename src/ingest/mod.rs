@@ -46,8 +46,8 @@ pub enum Input {
     },
     /// A line that is not a Docker message, or is longer than [`lines::MAX_LINE_BYTES`].
     Malformed(Malformed),
-    /// State seen by inspection; an event of the recorder's own with action `observed` or `baseline` (docs/records.md,
-    /// "Records of the recorder").
+    /// State seen by inspection; an event of the recorder's own with action `observed` or `baseline`
+    /// (docs/records.md, "Records of the recorder").
     Observed {
         /// The complete recorder event. The time of an `observed` is when the inspection was *asked for*.
         event: Event,

@@ -33,8 +33,8 @@ pub struct Options {
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Does what `make` gives, and again when it panics: a token that is taken away must lose its effect, whatever
-/// has happened before. `what` it does, for the message.
+/// Does what `make` gives, and again when it panics: a token that is taken away must lose its effect,
+/// whatever has happened before. `what` it does, for the message.
 async fn tireless<F: Future<Output = ()>>(what: &str, make: impl Fn() -> F) {
     while AssertUnwindSafe(make()).catch_unwind().await.is_err() {
         tracing::error!("the task that {what} has panicked; it is started again");

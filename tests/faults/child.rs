@@ -1,6 +1,7 @@
 //! The process that is hurt: appends, reads what it appends, and tells on stdout what it saw.
 //!
-//! Lines: `ready`, `saw SEQ NUMBER` for each record that a reader was given, `state WORD` when the writer's state changes, `done`.
+//! Lines: `ready`, `saw SEQ NUMBER` for each record that a reader was given, `state WORD` when the writer's
+//! state changes, `done`.
 
 use shipslog::event::Event;
 use shipslog::log::{EmbeddedLog, EventLog, Limits, LogError, NewRecord, WriterState};

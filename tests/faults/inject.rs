@@ -14,7 +14,8 @@ pub(crate) fn has_strace() -> bool {
     works
 }
 
-/// Runs a child to its end under an injection, which strace counts by thread; the lines that are no records, and whether it ended by itself.
+/// Runs a child to its end under an injection, which strace counts by thread; the lines that are no records,
+/// and whether it ended by itself.
 pub(crate) fn run(plan: &Plan, inject: &str, seen: &mut Seen) -> (Vec<String>, bool) {
     let call = inject.split(':').next().unwrap().to_owned();
     let inner = plan.command();

@@ -1,5 +1,5 @@
-//! What machines do to a log: kills, power cuts, errors of the disk, damage. Each round runs the log in a process of its own
-//! (child.rs), hurts it, and looks at what is left (verdict.rs).
+//! What machines do to a log: kills, power cuts, errors of the disk, damage. Each round runs the log in a
+//! process of its own (child.rs), hurts it, and looks at what is left (verdict.rs).
 //!
 //! `SHIPSLOG_FAULTS` multiplies the rounds (1), `SHIPSLOG_SEED` repeats a run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]

@@ -1,4 +1,5 @@
-//! Kills while a log of an older format is opened for the first time, is brought to the new one, and is sealed.
+//! Kills while a log of an older format is opened for the first time, is brought to the new one, and is
+//! sealed.
 
 use crate::child::{Plan, limits};
 use crate::inject::{CALLS, has_strace, run};

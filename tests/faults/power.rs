@@ -1,7 +1,7 @@
 //! Power cuts: a filesystem on a loop device that is shut down without writing its journal.
 //!
-//! The cut is proven by a sentinel, a file that was written just before and never synced: if it comes back whole, nothing was cut and the round
-//! does not count.
+//! The cut is proven by a sentinel, a file that was written just before and never synced: if it comes back
+//! whole, nothing was cut and the round does not count.
 
 use crate::child::Plan;
 use crate::mount::Mount;
@@ -12,7 +12,8 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`. Rust without `unsafe` has no ioctl; perl is on every Debian.
+/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`. Rust without `unsafe` has no ioctl; perl is on
+/// every Debian.
 const CUT: &str = r#"my $flags = pack("L", 2); open(F, "<", $ARGV[0]) or die $!; ioctl(F, 0x8004587D, $flags) or die $!"#;
 
 fn succeeds(command: &mut Command) -> bool {

@@ -24,7 +24,8 @@ impl Seen {
         assert!(before.is_none_or(|before| before == number), "sequence {seq} names record {before:?} and {number}");
     }
 
-    /// Takes all that a child says until its end; the last line may be cut off by a kill. Returns the other lines.
+    /// Takes all that a child says until its end; the last line may be cut off by a kill. Returns the other
+    /// lines.
     pub(crate) fn take_all(&mut self, out: impl Read) -> Vec<String> {
         let mut others = Vec::new();
         let mut reader = BufReader::new(out);
@@ -52,7 +53,8 @@ pub(crate) struct Left {
     pub(crate) recovery: Recovery,
 }
 
-/// Opens the log and reads it whole: every line must be what was appended, in order, dense but for gaps that are told.
+/// Opens the log and reads it whole: every line must be what was appended, in order, dense but for gaps that
+/// are told.
 pub(crate) fn look(dir: &Path, padding: usize) -> Left {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let left = runtime.block_on(async {

@@ -69,7 +69,8 @@ async fn our_pages_load_behind_a_proxy_that_changes_the_host() {
     assert_eq!(ask(&ship, "/api/v1/stream", None).await.status(), 200, "{detail}");
 }
 
-/// Whatever the prefix, a login leads back to where it began, and no answer holds an address of ours from the root on.
+/// Whatever the prefix, a login leads back to where it began, and no answer holds an address of ours from the
+/// root on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_works_below_a_prefix() {
     let dir = TempDir::new().unwrap();

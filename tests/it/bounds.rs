@@ -51,7 +51,8 @@ fn peak(ship: &Ship) -> u64 {
 
 const HOST: &[&str] = &["--docker-host", "unix:///nonexistent/docker.sock"];
 
-/// A program behind TLS without a Docker host, and what its clients need for HTTP/2. Its log is in `dir/data`.
+/// A program behind TLS without a Docker host, and what its clients need for HTTP/2. Its log is in
+/// `dir/data`.
 pub(crate) fn encrypted(dir: &Path) -> (Ship, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (cert, key) = (dir.join("cert"), dir.join("key"));

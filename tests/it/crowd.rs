@@ -1,5 +1,5 @@
-//! Very many clients that do nothing but keep a connection: nothing is lost, those who read get everything, and new ones are served again
-//! when the crowd has gone.
+//! Very many clients that do nothing but keep a connection: nothing is lost, those who read get everything,
+//! and new ones are served again when the crowd has gone.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{PATIENCE, Ship, assert_dense, quick_docker_line, wait_for};
@@ -61,7 +61,8 @@ async fn read_all(url: String, number: usize, caught_up: Arc<tokio::sync::Semaph
     events
 }
 
-/// Those who stall and those who dawdle. A connection that the server does not take in this time is not held against it.
+/// Those who stall and those who dawdle. A connection that the server does not take in this time is not held
+/// against it.
 async fn crowd(url: &str) -> (Vec<TcpStream>, Vec<TcpStream>) {
     let mut coming = JoinSet::new();
     for number in 0..STALLED + SLOW {

@@ -1,4 +1,5 @@
-//! Every cursor that cannot be used, by every way in: each is answered as docs/api.md says, and those who follow meanwhile notice nothing.
+//! Every cursor that cannot be used, by every way in: each is answered as docs/api.md says, and those who
+//! follow meanwhile notice nothing.
 
 use crate::serve;
 use crate::support::{PATIENCE, docker_line, wait_for};
@@ -50,7 +51,8 @@ async fn trimmed_log(dir: &TempDir) -> Arc<dyn EventLog> {
     log
 }
 
-/// Follows from the head that was when it came up to an event that says `stop`, and must get every record in between; how many.
+/// Follows from the head that was when it came up to an event that says `stop`, and must get every record in
+/// between; how many.
 async fn follow(url: String, from: Ipv4Addr, ready: watch::Sender<usize>) -> u64 {
     let mut wire = Wire::open(&url, from, "/api/v1/stream", None, usize::MAX).await.unwrap();
     let (mut last, mut records, mut stopped) = (None, 0, false);

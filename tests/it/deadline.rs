@@ -48,7 +48,8 @@ pub(crate) fn end_of(child: &mut Child, what: &str) -> ExitStatus {
     }
 }
 
-/// The first line that comes out of a pipe, which is closed then; nothing when it ends before. `process` writes into it.
+/// The first line that comes out of a pipe, which is closed then; nothing when it ends before. `process`
+/// writes into it.
 pub(crate) fn first_line(pipe: impl Read + Send + 'static, process: u32, what: &str) -> String {
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {

@@ -48,8 +48,8 @@ fn messages(log: &BTreeMap<u64, String>) -> Vec<String> {
     log.values().filter(|line| !is_own(&parsed(line))).map(|line| message(line)).collect()
 }
 
-/// Waits until the daemon's own lines come to all of them. What happens from then on they get once: moby may repeat an event
-/// that falls into the moment of subscribing.
+/// Waits until the daemon's own lines come to all of them. What happens from then on they get once: moby may
+/// repeat an event that falls into the moment of subscribing.
 async fn wait_for_listeners(engine: &Engine, listeners: &[&Background]) {
     let ready = engine.name("ready");
     engine.docker(&["volume", "create", &ready]);
@@ -58,7 +58,8 @@ async fn wait_for_listeners(engine: &Engine, listeners: &[&Background]) {
     }
 }
 
-/// The part that a story is about: from the marker `begin` to the marker `end`. A marker is a volume's creation.
+/// The part that a story is about: from the marker `begin` to the marker `end`. A marker is a volume's
+/// creation.
 fn between<'a>(lines: &'a [String], begin: &str, end: &str) -> &'a [String] {
     let the_only = |name: &str| {
         let sign = format!("\"ID\":\"{name}\"");

@@ -1,4 +1,5 @@
-//! Commands that are read while they run, and a real Docker Engine: the one that `./test` started, or a story's own.
+//! Commands that are read while they run, and a real Docker Engine: the one that `./test` started, or a
+//! story's own.
 
 use crate::support::PATIENCE;
 use parking_lot::Mutex;
@@ -128,7 +129,8 @@ impl Gathered {
     }
 }
 
-/// A Docker Engine. What a story makes in it carries the story's prefix in its name and is removed in the end.
+/// A Docker Engine. What a story makes in it carries the story's prefix in its name and is removed in the
+/// end.
 pub(crate) struct Engine {
     pub(crate) url: String,
     prefix: String,
@@ -137,8 +139,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// The Engine of `SHIPSLOG_TEST_DOCKER`. Without it the story is skipped for all to see, or fails where skipping is out of
-    /// the question.
+    /// The Engine of `SHIPSLOG_TEST_DOCKER`. Without it the story is skipped for all to see, or fails where
+    /// skipping is out of the question.
     pub(crate) fn given(story: &str) -> Option<Self> {
         let url = std::env::var("SHIPSLOG_TEST_DOCKER").unwrap_or_default();
         if url.is_empty() {

@@ -169,7 +169,7 @@ impl FakeDaemon {
         self.state.lock().docker_cli = true;
     }
 
-    /// The containers that list and inspect show: ids, and what inspecting gives. Until they are set, listing is forbidden.
+    /// The containers to list and inspect: ids, and what inspecting gives. Until then, listing is forbidden.
     pub(crate) fn set_containers(&self, containers: &[(&str, serde_json::Value)]) {
         self.state.lock().containers = Some(containers.iter().map(|(id, json)| ((*id).to_owned(), json.clone())).collect());
     }
@@ -203,7 +203,7 @@ impl FakeDaemon {
         state.ring.push_back(line.to_owned());
     }
 
-    /// Many lines, as fast as the sockets take them, in chunks of about `size` bytes. The ring keeps the last of them.
+    /// Many lines, as fast as the sockets take them, in chunks of about `size` bytes. The ring keeps some.
     pub(crate) async fn flood(&self, lines: impl Iterator<Item = String>, size: usize) {
         let mut chunk = Vec::new();
         for line in lines {

@@ -1,5 +1,5 @@
-//! Whatever an event holds, it is one frame of an event stream, and a reader that keeps to the letter of WHATWG HTML 9.2.6 gets it back
-//! byte for byte.
+//! Whatever an event holds, it is one frame of an event stream, and a reader that keeps to the letter of
+//! WHATWG HTML 9.2.6 gets it back byte for byte.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{PATIENCE, Ship, docker_line, wait_for};
@@ -20,8 +20,9 @@ struct Message {
     data: String,
 }
 
-/// The standard's own steps. Unlike a browser it takes no field that it does not know, no byte that is not UTF-8, no byte order mark, and no
-/// end in the middle of an event: each would be a leak of what an event holds into the format around it.
+/// The standard's own steps. Unlike a browser it takes no field that it does not know, no byte that is not
+/// UTF-8, no byte order mark, and no end in the middle of an event: each would be a leak of what an event
+/// holds into the format around it.
 fn parse(stream: &[u8]) -> Vec<Message> {
     let text = std::str::from_utf8(stream).expect("UTF-8");
     assert!(!text.starts_with('\u{feff}'), "a byte order mark");

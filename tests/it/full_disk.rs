@@ -1,5 +1,5 @@
-//! The disk is full, for longer than the queue can hold what comes: recording pauses and says so, reads go on, and afterwards the log
-//! has every event or tells, exactly, how many it has not.
+//! The disk is full, for longer than the queue can hold what comes: recording pauses and says so, reads go
+//! on, and afterwards the log has every event or tells, exactly, how many it has not.
 
 use crate::dockerd::skipped;
 use crate::fake_daemon::FakeDaemon;

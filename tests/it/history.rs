@@ -163,7 +163,8 @@ async fn exports_are_the_log_verbatim_in_every_compression() {
     assert_eq!(filtered.len(), 1);
 }
 
-/// A program on a log whose older records are sealed, with the bytes of its first segment. It records no host, so nothing is added.
+/// A program on a log whose older records are sealed, with the bytes of its first segment. It records no
+/// host, so nothing is added.
 async fn sealed_ship() -> (TempDir, Ship, Vec<u8>) {
     let dir = TempDir::new().unwrap();
     let limits = Limits { tip_records: 1500, merge_after: Duration::from_secs(3600), ..Limits::default() };

@@ -34,7 +34,8 @@ const INITIAL_WINDOW_SIZE: u16 = 4;
 /// What a connection may send at first (RFC 9113, 6.9.2).
 const FIRST_WINDOW: u32 = 65_535;
 
-/// What the server takes without having read it is what it tells of; h2 ends the connection of a client that sends more.
+/// What the server takes without having read it is what it tells of; h2 ends the connection of a client that
+/// sends more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_send_no_more_than_is_read() {
     let dir = TempDir::new().unwrap();

@@ -1,4 +1,5 @@
-//! Behind a proxy that allows what docs/install.md lists, and nothing else: packaging/haproxy.cfg, run by HAProxy.
+//! Behind a proxy that allows what docs/install.md lists, and nothing else: packaging/haproxy.cfg, run by
+//! HAProxy.
 
 use crate::dockerd::{Background, Engine, skipped};
 use crate::fake_daemon::{FakeDaemon, documented};

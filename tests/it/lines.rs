@@ -1,4 +1,5 @@
-//! What a daemon sends that is not as Docker sends it: no line ends, too much, nothing that a parser reads, and lies about who wrote it.
+//! What a daemon sends that is not as Docker sends it: no line ends, too much, nothing that a parser reads,
+//! and lies about who wrote it.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{Ship, docker_line, wait_for};

@@ -1,4 +1,5 @@
-//! Commands and what stands in their environment: a proxy, which is not for this machine, and certificates, which plain HTTP does not need.
+//! Commands and what stands in their environment: a proxy, which is not for this machine, and certificates,
+//! which plain HTTP does not need.
 
 use crate::dockerd::Background;
 use crate::support::{BIN, Ship, docker_line, wait_for};

@@ -1,4 +1,5 @@
-//! Very many clients that are cut off and come back while events pour in and the server is killed: what each has read, joined, is the log.
+//! Very many clients that are cut off and come back while events pour in and the server is killed: what each
+//! has read, joined, is the log.
 //!
 //! `SHIPSLOG_RECONNECTS` sets the number of connections (10,000), `SHIPSLOG_SEED` repeats a run.
 

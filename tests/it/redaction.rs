@@ -101,8 +101,8 @@ fn container() -> Value {
     json!({"Id": "o1", "Name": "/web", "Config": {"Image": HARMLESS, "Labels": {"apiToken": format!("{SECRET}-observed")}}, "State": {"Status": "running"}})
 }
 
-/// Waits for longer than for anything else: to pack 36 MB well takes a debug build ten seconds of a processor, and on a machine that is busy
-/// it was seen to take over thirty.
+/// Waits for longer than for anything else: to pack 36 MB well takes a debug build ten seconds of a
+/// processor, and on a machine that is busy it was seen to take over thirty.
 async fn wait_for_segment(data: &Path) {
     let began = Instant::now();
     loop {
@@ -143,7 +143,8 @@ async fn secrets_are_nowhere_and_it_shows_that_they_were_there() {
     let emitted: Vec<u64> = (1..=secrets().len() as u64).chain(100..100 + FAT_EVENTS).collect();
     assert_eq!(recorded, emitted, "each once");
     let texts = [texts, shown(&ship).await, vec![said_first, std::fs::read_to_string(&said).unwrap()]].concat();
-    // In the ring were both names of two actions, three attributes and the fat ones' tokens; the container is looked at again a little later.
+    // In the ring were both names of two actions, three attributes and the fat ones' tokens; the container is
+    // looked at again a little later.
     wait_for("all to be redacted again", async || {
         let stats = ship.json("/api/v1/stats").await;
         (stats["ingest"]["redacted"] == 4 + 3 + FAT_EVENTS + 1).then_some(())

@@ -1,4 +1,5 @@
-//! An incident replayed at a multiple of its own pace, cut, resumed, and ended. How fast it goes is tested in virtual time, beside the code.
+//! An incident replayed at a multiple of its own pace, cut, resumed, and ended. How fast it goes is tested in
+//! virtual time, beside the code.
 
 use crate::support::{PATIENCE, Ship, Sse, docker_line, is_record, sequence, ship_with};
 use futures_util::{SinkExt, StreamExt};

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Reads a stream for `bytes` bytes, cuts it there (mid-frame as likely as not), and gives the records it completed and the
-/// id to resume with: that of the last whole frame, as an `EventSource` would.
+/// Reads a stream for `bytes` bytes, cuts it there (mid-frame as likely as not), and gives the records it
+/// completed and the id to resume with: that of the last whole frame, as an `EventSource` would.
 async fn read_some(url: &str, last_id: Option<&str>, bytes: usize) -> (Vec<(u64, String)>, Option<String>) {
     let mut request = crate::support::client().get(url);
     if let Some(id) = last_id {

@@ -1,4 +1,5 @@
-//! Old records go while clients replay them: what a client cannot have any more it is told, and the disk gets its room back.
+//! Old records go while clients replay them: what a client cannot have any more it is told, and the disk gets
+//! its room back.
 
 use crate::serve;
 use crate::support::{PATIENCE, Sse, docker_line, is_record, sequence, wait_for};
@@ -19,8 +20,8 @@ const CLIENTS: usize = 50;
 /// Records kept.
 const KEEP: u64 = 3000;
 
-/// Replays from the very beginning to the last record, and gives the length of the gaps it was told of. Every second client stops behind
-/// its first records until the trims are over.
+/// Replays from the very beginning to the last record, and gives the length of the gaps it was told of. Every
+/// second client stops behind its first records until the trims are over.
 async fn replay(url: String, log: String, number: usize, mut trimmed: watch::Receiver<bool>) -> u64 {
     let mut stream = Sse::open(&url, "/api/v1/stream", Some(&format!("{log}-0"))).await.unwrap();
     let (mut covered, mut gone) = (0, 0);

@@ -1,4 +1,5 @@
-//! The disk stands still under a busy daemon: the socket is drained all the same, and afterwards the log has everything.
+//! The disk stands still under a busy daemon: the socket is drained all the same, and afterwards the log has
+//! everything.
 
 use crate::dockerd::{say, skipped};
 use crate::fake_daemon::FakeDaemon;
@@ -12,8 +13,8 @@ use tempfile::TempDir;
 
 const EVENTS_PER_SECOND: u64 = 500;
 
-/// A filesystem that takes no writes: who writes waits. It goes on when dropped, also where a story fails, since nobody could end a
-/// program that waits for it.
+/// A filesystem that takes no writes: who writes waits. It goes on when dropped, also where a story fails,
+/// since nobody could end a program that waits for it.
 struct Frozen<'a>(&'a Path);
 
 impl<'a> Frozen<'a> {

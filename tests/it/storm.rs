@@ -1,5 +1,5 @@
-//! A daemon whose connections break again and again while it is busy: nothing is lost, nothing is there twice, and where something was
-//! lost, the log says where.
+//! A daemon whose connections break again and again while it is busy: nothing is lost, nothing is there
+//! twice, and where something was lost, the log says where.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{Ship, assert_dense, wait_for};

@@ -172,10 +172,11 @@ impl Default for Launch {
     }
 }
 
-/// An address of the loopback network that no other program of these stories has, with any port. On one that all shared, a port was free for
-/// whoever asked the system for one while its program was killed and not started again yet: a reader of `crash.rs` that had not connected by
-/// then, and that brought no cursor, as its WebSocket does, would follow the program of another story for as long as that lived, and the
-/// story of kills stood still (which was seen once, for eight minutes); or the program did not start again.
+/// An address of the loopback network that no other program of these stories has, with any port. On one that
+/// all shared, a port was free for whoever asked the system for one while its program was killed and not
+/// started again yet: a reader of `crash.rs` that had not connected by then, and that brought no cursor, as
+/// its WebSocket does, would follow the program of another story for as long as that lived, and the story of
+/// kills stood still (which was seen once, for eight minutes); or the program did not start again.
 fn own_address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -248,8 +249,8 @@ pub(crate) fn assert_dense(map: &BTreeMap<u64, String>) {
     assert_eq!(u64::try_from(map.len()).unwrap(), last - first + 1, "sequences are dense");
 }
 
-/// Where the daemon's ring turned over before a recorder lived long enough to store it, each hole must be told right before its end. `all`:
-/// how many events there were, [`docker_line`]s from 0 on.
+/// Where the daemon's ring turned over before a recorder lived long enough to store it, each hole must be
+/// told right before its end. `all`: how many events there were, [`docker_line`]s from 0 on.
 pub(crate) fn assert_holes_are_told(log: &BTreeMap<u64, String>, all: u64) {
     let mut told: Option<&String> = None;
     let mut next = 0;
@@ -318,8 +319,8 @@ pub(crate) fn docker_line(kind: &str, action: &str, n: u64) -> String {
     )
 }
 
-/// As [`docker_line`], by a clock that is quicker than ours: a recorder that the lines come to late would have to doubt that they are all, and
-/// connect again.
+/// As [`docker_line`], by a clock that is quicker than ours: a recorder that the lines come to late would
+/// have to doubt that they are all, and connect again.
 pub(crate) fn quick_docker_line(kind: &str, action: &str, n: u64) -> String {
     let time = |step: u64| format!(r#""timeNano":{}"#, 1_795_344_577_000_000_000 + n * step);
     docker_line(kind, action, n).replacen(&time(1_000_000), &time(1_000_000_000), 1)

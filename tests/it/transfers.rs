@@ -1,4 +1,5 @@
-//! Answers on their way: a part of one never passes for the whole, it can be gone on with, and what stands between may do its worst.
+//! Answers on their way: a part of one never passes for the whole, it can be gone on with, and what stands
+//! between may do its worst.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{BIN, PATIENCE, Ship, docker_line, ship_with, wait_for};

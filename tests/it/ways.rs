@@ -78,7 +78,8 @@ async fn both_ways_give_everything_to_the_quick_and_to_the_slow() {
     }
 }
 
-/// Follows through restarts, waiting as told, until `last` events have come. Returns how often it was told that the server closes.
+/// Follows through restarts, waiting as told, until `last` events have come. Returns how often it was told
+/// that the server closes.
 async fn follow(url: String, number: usize, live: Arc<Semaphore>, last: u64) -> usize {
     let (mut id, mut events, mut farewells) = (None::<String>, 0, 0);
     let mut wait = Duration::from_millis(500);

@@ -1,4 +1,5 @@
-//! Event streams as bytes: a cheap client for very many connections, and parsers that let nothing pass that the format does not allow.
+//! Event streams as bytes: a cheap client for very many connections, and parsers that let nothing pass that
+//! the format does not allow.
 
 use crate::support::PATIENCE;
 use bytes::{Bytes, BytesMut};
@@ -10,8 +11,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A loopback address of its own for each client, as if each were another host. A connection to a server that is being restarted cannot
-/// meet itself on the server's port then, either.
+/// A loopback address of its own for each client, as if each were another host. A connection to a server that
+/// is being restarted cannot meet itself on the server's port then, either.
 pub(crate) fn own_address(client: usize) -> Ipv4Addr {
     let [high, low] = u16::try_from(client + 2).unwrap().to_be_bytes();
     Ipv4Addr::new(127, 1, high, low)
@@ -34,7 +35,8 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads what the contract allows: a comment alone, or at most one line of each field, `retry` with control frames only.
+    /// Reads what the contract allows: a comment alone, or at most one line of each field, `retry` with
+    /// control frames only.
     fn read(text: &'a str) -> Self {
         let mut frame = Self::default();
         assert!(!text.contains('\r'), "{text:?}");

@@ -1,7 +1,7 @@
 //! The rules, asked of a tree. Each gives what is wrong, one sentence for each place.
 
 use crate::reach::part;
-use crate::rules::{BLIND, FLOORS, HOMES, MAX_LINES};
+use crate::rules::{BLIND, FLOORS, HOMES, MAX_COMMENT_COLUMNS, MAX_LINES};
 use crate::tree::{Tree, rust_files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -90,9 +90,9 @@ fn lies_in(module: &str, home: &str) -> bool {
     home.is_empty() || module == home || module.strip_prefix(home).is_some_and(|rest| rest.starts_with("::"))
 }
 
-/// Files that import each other in a circle, each circle with all its files in order. A path is an import of every file on its way, also of
-/// those that a re-export leads to, but two things tie nothing: what a module only passes on (`pub use`), and what a file takes from
-/// a module that it lies in, whose words it shares.
+/// Files that import each other in a circle, each circle with all its files in order. A path is an import of
+/// every file on its way, also of those that a re-export leads to, but two things tie nothing: what a module
+/// only passes on (`pub use`), and what a file takes from a module that it lies in, whose words it shares.
 pub(crate) fn circles(tree: &Tree) -> BTreeSet<Vec<String>> {
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, module) in tree.product() {
@@ -128,10 +128,30 @@ pub(crate) fn ratchet(found: &BTreeSet<Vec<String>>, known: &[&[&str]]) -> Vec<S
     new.chain(gone).collect()
 }
 
+/// Rust files, of the product and of its tests.
+fn files(root: &Path) -> impl Iterator<Item = String> {
+    ["src", "migrations", "tests", "benches", "fuzz"].into_iter().flat_map(|folder| rust_files(root, folder))
+}
+
+/// Comments that do not fit beside another window. A table's row and a word that cannot be broken may be
+/// longer.
+pub(crate) fn wide_comments(root: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for file in files(root) {
+        for (number, line) in fs::read_to_string(root.join(&file)).unwrap().lines().enumerate() {
+            let text = line.trim_start();
+            let words = text.trim_start_matches(['/', '!']).trim_start();
+            let may = !text.starts_with("//") || words.starts_with(['|', '#', '<']) || !words.contains(' ');
+            if !may && line.chars().count() > MAX_COMMENT_COLUMNS {
+                wrong.push(format!("{file}:{}: a comment of more than {MAX_COMMENT_COLUMNS} columns", number + 1));
+            }
+        }
+    }
+    wrong
+}
+
 /// Rust files that are too long, of the product and of its tests.
 pub(crate) fn long_files(root: &Path) -> Vec<String> {
-    let folders = ["src", "migrations", "tests", "benches", "fuzz"];
-    let files = folders.into_iter().flat_map(|folder| rust_files(root, folder));
-    let lines = files.map(|file| (fs::read_to_string(root.join(&file)).unwrap().lines().count(), file));
+    let lines = files(root).map(|file| (fs::read_to_string(root.join(&file)).unwrap().lines().count(), file));
     lines.filter(|(lines, _)| *lines > MAX_LINES).map(|(lines, file)| format!("{file} has {lines} lines, over {MAX_LINES}")).collect()
 }

@@ -5,7 +5,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItem, Item, ItemUse, UseTree, Visibility};
 
-/// `#[cfg(test)]`, and nothing that merely resembles it: what is left over counts as product, which errs on the strict side.
+/// `#[cfg(test)]`, and nothing that merely resembles it: what is left over counts as product, which errs on
+/// the strict side.
 pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|a| a.path().is_ident("cfg") && a.parse_args::<syn::Ident>().is_ok_and(|word| word == "test"))
 }
@@ -154,8 +155,9 @@ impl<'ast> Visit<'ast> for Collector<'_> {
     }
 }
 
-/// Paths among tokens that have no syntax yet: in a macro call, the body of `macro_rules!` and attributes, there also in strings
-/// (`#[serde(with = "…")]`). Each is taken with what stands before its group: `a::{b, c}` gives `a::b` and `a::c`.
+/// Paths among tokens that have no syntax yet: in a macro call, the body of `macro_rules!` and attributes,
+/// there also in strings (`#[serde(with = "…")]`). Each is taken with what stands before its group: `a::{b,
+/// c}` gives `a::b` and `a::c`.
 fn in_tokens(tokens: TokenStream, before: &[String], out: &mut Vec<Route>) {
     let mut tokens = tokens.into_iter().peekable();
     let mut steps: Vec<String> = Vec::new();
@@ -181,7 +183,8 @@ fn in_tokens(tokens: TokenStream, before: &[String], out: &mut Vec<Route>) {
             }
             _ => {}
         }
-        // The path, if there was one, is at its end. One word alone is a name only after `use`, after `crate` or in a group.
+        // The path, if there was one, is at its end. One word alone is a name only after `use`, after `crate`
+        // or in a group.
         let keyword = steps.first().is_some_and(|word| word == "use" || word == "crate") && steps.len() == 1;
         if steps.len() > 1 || !steps.is_empty() && (import || rooted || !before.is_empty()) {
             let steps = before.iter().cloned().chain(steps.iter().cloned()).collect();

@@ -1,4 +1,5 @@
-//! Documents against the tree: links lead somewhere, and paths, tests, constants and headings that are named are there.
+//! Documents against the tree: links lead somewhere, and paths, tests, constants and headings that are named
+//! are there.
 
 mod planted;
 mod text;
@@ -185,7 +186,8 @@ fn has_test(source: &str, name: &str) -> bool {
     quoted || (0..lines.len()).any(|line| lines[line].contains(&function) && marked(line))
 }
 
-/// Citations in comments of what is not in the repository, and pages that the program names and that are not there.
+/// Citations in comments of what is not in the repository, and pages that the program names and that are not
+/// there.
 fn citations(root: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for file in FOLDERS.iter().filter(|folder| **folder != "docs").flat_map(|folder| files(root, folder)).chain(["clippy.toml".to_owned()])

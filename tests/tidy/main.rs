@@ -1,5 +1,6 @@
-//! The shape of the tree (ARCHITECTURE.md): floors, homes of outside crates, circles of files, size of files, and what documents name. What a file imports is
-//! read from its syntax, and what is a test from `#[cfg(test)]`; no name of a file or of a folder says so.
+//! The shape of the tree (ARCHITECTURE.md): floors, homes of outside crates, circles of files, size of files,
+//! and what documents name. What a file imports is read from its syntax, and what is a test from
+//! `#[cfg(test)]`; no name of a file or of a folder says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod checks;
@@ -44,6 +45,11 @@ fn every_dependency_has_a_home_and_lives_there() {
 #[test]
 fn no_circle_of_files_comes_or_goes_unseen() {
     assert_none(&checks::ratchet(&checks::circles(&Tree::read(root())), rules::KNOWN_CIRCLES));
+}
+
+#[test]
+fn comments_fit() {
+    assert_none(&checks::wide_comments(root()));
 }
 
 #[test]

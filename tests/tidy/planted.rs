@@ -1,5 +1,5 @@
-//! The checks would be worth nothing if they missed what they look for: here each violation is planted in a small tree and must be found,
-//! also where the tree lies below a folder with "test" in its name.
+//! The checks would be worth nothing if they missed what they look for: here each violation is planted in a
+//! small tree and must be found, also where the tree lies below a folder with "test" in its name.
 
 use crate::reach::part;
 use crate::rules::FLOORS;
@@ -217,7 +217,8 @@ fn circles_are_found_and_the_list_of_them_only_shrinks() {
     assert_eq!(checks::ratchet(&found, &[&circle]), [""; 0]);
     assert_found(&checks::ratchet(&found, &[]), &["does not list", "page.rs"], "a new circle");
     assert_found(&checks::ratchet(&BTreeSet::new(), &[&circle]), &["not there (any more)", "sled_store.rs"], "a circle that was untied");
-    // By way of a re-export, it is a circle with the file that passes on, too, if that needs more than its name.
+    // By way of a re-export, it is a circle with the file that passes on, too, if that needs more than its
+    // name.
     planted.put("src/log/tip/sled_store.rs", "use crate::log::read::Scan;\npub fn open() {}\n");
     planted.put("src/log/read.rs", "pub mod page;\npub use page::Scan;\nuse super::tip::sled_store;\n");
     assert_eq!(checks::circles(&planted.tree()).iter().map(Vec::len).max(), Some(3));
@@ -248,6 +249,14 @@ fn long_files_are_found() {
     assert_found(&wrong, &["src/log/read.rs has 401 lines"], "product");
     assert_found(&wrong, &["tests/it/main.rs has 401 lines"], "tests");
     assert_eq!(wrong.len(), 2, "{wrong:?}");
+}
+
+#[test]
+fn wide_comments_are_found() {
+    let planted = Planted::new();
+    let wide = "word ".repeat(22);
+    planted.put("src/log/read.rs", &format!("//! {wide}\n/// | {wide} |\n// {}\nlet {wide};\n", "x".repeat(200)));
+    assert_eq!(checks::wide_comments(&planted.root), ["src/log/read.rs:1: a comment of more than 110 columns"]);
 }
 
 /// What the tables name is really looked at.

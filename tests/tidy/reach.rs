@@ -1,4 +1,5 @@
-//! Where a path leads: through imports under other names and through re-exports, to the file that defines what it names.
+//! Where a path leads: through imports under other names and through re-exports, to the file that defines
+//! what it names.
 
 use crate::tree::{Module, Route, Tree, join};
 use std::collections::BTreeSet;
@@ -31,7 +32,8 @@ impl Tree {
         let here = &self.modules[module];
         // In the program's own root, the library is a crate like any other.
         let ours = first == "shipslog" && (route.rooted || !here.knows(first));
-        // A function or an import may have a crate's name, and a path that begins with it means the crate all the same.
+        // A function or an import may have a crate's name, and a path that begins with it means the crate all
+        // the same.
         if !rest.is_empty() && !here.children.contains(first) && !here.types.contains(first) {
             self.outside(first, reach);
         }

@@ -33,8 +33,8 @@ pub(crate) const BLIND: [(&str, &str); 4] = [("log", "ingest"), ("migrations", "
 /// A home that is the whole program: language, values, errors, logging.
 pub(crate) const EVERYWHERE: &[&str] = &[""];
 
-/// Where each crate of `[dependencies]` may be named: modules, each with all that is below it. hyper stands for HTTP on the wire, which ingest
-/// reads raw (bollard cannot) and the server accepts itself (warp cannot).
+/// Where each crate of `[dependencies]` may be named: modules, each with all that is below it. hyper stands
+/// for HTTP on the wire, which ingest reads raw (bollard cannot) and the server accepts itself (warp cannot).
 pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("aho_corasick", &["redact", "filter"]),
     ("anstream", &["cli"]),
@@ -103,7 +103,9 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
 
 /// A longer file is asking to be two.
 pub(crate) const MAX_LINES: usize = 400;
+/// Columns of a comment, at most.
+pub(crate) const MAX_COMMENT_COLUMNS: usize = 110;
 
-/// Files that import each other in a circle today. A circle that is not listed fails, and so does one that is listed and gone: whoever unties one
-/// takes it off here. Paths from the manifest on.
+/// Files that import each other in a circle today. A circle that is not listed fails, and so does one that is
+/// listed and gone: whoever unties one takes it off here. Paths from the manifest on.
 pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[];

@@ -1,4 +1,5 @@
-//! The modules of the program, found as the compiler finds them: by `mod`, from `src/lib.rs` and `src/main.rs`.
+//! The modules of the program, found as the compiler finds them: by `mod`, from `src/lib.rs` and
+//! `src/main.rs`.
 
 use crate::collect;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +48,8 @@ pub(crate) struct Module {
 /// All modules, by path: `log::segment`, "" for the library's root, `main` for the program's.
 pub(crate) struct Tree {
     pub(crate) modules: BTreeMap<String, Module>,
-    /// The crates that the manifest names, as they are spelt in code, without those that only tests or the build use.
+    /// The crates that the manifest names, as they are spelt in code, without those that only tests or the
+    /// build use.
     pub(crate) crates: BTreeSet<String>,
     /// What is wrong with the tree as it stands.
     pub(crate) faults: Vec<String>,

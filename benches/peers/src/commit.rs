@@ -60,7 +60,8 @@ fn measure(events: &[Event], size: usize, mut commit: Commit) -> (f64, Duration)
     ((times.len() * size) as f64 / sum.as_secs_f64(), quantile(&mut times, 0.5))
 }
 
-/// Waits until nothing goes on in the background any more (sealing, compaction), which the next store would have to bear.
+/// Waits until nothing goes on in the background any more (sealing, compaction), which the next store would
+/// have to bear.
 fn settle() {
     loop {
         let before = cpu();

@@ -1,8 +1,9 @@
-//! shipslog's log beside a raw file, SQLite, redb and fjall: the same events, in one process, by turns. And its delivery beside other servers.
+//! shipslog's log beside a raw file, SQLite, redb and fjall: the same events, in one process, by turns. And
+//! its delivery beside other servers.
 //!
-//! `cargo run --release`, or with `commits` (and parts of the stores' names) or `pages` after it for one half; `SHIPSLOG_RECORDS` sets the
-//! records of `pages`.
-//! `cargo run --release -- fanout` for the delivery, see `fanout/mod.rs`.
+//! `cargo run --release`, or with `commits` (and parts of the stores' names) or `pages` after it for one
+//! half; `SHIPSLOG_RECORDS` sets the records of `pages`. `cargo run --release -- fanout` for the delivery,
+//! see `fanout/mod.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Pages of history by time range and filter: shipslog, which reads through sealed frames, and SQLite with the index for it.
+//! Pages of history by time range and filter: shipslog, which reads through sealed frames, and SQLite with
+//! the index for it.
 
 use crate::fleet::Fleet;
 use crate::scratch;

@@ -58,7 +58,8 @@ impl Backoff {
     }
 
     /// The wait after a stream that has `lived` so long and brought so many new events. Starts again from the
-    /// first step if it was worth it. Never so long that events at that pace would run over the daemon's ring.
+    /// first step if it was worth it. Never so long that events at that pace would run over the daemon's
+    /// ring.
     pub(super) fn after_stream(&mut self, lived: Duration, news: u64) -> Duration {
         let outlived = lived > self.last;
         self.is_flapping = !((outlived && news > 0) || lived >= LONG_LIFE);

@@ -2,11 +2,11 @@
 //! seekable format. Both lie in skippable frames, which every zstd decoder passes over (RFC 8878, 3.1.2).
 //!
 //! ```text
-//! index   offset  0 "shipslog" · form u8 · packed in haste u8 · 2 zero bytes · frames u32 · log id (16 bytes)
+//! index   offset  0 "shipslog" · form u8 · fast packed u8 · 2 zero bytes · frames u32 · log id (16 bytes)
 //!         offset 32 first sequence u64 · min, max received time i64
 //!         offset 56 chain value before the first line · frames a chunk of summaries u32 · chunks u32
-//!         offset 96 each frame: first sequence u64 · lines, packed bytes, raw bytes, CRC-32 of the packed bytes u32 · min, max event time i64 ·
-//!                   chain value after its last line
+//!         offset 96 each frame: first sequence u64 · lines, packed bytes, raw bytes, CRC-32 of the packed
+//!                   bytes u32 · min, max event time i64 · chain value after its last line
 //!         then each chunk: length, CRC-32 u32 · CRC-32 u32 of all that · the chunks (summary/mod.rs)
 //! ```
 //! In form 1 the chunks tell no positions (summary/positions.rs). These integers are big-endian; those that

@@ -3,7 +3,8 @@
 //! sled 0.34.7 has four habits that shape this code, each measured: `flush()` is `sync_file_range`, not
 //! `fsync`, so what is acknowledged does not count on it (journal.rs); a value over a quarter of a leaf's
 //! segment goes to files that are never synced, so values are small and blocks are cut into parts; batches
-//! cost several times a plain insert, so there are none; and it may panic on damage, so every call is guarded.
+//! cost several times a plain insert, so there are none; and it may panic on damage, so every call is
+//! guarded.
 
 use super::codec::{self, HEADER_BYTES, Header};
 use crate::cursor::{LogId, Sequence};

@@ -132,8 +132,8 @@ fn speed(params: &Params) -> Result<Option<f64>, ApiError> {
     }
 }
 
-/// The start position: header, then parameters (docs/api.md, "Live stream"). An empty header is none: some clients send one
-/// before the first id. A header that is not text names no record, which the reset will say.
+/// The start position: header, then parameters (docs/api.md, "Live stream"). An empty header is none: some
+/// clients send one before the first id. A header that is not text names no record, which the reset will say.
 fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
     let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let cursor = header.filter(|text| !text.is_empty());

@@ -66,7 +66,8 @@ async fn exports_are_whole_files() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_that_breaks_leaves_no_file() {
-    // More than the sockets between them hold, also compressed, so that no export can be over when the server dies.
+    // More than the sockets between them hold, also compressed, so that no export can be over when the server
+    // dies.
     const EVENTS: u64 = 1600;
     let (_dir, daemon, mut ship) = ship_with(0).await;
     let mut random = rand::rng();

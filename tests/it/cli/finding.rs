@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// An export of two hosts: probes of `shop-db-1`, deaths of the workers, and one event of the other host at the end.
+/// An export of two hosts: probes of `shop-db-1`, deaths of the workers, and one event of the other host at
+/// the end.
 fn served(dir: &Path) -> Ship {
     let mut lines = String::new();
     let mut seq = 0;

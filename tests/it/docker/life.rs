@@ -110,7 +110,8 @@ async fn every_reader_gets_the_whole_life() {
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
 }
 
-/// Ends of all kinds, and labels of all kinds. Gives the name of the container that ran out of memory, if this machine can.
+/// Ends of all kinds, and labels of all kinds. Gives the name of the container that ran out of memory, if
+/// this machine can.
 async fn live_first_part(engine: &Engine, wire: &Background) -> Option<&'static str> {
     engine.run(0, "well", &["--label", &format!("hostile={HOSTILE}")], "exit 0");
     engine.run(3, "three", &["--label", &format!("long={}", "0123456789".repeat(2048))], "exit 3");
@@ -122,9 +123,9 @@ async fn live_first_part(engine: &Engine, wire: &Background) -> Option<&'static 
         say("NOT TESTED: running out of memory; the Engine says that this kernel's cgroups cannot limit memory");
         return None;
     }
-    // The container outlives the process that is killed: of one that is gone at once, dockerd may not tell the `oom` any more, and on a busy
-    // machine a second may be at once. That the log holds what the daemon's own lines hold is asserted in any case; so where it was missing, it
-    // was the daemon that had not told.
+    // The container outlives the process that is killed: of one that is gone at once, dockerd may not tell
+    // the `oom` any more, and on a busy machine a second may be at once. That the log holds what the daemon's
+    // own lines hold is asserted in any case; so where it was missing, it was the daemon that had not told.
     for name in ["oom", "oom-again", "oom-at-last"] {
         engine.run(137, name, &["--memory", "8m"], "tail /dev/zero; code=$?; sleep 2; exit $code");
         let (full, began) = (format!("\"name\":\"{}\"", engine.name(name)), Instant::now());

@@ -1,5 +1,5 @@
-//! For the same times and filters a real Engine and shipslog give the same, to the letter: to the `docker` command, to docker-py, and on the
-//! wire.
+//! For the same times and filters a real Engine and shipslog give the same, to the letter: to the `docker`
+//! command, to docker-py, and on the wire.
 
 use super::filters::{as_json, filters};
 use super::scenario::{live, live_on};
@@ -121,7 +121,8 @@ impl Pair<'_> {
         (filters.len(), found)
     }
 
-    /// A third and two thirds of the way, where it is quiet: a range that begins or ends among concurrent events may hold any of them.
+    /// A third and two thirds of the way, where it is quiet: a range that begins or ends among concurrent
+    /// events may hold any of them.
     fn moments(&self) -> [i64; 2] {
         let times: Vec<i64> = self.events.iter().map(|e| e["timeNano"].as_i64().unwrap()).collect();
         let quiet = |n: usize| times[n] - times[n - 1] > CONCURRENT_NANOS && times[n + 1] - times[n] > CONCURRENT_NANOS;

@@ -69,7 +69,8 @@ pub(super) fn live(engine: &Engine, dir: &Path) {
     docker(&["kill", &name("killed")]);
     docker(&["wait", &name("killed")]);
     if docker(&["info", "--format", "{{.MemoryLimit}}"]) == "true" {
-        // The container outlives the process that is killed: of one that is gone at once, dockerd may not tell the `oom` any more.
+        // The container outlives the process that is killed: of one that is gone at once, dockerd may not
+        // tell the `oom` any more.
         engine.run(137, "oom", &["--memory", "8m"], "tail /dev/zero; code=$?; sleep 1; exit $code");
     } else {
         say("NOT TESTED: running out of memory; the Engine says that this kernel's cgroups cannot limit memory");
@@ -119,7 +120,8 @@ fn images(engine: &Engine, dir: &Path) {
 
 /// Events of the scope `swarm`, whose times are those of the cluster's store.
 fn swarm(engine: &Engine, dir: &Path) {
-    // By itself a swarm takes a bridge of this name, which may be that of the machine's own Engine. Of ours it has one of another name.
+    // By itself a swarm takes a bridge of this name, which may be that of the machine's own Engine. Of ours
+    // it has one of another name.
     engine.docker(&["network", "create", "docker_gwbridge"]);
     let init = ["swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:12377"];
     let made = Background::start(&mut engine.cli(&init)).wait();

@@ -89,7 +89,8 @@ async fn without_times_only_the_present_is_told() {
     wait_for("the places", async || (streams().await == 0).then_some(())).await;
 }
 
-/// An orderly end for who has everything so far, and none for who has not: half of history must not look like all of it.
+/// An orderly end for who has everything so far, and none for who has not: half of history must not look like
+/// all of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_live_streams_and_breaks_off_history() {
     let base = now() - 3600 * SECOND;

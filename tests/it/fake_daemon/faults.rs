@@ -37,7 +37,8 @@ impl FakeDaemon {
         self.state.lock().reset = reset;
     }
 
-    /// From now on, each new subscriber gets the newest event of the ring once more: moby's replay and its live events overlap now and then.
+    /// From now on, each new subscriber gets the newest event of the ring once more: moby's replay and its
+    /// live events overlap now and then.
     pub(crate) fn set_twice(&self, twice: bool) {
         self.state.lock().twice = twice;
     }
@@ -47,8 +48,8 @@ impl FakeDaemon {
         self.state.lock().subscribers.clear();
     }
 
-    /// Whether requests are left unanswered from now on, as by a process that is stopped: those that came meanwhile are answered when it goes
-    /// on. Open event streams stay open.
+    /// Whether requests are left unanswered from now on, as by a process that is stopped: those that came
+    /// meanwhile are answered when it goes on. Open event streams stay open.
     pub(crate) fn set_hang(&self, hang: bool) {
         self.state.lock().hang.send_replace(hang);
     }

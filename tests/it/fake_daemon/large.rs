@@ -14,8 +14,9 @@ pub(super) struct Large {
 }
 
 impl FakeDaemon {
-    /// What `path` is answered with from now on: `head`, `count` times `unit`, with a number as 64 hexadecimal digits in place of each `#`, and
-    /// `tail`. A path that ends with `*` stands for all that begin so.
+    /// What `path` is answered with from now on: `head`, `count` times `unit`, with a number as 64
+    /// hexadecimal digits in place of each `#`, and `tail`. A path that ends with `*` stands for all that
+    /// begin so.
     pub(crate) fn set_large(&self, path: &str, head: &str, unit: &str, count: u64, tail: &str) {
         let large = Large { head: head.to_owned(), unit: unit.to_owned(), count, tail: tail.to_owned() };
         self.state.lock().huge.insert(path.to_owned(), large);

@@ -46,7 +46,8 @@ impl FakeDaemon {
     }
 }
 
-/// As Podman 4.3.1 answers: `since` gives history of any length, by the events' own times, and `stream=false` ends behind it.
+/// As Podman 4.3.1 answers: `since` gives history of any length, by the events' own times, and `stream=false`
+/// ends behind it.
 pub(super) async fn events(
     mut stream: impl AsyncWrite + Unpin,
     query: &str,

@@ -93,7 +93,8 @@ impl Podman {
         let _ = std::fs::remove_file(self.socket());
     }
 
-    /// As many events of an hour ago, one a millisecond, in front of those that there are. Podman cuts its file in half at 1 MB.
+    /// As many events of an hour ago, one a millisecond, in front of those that there are. Podman cuts its
+    /// file in half at 1 MB.
     fn lengthen_history(&self, count: usize) {
         let file = self.path("tmp/events/events.log");
         let history = std::fs::read_to_string(&file).unwrap();

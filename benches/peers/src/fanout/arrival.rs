@@ -1,4 +1,5 @@
-//! On an otherwise idle system: how much later an event is at an SSE client than at who reads Docker's own stream, as `docker events` does.
+//! On an otherwise idle system: how much later an event is at an SSE client than at who reads Docker's own
+//! stream, as `docker events` does.
 
 use super::body::Body;
 use super::crowd::request;

@@ -1,4 +1,5 @@
-//! What the machine gives: one thread, one epoll, each event written to every socket at once. No HTTP library, no log, no disk.
+//! What the machine gives: one thread, one epoll, each event written to every socket at once. No HTTP
+//! library, no log, no disk.
 
 use super::event::number;
 use memchr::memmem;

@@ -1,4 +1,5 @@
-//! Healthy clients among such as never read and such as never end their request, without them, and with few open files.
+//! Healthy clients among such as never read and such as never end their request, without them, and with few
+//! open files.
 
 use super::crowd::request;
 use super::load::pace_among;

@@ -1,4 +1,5 @@
-//! Many clients of an event stream: one thread, one epoll. Each checks that its events come without a gap or a repeat.
+//! Many clients of an event stream: one thread, one epoll. Each checks that its events come without a gap or
+//! a repeat.
 
 use super::body::Body;
 use super::event::stamps;

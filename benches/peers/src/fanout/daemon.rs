@@ -1,4 +1,5 @@
-//! As much of a Docker daemon as shipslog's recorder asks for. Event streams are handed over to whoever publishes.
+//! As much of a Docker daemon as shipslog's recorder asks for. Event streams are handed over to whoever
+//! publishes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

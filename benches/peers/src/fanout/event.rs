@@ -1,4 +1,5 @@
-//! The event that is sent around: as Docker writes them, with its number and the time of sending among the attributes.
+//! The event that is sent around: as Docker writes them, with its number and the time of sending among the
+//! attributes.
 
 use super::machine::nanos;
 use memchr::memmem::Finder;

@@ -16,7 +16,8 @@ const CLIENT_CORE: usize = 1;
 /// For ten thousand connections at either end.
 const FILES: u64 = 30_000;
 
-/// Binds this thread, and those that it starts, to the clients' core, and raises the limit of open files, which servers inherit.
+/// Binds this thread, and those that it starts, to the clients' core, and raises the limit of open files,
+/// which servers inherit.
 pub(super) fn prepare() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     assert!(cores > CLIENT_CORE, "needs two cores: one for the server, one for the clients");
@@ -62,7 +63,8 @@ impl Cpu {
         Self(figures.collect())
     }
 
-    /// By thread, since one that ends meanwhile takes its past along. It was idle: threads of a pool end after a long rest.
+    /// By thread, since one that ends meanwhile takes its past along. It was idle: threads of a pool end
+    /// after a long rest.
     pub(super) fn since(&self, before: &Self) -> Duration {
         let used = self.0.iter().map(|(task, nanos)| nanos - before.0.get(task).unwrap_or(&0));
         Duration::from_nanos(used.sum())

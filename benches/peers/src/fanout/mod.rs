@@ -1,8 +1,10 @@
-//! Delivery beside Debian's nginx with nchan, and beside a bare epoll loop: shipslog's release binary records a scripted daemon, syncing each commit;
-//! the others are given the same events by POST. Servers have one core, clients the other; by turns.
+//! Delivery beside Debian's nginx with nchan, and beside a bare epoll loop: shipslog's release binary records
+//! a scripted daemon, syncing each commit; the others are given the same events by POST. Servers have one
+//! core, clients the other; by turns.
 //!
-//! `cargo run --release -- fanout [ROW...]`, after `cargo build --release` in the main package; needs `taskset` and
-//! `apt install nginx-light libnginx-mod-nchan`. `SHIPSLOG_ROUNDS` sets the rounds, `SHIPSLOG_BIN` another binary.
+//! `cargo run --release -- fanout [ROW...]`, after `cargo build --release` in the main package; needs
+//! `taskset` and `apt install nginx-light libnginx-mod-nchan`. `SHIPSLOG_ROUNDS` sets the rounds,
+//! `SHIPSLOG_BIN` another binary.
 
 mod arrival;
 pub(crate) mod bare;

@@ -180,7 +180,8 @@ impl Server {
         }
     }
 
-    /// Has so many events recorded before anyone comes. A few at a time: a recorder that comes to a burst late would connect again.
+    /// Has so many events recorded before anyone comes. A few at a time: a recorder that comes to a burst
+    /// late would connect again.
     pub(super) fn record_history(&mut self, count: u64) {
         for from in (0..count).step_by(HISTORY_STEP) {
             (from..count.min(from + HISTORY_STEP as u64)).for_each(|n| self.publish(&event(n)));

@@ -8,9 +8,9 @@
 //! offset 120 crc32 u32 over everything before it and the packed bytes after it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine. Format 3 is still read; it
-//! knows no mark but `noise`. The chain value after a block is not known yet when the block is written, since
-//! hashing goes on while the disk syncs. The next block has it, or it follows from the records.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. Format 3 is still read;
+//! it knows no mark but `noise`. The chain value after a block is not known yet when the block is written,
+//! since hashing goes on while the disk syncs. The next block has it, or it follows from the records.
 
 mod decode;
 

@@ -1,4 +1,5 @@
-//! What every program here does with a record: its id and data, one line each, on disk before the next one is looked at.
+//! What every program here does with a record: its id and data, one line each, on disk before the next one is
+//! looked at.
 
 use std::error::Error;
 use std::fs::File;
