@@ -20,15 +20,6 @@ none() {
     exit 3
 }
 
-# Where this machine gets Debian itself from.
-mirror() {
-    local file
-    for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list /etc/apt/sources.list; do
-        [[ -r $file ]] || continue
-        grep -v '^ *#' "$file" | grep -oE '[a-z+]+:/[^ ]*/debian/?( |$)' | tr -d ' '
-    done | head -n 1
-}
-
 apt() {
     timeout "$FETCH_SECONDS" apt-get --quiet --quiet -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" \
         -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=- -o APT::Sandbox::User=root \
@@ -52,7 +43,7 @@ if [[ -x $dir/root/usr/sbin/dockerd ]]; then
 fi
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || none "this is no Debian"
 [[ -r $KEYS ]] || none "Debian's keys are not installed ($KEYS)"
-from=$(mirror)
+from=$("$(dirname "$0")/mirror.sh")
 [[ -n $from ]] || none "apt's sources name no mirror of Debian"
 mkdir -p "$dir"
 work=$(mktemp -d "$dir/work.XXXXXX")
