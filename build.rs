@@ -1,4 +1,5 @@
-//! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits them.
+//! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits them; and `docs/openapi.yaml`, as
+//! JSON.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,8 +23,12 @@ const PAGES: [(&str, &str); 6] = [
 const WORKER: &str = "worker.js";
 const WORKER_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'";
 
+/// The description of the routes, and the route that sends it.
+const DESCRIPTION: (&str, &str) = ("docs/openapi.yaml", "/api/v1/openapi.json");
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/ui");
+    println!("cargo::rerun-if-changed={}", DESCRIPTION.0);
     println!("cargo::rerun-if-changed=build.rs");
     let root = Path::new("src/ui");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?);
@@ -38,34 +43,59 @@ fn main() -> io::Result<()> {
     }
     let hash = hex(&all.finalize(), 8);
     let mut table = format!("const ASSETS_HASH: &str = {hash:?};\nstatic ASSETS: &[Asset] = &[\n");
-    for (number, (name, bytes)) in files.iter().enumerate() {
-        let page = PAGES.iter().find(|(file, _)| file == name).map(|(_, route)| *route);
-        let bytes = if content_type(name).starts_with("text/html") {
-            String::from_utf8_lossy(bytes).replace("@HASH@", &hash).into_bytes()
+    for (name, bytes) in files {
+        let page = PAGES.iter().find(|(file, _)| *file == name).map(|(_, route)| *route);
+        let content_type = content_type(&name);
+        let bytes = if content_type.starts_with("text/html") {
+            String::from_utf8_lossy(&bytes).replace("@HASH@", &hash).into_bytes()
         } else {
-            bytes.clone()
+            bytes
         };
         let policy = match page {
             Some(_) => policy(&String::from_utf8_lossy(&bytes)),
             None if name == WORKER => WORKER_POLICY.to_owned(),
             None => String::new(),
         };
-        let etag = format!("W/\"{}\"", hex(&Sha256::digest(&bytes), 12));
-        let _ = writeln!(
-            table,
-            "Asset {{ path: {:?}, content_type: {:?}, etag: {etag:?}, policy: {policy:?},",
-            page.unwrap_or(name),
-            content_type(name)
-        );
-        for (field, data) in [("plain", bytes.clone()), ("gzip", gzip(&bytes)?), ("brotli", brotli(&bytes)?)] {
-            let file = out.join(format!("{number}.{field}"));
-            fs::write(&file, data)?;
-            let _ = writeln!(table, "{field}: include_bytes!({:?}),", file.display().to_string());
-        }
-        table.push_str("},\n");
+        let path = page.unwrap_or(&name);
+        table.push_str(&embed(&out, &Asset { path, content_type, policy: &policy, bytes: &bytes })?);
     }
+    let asset = Asset { path: DESCRIPTION.1, content_type: "application/json", policy: "", bytes: &description()? };
+    table.push_str(&embed(&out, &asset)?);
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)
+}
+
+/// One file as the server sends it.
+struct Asset<'a> {
+    path: &'a str,
+    content_type: &'a str,
+    policy: &'a str,
+    bytes: &'a [u8],
+}
+
+/// Writes an asset in each coding; returns its line in the table.
+fn embed(out: &Path, asset: &Asset) -> io::Result<String> {
+    let Asset { path, content_type, policy, bytes } = asset;
+    let etag = format!("W/\"{}\"", hex(&Sha256::digest(bytes), 12));
+    let mut line = format!("Asset {{ path: {path:?}, content_type: {content_type:?}, etag: {etag:?}, policy: {policy:?},\n");
+    for (field, data) in [("plain", bytes.to_vec()), ("gzip", gzip(bytes)?), ("brotli", brotli(bytes)?)] {
+        let file = out.join(format!("{}.{field}", path.replace('/', "+")));
+        fs::write(&file, data)?;
+        let _ = writeln!(line, "{field}: include_bytes!({:?}),", file.display().to_string());
+    }
+    line.push_str("},\n");
+    Ok(line)
+}
+
+/// The description of the routes as JSON.
+fn description() -> io::Result<Vec<u8>> {
+    let text = fs::read_to_string(DESCRIPTION.0)?;
+    let description: serde_json::Value = serde_saphyr::from_str(&text).map_err(|e| io::Error::other(format!("{}: {e}", DESCRIPTION.0)))?;
+    let version = env!("CARGO_PKG_VERSION");
+    if description.pointer("/info/version").is_none_or(|told| told != version) {
+        return Err(io::Error::other(format!("info.version of {} must be {version}, as in Cargo.toml", DESCRIPTION.0)));
+    }
+    Ok(serde_json::to_vec(&description)?)
 }
 
 fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {

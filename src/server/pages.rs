@@ -1,4 +1,4 @@
-//! The pages and their parts, embedded by build.rs: compressed once, cached by content.
+//! The pages and their parts, and the description of the routes, embedded by build.rs: compressed once, cached by content.
 
 use super::negotiate;
 use super::problem::ApiError;
@@ -27,6 +27,11 @@ pub(super) const HASH: &str = ASSETS_HASH;
 /// A page, by its route. It may change with each version, so a browser asks whether its copy still holds.
 pub(super) fn page(path: &'static str, headers: &HeaderMap) -> Result<Response, ApiError> {
     send(find(path)?, headers, "no-cache")
+}
+
+/// The description of all routes, `docs/openapi.yaml` as JSON.
+pub(super) fn description(headers: &HeaderMap) -> Result<Response, ApiError> {
+    send(find("/api/v1/openapi.json")?, headers, "no-cache")
 }
 
 /// A part of a page, under the hash of all of them: it never changes.

@@ -68,6 +68,7 @@ pub(super) fn routes(
         .map(open_websocket)
         .boxed();
     let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
+    let openapi = path!("api" / "v1" / "openapi.json").and(get()).and(headers).map(|headers| answer(pages::description(&headers))).boxed();
     let metrics = path!("metrics").and(get()).and(with.clone()).and(asker).then(status::metrics).boxed();
     let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
     let readyz = path!("readyz").and(get()).and(with.clone()).map(|context| status::readyz(&context)).boxed();
@@ -91,7 +92,7 @@ pub(super) fn routes(
     let engine = engine.and(warp::body::stream()).then(docker::answer).boxed();
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
-    let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
+    let operations = stats.or(openapi).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
     let session = form.or(submit).unify().or(end).unify().boxed();
     engine.or(api).unify().or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()
@@ -149,7 +150,7 @@ async fn refuse(rejection: Rejection) -> Result<Response, Infallible> {
         (true, true) => ("this route is read with GET, and takes a form by POST", "GET, HEAD, POST"),
         (false, true) => ("this route takes a POST", "POST"),
         (false, false) => {
-            let detail = "there is no such route; they are listed in docs/api.md, the live page is at /";
+            let detail = "there is no such route; they are listed in docs/api.md and /api/v1/openapi.json, the live page is at /";
             return Ok(ApiError::new(StatusCode::NOT_FOUND, detail).into_response());
         }
     };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the clients, and runs the stories in files/ and main.mjs with the program that is built already.
+# Installs the clients, and runs the stories in files/, openapi/ and main.mjs with the program that is built already.
 #
-#   tests/clients/run.sh                       about a minute
+#   tests/clients/run.sh                       two or three minutes
 #   SHIPSLOG_CLIENTS=10 tests/clients/run.sh   ten times as much of it
 #   SHIPSLOG_SEED=1 tests/clients/run.sh       with the cuts of an earlier run, as far as time allows
 #
@@ -18,4 +18,5 @@ kept=$root/target/clients
 cargo build --locked --quiet --manifest-path rust/Cargo.toml --target-dir "$kept/rust"
 
 files/run.sh
+openapi/run.sh
 SHIPSLOG_BIN=${SHIPSLOG_BIN:-$root/target/debug/shipslog} node main.mjs

@@ -29,6 +29,7 @@ mod losses;
 #[path = "../faults/mount.rs"]
 mod mount;
 mod noise;
+mod openapi;
 mod packaging;
 mod process;
 mod proxies;
