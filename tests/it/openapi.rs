@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, Ship, client};
 use reqwest::{Method, Response};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -166,4 +166,31 @@ async fn the_description_is_sent_as_any_document_is() {
     assert_eq!((known.status().as_u16(), header(&known, "etag")), (304, Some(tag)));
     let packed = ask(Method::GET, &[("Accept-Encoding", "gzip")]).await;
     assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, Some("gzip".to_owned())));
+}
+
+/// Headers that every script of another origin may read (Fetch standard, "CORS-safelisted response-header name"), and those that its browser
+/// acts on.
+const READ_ANYWAY: [&str; 6] = ["cache-control", "content-encoding", "upgrade", "vary", "www-authenticate", "x-accel-buffering"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_of_listed_origins_may_read_every_header_that_is_described() {
+    let origin = "https://status.example";
+    let (_dir, ship) = without_docker(&["--cors-origin", origin]);
+    let description = ship.json(DESCRIPTION).await;
+    let mut headers = BTreeMap::new();
+    for (path, item) in object(&description["paths"]).filter(|(path, _)| path.starts_with("/api/v1/")) {
+        let answers = METHODS.into_iter().filter_map(|method| item.get(method)).flat_map(|operation| object(&operation["responses"]));
+        for (_, answer) in answers {
+            let names = resolved(&description, answer).get("headers").into_iter().flat_map(object);
+            headers.extend(names.map(|(name, _)| (name.to_lowercase(), path)));
+        }
+    }
+    headers.retain(|name, _| !READ_ANYWAY.contains(&name.as_str()));
+    // An hour that Berlin had twice, so that there is a remark.
+    let target = "/api/v1/events?tz=Europe/Berlin&since=2026-10-25+02:30";
+    let response = client().get(format!("{}{target}", ship.url)).header("Origin", origin).send().await.unwrap();
+    assert!(response.headers().contains_key("shipslog-remark") && headers.contains_key("shipslog-remark"));
+    let exposed = response.headers()["access-control-expose-headers"].to_str().unwrap();
+    let exposed: BTreeSet<_> = exposed.split(", ").collect();
+    assert_eq!(exposed, headers.keys().map(String::as_str).collect(), "{headers:?}");
 }

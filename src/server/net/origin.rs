@@ -9,7 +9,8 @@ use warp::reply::{Reply, Response};
 /// What a script of another origin may send besides what it always may.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, cache-control, if-none-match, last-event-id, prefer");
 /// What it may read besides what it always may.
-const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("etag, link, preference-applied, retry-after");
+const RESPONSE_HEADERS: HeaderValue =
+    HeaderValue::from_static("content-disposition, etag, link, preference-applied, retry-after, shipslog-remark");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// Seconds that a browser may go without asking again.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
