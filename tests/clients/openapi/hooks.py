@@ -9,6 +9,9 @@ END = "1795000002"
 STREAMS = ("/api/v1/stream", "/events", "/v{version}/events")
 LATER = ("now", "today", "yesterday")
 CURSOR = re.compile("[0-9a-f]{8}-([0-9]{1,20})")
+# Records that are there, one before records that are gone, one of these, the last that was imported, and one that is none.
+PLACES = (5, 42, 59, 62, 90, 99)
+CODINGS = ("gzip", "identity;q=0, deflate", "gzip, identity;q=0")
 tokens = []
 
 
@@ -19,13 +22,24 @@ def before_call(context, case, kwargs):
         case.query["until"] = END
     for values in (case.path_parameters, case.query, case.headers):
         for name, value in values.items():
-            if name.lower() == "prefer" and "wait" in str(value):
-                values[name] = "wait=1"
-            elif cursor := CURSOR.fullmatch(str(value)):
-                # Of 90 records that are there, and some that are not.
-                values[name] = f"7f3c9a1e-{int(cursor[1]) % 100}"
-            elif name == "cursor" and tokens and value:
-                values[name] = tokens[len(value) % len(tokens)]
+            values[name] = led(name.lower(), str(value))
+
+
+def led(name, value):
+    """The value that is sent in the place of one that was made up. Some stay as they are."""
+    cursor = CURSOR.fullmatch(value)
+    number = int(cursor[1]) if cursor else len(value)
+    if name == "prefer" and "wait" in value:
+        return "wait=1"
+    if cursor and number % 5:
+        return f"7f3c9a1e-{PLACES[number % len(PLACES)]}"
+    if name == "cursor" and tokens and value:
+        return tokens[number % len(tokens)]
+    if name == "limit" and value.isdecimal() and 20 < int(value) <= 10_000:
+        return str(int(value) % 20 + 1)
+    if name == "accept-encoding" and number % 2:
+        return CODINGS[number % len(CODINGS)]
+    return value
 
 
 @schemathesis.hook
