@@ -1,5 +1,5 @@
-//! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits them; and `docs/openapi.yaml`, as
-//! JSON.
+//! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits
+//! them; and `docs/openapi.yaml`, as JSON.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,4 +1,5 @@
-//! The pages and their parts, and the description of the routes, embedded by build.rs: compressed once, cached by content.
+//! The pages and their parts, and the description of the routes, embedded by build.rs: compressed once,
+//! cached by content.
 
 use super::negotiate;
 use super::problem::ApiError;

@@ -1,4 +1,5 @@
-//! The description of the routes, `docs/openapi.yaml`, against the program. `tests/clients/openapi` asks by it what nobody thought of.
+//! The description of the routes, `docs/openapi.yaml`, against the program. `tests/clients/openapi` asks by
+//! it what nobody thought of.
 
 use crate::support::{PATIENCE, Ship, client};
 use reqwest::{Method, Response};
@@ -168,8 +169,8 @@ async fn the_description_is_sent_as_any_document_is() {
     assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, Some("gzip".to_owned())));
 }
 
-/// Headers that every script of another origin may read (Fetch standard, "CORS-safelisted response-header name"), and those that its browser
-/// acts on.
+/// Headers that every script of another origin may read (Fetch standard, "CORS-safelisted response-header
+/// name"), and those that its browser acts on.
 const READ_ANYWAY: [&str; 6] = ["cache-control", "content-encoding", "upgrade", "vary", "www-authenticate", "x-accel-buffering"];
 
 #[tokio::test(flavor = "multi_thread")]
