@@ -1,5 +1,6 @@
 """Bounds what has no end of its own, and leads to what is there. A WebSocket is never opened: no request asks for an upgrade."""
 
+import itertools
 import re
 
 import schemathesis
@@ -12,7 +13,9 @@ CURSOR = re.compile("[0-9a-f]{8}-([0-9]{1,20})")
 # Records that are there, one before records that are gone, one of these, the last that was imported, and one that is none.
 PLACES = (5, 42, 59, 62, 90, 99)
 CODINGS = ("gzip", "identity;q=0, deflate", "gzip, identity;q=0")
+ZONES = ("Europe/Berlin", "UTC", "Mars")
 tokens = []
+turn = itertools.count()
 
 
 @schemathesis.hook
@@ -22,23 +25,29 @@ def before_call(context, case, kwargs):
         case.query["until"] = END
     for values in (case.path_parameters, case.query, case.headers):
         for name, value in values.items():
-            values[name] = led(name.lower(), str(value))
+            values[name] = led(name.lower(), str(value), next(turn))
+    if "after" in case.query and "before" in case.query:
+        del case.query[("after", "before")[next(turn) % 2]]
+    if "before" in case.query:
+        case.query["order"] = "desc"
 
 
-def led(name, value):
+def led(name, value, turn):
     """The value that is sent in the place of one that was made up. Some stay as they are."""
-    cursor = CURSOR.fullmatch(value)
-    number = int(cursor[1]) if cursor else len(value)
     if name == "prefer" and "wait" in value:
         return "wait=1"
-    if cursor and number % 5:
-        return f"7f3c9a1e-{PLACES[number % len(PLACES)]}"
-    if name == "cursor" and tokens and value:
-        return tokens[number % len(tokens)]
+    if CURSOR.fullmatch(value) and turn % 7 < len(PLACES):
+        return f"7f3c9a1e-{PLACES[turn % 7]}"
+    if name == "since" and value and turn % 7:
+        return ("oldest", "1795000000")[turn % 2]
+    if name == "tz" and turn % 7:
+        return ZONES[turn % 3]
+    if name == "cursor" and tokens and turn % 7:
+        return tokens[turn % len(tokens)]
     if name == "limit" and value.isdecimal() and 20 < int(value) <= 10_000:
-        return str(int(value) % 20 + 1)
-    if name == "accept-encoding" and number % 2:
-        return CODINGS[number % len(CODINGS)]
+        return str(turn % 20 + 1)
+    if name == "accept-encoding" and turn % 2:
+        return CODINGS[turn % 3]
     return value
 
 
