@@ -1,6 +1,7 @@
 //! Views of the log that are folded from its records: pure functions of what is recorded, bounded in memory.
 
 mod by_source;
+pub mod incidents;
 mod losses;
 
 pub use by_source::BySource;

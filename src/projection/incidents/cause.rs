@@ -1,0 +1,140 @@
+//! What came before a failure. "After", never "because of".
+
+use super::bounds::{CHANGED, MAX_FEW, SURROUNDED};
+use super::container::{At, Container};
+use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Sign};
+use super::state::{Around, Source, Surrounding};
+use super::subject::Change;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+impl Source {
+    /// Puts a failure into the present phase of an incident, or begins another one.
+    pub(super) fn phase(&mut self, key: Key, container: &Container, sign: Sign, first: At, at: At) {
+        let Some(incident) = self.incidents.get(&key) else { return };
+        let known = incident.phases.iter().any(|phase| phase.signs.contains(&sign));
+        let last = incident.phases.last();
+        let since = last.map_or(i64::MIN, |phase| phase.last.time);
+        // A change that shows, after which it fails again, is another trouble, even with the same code.
+        let changes = self.subjects.get(&container.subject).map(|subject| subject.changes.as_slice()).unwrap_or_default();
+        let changed = changes.iter().any(|change| change.at.time > since && change.at.time <= first.time && !change.differences.is_empty());
+        let full = incident.phases.len() >= MAX_FEW;
+        if last.is_some() && (full || (known && !changed)) {
+            self.change(key, |incident| {
+                if let Some(phase) = incident.phases.last_mut() {
+                    phase.signs.insert(sign);
+                    phase.last = at;
+                }
+            });
+            return;
+        }
+        let causes = self.causes(container, first, since, sign);
+        let kind = match sign {
+            Sign::Exit(_) => Kind::Crash,
+            Sign::Oom => Kind::Oom,
+            Sign::Unhealthy => Kind::Unhealthy,
+            Sign::Refused => Kind::StartFailed,
+        };
+        let phase = Phase {
+            signs: BTreeSet::from([sign]),
+            kind,
+            start: first.time,
+            first: first.seq,
+            last: at,
+            causes,
+            deaths: 0,
+            ooms: 0,
+            unhealthy: 0,
+            exits: BTreeMap::new(),
+            newest: VecDeque::new(),
+        };
+        self.change(key, |incident| {
+            for cause in &phase.causes {
+                if let Some(at) = cause.at.filter(|_| cause.kind != CauseKind::ExitCode) {
+                    incident.see(at.seq);
+                }
+            }
+            incident.phases.push(phase);
+        });
+    }
+
+    /// What changed before it, after what is told already, and the symptom itself last.
+    fn causes(&self, container: &Container, first: At, since: i64, sign: Sign) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        let before = |time: i64, limit: i64| time > since && (0..=limit).contains(&first.time.saturating_sub(time));
+        if let Some(subject) = self.subjects.get(&container.subject) {
+            let near: Vec<&Change> = subject.changes.iter().filter(|change| before(change.at.time, CHANGED)).collect();
+            let chosen = near.iter().rev().find(|change| !change.differences.is_empty()).or(near.last());
+            causes.extend(chosen.map(|change| deploy(change)));
+        }
+        let around = self.surroundings.iter().rev().find(|around| before(around.at.time, SURROUNDED) && touches(around, container));
+        if let Some(around) = around {
+            let kind = match around.what {
+                Around::Network | Around::NetworkGone => CauseKind::Network,
+                Around::Update => CauseKind::Update,
+                _ => CauseKind::Volume,
+            };
+            causes.push(Cause::new(kind, Some(around.at), &around.text));
+        }
+        causes.push(symptom(sign, first, container));
+        causes
+    }
+}
+
+/// Whether what happened around containers may have met this one.
+fn touches(around: &Surrounding, container: &Container) -> bool {
+    match around.what {
+        Around::Network | Around::NetworkGone => container.networks.contains(&around.name),
+        Around::VolumeGone | Around::VolumeMade => container.volumes.contains(&around.name),
+        Around::VolumesPruned => !container.volumes.is_empty(),
+        Around::Update => container.subject == around.name,
+    }
+}
+
+fn deploy(change: &Change) -> Cause {
+    let mut cause = Cause::new(CauseKind::Deploy, Some(change.at), &super::words::deploy(change));
+    (cause.before, cause.after) = (change.before.clone(), change.after.clone());
+    (cause.changes, cause.more) = (change.differences.clone(), change.more);
+    cause
+}
+
+fn symptom(sign: Sign, first: At, container: &Container) -> Cause {
+    let (kind, text) = match sign {
+        Sign::Oom => (CauseKind::Oom, super::words::OOM.to_owned()),
+        Sign::Exit(Some(137)) => (CauseKind::Signal, super::words::KILLED.to_owned()),
+        Sign::Exit(code @ Some(_)) => (CauseKind::ExitCode, super::words::exit(code)),
+        Sign::Exit(None) => (CauseKind::Unknown, super::words::exit(None)),
+        Sign::Unhealthy if !container.ever_healthy => (CauseKind::Health, super::words::NEVER_HEALTHY.to_owned()),
+        Sign::Unhealthy => (CauseKind::Health, super::words::UNHEALTHY.to_owned()),
+        Sign::Refused => (CauseKind::StartFailed, super::words::REFUSED.to_owned()),
+    };
+    Cause::new(kind, Some(first), &text)
+}
+
+impl Incident {
+    /// Adds what came out later to the present phase.
+    pub(super) fn caused(&mut self, cause: Cause) {
+        if let Some(phase) = self.phases.last_mut()
+            && phase.causes.len() < MAX_FEW
+            && !phase.causes.iter().any(|known| known.kind == cause.kind && known.text == cause.text)
+        {
+            phase.causes.push(cause);
+        }
+    }
+
+    /// The newest death turns out to be one by memory.
+    pub(super) fn was_oom(&mut self, at: At) {
+        let last = if self.last_deaths.is_empty() { self.first_deaths.last_mut() } else { self.last_deaths.back_mut() };
+        if let Some(last) = last.filter(|last| !last.oom) {
+            last.oom = true;
+            self.ooms += 1;
+            self.see(at.seq);
+            self.rise(Kind::Oom, super::incident::Severity::Major);
+            if let Some(phase) = self.phases.last_mut() {
+                phase.ooms += 1;
+                phase.kind = phase.kind.max(Kind::Oom);
+                phase.signs.insert(Sign::Oom);
+            }
+            self.caused(Cause::new(CauseKind::Oom, Some(at), super::words::OOM));
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! What is kept of one incident.
+
+use super::bounds::{FIRST_DEATHS, FLAP_WITHIN, LAST_DEATHS, LOOP, LOOP_WITHIN, MAX_ACTIONS, MAX_EVIDENCE, MAX_FEW, MAX_TEXT};
+use super::container::At;
+use super::subject::Difference;
+use super::text::cut;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The record that an incident begins with, and the letter that tells apart those that begin with one record.
+/// Fixed at birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// The first record.
+    pub seq: u64,
+    /// `c` for a subject's own, `m` for many at once, `h` for the host, `n` for a notice; later ones where that is taken.
+    pub letter: u8,
+}
+
+/// The symptom. Of one incident it only ever rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A notice: a container was paused for long.
+    Paused,
+    /// A notice: a stop that the program did not obey.
+    StopTimeout,
+    /// A notice: a job ended with an error.
+    JobFailed,
+    /// A health check failed.
+    Unhealthy,
+    /// It ends with success and is started again and again.
+    RestartLoop,
+    /// It ended though nobody asked for it.
+    Crash,
+    /// Memory ran out.
+    Oom,
+    /// It could not be started.
+    StartFailed,
+    /// It crashed at least three times in a row.
+    CrashLoop,
+    /// Several subjects of one project, one after the other.
+    Cascade,
+    /// Many subjects at once.
+    Mass,
+    /// The daemon or the whole host.
+    Host,
+}
+
+/// How bad it is. Of one incident it only ever rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth a line, and counted nowhere.
+    Notice,
+    /// It mended itself.
+    Minor,
+    /// It did not.
+    Major,
+    /// Several subjects are hit.
+    Critical,
+}
+
+/// Whether it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It fails.
+    Open,
+    /// It is up for longer than it ever was in this incident, and not long enough yet.
+    Recovering,
+    /// It is over.
+    Closed,
+}
+
+/// What ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resolution {
+    /// It became well by itself or by its restart policy.
+    Recovered,
+    /// It became well after a restart or a start through the API.
+    Restarted,
+    /// It became well after it was made again.
+    Redeployed,
+    /// It was stopped.
+    Stopped,
+    /// It was removed.
+    Removed,
+}
+
+/// What a cause or an action is. Clients ignore those that they do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// It was made again shortly before, or its swarm service was updated.
+    Deploy,
+    /// Memory ran out.
+    Oom,
+    /// A signal ended it, or one that was sent had taken its restart policy away.
+    Signal,
+    /// It ended by itself with this code.
+    ExitCode,
+    /// Its health check failed.
+    Health,
+    /// A network changed shortly before.
+    Network,
+    /// A volume changed shortly before.
+    Volume,
+    /// Limits or restart policy were changed shortly before.
+    Update,
+    /// The daemon restarted or went away.
+    Daemon,
+    /// What it depends on failed.
+    Dependency,
+    /// The start was refused, or never happened.
+    StartFailed,
+    /// Nothing that events tell.
+    Unknown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cause {
+    pub(super) kind: CauseKind,
+    pub(super) at: Option<At>,
+    pub(super) text: String,
+    pub(super) subject: Option<String>,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) changes: Vec<Difference>,
+    pub(super) more: usize,
+}
+
+impl Cause {
+    pub(super) fn new(kind: CauseKind, at: Option<At>, text: &str) -> Self {
+        Self { kind, at, text: cut(text, MAX_TEXT), subject: None, before: None, after: None, changes: Vec::new(), more: 0 }
+    }
+}
+
+/// What people or machines did through the API while it went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Action {
+    pub(super) at: At,
+    pub(super) what: String,
+    pub(super) changes: Vec<Difference>,
+}
+
+/// What a failure is known by: another one begins another phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Sign {
+    Exit(Option<i64>),
+    Oom,
+    Unhealthy,
+    Refused,
+}
+
+/// One trouble among several that follow each other without a pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Phase {
+    pub(super) signs: BTreeSet<Sign>,
+    pub(super) kind: Kind,
+    pub(super) start: i64,
+    pub(super) first: u64,
+    /// When it failed last.
+    pub(super) last: At,
+    pub(super) causes: Vec<Cause>,
+    pub(super) deaths: u64,
+    pub(super) ooms: u64,
+    pub(super) unhealthy: u64,
+    pub(super) exits: BTreeMap<i64, u64>,
+    /// Times of its newest deaths, to know a loop.
+    pub(super) newest: VecDeque<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    pub(super) at: At,
+    pub(super) code: Option<i64>,
+    pub(super) oom: bool,
+    pub(super) up: i64,
+}
+
+/// The start that may turn out to be the one that stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Candidate {
+    pub(super) at: At,
+    /// What its time counts from: when it was received, or the end of blindness.
+    pub(super) from: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Incident {
+    pub(super) key: Key,
+    pub(super) subject: String,
+    pub(super) kind: Kind,
+    pub(super) severity: Severity,
+    pub(super) standing: Standing,
+    pub(super) resolution: Option<Resolution>,
+    /// It is known to stay down.
+    pub(super) down: bool,
+    pub(super) start: i64,
+    pub(super) end: Option<i64>,
+    pub(super) known: i64,
+    pub(super) last: u64,
+    pub(super) containers: Vec<String>,
+    pub(super) phases: Vec<Phase>,
+    pub(super) first_deaths: Vec<Failure>,
+    pub(super) last_deaths: VecDeque<Failure>,
+    pub(super) deaths: u64,
+    pub(super) ooms: u64,
+    pub(super) child_ooms: u64,
+    pub(super) unhealthy: u64,
+    pub(super) exits: BTreeMap<i64, u64>,
+    pub(super) flaps: VecDeque<i64>,
+    pub(super) actions: Vec<Action>,
+    pub(super) evidence: Vec<u64>,
+    pub(super) evidence_more: u64,
+    pub(super) qualified: Vec<String>,
+    pub(super) candidate: Option<Candidate>,
+    /// Its longest run.
+    pub(super) longest: i64,
+    /// Short runs in a row, which the daemon's waits grow by.
+    pub(super) short: u32,
+    pub(super) died: Option<At>,
+    pub(super) unhealthy_since: Option<At>,
+    /// Closed by a stop or a removal that may turn out to be a part of the story, until then.
+    pub(super) provisional: Option<i64>,
+    pub(super) next_start: Option<i64>,
+    /// What took it in, and what it took in.
+    pub(super) merged_into: Option<Key>,
+    pub(super) members: Vec<Key>,
+    /// Words of its own, for notices and hosts.
+    pub(super) title: Option<String>,
+    pub(super) downs: BTreeSet<String>,
+    pub(super) affected: BTreeSet<String>,
+    pub(super) revision: u64,
+    /// How far it was looked at for groups: 0 not, 1 as a member, 2 as a root.
+    pub(super) grouped: u8,
+    /// That it was taken in has been told.
+    pub(super) gone: bool,
+}
+
+impl Incident {
+    pub(super) fn new(key: Key, subject: &str, kind: Kind, at: At, known: i64) -> Self {
+        Self {
+            key,
+            subject: subject.to_owned(),
+            kind,
+            severity: Severity::Minor,
+            standing: Standing::Open,
+            resolution: None,
+            down: false,
+            start: at.time,
+            end: None,
+            known,
+            last: at.seq,
+            containers: Vec::new(),
+            phases: Vec::new(),
+            first_deaths: Vec::new(),
+            last_deaths: VecDeque::new(),
+            deaths: 0,
+            ooms: 0,
+            child_ooms: 0,
+            unhealthy: 0,
+            exits: BTreeMap::new(),
+            flaps: VecDeque::new(),
+            actions: Vec::new(),
+            evidence: vec![at.seq],
+            evidence_more: 0,
+            qualified: Vec::new(),
+            candidate: None,
+            longest: 0,
+            short: 0,
+            died: None,
+            unhealthy_since: None,
+            provisional: None,
+            next_start: None,
+            merged_into: None,
+            members: Vec::new(),
+            title: None,
+            downs: BTreeSet::new(),
+            affected: BTreeSet::new(),
+            revision: 0,
+            grouped: 0,
+            gone: false,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.standing != Standing::Closed
+    }
+
+    /// Notes a record that it rests on.
+    pub(super) fn see(&mut self, seq: u64) {
+        self.last = self.last.max(seq);
+        if self.evidence.contains(&seq) {
+            return;
+        }
+        if self.evidence.len() < MAX_EVIDENCE {
+            self.evidence.push(seq);
+            self.evidence.sort_unstable();
+        } else {
+            self.evidence_more += 1;
+        }
+    }
+
+    pub(super) fn container(&mut self, short: String) {
+        if self.containers.len() < MAX_FEW && !self.containers.contains(&short) {
+            self.containers.push(short);
+        }
+    }
+
+    pub(super) fn act(&mut self, at: At, what: &str, changes: Vec<Difference>) {
+        if self.actions.iter().any(|action| action.at.seq == at.seq && action.what == what) {
+            return;
+        }
+        if self.actions.len() >= MAX_ACTIONS {
+            self.actions.remove(MAX_ACTIONS / 2);
+        }
+        self.actions.push(Action { at, what: cut(what, MAX_TEXT), changes });
+        self.actions.sort_by_key(|action| (action.at.time, action.at.seq));
+        self.last = self.last.max(at.seq);
+    }
+
+    pub(super) fn qualify(&mut self, reason: &str) {
+        if self.qualified.len() < MAX_FEW && !self.qualified.iter().any(|known| known == reason) {
+            self.qualified.push(cut(reason, MAX_TEXT));
+        }
+    }
+
+    pub(super) fn rise(&mut self, kind: Kind, severity: Severity) {
+        self.kind = self.kind.max(kind);
+        self.severity = self.severity.max(severity);
+    }
+
+    /// Counts a death, and tells whether it makes a loop.
+    pub(super) fn count(&mut self, failure: Failure) {
+        self.deaths += 1;
+        self.ooms += u64::from(failure.oom);
+        if let Some(code) = failure.code
+            && (self.exits.len() < MAX_FEW || self.exits.contains_key(&code))
+        {
+            *self.exits.entry(code).or_default() += 1;
+        }
+        if self.first_deaths.len() < FIRST_DEATHS {
+            self.first_deaths.push(failure);
+        } else {
+            if self.last_deaths.len() >= LAST_DEATHS {
+                self.last_deaths.pop_front();
+            }
+            self.last_deaths.push_back(failure);
+        }
+    }
+
+    pub(super) fn failures(&self) -> impl DoubleEndedIterator<Item = &Failure> {
+        self.first_deaths.iter().chain(&self.last_deaths)
+    }
+
+    /// Whether its newest deaths are a loop.
+    pub(super) fn is_loop(&self) -> bool {
+        let newest: Vec<i64> = self.failures().rev().take(LOOP).map(|failure| failure.at.time).collect();
+        spans_a_loop(newest.len(), newest.last().copied(), newest.first().copied())
+    }
+
+    /// Counts a failed health check, and tells how many of them follow each other closely.
+    pub(super) fn flap(&mut self, time: i64) -> usize {
+        if self.flaps.back().is_some_and(|last| time.saturating_sub(*last) > FLAP_WITHIN) {
+            self.flaps.clear();
+        }
+        if self.flaps.len() >= MAX_FEW {
+            self.flaps.pop_front();
+        }
+        self.flaps.push_back(time);
+        self.flaps.len()
+    }
+}
+
+impl Phase {
+    pub(super) fn count(&mut self, failure: Failure) {
+        self.deaths += 1;
+        self.ooms += u64::from(failure.oom);
+        if let Some(code) = failure.code
+            && (self.exits.len() < MAX_FEW || self.exits.contains_key(&code))
+        {
+            *self.exits.entry(code).or_default() += 1;
+        }
+        if self.newest.len() >= LOOP {
+            self.newest.pop_front();
+        }
+        self.newest.push_back(failure.at.time);
+        let looping = spans_a_loop(self.newest.len(), self.newest.front().copied(), self.newest.back().copied());
+        let kind = if looping {
+            Kind::CrashLoop
+        } else if failure.oom {
+            Kind::Oom
+        } else {
+            Kind::Crash
+        };
+        self.kind = self.kind.max(kind);
+    }
+}
+
+fn spans_a_loop(count: usize, oldest: Option<i64>, newest: Option<i64>) -> bool {
+    count >= LOOP && oldest.zip(newest).is_some_and(|(oldest, newest)| newest.saturating_sub(oldest) <= LOOP_WITHIN)
+}

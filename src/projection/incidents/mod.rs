@@ -1,0 +1,96 @@
+//! Incidents: what broke, since when, after what, and what helped. One fold over the log, the same live, in replay and
+//! over an export (docs/incidents.md).
+//!
+//! [`step`] reads a record, [`advance`] lets time pass, [`view`] shows. Nothing else goes in: no clock, no I/O. Timers
+//! count from the time of receipt of the Docker host in question and fire at their own deadlines, between the
+//! records, so that it does not matter when `advance` is called, or whether it is.
+//!
+//! | file | what |
+//! |---|---|
+//! | `read` | records in |
+//! | `life` | what happens to containers |
+//! | `intent`, `death` | what was asked for; deaths judged |
+//! | `starts`, `health` | starts that never were; health checks |
+//! | `ends` | how incidents end |
+//! | `cause`, `subject` | phases and what came before them; who it is about and what changed |
+//! | `group`, `host`, `blind` | cascades and masses; the daemon; the recorder's own records |
+//! | `view`, `words` | JSON and sentences |
+
+mod blind;
+mod bounds;
+mod cause;
+mod container;
+mod death;
+mod ends;
+mod group;
+mod health;
+mod host;
+mod incident;
+mod intent;
+mod life;
+mod read;
+mod starts;
+mod state;
+mod subject;
+mod text;
+mod timers;
+mod view;
+mod words;
+
+pub use bounds::{
+    FIRST_DEATHS, LAST_DEATHS, MAX_ACTIONS, MAX_ASKED, MAX_CHANGES, MAX_CONTAINERS, MAX_DIFFERENCES, MAX_EVIDENCE, MAX_FEW, MAX_GAPS,
+    MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT,
+};
+pub use incident::{CauseKind, Key, Kind, Resolution, Severity, Standing};
+pub use state::{State, VERSION};
+pub use subject::Difference;
+pub use view::{Confidence, Counts, MAX_SHOWN_EVIDENCE, Part, Replicas, Shown, ShownAction, ShownCause, ShownPhase, View};
+
+use crate::cursor::{LogId, Sequence};
+use crate::event::Record;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+
+/// Reads one record. Records come in order of sequence; one that was read already is passed over.
+pub fn step(state: &mut State, record: &Record) {
+    state.read(record);
+}
+
+/// Lets time pass, up to which everything that was received has been read.
+pub fn advance(state: &mut State, now: Timestamp) {
+    state.advance(now.nanos());
+}
+
+/// Everything that is known at `as_of`: as after [`advance`] to it. A state that is further on already shows what it
+/// knows.
+pub fn view(state: &State, log: LogId, as_of: Timestamp) -> View {
+    let state = if state.is_due(as_of.nanos()) {
+        let mut later = state.clone();
+        later.advance(as_of.nanos());
+        Cow::Owned(later)
+    } else {
+        Cow::Borrowed(state)
+    };
+    state.show(log, as_of)
+}
+
+impl State {
+    /// The newest record that was read.
+    pub fn folded_to(&self) -> Sequence {
+        self.folded_to
+    }
+
+    /// The latest time that it knows of.
+    pub fn clock(&self) -> Timestamp {
+        Timestamp::from_nanos(self.clock)
+    }
+
+    fn advance(&mut self, now: i64) {
+        self.clock = self.clock.max(now);
+        self.sources.values_mut().for_each(|source| source.run_to(now));
+    }
+
+    fn is_due(&self, now: i64) -> bool {
+        self.sources.values().any(|source| !source.blind && now > source.hold && source.timers.is_due(now))
+    }
+}

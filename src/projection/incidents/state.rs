@@ -1,0 +1,274 @@
+//! What the fold remembers.
+
+use super::bounds::{MAX_CONTAINERS, MAX_INCIDENTS, MAX_OPEN, MAX_SUBJECTS, SECOND};
+use super::container::{At, Container, Run};
+use super::host::Outage;
+use super::incident::{Incident, Key, Kind, Standing};
+use super::subject::Subject;
+use super::timers::{Timer, Timers};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Raised with every change of what the fold concludes: a stored state of another version is folded anew.
+pub const VERSION: u32 = 1;
+
+/// All that is remembered of the records so far. Bounded; the same after the same records, however they were cut
+/// into portions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    pub(super) version: u32,
+    /// The newest record that was read.
+    pub(super) folded_to: u64,
+    /// The latest time that it knows of.
+    pub(super) clock: i64,
+    pub(super) sources: BTreeMap<String, Source>,
+}
+
+/// What is remembered of one Docker host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source {
+    pub(super) name: String,
+    /// Its own clock: what was received from it, and what time passed.
+    pub(super) clock: i64,
+    /// No timer runs before it.
+    pub(super) hold: i64,
+    /// Nobody listens, or it is not known yet what was missed.
+    pub(super) blind: bool,
+    /// Its daemon's major version, 0 where that is not known.
+    pub(super) engine: u32,
+    /// When recording began, if this log says so, and when the first full look ended.
+    pub(super) first_contact: bool,
+    pub(super) baseline: Option<i64>,
+    pub(super) timers: Timers,
+    pub(super) containers: BTreeMap<String, Container>,
+    pub(super) subjects: BTreeMap<String, Subject>,
+    pub(super) incidents: BTreeMap<Key, Incident>,
+    pub(super) surroundings: VecDeque<Surrounding>,
+    pub(super) gaps: VecDeque<Gap>,
+    pub(super) asked: VecDeque<AskedDeath>,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) outage: Option<Outage>,
+    /// The newest incident of the host itself.
+    pub(super) host: Option<Key>,
+    /// Troubles that found no room.
+    pub(super) left_out: u64,
+    /// Incidents that changed while the present record or timer was read.
+    pub(super) touched: BTreeSet<Key>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Around {
+    Network,
+    NetworkGone,
+    VolumeGone,
+    VolumesPruned,
+    VolumeMade,
+    Update,
+}
+
+/// Something that changed around containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Surrounding {
+    pub(super) at: At,
+    pub(super) what: Around,
+    /// The network, the volume or the subject.
+    pub(super) name: String,
+    pub(super) text: String,
+    /// The container that it happened to.
+    pub(super) container: Option<String>,
+}
+
+/// A stretch of which events may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Gap {
+    pub(super) from: i64,
+    pub(super) until: i64,
+    pub(super) text: String,
+}
+
+/// A death that was asked for, while it may still turn out to be the daemon's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AskedDeath {
+    pub(super) container: String,
+    pub(super) subject: String,
+    pub(super) at: At,
+    /// The first signal.
+    pub(super) first: At,
+    pub(super) notice: Option<Key>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { version: VERSION, folded_to: 0, clock: i64::MIN, sources: BTreeMap::new() }
+    }
+}
+
+impl Source {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            clock: i64::MIN,
+            hold: i64::MIN,
+            blind: false,
+            engine: 0,
+            first_contact: false,
+            baseline: None,
+            timers: Timers::default(),
+            containers: BTreeMap::new(),
+            subjects: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            surroundings: VecDeque::new(),
+            gaps: VecDeque::new(),
+            asked: VecDeque::new(),
+            tags: BTreeMap::new(),
+            outage: None,
+            host: None,
+            left_out: 0,
+            touched: BTreeSet::new(),
+        }
+    }
+
+    /// Lets time pass: what is due happens, each at its own time.
+    pub(super) fn run_to(&mut self, now: i64) {
+        if now > self.clock {
+            self.clock = now;
+        }
+        if self.blind || now <= self.hold {
+            return;
+        }
+        while let Some((deadline, timer)) = self.timers.pop(now) {
+            self.fire(deadline.max(self.hold), timer);
+            self.settle();
+        }
+    }
+
+    fn fire(&mut self, now: i64, timer: Timer) {
+        match timer {
+            Timer::Death(id) => self.judge(&id, now),
+            Timer::Oom(id) => self.oom_without_death(&id, now),
+            Timer::Refused(id) => self.start_refused(&id, now),
+            Timer::NeverStarted(id) => self.never_started(&id, now),
+            Timer::Paused(id) => self.long_pause(&id, now),
+            Timer::Down(key) => self.stays_down(key),
+            Timer::Recovering(key) => self.change(key, |incident| {
+                if incident.standing == Standing::Open {
+                    incident.standing = Standing::Recovering;
+                }
+            }),
+            Timer::Well(key) => self.well(key),
+            Timer::Final(key) => self.finalize(key),
+            Timer::Aftermath(last) => self.aftermath(now, last),
+        }
+    }
+
+    /// Changes an incident, and notes that it changed.
+    pub(super) fn change(&mut self, key: Key, change: impl FnOnce(&mut Incident)) {
+        if let Some(incident) = self.incidents.get_mut(&key) {
+            let before = incident.clone();
+            change(incident);
+            if *incident != before {
+                self.touched.insert(key);
+            }
+        }
+    }
+
+    /// The incident of a subject that can go on.
+    pub(super) fn current(&self, subject: &str) -> Option<&Incident> {
+        self.subjects.get(subject)?.incident.and_then(|key| self.incidents.get(&key))
+    }
+
+    pub(super) fn current_key(&self, subject: &str) -> Option<Key> {
+        self.current(subject).map(|incident| incident.key)
+    }
+
+    /// Its incident, if that is not closed, not even for now.
+    pub(super) fn open_key(&self, subject: &str) -> Option<Key> {
+        self.current(subject).filter(|incident| incident.is_open()).map(|incident| incident.key)
+    }
+
+    pub(super) fn is_current(&self, id: &str) -> bool {
+        let subject = self.containers.get(id).and_then(|container| self.subjects.get(&container.subject));
+        subject.is_some_and(|subject| subject.current.as_deref() == Some(id))
+    }
+
+    pub(super) fn subject(&mut self, name: &str) -> &mut Subject {
+        let clock = self.clock;
+        if !self.subjects.contains_key(name) && self.subjects.len() >= MAX_SUBJECTS {
+            let idle = self.subjects.iter().filter(|(_, subject)| subject.incident.is_none());
+            let oldest = idle.min_by_key(|(_, subject)| (subject.current.is_some(), subject.heard)).map(|(name, _)| name.clone());
+            if let Some(oldest) = oldest.or_else(|| self.subjects.keys().next().cloned()) {
+                self.subjects.remove(&oldest);
+            }
+        }
+        let subject = self.subjects.entry(name.to_owned()).or_default();
+        subject.heard = clock;
+        subject
+    }
+
+    /// Makes room for one more container.
+    pub(super) fn make_room(&mut self) {
+        if self.containers.len() < MAX_CONTAINERS {
+            return;
+        }
+        let rank = |container: &Container| (container.run != Run::Gone, container.is_up(), container.heard);
+        let oldest = self.containers.values().min_by_key(|container| rank(container)).map(|container| container.id.clone());
+        if let Some(id) = oldest {
+            self.forget(&id);
+        }
+    }
+
+    /// Forgets a container that is gone.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.containers.remove(id);
+        for timer in [Timer::Death, Timer::Oom, Timer::Refused, Timer::NeverStarted, Timer::Paused] {
+            self.timers.disarm(&timer(id.to_owned()));
+        }
+    }
+
+    /// A key that no other incident has. `None`: there is no room for one more.
+    pub(super) fn free_key(&mut self, seq: u64, letter: u8, kind: Kind) -> Option<Key> {
+        let open = || self.incidents.values().filter(|incident| incident.is_open()).count();
+        if self.incidents.len() >= MAX_OPEN && kind > Kind::JobFailed && open() >= MAX_OPEN {
+            self.left_out += 1;
+            return None;
+        }
+        if self.incidents.len() >= MAX_INCIDENTS {
+            let closed = self.incidents.values().find(|incident| !incident.is_open() && incident.provisional.is_none());
+            if let Some(key) = closed.map(|incident| incident.key) {
+                self.incidents.remove(&key);
+            }
+        }
+        (letter..=b'z').chain(b'a'..letter).map(|letter| Key { seq, letter }).find(|key| !self.incidents.contains_key(key))
+    }
+
+    /// Puts in a new incident.
+    pub(super) fn open(&mut self, mut incident: Incident) -> Key {
+        let key = incident.key;
+        for gap in &self.gaps {
+            if gap.meets(incident.start, incident.end.unwrap_or(self.clock)) {
+                incident.qualify(&gap.text);
+            }
+        }
+        if self.first_contact && incident.kind != Kind::Host && self.baseline.is_none_or(|baseline| incident.start < baseline) {
+            incident.qualify(BEFORE);
+        }
+        self.incidents.insert(key, incident);
+        self.touched.insert(key);
+        key
+    }
+}
+
+/// Why an incident that began before the recording is not sure.
+const BEFORE: &str = "it may have begun before the recording";
+
+impl Gap {
+    pub(super) fn meets(&self, start: i64, end: i64) -> bool {
+        let near = super::bounds::NEAR_GAP;
+        self.until >= start.saturating_sub(near) && self.from <= end.saturating_add(near)
+    }
+
+    /// Words for a gap that someone reads beside an incident.
+    pub(super) fn text(reason: &str, from: i64, until: i64) -> String {
+        format!("events may be missing: {reason}, {} s", until.saturating_sub(from).max(0) / SECOND)
+    }
+}

@@ -1,0 +1,219 @@
+//! The words of titles and causes. Each claims what events show and no more (docs/incidents.md).
+
+use super::bounds::SECOND;
+use super::incident::{CauseKind, Incident, Kind, Phase};
+use super::subject::{Change, Difference};
+use std::collections::BTreeMap;
+
+pub(super) const OOM: &str = "out of memory: the kernel told of it, and the container died";
+pub(super) const OOM_INSIDE: &str = "out of memory: a process inside was killed, the container itself lives on";
+pub(super) const KILLED: &str =
+    "exit 137 (SIGKILL): no signal was sent through the API and no oom was told, so it came from outside Docker or from inside";
+pub(super) const UNHEALTHY: &str = "health check failed";
+pub(super) const NEVER_HEALTHY: &str = "health check failed; it was never healthy since its start, so the check itself may be broken";
+pub(super) const REFUSED: &str = "never started: the runtime refused it, and no event says why";
+pub(super) const GAVE_UP: &str = "the start again was refused, and no event says why: nothing more is tried";
+pub(super) const LEFT: &str = "never started: it took the place of another container, and nobody started it";
+pub(super) const LOST_CODE: &str = "its exit code is not known: the daemon says exit 255 of containers whose code it lost";
+pub(super) const LIVED: &str = "daemon restarted; containers lived on";
+pub(super) const NOTHING_RAN: &str = "daemon restarted; no container is known to have ended by that";
+
+pub(super) fn went_away(count: usize) -> String {
+    format!("the daemon or the host went away without stopping its containers; {} ended", containers(count))
+}
+
+pub(super) fn stopped_late(count: usize) -> String {
+    format!("the daemon went away without stopping its containers; the next one stopped {}", containers(count))
+}
+
+pub(super) fn stopped_in_order(count: usize) -> String {
+    format!("daemon restarted; it stopped {} in good order", containers(count))
+}
+
+fn containers(count: usize) -> String {
+    if count == 1 { "1 container".to_owned() } else { format!("{count} containers") }
+}
+
+pub(super) fn disarmed(signal: u32) -> String {
+    let name = signal_name(signal);
+    format!("not started again: signal {signal}{name} sent through the API takes a restart policy away until the next start")
+}
+
+fn signal_name(signal: u32) -> &'static str {
+    match signal {
+        1 => " (SIGHUP)",
+        10 => " (SIGUSR1)",
+        12 => " (SIGUSR2)",
+        17 => " (SIGCHLD)",
+        28 => " (SIGWINCH)",
+        _ => "",
+    }
+}
+
+pub(super) fn exit(code: Option<i64>) -> String {
+    let Some(code) = code else { return "exit code unknown".to_owned() };
+    let meaning = match code {
+        126 => " (command cannot be executed)",
+        127 => " (command not found)",
+        134 => " (aborted, SIGABRT)",
+        137 => " (SIGKILL)",
+        139 => " (segmentation fault, SIGSEGV)",
+        143 => " (SIGTERM)",
+        _ => "",
+    };
+    format!("exit {code}{meaning}")
+}
+
+pub(super) fn deploy(change: &Change) -> String {
+    if change.differences.is_empty() {
+        return "made again; nothing visible changed (environment and command are not in events)".to_owned();
+    }
+    let what = if change.after.is_none() { "service update" } else { "deploy" };
+    format!("{what}: {}", differences(&change.differences, 4, change.more))
+}
+
+/// Differences in one line: at most so many, and how many more there are.
+pub(super) fn differences(all: &[Difference], most: usize, more: usize) -> String {
+    let mut parts: Vec<String> = all.iter().take(most).map(difference).collect();
+    let more = more + all.len().saturating_sub(most);
+    if more > 0 {
+        parts.push(format!("and {more} more"));
+    }
+    parts.join("; ")
+}
+
+fn difference(one: &Difference) -> String {
+    let shown = |text: &String| if one.what == "config-hash" { text.chars().take(8).collect() } else { text.clone() };
+    match (&one.from, &one.to) {
+        (Some(from), Some(to)) => format!("{} {} -> {}", one.what, shown(from), shown(to)),
+        (None, Some(to)) => format!("{}={} added", one.what, shown(to)),
+        (Some(from), None) => format!("{}={} removed", one.what, shown(from)),
+        (None, None) => one.what.clone(),
+    }
+}
+
+/// The most frequent exit codes.
+fn exits(of: &BTreeMap<i64, u64>) -> String {
+    let mut all: Vec<(&i64, &u64)> = of.iter().collect();
+    all.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
+    let shown: Vec<String> = all.iter().take(3).map(|(code, _)| exit(Some(**code))).collect();
+    if shown.is_empty() { exit(None) } else { shown.join(", ") }
+}
+
+/// What happened in one phase, without its subject.
+pub(super) fn phase(phase: &Phase) -> String {
+    let mut parts = Vec::new();
+    let others = phase.deaths.saturating_sub(phase.ooms);
+    if phase.ooms > 0 {
+        parts.push(format!("ran out of memory and was killed{}", times(phase.ooms)));
+    }
+    if others > 0 && phase.kind == Kind::RestartLoop {
+        parts.push(format!("ends with exit 0 and is started again and again ({others} times)"));
+    } else if others > 0 {
+        let mut codes = phase.exits.clone();
+        if phase.ooms > 0 {
+            let left = codes.get(&137).map_or(0, |count| count.saturating_sub(phase.ooms));
+            if left == 0 {
+                codes.remove(&137);
+            }
+        }
+        parts.push(format!("crashed{}: {}", times(others), exits(&codes)));
+    }
+    if phase.unhealthy > 0 {
+        parts.push(format!("became unhealthy{}", times(phase.unhealthy)));
+    }
+    if parts.is_empty() {
+        parts.push(match phase.kind {
+            Kind::StartFailed => "was never started".to_owned(),
+            Kind::Oom => "ran out of memory inside and lives on".to_owned(),
+            _ => "was failing".to_owned(),
+        });
+    }
+    parts.join(", ")
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { String::new() } else { format!(" {count} times") }
+}
+
+/// The title of one subject's incident.
+pub(super) fn title(incident: &Incident) -> String {
+    if let Some(title) = &incident.title {
+        return title.clone();
+    }
+    let mut text = incident.subject.clone();
+    for (place, one) in incident.phases.iter().enumerate() {
+        text.push_str(if place == 0 { " " } else { "; then it " });
+        text.push_str(&phase(one));
+        text.push_str(&after(one));
+    }
+    if incident.phases.len() == 1 && incident.deaths >= 3 {
+        let (first, last) = (incident.failures().next(), incident.failures().next_back());
+        if let (Some(first), Some(last)) = (first, last) {
+            let over = last.at.time.saturating_sub(first.at.time) / SECOND;
+            text = text.replacen(" times:", &format!(" times in {over} s:"), 1);
+        }
+    }
+    if incident.down && incident.is_open() {
+        text.push_str("; it stays down");
+    }
+    text
+}
+
+/// What came before a phase.
+fn after(phase: &Phase) -> String {
+    let deploy = phase.causes.iter().find(|cause| cause.kind == CauseKind::Deploy && (!cause.changes.is_empty() || phase.causes.len() <= 2));
+    let mut text = String::new();
+    if let Some(deploy) = deploy {
+        let what = if deploy.changes.is_empty() { "it was made again".to_owned() } else { format!("deploy: {}", differences(&deploy.changes, 2, deploy.more)) };
+        text.push_str(" after ");
+        text.push_str(&what);
+    }
+    let said = |kind: CauseKind| matches!(kind, CauseKind::Network | CauseKind::Volume | CauseKind::Update | CauseKind::Dependency | CauseKind::Signal);
+    for cause in phase.causes.iter().filter(|cause| said(cause.kind)) {
+        match cause.kind {
+            CauseKind::Network | CauseKind::Volume | CauseKind::Update => {
+                text.push_str(if text.is_empty() { " after " } else { ", and after " });
+                text.push_str(&cause.text);
+            }
+            CauseKind::Signal if cause.text == KILLED => text.push_str(", not by Docker and with no oom told"),
+            _ => {
+                text.push_str("; ");
+                text.push_str(&cause.text);
+            }
+        }
+    }
+    text
+}
+
+/// Many at once.
+pub(super) fn mass(members: &[&Incident]) -> String {
+    let mut codes = BTreeMap::new();
+    for (code, count) in members.iter().flat_map(|member| &member.exits) {
+        *codes.entry(*code).or_insert(0) += count;
+    }
+    let starts = members.iter().map(|member| member.start);
+    let over = starts.clone().max().unwrap_or(0).saturating_sub(starts.min().unwrap_or(0));
+    let over = (over + SECOND - 1) / SECOND;
+    format!("{} subjects failed within {} s: {}; the daemon was not restarted", members.len(), over.max(1), exits(&codes))
+}
+
+/// One after the other. "Then" is said of those that say that they depend on the root, "at the same time" of others.
+pub(super) fn cascade(own: &str, root: &Incident, members: &[&Incident], depends: impl Fn(&str) -> bool) -> String {
+    let what = |member: &Incident| {
+        let phases = member.phases.first().map(phase).unwrap_or_default();
+        format!("{} {phases}", member.subject)
+    };
+    let (then, beside): (Vec<&Incident>, Vec<&Incident>) = members.iter().copied().partition(|member| member.subject != root.subject && depends(&member.subject));
+    let mut text = own.to_owned();
+    let listed = |of: &[&Incident]| of.iter().take(5).map(|member| what(member)).collect::<Vec<_>>().join(", ");
+    if !then.is_empty() {
+        text.push_str("; then, depending on it, ");
+        text.push_str(&listed(&then));
+    }
+    if !beside.is_empty() {
+        text.push_str("; at about the same time ");
+        text.push_str(&listed(&beside));
+    }
+    text
+}
