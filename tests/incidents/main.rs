@@ -1,6 +1,7 @@
 //! The fold of incidents on recordings of real Engines (tests/fixtures/incidents/README.md).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod properties;
 mod recordings;
 mod score;
 
@@ -16,6 +17,15 @@ fn group(scenario: &str) -> &'static str {
     }
 }
 
+/// What differs from labels that are wrong themselves: they tell what a script meant to do, not what the recording
+/// holds. Each with the reason.
+const WRONG_LABELS: [(&str, &str); 4] = [
+    ("chaos2-a: MISSED crash lease", "the recording holds an exit 0 there (record 470), which is no crash; the label wants exit 42"),
+    ("chaos2-a: auth crash: cause «exit 70»", "two labels for one death (record 615), which ended with 101"),
+    ("chaos2-a: kiosk crash-loop: kind crash", "it died once (record 331) and was never started again: no loop"),
+    ("chaos3-a: MISSED crash graph", "it was killed through the API (records 852 and 853), by `rm -f`"),
+];
+
 #[test]
 fn recordings_are_told_as_their_labels_say() {
     let mut table = [("situations", Score::default()), ("day", Score::default()), ("random", Score::default())];
@@ -27,7 +37,11 @@ fn recordings_are_told_as_their_labels_say() {
     for (name, score) in &table {
         println!("{}", score.row(name));
     }
-    for fault in table.iter().flat_map(|(_, score)| &score.faults) {
-        println!("{fault}");
+    let mut faults: Vec<&String> = table.iter().flat_map(|(_, score)| &score.faults).collect();
+    for (begins, reason) in WRONG_LABELS {
+        let before = faults.len();
+        faults.retain(|fault| !fault.starts_with(begins));
+        assert_eq!(before - faults.len(), 1, "listed and not there: {begins} ({reason})");
     }
+    assert!(faults.is_empty(), "{faults:#?}");
 }

@@ -27,6 +27,7 @@ pub(crate) struct Score {
 struct Told<'a> {
     incident: &'a Shown,
     kind: String,
+    severity: String,
     start: i64,
     firsts: Vec<u64>,
     text: String,
@@ -49,13 +50,13 @@ pub(crate) fn shown(recording: &Recording) -> shipslog::projection::incidents::V
 fn whole(incident: &Shown) -> Told<'_> {
     let text = std::iter::once(&incident.title).chain(incident.cause.iter().map(|cause| &cause.text)).cloned().collect::<Vec<_>>().join(" ");
     let firsts = std::iter::once(seq(&incident.first)).chain(incident.evidence.first().map(|first| seq(first))).collect();
-    Told { incident, kind: word(&incident.kind), start: incident.start.nanos(), firsts, text }
+    Told { incident, kind: word(&incident.kind), severity: word(&incident.severity), start: incident.start.nanos(), firsts, text }
 }
 
 fn parts(incident: &Shown) -> impl Iterator<Item = Told<'_>> {
     incident.phases.iter().map(move |phase| {
         let text = std::iter::once(&phase.text).chain(phase.cause.iter().map(|cause| &cause.text)).cloned().collect::<Vec<_>>().join(" ");
-        Told { incident, kind: word(&phase.kind), start: phase.start.nanos(), firsts: vec![seq(&phase.first)], text }
+        Told { incident, kind: word(&phase.kind), severity: word(&phase.severity), start: phase.start.nanos(), firsts: vec![seq(&phase.first)], text }
     })
 }
 
@@ -147,7 +148,7 @@ impl Score {
                     faults.push(fault);
                 }
             };
-            let (severity, state) = (word(&told.incident.severity), word(&told.incident.state));
+            let (severity, state) = (told.severity.clone(), word(&told.incident.state));
             let who = format!("{} {}", want.subject, want.kind);
             check(&mut self.kind, want.is_kind(&told.kind), format!("{who}: kind {}", told.kind));
             check(&mut self.severity, want.is_severity(&severity), format!("{who}: severity {severity} for {}", want.severity));

@@ -202,9 +202,9 @@ impl Source {
     }
 
     /// It runs anew, and no event told how it ended.
-    pub(super) fn unseen_death(&mut self, id: &str, at: At) {
+    pub(super) fn unseen_death(&mut self, id: &str, started: At, at: At) {
         let Some(container) = self.containers.get(id).cloned() else { return };
-        let death = Death { at, code: None, started: container.started, ran: None };
+        let death = Death { at, code: None, started: Some(started), ran: None };
         if self.lost_with_the_daemon(&container, &death, None) {
             return;
         }

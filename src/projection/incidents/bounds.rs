@@ -49,6 +49,8 @@ pub(super) const MASS_WITHIN: i64 = 5 * SECOND;
 /// Times that a subject turned unhealthy, each this soon after the one before, that are flapping.
 pub(super) const FLAPS: usize = 3;
 pub(super) const FLAP_WITHIN: i64 = 5 * MINUTE;
+/// Up, or healthy, for so many times as long as ever before a failure of the same kind: the next one is another trouble.
+pub(super) const ANOTHER: i64 = 3;
 /// Less between the two kills of a stop is no program that did not obey but a timeout of 0.
 pub(super) const FORCED: i64 = 500 * MILLI;
 /// A pause that is worth a notice.

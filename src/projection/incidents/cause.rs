@@ -1,28 +1,36 @@
 //! What came before a failure. "After", never "because of".
 
-use super::bounds::{CHANGED, MAX_FEW, SURROUNDED};
+use super::bounds::{ANOTHER, CHANGED, LADDER_RESET, MAX_FEW, SURROUNDED, WELL_MIN};
 use super::container::{At, Container};
 use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Sign};
 use super::state::{Around, Source, Surrounding};
 use super::subject::Change;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Things around it that are told as what came before, the newest.
+const MAX_AROUND: usize = 3;
+
 impl Source {
-    /// Puts a failure into the present phase of an incident, or begins another one.
-    pub(super) fn phase(&mut self, key: Key, container: &Container, sign: Sign, first: At, at: At) {
+    /// Puts a failure into the present phase of an incident, or begins another one. `ran`: how long it had been up.
+    pub(super) fn phase(&mut self, key: Key, container: &Container, sign: Sign, first: At, at: At, ran: i64) {
         let Some(incident) = self.incidents.get(&key) else { return };
+        let ran = incident.well_since.map_or(ran, |since| ran.max(at.time.saturating_sub(since)));
         let known = incident.phases.iter().any(|phase| phase.signs.contains(&sign));
         let last = incident.phases.last();
         let since = last.map_or(i64::MIN, |phase| phase.last.time);
         // A change that shows, after which it fails again, is another trouble, even with the same code.
         let changes = self.subjects.get(&container.subject).map(|subject| subject.changes.as_slice()).unwrap_or_default();
         let changed = changes.iter().any(|change| change.at.time > since && change.at.time <= first.time && !change.differences.is_empty());
+        // So is one after a time that is long for it, and one of what had stayed down, was started again and worked.
+        let rested = last.is_some_and(|phase| ran >= WELL_MIN && ran >= phase.longest.saturating_mul(ANOTHER));
+        let anew = incident.stayed_down && (container.ever_healthy || ran >= LADDER_RESET);
         let full = incident.phases.len() >= MAX_FEW;
-        if last.is_some() && (full || (known && !changed)) {
+        if last.is_some() && (full || (known && !changed && !rested && !anew)) {
             self.change(key, |incident| {
                 if let Some(phase) = incident.phases.last_mut() {
                     phase.signs.insert(sign);
                     phase.last = at;
+                    phase.longest = phase.longest.max(ran);
                 }
             });
             return;
@@ -40,6 +48,8 @@ impl Source {
             start: first.time,
             first: first.seq,
             last: at,
+            longest: ran,
+            down: false,
             causes,
             deaths: 0,
             ooms: 0,
@@ -66,14 +76,16 @@ impl Source {
             let chosen = near.iter().rev().find(|change| !change.differences.is_empty()).or(near.last());
             causes.extend(chosen.map(|change| deploy(change)));
         }
-        let around = self.surroundings.iter().rev().find(|around| before(around.at.time, SURROUNDED) && touches(around, container));
-        if let Some(around) = around {
+        let around = self.surroundings.iter().filter(|around| before(around.at.time, SURROUNDED) && touches(around, container));
+        for around in around.rev().take(MAX_AROUND).collect::<Vec<_>>().into_iter().rev() {
             let kind = match around.what {
                 Around::Network | Around::NetworkGone => CauseKind::Network,
                 Around::Update => CauseKind::Update,
                 _ => CauseKind::Volume,
             };
-            causes.push(Cause::new(kind, Some(around.at), &around.text));
+            if !causes.iter().any(|known: &Cause| known.text == around.text) {
+                causes.push(Cause::new(kind, Some(around.at), &around.text));
+            }
         }
         causes.push(symptom(sign, first, container));
         causes

@@ -118,7 +118,7 @@ impl Source {
             None => self.begin(subject, kind.unwrap_or(Kind::Crash), first, now)?,
         };
         let sign = if failure.oom { Sign::Oom } else { Sign::Exit(failure.code) };
-        self.phase(key, container, sign, first, failure.at);
+        self.phase(key, container, sign, first, failure.at, failure.up);
         let up_again = self.up_since(subject, &failure.at);
         self.change(key, |incident| {
             incident.see(first.seq);
@@ -134,6 +134,7 @@ impl Source {
             incident.longest = incident.longest.max(failure.up);
             incident.short = if failure.up >= LADDER_RESET { 0 } else { incident.short.saturating_add(1) };
             incident.died = Some(failure.at);
+            (incident.stayed_down, incident.well_since) = (false, None);
             (incident.candidate, incident.unhealthy_since, incident.down) = (None, None, false);
             if kind.is_some() {
                 return;
@@ -166,7 +167,8 @@ impl Source {
     /// A new incident of a subject that has none.
     pub(super) fn begin_with(&mut self, container: &Container, kind: Kind, severity: Severity, sign: Sign, at: At, now: i64) -> Option<Key> {
         let key = self.begin(&container.subject, kind, at, now)?;
-        self.phase(key, container, sign, at, at);
+        let ran = container.started.map_or(0, |started| at.time.saturating_sub(started.time));
+        self.phase(key, container, sign, at, at, ran);
         self.change(key, |incident| {
             incident.rise(kind, severity);
             incident.container(container.short());

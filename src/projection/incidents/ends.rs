@@ -12,6 +12,7 @@ impl Source {
         self.timers.disarm(&Timer::Down(key));
         self.change(key, |incident| {
             incident.candidate = Some(Candidate { at, from });
+            incident.well_since.get_or_insert(at.time);
             (incident.down, incident.next_start) = (false, None);
             incident.see(at.seq);
         });
@@ -132,7 +133,10 @@ impl Source {
             if incident.kind != Kind::RestartLoop {
                 incident.rise(incident.kind, Severity::Major);
             }
-            (incident.down, incident.next_start) = (true, None);
+            (incident.down, incident.stayed_down, incident.next_start) = (true, true, None);
+            if let Some(phase) = incident.phases.last_mut() {
+                phase.down = true;
+            }
             if let Some(kill) = signalled {
                 let text = super::words::disarmed(kill.signal);
                 let cause = super::incident::Cause::new(super::incident::CauseKind::Signal, Some(kill.at), &text);

@@ -32,7 +32,7 @@ impl Source {
         let key = match self.current_key(subject) {
             Some(key) => {
                 self.revive(key);
-                self.phase(key, &container, Sign::Unhealthy, at, at);
+                self.phase(key, &container, Sign::Unhealthy, at, at, 0);
                 key
             }
             None => match self.begin_with(&container, Kind::Unhealthy, Severity::Minor, Sign::Unhealthy, at, at.told) {
@@ -43,6 +43,7 @@ impl Source {
         self.hush(key);
         self.change(key, |incident| {
             incident.unhealthy += 1;
+            (incident.stayed_down, incident.well_since) = (false, None);
             (incident.unhealthy_since, incident.candidate) = (Some(at), None);
             incident.see(at.seq);
             incident.container(container.short());

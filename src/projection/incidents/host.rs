@@ -287,6 +287,8 @@ impl super::incident::Phase {
             start: at.time,
             first: at.seq,
             last: at,
+            longest: 0,
+            down: false,
             causes: Vec::new(),
             deaths: 0,
             ooms: 0,

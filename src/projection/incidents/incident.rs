@@ -163,6 +163,10 @@ pub(super) struct Phase {
     pub(super) first: u64,
     /// When it failed last.
     pub(super) last: At,
+    /// The longest time that it was up, or healthy, before one of its failures.
+    pub(super) longest: i64,
+    /// It stayed down after it.
+    pub(super) down: bool,
     pub(super) causes: Vec<Cause>,
     pub(super) deaths: u64,
     pub(super) ooms: u64,
@@ -222,6 +226,10 @@ pub(super) struct Incident {
     /// Short runs in a row, which the daemon's waits grow by.
     pub(super) short: u32,
     pub(super) died: Option<At>,
+    /// Since when nothing of it failed.
+    pub(super) well_since: Option<i64>,
+    /// It stayed down since its newest failure.
+    pub(super) stayed_down: bool,
     pub(super) unhealthy_since: Option<At>,
     /// Closed by a stop or a removal that may turn out to be a part of the story, until then.
     pub(super) provisional: Option<i64>,
@@ -272,6 +280,8 @@ impl Incident {
             longest: 0,
             short: 0,
             died: None,
+            well_since: None,
+            stayed_down: false,
             unhealthy_since: None,
             provisional: None,
             next_start: None,
@@ -376,6 +386,13 @@ impl Incident {
 }
 
 impl Phase {
+    /// How bad it was by itself.
+    pub(super) fn severity(&self) -> Severity {
+        let flapping = self.unhealthy >= u64::try_from(super::bounds::FLAPS).unwrap_or(u64::MAX);
+        let bad = matches!(self.kind, Kind::CrashLoop | Kind::StartFailed) || self.ooms > 0 || self.down || flapping;
+        if bad { Severity::Major } else { Severity::Minor }
+    }
+
     pub(super) fn count(&mut self, failure: Failure) {
         self.deaths += 1;
         self.ooms += u64::from(failure.oom);

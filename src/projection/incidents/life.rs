@@ -69,7 +69,7 @@ impl Source {
         let Some(container) = self.containers.get_mut(id) else { return };
         let subject = container.subject.clone();
         // It runs anew, and no event told how it ended.
-        let unseen = container.is_up() && container.started.is_some_and(|started| at.time > started.time);
+        let unseen = container.started.filter(|started| container.is_up() && at.time > started.time);
         if let Some(last) = container.clean_last.take() {
             if container.clean_waits.len() >= MAX_FEW {
                 container.clean_waits.remove(0);
@@ -83,8 +83,8 @@ impl Source {
         (container.signalled, container.stopped, container.oom, container.health, container.refused) = (None, None, None, None, None);
         (container.connected, container.ever_healthy, container.paused) = (false, false, None);
         container.unsure &= container.plugged.is_empty();
-        if unseen {
-            self.unseen_death(id, at);
+        if let Some(started) = unseen {
+            self.unseen_death(id, started, at);
         }
         self.subject(&subject).current = Some(id.to_owned());
         self.back(&subject, at);

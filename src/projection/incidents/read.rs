@@ -1,6 +1,6 @@
 //! Records in: what each of them says.
 
-use super::bounds::{MAX_FEW, MAX_SOURCES, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT};
+use super::bounds::{GRACE, MAX_FEW, MAX_SOURCES, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT};
 use super::container::{At, Container, Run, add_few};
 use super::state::{Around, Source, State, Surrounding};
 use super::subject::{Change, Difference};
@@ -140,12 +140,26 @@ impl Source {
                 }
             }
             Some("destroy" | "remove") => self.around(at, Around::VolumeGone, name, &format!("volume {name} removed"), None),
-            Some("prune") if view.attribute("reclaimed") != Some("0") => self.around(at, Around::VolumesPruned, "", "volumes pruned", None),
+            Some("prune") => self.volumes_pruned(at, view.attribute("reclaimed") != Some("0")),
             // Until Engine 23 it is sent at every use.
             Some("create") if self.engine >= 23 => {
                 self.around(at, Around::VolumeMade, name, &format!("volume {name} made anew, so it was empty"), None);
             }
             _ => {}
+        }
+    }
+
+    /// It names none, but newer Engines tell of each just before. One that frees nothing may still have taken empty ones.
+    fn volumes_pruned(&mut self, at: At, freed: bool) {
+        let mut told = false;
+        for gone in self.surroundings.iter_mut().filter(|around| around.what == Around::VolumeGone) {
+            if (0..GRACE).contains(&at.time.saturating_sub(gone.at.time)) && gone.container.is_none() {
+                gone.text = cut(&format!("volumes pruned: {}", gone.text), MAX_TEXT);
+                told = true;
+            }
+        }
+        if freed && !told {
+            self.around(at, Around::VolumesPruned, "", "volumes pruned", None);
         }
     }
 
@@ -208,7 +222,7 @@ impl Source {
         container.connected = false;
         if refused {
             container.refused = Some(at);
-            self.timers.arm(super::timers::Timer::Refused(id.to_owned()), at.told.saturating_add(super::bounds::GRACE));
+            self.timers.arm(super::timers::Timer::Refused(id.to_owned()), at.told.saturating_add(GRACE));
         } else if unasked {
             self.around(at, Around::Network, name, &format!("network {name} disconnected from {subject}"), Some(id));
         }

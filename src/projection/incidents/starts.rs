@@ -29,7 +29,7 @@ impl Source {
                 self.change(key, |incident| incident.caused(cause));
             } else {
                 let first = container.created.unwrap_or(at);
-                self.phase(key, &container, Sign::Refused, first, at);
+                self.phase(key, &container, Sign::Refused, first, at, 0);
             }
             return;
         }

@@ -245,7 +245,7 @@ impl Source {
     pub(super) fn open(&mut self, mut incident: Incident) -> Key {
         let key = incident.key;
         for gap in &self.gaps {
-            if gap.meets(incident.start, incident.end.unwrap_or(self.clock)) {
+            if incident.kind != Kind::Host && gap.meets(incident.start, incident.end.unwrap_or(self.clock)) {
                 incident.qualify(&gap.text);
             }
         }

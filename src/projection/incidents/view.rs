@@ -162,6 +162,10 @@ pub struct ShownCause {
 pub struct ShownPhase {
     /// The symptom.
     pub kind: Kind,
+    /// How bad it was by itself.
+    pub severity: Severity,
+    /// It stayed down after it.
+    pub down: bool,
     /// When it began.
     #[serde(serialize_with = "time")]
     pub start: Timestamp,
@@ -264,6 +268,8 @@ impl Shown {
         let affected = incident.affected.iter().filter(|key| **key != incident.subject).map(|key| Part { key: key.clone(), role: "affected" });
         let phase = |phase: &Phase| ShownPhase {
             kind: phase.kind,
+            severity: phase.severity(),
+            down: phase.down,
             start: Timestamp::from_nanos(phase.start),
             first: cursor(phase.first),
             text: words::phase(phase),

@@ -5,6 +5,9 @@ use super::incident::{CauseKind, Incident, Kind, Phase};
 use super::subject::{Change, Difference};
 use std::collections::BTreeMap;
 
+/// Phases that a title tells.
+const MAX_PHASES: usize = 3;
+
 pub(super) const OOM: &str = "out of memory: the kernel told of it, and the container died";
 pub(super) const OOM_INSIDE: &str = "out of memory: a process inside was killed, the container itself lives on";
 pub(super) const KILLED: &str =
@@ -142,10 +145,14 @@ pub(super) fn title(incident: &Incident) -> String {
         return title.clone();
     }
     let mut text = incident.subject.clone();
-    for (place, one) in incident.phases.iter().enumerate() {
+    let more = incident.phases.len().saturating_sub(MAX_PHASES);
+    for (place, one) in incident.phases.iter().take(MAX_PHASES).enumerate() {
         text.push_str(if place == 0 { " " } else { "; then it " });
         text.push_str(&phase(one));
         text.push_str(&after(one));
+    }
+    if more > 0 {
+        text.push_str(&format!("; and {more} more troubles"));
     }
     if incident.phases.len() == 1 && incident.deaths >= 3 {
         let (first, last) = (incident.failures().next(), incident.failures().next_back());
