@@ -36,6 +36,7 @@ impl Source {
         for key in self.touched.clone() {
             self.group(key);
         }
+        self.count_replicas();
         let touched = std::mem::take(&mut self.touched);
         let mut leads = BTreeSet::new();
         for key in &touched {
@@ -49,6 +50,19 @@ impl Source {
         }
         for lead in leads {
             self.lead_changed(lead, touched.contains(&lead));
+        }
+    }
+
+    /// How many of its replicas are up, for those that changed.
+    fn count_replicas(&mut self) {
+        let leads = self.touched.iter().filter_map(|key| self.incidents.get(key)?.merged_into);
+        let keys: BTreeSet<Key> = self.touched.iter().copied().chain(leads).collect();
+        for key in keys {
+            let subject = self.incidents.get(&key).filter(|one| one.severity > Severity::Notice && one.is_open()).map(|one| one.subject.clone());
+            let Some(replicas) = subject.map(|subject| self.replicas(&subject)) else { continue };
+            if let Some(incident) = self.incidents.get_mut(&key) {
+                incident.replicas = replicas;
+            }
         }
     }
 
@@ -162,7 +176,8 @@ impl Source {
         let Some(incident) = self.incidents.get(&member) else { return };
         let (subject, inner) = (incident.subject.clone(), incident.members.clone());
         let is_mass = lead.letter == b'm' || self.incidents.get(&lead).is_some_and(|lead| lead.kind == Kind::Mass);
-        self.change(member, |incident| incident.merged_into = Some(lead));
+        let depends = !is_mass && self.incidents.get(&lead).is_some_and(|lead| self.depends(&subject, &lead.subject));
+        self.change(member, |incident| (incident.merged_into, incident.depends) = (Some(lead), depends));
         self.change(lead, |lead| {
             for key in std::iter::once(member).chain(inner) {
                 if lead.members.len() < MAX_MEMBERS && !lead.members.contains(&key) {

@@ -119,6 +119,15 @@ pub enum CauseKind {
     Unknown,
 }
 
+/// Replicas of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replicas {
+    /// Those that are not up.
+    pub down: usize,
+    /// All that are known.
+    pub of: usize,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cause {
     pub(super) kind: CauseKind,
@@ -242,6 +251,10 @@ pub(super) struct Incident {
     pub(super) downs: BTreeSet<String>,
     pub(super) affected: BTreeSet<String>,
     pub(super) revision: u64,
+    /// Replicas that were not up, and all of them, when it changed last.
+    pub(super) replicas: Option<Replicas>,
+    /// It says that it depends on what took it in.
+    pub(super) depends: bool,
     /// How far it was looked at for groups: 0 not, 1 as a member, 2 as a root.
     pub(super) grouped: u8,
     /// That it was taken in has been told.
@@ -291,6 +304,8 @@ impl Incident {
             downs: BTreeSet::new(),
             affected: BTreeSet::new(),
             revision: 0,
+            replicas: None,
+            depends: false,
             grouped: 0,
             gone: false,
         }

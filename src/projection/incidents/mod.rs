@@ -12,6 +12,7 @@
 //! | `intent`, `death` | what was asked for; deaths judged |
 //! | `starts`, `health` | starts that never were; health checks |
 //! | `ends` | how incidents end |
+//! | `service` | replicas and dependencies of Compose |
 //! | `cause`, `subject` | phases and what came before them; who it is about and what changed |
 //! | `group`, `host`, `blind` | cascades and masses; the daemon; the recorder's own records |
 //! | `view`, `words` | JSON and sentences |
@@ -29,6 +30,7 @@ mod incident;
 mod intent;
 mod life;
 mod read;
+mod service;
 mod starts;
 mod state;
 mod subject;
@@ -41,10 +43,10 @@ pub use bounds::{
     FIRST_DEATHS, LAST_DEATHS, MAX_ACTIONS, MAX_ASKED, MAX_CHANGES, MAX_CONTAINERS, MAX_DIFFERENCES, MAX_EVIDENCE, MAX_FEW, MAX_GAPS,
     MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT,
 };
-pub use incident::{CauseKind, Key, Kind, Resolution, Severity, Standing};
+pub use incident::{CauseKind, Key, Kind, Replicas, Resolution, Severity, Standing};
 pub use state::{State, VERSION};
 pub use subject::Difference;
-pub use view::{Confidence, Counts, MAX_SHOWN_EVIDENCE, Part, Replicas, Shown, ShownAction, ShownCause, ShownPhase, View};
+pub use view::{Confidence, Counts, MAX_SHOWN_EVIDENCE, Part, Shown, ShownAction, ShownCause, ShownPhase, View};
 
 use crate::cursor::{LogId, Sequence};
 use crate::event::Record;

@@ -1,7 +1,7 @@
 //! Starts that never were: refused by the runtime, or not even tried. Docker has no event for either.
 
 use super::bounds::{CHANGED, WELL_MAX};
-use super::container::{Container, Run};
+use super::container::Run;
 use super::incident::{Cause, CauseKind, Kind, Severity, Sign};
 use super::state::Source;
 use super::timers::Timer;
@@ -70,19 +70,6 @@ impl Source {
                 incident.caused(cause);
             });
         }
-    }
-
-    /// The first service among what a container depends on (Compose's label) that has failed.
-    fn failed_dependency(&self, container: &Container) -> Option<String> {
-        let project = super::subject::project(&container.subject)?;
-        let label = container.attribute("com.docker.compose.depends_on")?;
-        let names = label.split(',').filter_map(|entry| entry.split(':').next()).filter(|name| !name.is_empty());
-        names.map(|name| format!("{project}/{name}")).find(|name| {
-            let open = self.open_key(name).is_some();
-            open || self.incidents.values().rev().take(super::bounds::MAX_ACTIONS).any(|incident| {
-                incident.subject == *name && self.clock.saturating_sub(incident.start) <= WELL_MAX
-            })
-        })
     }
 
     /// Memory ran out, and the container lives on: a process inside was killed.

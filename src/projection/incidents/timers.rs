@@ -66,8 +66,4 @@ impl Timers {
         self.due.remove(&timer);
         Some((deadline, timer))
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.order.len()
-    }
 }

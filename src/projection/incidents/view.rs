@@ -2,7 +2,7 @@
 
 use super::bounds::MAX_TEXT;
 use super::container::At;
-use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Resolution, Severity, Standing};
+use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Replicas, Resolution, Severity, Standing};
 use super::state::{Source, State};
 use super::subject::Difference;
 use super::words;
@@ -120,15 +120,6 @@ pub struct Counts {
     pub unhealthy: u64,
     /// Deaths by exit code.
     pub exit: BTreeMap<i64, u64>,
-}
-
-/// Replicas of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Replicas {
-    /// Those that are not up.
-    pub down: usize,
-    /// All that are known.
-    pub of: usize,
 }
 
 /// What came before, or what the symptom says.
@@ -288,7 +279,7 @@ impl Shown {
             state,
             resolution,
             down: incident.down,
-            title: title(source, incident, &members),
+            title: title(incident, &members),
             source: source.name.clone(),
             subject: incident.subject.clone(),
             subjects: root.into_iter().chain(affected).collect(),
@@ -300,7 +291,7 @@ impl Shown {
             last: cursor(members.iter().map(|member| member.last).max().unwrap_or(0).max(incident.last)),
             counts,
             next_start: incident.next_start.map(Timestamp::from_nanos),
-            replicas: source.replicas(&incident.subject),
+            replicas: incident.replicas,
             cause: causes.flat_map(|phase| &phase.causes).map(|cause| ShownCause::of(cause, log)).collect(),
             phases: if incident.phases.len() > 1 { incident.phases.iter().map(phase).collect() } else { Vec::new() },
             actions: incident.actions.iter().map(|action| ShownAction {
@@ -345,54 +336,16 @@ impl ShownCause {
     }
 }
 
-fn title(source: &Source, incident: &Incident, members: &[&Incident]) -> String {
+fn title(incident: &Incident, members: &[&Incident]) -> String {
     let own = words::title(incident);
     let text = match incident.kind {
         Kind::Mass => words::mass(members),
         _ if members.is_empty() => own,
-        _ => words::cascade(&own, incident, members, |member| source.depends(member, &incident.subject)),
+        _ => words::cascade(&own, members),
     };
-    let text = match source.replicas(&incident.subject).filter(|replicas| replicas.down > 0 && incident.is_open()) {
+    let text = match incident.replicas.filter(|replicas| replicas.down > 0 && incident.is_open()) {
         Some(replicas) => format!("{text} ({} of {} down)", replicas.down, replicas.of),
         None => text,
     };
     super::text::cut(&text, 2 * MAX_TEXT)
-}
-
-impl Source {
-    /// Replicas of a service, where there are several.
-    fn replicas(&self, subject: &str) -> Option<Replicas> {
-        let service = super::subject::service(subject);
-        super::subject::project(service)?;
-        let numbered = format!("{service}/");
-        let own = self.subjects.get_key_value(service).into_iter();
-        let others = self.subjects.range(numbered.clone()..).take_while(|(name, _)| name.starts_with(&numbered));
-        let replicas = own.chain(others).filter_map(|(_, subject)| subject.current.as_ref()).filter_map(|id| self.containers.get(id));
-        let up: Vec<bool> = replicas.map(super::container::Container::is_up).collect();
-        (up.len() > 1).then(|| Replicas { down: up.iter().filter(|up| !**up).count(), of: up.len() })
-    }
-
-    /// Whether one subject says that it depends on another (Compose's label), itself or by a third.
-    fn depends(&self, subject: &str, on: &str) -> bool {
-        let (mut open, mut seen) = (vec![super::subject::service(subject).to_owned()], Vec::new());
-        let on = super::subject::service(on);
-        while let Some(name) = open.pop() {
-            if seen.contains(&name) || seen.len() > super::bounds::MAX_FEW {
-                continue;
-            }
-            let current = self.subjects.get(&name).and_then(|subject| subject.current.as_ref()).and_then(|id| self.containers.get(id));
-            let label = current.and_then(|container| container.attribute("com.docker.compose.depends_on"));
-            if let (Some(label), Some(project)) = (label, super::subject::project(&name)) {
-                let names = label.split(',').filter_map(|entry| entry.split(':').next()).map(|name| format!("{project}/{name}"));
-                for dependency in names {
-                    if dependency == on {
-                        return true;
-                    }
-                    open.push(dependency);
-                }
-            }
-            seen.push(name);
-        }
-        false
-    }
 }

@@ -206,12 +206,12 @@ pub(super) fn mass(members: &[&Incident]) -> String {
 }
 
 /// One after the other. "Then" is said of those that say that they depend on the root, "at the same time" of others.
-pub(super) fn cascade(own: &str, root: &Incident, members: &[&Incident], depends: impl Fn(&str) -> bool) -> String {
+pub(super) fn cascade(own: &str, members: &[&Incident]) -> String {
     let what = |member: &Incident| {
         let phases = member.phases.first().map(phase).unwrap_or_default();
         format!("{} {phases}", member.subject)
     };
-    let (then, beside): (Vec<&Incident>, Vec<&Incident>) = members.iter().copied().partition(|member| member.subject != root.subject && depends(&member.subject));
+    let (then, beside): (Vec<&Incident>, Vec<&Incident>) = members.iter().copied().partition(|member| member.depends);
     let mut text = own.to_owned();
     let listed = |of: &[&Incident]| of.iter().take(5).map(|member| what(member)).collect::<Vec<_>>().join(", ");
     if !then.is_empty() {

@@ -1,0 +1,60 @@
+//! Services of Compose: their replicas, and what they say that they depend on.
+
+use super::bounds::MAX_FEW;
+use super::container::Container;
+use super::incident::Replicas;
+use super::state::Source;
+use super::subject::{project, service};
+
+/// Compose's label: `db:service_healthy:true,cache:…`.
+const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+
+/// The subjects that a container says it depends on.
+pub(super) fn dependencies(container: &Container) -> Vec<String> {
+    let label = container.attribute(DEPENDS_ON).unwrap_or_default();
+    let names = label.split(',').filter_map(|entry| entry.split(':').next()).filter(|name| !name.is_empty());
+    project(&container.subject).map_or_else(Vec::new, |project| names.take(MAX_FEW).map(|name| format!("{project}/{name}")).collect())
+}
+
+impl Source {
+    /// Replicas of a service, where there are several.
+    pub(super) fn replicas(&self, subject: &str) -> Option<Replicas> {
+        let name = service(subject);
+        project(name)?;
+        let numbered = format!("{name}/");
+        let own = self.subjects.get_key_value(name).into_iter();
+        let others = self.subjects.range(numbered.clone()..).take_while(|(name, _)| name.starts_with(&numbered));
+        let replicas = own.chain(others).filter_map(|(_, subject)| subject.current.as_ref()).filter_map(|id| self.containers.get(id));
+        let up: Vec<bool> = replicas.map(Container::is_up).collect();
+        (up.len() > 1).then(|| Replicas { down: up.iter().filter(|up| !**up).count(), of: up.len() })
+    }
+
+    /// Whether one subject says that it depends on another, itself or by a third.
+    pub(super) fn depends(&self, subject: &str, on: &str) -> bool {
+        let (mut open, mut seen) = (vec![service(subject).to_owned()], Vec::new());
+        let on = service(on);
+        while let Some(name) = open.pop() {
+            if seen.contains(&name) || seen.len() > MAX_FEW {
+                continue;
+            }
+            let current = self.subjects.get(&name).and_then(|subject| subject.current.as_ref()).and_then(|id| self.containers.get(id));
+            for dependency in current.map(dependencies).unwrap_or_default() {
+                if dependency == on {
+                    return true;
+                }
+                open.push(dependency);
+            }
+            seen.push(name);
+        }
+        false
+    }
+
+    /// The first among what a container depends on that failed lately.
+    pub(super) fn failed_dependency(&self, container: &Container) -> Option<String> {
+        dependencies(container).into_iter().find(|name| {
+            let lately = |start: i64| self.clock.saturating_sub(start) <= super::bounds::WELL_MAX;
+            let newest = self.incidents.values().rev().take(super::bounds::MAX_ACTIONS);
+            self.open_key(name).is_some() || newest.into_iter().any(|incident| incident.subject == *name && lately(incident.start))
+        })
+    }
+}
