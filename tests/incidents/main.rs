@@ -1,9 +1,12 @@
 //! The fold of incidents on recordings of real Engines (tests/fixtures/incidents/README.md).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod more_stories;
 mod properties;
 mod recordings;
 mod score;
+mod stories;
+mod tape;
 
 use score::{HEAD, Score};
 

@@ -24,7 +24,9 @@ fn short() -> &'static [Recording] {
 
 fn fold(records: &[Record]) -> State {
     let mut state = State::default();
-    records.iter().for_each(|record| step(&mut state, record));
+    for record in records {
+        step(&mut state, record);
+    }
     state
 }
 
@@ -54,11 +56,15 @@ proptest! {
         places.sort_unstable();
         let (mut state, mut from) = (State::default(), 0);
         for place in places {
-            recording.records[from..place].iter().for_each(|record| step(&mut state, record));
+            for record in &recording.records[from..place] {
+                step(&mut state, record);
+            }
             state = kept(&state);
             from = place;
         }
-        recording.records[from..].iter().for_each(|record| step(&mut state, record));
+        for record in &recording.records[from..] {
+            step(&mut state, record);
+        }
         prop_assert_eq!(state, fold(&recording.records), "{}", &recording.name);
     }
 
@@ -137,13 +143,24 @@ fn health_checks_left_out_change_nothing() {
 fn a_view_after_each_record_names_nobody_without_trouble() {
     let mut views = 0;
     for recording in short().iter().filter(|recording| !recording.name.contains("chaos")) {
-        let wanted: BTreeSet<&str> = recording.label.incidents.iter().flat_map(|want| std::iter::once(&*want.subject).chain(want.also.iter().map(|also| &**also))).collect();
+        let wanted: BTreeSet<&str> = recording
+            .label
+            .incidents
+            .iter()
+            .flat_map(|want| std::iter::once(&*want.subject).chain(want.also.iter().map(|also| &**also)))
+            .collect();
         let mut state = State::default();
         for record in &recording.records {
             step(&mut state, record);
             views += 1;
             for incident in view(&state, recording.log, record.received).incidents {
-                assert!(wanted.contains(&*incident.subject) || incident.subject == "prod-1", "{} after {}: {}", recording.name, record.seq, incident.title);
+                assert!(
+                    wanted.contains(&*incident.subject) || incident.subject == "prod-1",
+                    "{} after {}: {}",
+                    recording.name,
+                    record.seq,
+                    incident.title
+                );
             }
         }
     }
@@ -164,7 +181,12 @@ fn revisions_rise_by_one_and_ids_stay() {
                 if let Some((revision, before)) = known.get(&one.id) {
                     assert!(one.revision >= *revision, "{} {}", recording.name, one.id);
                     // The same revision says the same; one that was taken in has told its last.
-                    assert!(one.revision > *revision || *before == text || one.merged_into.is_some(), "{} after {}:\n{before}\n{text}", recording.name, record.seq);
+                    assert!(
+                        one.revision > *revision || *before == text || one.merged_into.is_some(),
+                        "{} after {}:\n{before}\n{text}",
+                        recording.name,
+                        record.seq
+                    );
                 }
                 known.insert(one.id.clone(), (one.revision, text));
             }

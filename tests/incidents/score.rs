@@ -43,12 +43,15 @@ fn seq(cursor: &str) -> u64 {
 
 pub(crate) fn shown(recording: &Recording) -> shipslog::projection::incidents::View {
     let mut state = State::default();
-    recording.records.iter().for_each(|record| step(&mut state, record));
+    for record in &recording.records {
+        step(&mut state, record);
+    }
     view(&state, recording.log, recording.as_of)
 }
 
 fn whole(incident: &Shown) -> Told<'_> {
-    let text = std::iter::once(&incident.title).chain(incident.cause.iter().map(|cause| &cause.text)).cloned().collect::<Vec<_>>().join(" ");
+    let text =
+        std::iter::once(&incident.title).chain(incident.cause.iter().map(|cause| &cause.text)).cloned().collect::<Vec<_>>().join(" ");
     let firsts = std::iter::once(seq(&incident.first)).chain(incident.evidence.first().map(|first| seq(first))).collect();
     Told { incident, kind: word(&incident.kind), severity: word(&incident.severity), start: incident.start.nanos(), firsts, text }
 }
@@ -56,7 +59,14 @@ fn whole(incident: &Shown) -> Told<'_> {
 fn parts(incident: &Shown) -> impl Iterator<Item = Told<'_>> {
     incident.phases.iter().map(move |phase| {
         let text = std::iter::once(&phase.text).chain(phase.cause.iter().map(|cause| &cause.text)).cloned().collect::<Vec<_>>().join(" ");
-        Told { incident, kind: word(&phase.kind), severity: word(&phase.severity), start: phase.start.nanos(), firsts: vec![seq(&phase.first)], text }
+        Told {
+            incident,
+            kind: word(&phase.kind),
+            severity: word(&phase.severity),
+            start: phase.start.nanos(),
+            firsts: vec![seq(&phase.first)],
+            text,
+        }
     })
 }
 
@@ -84,7 +94,11 @@ fn names(text: &str, cause: &str) -> Option<bool> {
         has("memory")
     } else if first.starts_with("deploy") {
         has("deploy") || has("service update")
-    } else if first.starts_with("image ") && first.contains("->") || first.starts_with("volume ") || first.starts_with("network ") || first == "volumes pruned" {
+    } else if first.starts_with("image ") && first.contains("->")
+        || first.starts_with("volume ")
+        || first.starts_with("network ")
+        || first == "volumes pruned"
+    {
         has(first)
     } else if let Some(what) = first.strip_suffix(" changed") {
         has(what)
@@ -109,7 +123,10 @@ impl Score {
         let mut left: Vec<&Shown> = view.incidents.iter().collect();
         let mut faults = Vec::new();
         for want in &recording.label.incidents {
-            let is_about = |shown: &&Shown| shown.subject == want.subject && (want.kind == "mass" || want.kind == "host") == matches!(&*word(&shown.kind), "mass" | "host");
+            let is_about = |shown: &&Shown| {
+                shown.subject == want.subject
+                    && (want.kind == "mass" || want.kind == "host") == matches!(&*word(&shown.kind), "mass" | "host")
+            };
             let near = |told: &Told<'_>| (told.start - want.start()).abs();
             let hit = left.iter().copied().filter(is_about).map(whole).min_by_key(|told| near(told));
             if !want.counts() {
@@ -132,10 +149,20 @@ impl Score {
                     let of = view.incidents.iter().chain(&view.merged).filter(|shown| shown.subject == want.subject);
                     let mut phases: Vec<Told<'_>> = of.clone().flat_map(parts).collect();
                     phases.extend(of.clone().map(whole));
-                    let phase = phases.into_iter().min_by_key(|told| near(told)).filter(|told| begins(told, want) || near(told) <= 8 * SECOND);
+                    let phase =
+                        phases.into_iter().min_by_key(|told| near(told)).filter(|told| begins(told, want) || near(told) <= 8 * SECOND);
                     let Some(phase) = phase else {
-                        let over = of.clone().find(|shown| shown.start.nanos() - 2 * SECOND <= want.start() && shown.end.is_none_or(|end| want.start() <= end.nanos() + 2 * SECOND));
-                        faults.push(format!("MISSED {} {} at {:?}{}", want.kind, want.subject, want.start.seq, over.map_or(String::new(), |shown| format!(" (inside «{}»)", shown.title))));
+                        let over = of.clone().find(|shown| {
+                            shown.start.nanos() - 2 * SECOND <= want.start()
+                                && shown.end.is_none_or(|end| want.start() <= end.nanos() + 2 * SECOND)
+                        });
+                        faults.push(format!(
+                            "MISSED {} {} at {:?}{}",
+                            want.kind,
+                            want.subject,
+                            want.start.seq,
+                            over.map_or(String::new(), |shown| format!(" (inside «{}»)", shown.title))
+                        ));
                         continue;
                     };
                     self.phases += 1;
@@ -155,7 +182,11 @@ impl Score {
             let resolution = told.incident.resolution.map(|how| word(&how));
             let good = want.state == "any" || (want.state == state && (want.resolution.is_none() || want.resolution == resolution));
             check(&mut self.state, good, format!("{who}: state {state} {resolution:?} for {} {:?}", want.state, want.resolution));
-            check(&mut self.start, want.start.time.is_some() && begins(&told, want), format!("{who}: start {:?} for {:?}", told.firsts, want.start.seq));
+            check(
+                &mut self.start,
+                want.start.time.is_some() && begins(&told, want),
+                format!("{who}: start {:?} for {:?}", told.firsts, want.start.seq),
+            );
             let sure = told.incident.confidence == Confidence::Complete;
             if want.qualified == sure {
                 check(&mut 0, false, format!("{who}: qualified {:?}", told.incident.qualified));
@@ -167,7 +198,8 @@ impl Score {
                 }
             }
             if !want.also.is_empty() {
-                let told: BTreeSet<&str> = told.incident.subjects.iter().filter(|part| part.role == "affected").map(|part| &*part.key).collect();
+                let told: BTreeSet<&str> =
+                    told.incident.subjects.iter().filter(|part| part.role == "affected").map(|part| &*part.key).collect();
                 let want: BTreeSet<&str> = want.also.iter().map(String::as_str).collect();
                 if told != want {
                     faults.push(format!("{who}: affected {told:?} for {want:?}"));
@@ -187,7 +219,9 @@ impl Score {
 
     pub(crate) fn row(&self, name: &str) -> String {
         let Self { expected, found, phases, kind, severity, state, start, causes, named, extra, quiet, kept_quiet, .. } = self;
-        format!("{name:<14} {expected:>8} {found:>5} +{phases:<3} {kind:>5} {severity:>5} {state:>5} {start:>5} {causes:>4} of {named:<4} {extra:>5} {kept_quiet:>3} of {quiet}")
+        format!(
+            "{name:<14} {expected:>8} {found:>5} +{phases:<3} {kind:>5} {severity:>5} {state:>5} {start:>5} {causes:>4} of {named:<4} {extra:>5} {kept_quiet:>3} of {quiet}"
+        )
     }
 }
 

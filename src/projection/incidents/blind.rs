@@ -73,7 +73,12 @@ impl Source {
         let until = time_of(view.attribute("until")).unwrap_or(at.time);
         let from = time_of(view.attribute("from")).unwrap_or(until).min(until);
         let gap = Gap { from, until, text: Gap::text(&cut(reason, MAX_TEXT / 2), from, until) };
-        let met: Vec<Key> = self.incidents.values().filter(|i| i.kind != Kind::Host && gap.meets(i.start, i.end.unwrap_or(at.time))).map(|i| i.key).collect();
+        let met: Vec<Key> = self
+            .incidents
+            .values()
+            .filter(|i| i.kind != Kind::Host && gap.meets(i.start, i.end.unwrap_or(at.time)))
+            .map(|i| i.key)
+            .collect();
         for key in met {
             self.change(key, |incident| incident.qualify(&gap.text));
             self.count_anew(key, at);
@@ -89,6 +94,7 @@ impl Source {
         let Some(incident) = self.incidents.get_mut(&key).filter(|incident| incident.is_open()) else { return };
         if let Some(candidate) = &mut incident.candidate {
             candidate.from = candidate.from.max(at.told);
+            incident.well_since = Some(at.time);
             self.arm_well(key);
         } else if self.timers.is_armed(&Timer::Down(key)) {
             self.timers.arm(Timer::Down(key), at.told.saturating_add(super::bounds::LADDER_LAST + super::bounds::LADDER_SLACK));
@@ -167,7 +173,9 @@ impl Source {
             let cause = Cause::new(CauseKind::StartFailed, Some(at), &format!("the Engine says: {error}"));
             self.change(key, |incident| incident.caused(cause));
         }
-        let near = |incident: &super::incident::Incident| incident.died.is_some_and(|died| at.time.saturating_sub(died.time) <= super::bounds::MINUTE);
+        let near = |incident: &super::incident::Incident| {
+            incident.died.is_some_and(|died| at.time.saturating_sub(died.time) <= super::bounds::MINUTE)
+        };
         if view.attribute("oomKilled") == Some("true") && self.incidents.get(&key).is_some_and(near) {
             self.change(key, |incident| incident.was_oom(at));
         }
@@ -190,11 +198,16 @@ impl Source {
 
     /// A failure that only an inspection tells.
     pub(super) fn inspected(&mut self, container: &super::container::Container, death: &Death, code: Option<i64>) {
-        let failure = Failure { at: death.at, code: death.code, oom: false, up: death.up().min(super::bounds::WELL_MAX / 2) };
+        // When it ended is not known well enough to say how long it ran.
+        let failure = Failure { at: death.at, code: death.code, oom: false, up: 0 };
         let Some(key) = self.fail(container, failure, death.at, None, death.at.told) else { return };
         let lost = code == Some(LOST_CODE);
         self.change(key, |incident| {
-            incident.qualify(if code.is_some() { "seen by inspection: nobody listened when it ended" } else { "no event told how it ended" });
+            incident.qualify(if code.is_some() {
+                "seen by inspection: nobody listened when it ended"
+            } else {
+                "no event told how it ended"
+            });
             if lost {
                 incident.caused(Cause::new(CauseKind::Unknown, Some(death.at), super::words::LOST_CODE));
             }

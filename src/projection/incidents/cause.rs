@@ -76,7 +76,9 @@ impl Source {
             let chosen = near.iter().rev().find(|change| !change.differences.is_empty()).or(near.last());
             causes.extend(chosen.map(|change| deploy(change)));
         }
-        let around = self.surroundings.iter().filter(|around| before(around.at.time, SURROUNDED) && touches(around, container));
+        let around = self.surroundings.iter().filter(|around| {
+            before(around.at.time, SURROUNDED) && around.until.is_none_or(|until| first.time <= until) && touches(around, container)
+        });
         for around in around.rev().take(MAX_AROUND).collect::<Vec<_>>().into_iter().rev() {
             let kind = match around.what {
                 Around::Network | Around::NetworkGone => CauseKind::Network,

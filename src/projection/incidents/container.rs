@@ -190,9 +190,30 @@ pub(super) fn add_few(set: &mut BTreeSet<String>, text: &str) {
 /// Whether an attribute says what the container is, and not what just happened to it.
 fn is_lasting(key: &str) -> bool {
     const PASSING: [&str; 24] = [
-        "exitCode", "signal", "execID", "execDuration", "oldName", "comment", "kind", "state", "observation", "startedAt", "finishedAt",
-        "was", "health", "network", "networks", "container", "error", "oomKilled", "restartCount", "restartPolicy", "memory", "imageID",
-        "imageRef", "healthLog",
+        "exitCode",
+        "signal",
+        "execID",
+        "execDuration",
+        "oldName",
+        "comment",
+        "kind",
+        "state",
+        "observation",
+        "startedAt",
+        "finishedAt",
+        "was",
+        "health",
+        "network",
+        "networks",
+        "container",
+        "error",
+        "oomKilled",
+        "restartCount",
+        "restartPolicy",
+        "memory",
+        "imageID",
+        "imageRef",
+        "healthLog",
     ];
     !PASSING.contains(&key)
 }

@@ -69,7 +69,11 @@ impl Source {
         self.timers.disarm(&Timer::Oom(container.id.clone()));
         let subject = &container.subject;
         if death.code != Some(0) {
-            let how = if oom_of(container, death).is_some() { "ran out of memory".to_owned() } else { format!("ended with {}", code_text(death.code)) };
+            let how = if oom_of(container, death).is_some() {
+                "ran out of memory".to_owned()
+            } else {
+                format!("ended with {}", code_text(death.code))
+            };
             let title = format!("job {subject} {how} after {} s", death.up() / SECOND);
             self.notice(subject, &container.id, Kind::JobFailed, death.at, now, &title);
         }
@@ -93,7 +97,10 @@ impl Source {
         let grows = known.clean_exits >= CLEAN_LOOP && is_ladder(&known.clean_waits);
         if looping || (grows && open.is_none()) {
             let failure = Failure { at: death.at, code: Some(0), oom: false, up: death.up() };
-            self.fail(container, failure, first, Some(Kind::RestartLoop), now);
+            let before = if looping { 0 } else { u64::try_from(known.clean_exits).unwrap_or(1).saturating_sub(1) };
+            if let Some(key) = self.fail(container, failure, first, Some(Kind::RestartLoop), now) {
+                self.change(key, |incident| incident.add_clean(before));
+            }
         } else if let Some(key) = open {
             self.arm_well(key);
         }
@@ -165,7 +172,15 @@ impl Source {
     }
 
     /// A new incident of a subject that has none.
-    pub(super) fn begin_with(&mut self, container: &Container, kind: Kind, severity: Severity, sign: Sign, at: At, now: i64) -> Option<Key> {
+    pub(super) fn begin_with(
+        &mut self,
+        container: &Container,
+        kind: Kind,
+        severity: Severity,
+        sign: Sign,
+        at: At,
+        now: i64,
+    ) -> Option<Key> {
         let key = self.begin(&container.subject, kind, at, now)?;
         let ran = container.started.map_or(0, |started| at.time.saturating_sub(started.time));
         self.phase(key, container, sign, at, at, ran);
@@ -180,7 +195,7 @@ impl Source {
     fn up_since(&self, subject: &str, failure: &At) -> Option<At> {
         let current = self.subjects.get(subject)?.current.as_ref()?;
         let container = self.containers.get(current).filter(|container| container.is_up())?;
-        container.started.filter(|started| started.time > failure.time || started.seq > failure.seq)
+        container.started.filter(|started| started.time > failure.time || started.seq >= failure.seq)
     }
 
     fn has_current(&self, subject: &str) -> bool {
@@ -191,8 +206,13 @@ impl Source {
     fn wait_for_start(&mut self, key: Key) {
         let Some(incident) = self.incidents.get(&key) else { return };
         let Some(died) = incident.died else { return };
-        self.timers.arm(Timer::Down(key), died.told.saturating_add(wait(incident.short)).saturating_add(LADDER_SLACK));
-        let next = (incident.deaths > 1).then(|| died.time.saturating_add(wait(incident.short.saturating_sub(1))));
+        // What began before the recording may have come far on the ladder; a gap swallows a step or two.
+        let steps = if incident.qualified.is_empty() { incident.short } else { incident.short.saturating_add(2) };
+        let unknown = incident.qualified.iter().any(|reason| reason == super::state::BEFORE);
+        let longest = if unknown { LADDER_LAST } else { wait(steps).max(incident.waited.saturating_mul(2)).min(LADDER_LAST) };
+        self.timers.arm(Timer::Down(key), died.told.saturating_add(longest).saturating_add(LADDER_SLACK));
+        let sure = incident.waited > 0 && incident.short > 1 && incident.qualified.is_empty();
+        let next = sure.then(|| died.time.saturating_add(wait(incident.short.saturating_sub(1))));
         self.change(key, |incident| incident.next_start = next);
     }
 }
@@ -214,7 +234,10 @@ fn is_ladder(waits: &[i64]) -> bool {
     let rises = newest.windows(2).all(|pair| matches!(pair, [before, after] if after.saturating_mul(20) >= before.saturating_mul(19)));
     let (Some(first), Some(last)) = (newest.first(), newest.last()) else { return false };
     // 1.3³ = 2.197.
-    newest.len() == CLEAN_LOOP - 1 && rises && last.saturating_mul(1000) >= first.saturating_mul(2197) && *last <= LADDER_LAST + 3 * LADDER_SLACK
+    newest.len() == CLEAN_LOOP - 1
+        && rises
+        && last.saturating_mul(1000) >= first.saturating_mul(2197)
+        && *last <= LADDER_LAST + 3 * LADDER_SLACK
 }
 
 pub(super) fn code_text(code: Option<i64>) -> String {

@@ -11,6 +11,9 @@ impl Source {
     pub(super) fn stands_up(&mut self, key: Key, at: At, from: i64) {
         self.timers.disarm(&Timer::Down(key));
         self.change(key, |incident| {
+            if let Some(died) = incident.died.filter(|_| incident.candidate.is_none() && incident.deaths > 0) {
+                incident.waited = at.time.saturating_sub(died.time).clamp(0, super::bounds::LADDER_LAST);
+            }
             incident.candidate = Some(Candidate { at, from });
             incident.well_since.get_or_insert(at.time);
             (incident.down, incident.next_start) = (false, None);
@@ -61,9 +64,10 @@ impl Source {
         let (end, how) = match incident.candidate {
             Some(candidate) => (candidate.at, how(incident, candidate.at)),
             // A process inside was killed for memory, and none since.
-            None if incident.child_ooms > 0 && incident.deaths == 0 => {
-                (At { time: incident.phases.last().map_or(incident.start, |phase| phase.last.time), told: 0, seq: incident.last }, Resolution::Recovered)
-            }
+            None if incident.child_ooms > 0 && incident.deaths == 0 => (
+                At { time: incident.phases.last().map_or(incident.start, |phase| phase.last.time), told: 0, seq: incident.last },
+                Resolution::Recovered,
+            ),
             None => return,
         };
         self.close(key, end, how);
@@ -144,6 +148,10 @@ impl Source {
                 incident.see(kill.at.seq);
             }
         });
+        let subject = self.incidents.get(&key).map(|incident| incident.subject.clone()).unwrap_or_default();
+        if super::subject::project(&subject).is_some_and(|project| self.is_all_down(project)) {
+            self.change(key, |incident| incident.severity = Severity::Critical);
+        }
     }
 }
 

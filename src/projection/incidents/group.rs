@@ -20,6 +20,8 @@ enum Part {
 
 fn part(incident: &Incident) -> Part {
     match incident.kind {
+        // It says itself what it waits for, or that nobody started it.
+        Kind::StartFailed if incident.is_left_behind() => Part::None,
         Kind::Crash | Kind::CrashLoop | Kind::StartFailed | Kind::Cascade => Part::Root,
         Kind::Oom if incident.deaths > 0 => Part::Root,
         Kind::Unhealthy => Part::Member,
@@ -58,7 +60,8 @@ impl Source {
         let leads = self.touched.iter().filter_map(|key| self.incidents.get(key)?.merged_into);
         let keys: BTreeSet<Key> = self.touched.iter().copied().chain(leads).collect();
         for key in keys {
-            let subject = self.incidents.get(&key).filter(|one| one.severity > Severity::Notice && one.is_open()).map(|one| one.subject.clone());
+            let subject =
+                self.incidents.get(&key).filter(|one| one.severity > Severity::Notice && one.is_open()).map(|one| one.subject.clone());
             let Some(replicas) = subject.map(|subject| self.replicas(&subject)) else { continue };
             if let Some(incident) = self.incidents.get_mut(&key) {
                 incident.replicas = replicas;
@@ -125,7 +128,8 @@ impl Source {
         };
         let others: Vec<&Incident> = near.iter().filter_map(|key| self.incidents.get(key)).filter(mine).collect();
         let earliest = if now == Part::Root { 0 } else { -CASCADE_EARLY };
-        let leads = others.iter().filter(|other| part(other) == Part::Root && (earliest..=CASCADE).contains(&start.saturating_sub(other.start)));
+        let leads =
+            others.iter().filter(|other| part(other) == Part::Root && (earliest..=CASCADE).contains(&start.saturating_sub(other.start)));
         let lead = leads.min_by_key(|other| (other.start, other.key)).map(|lead| lead.key);
         if let Some(lead) = lead {
             self.join(key, lead);
@@ -147,20 +151,29 @@ impl Source {
         let Some(start) = self.incidents.get(&key).map(|incident| incident.start) else { return false };
         let within = |other: &&Incident| other.start.saturating_sub(start).abs() <= MASS_WITHIN;
         let others = || near.iter().filter_map(|key| self.incidents.get(key)).filter(within);
-        if let Some(mass) = self.incidents.values().rev().take(MAX_MEMBERS).find(|other| {
-            other.kind == Kind::Mass && (0..=MASS_WITHIN).contains(&start.saturating_sub(other.start))
-        }) {
+        if let Some(mass) = self
+            .incidents
+            .values()
+            .rev()
+            .take(MAX_MEMBERS)
+            .find(|other| other.kind == Kind::Mass && (0..=MASS_WITHIN).contains(&start.saturating_sub(other.start)))
+        {
             let mass = mass.key;
             self.join(key, mass);
             return true;
         }
         let mut all: Vec<&Incident> = others().filter(|other| part(other) == Part::Root).chain(self.incidents.get(&key)).collect();
         all.sort_by_key(|incident| (incident.start, incident.key));
-        let window = all.iter().map(|first| all.iter().filter(|other| (0..=MASS_WITHIN).contains(&other.start.saturating_sub(first.start))).collect::<Vec<_>>());
-        let apart = |members: &Vec<&&Incident>| members.iter().map(|member| project(&member.subject).unwrap_or(&member.subject)).collect::<BTreeSet<_>>().len();
+        let window = all.iter().map(|first| {
+            all.iter().filter(|other| (0..=MASS_WITHIN).contains(&other.start.saturating_sub(first.start))).collect::<Vec<_>>()
+        });
+        let apart = |members: &Vec<&&Incident>| {
+            members.iter().map(|member| project(&member.subject).unwrap_or(&member.subject)).collect::<BTreeSet<_>>().len()
+        };
         let Some(members) = window.into_iter().find(|members| apart(members) >= MASS) else { return false };
         let Some(first) = members.first() else { return false };
-        let (at, known) = (At { time: first.start, told: first.known, seq: first.key.seq }, all.iter().map(|one| one.known).max().unwrap_or(first.known));
+        let (at, known) =
+            (At { time: first.start, told: first.known, seq: first.key.seq }, all.iter().map(|one| one.known).max().unwrap_or(first.known));
         let members: Vec<Key> = members.iter().filter(|member| member.merged_into.is_none()).map(|member| member.key).collect();
         let Some(mass) = self.free_key(at.seq, b'm', Kind::Mass) else { return false };
         let mut incident = Incident::new(mass, &self.name, Kind::Mass, at, known);
@@ -176,8 +189,8 @@ impl Source {
         let Some(incident) = self.incidents.get(&member) else { return };
         let (subject, inner) = (incident.subject.clone(), incident.members.clone());
         let is_mass = lead.letter == b'm' || self.incidents.get(&lead).is_some_and(|lead| lead.kind == Kind::Mass);
-        let depends = !is_mass && self.incidents.get(&lead).is_some_and(|lead| self.depends(&subject, &lead.subject));
-        self.change(member, |incident| (incident.merged_into, incident.depends) = (Some(lead), depends));
+        let link = self.incidents.get(&lead).map(|lead| self.link(&subject, &lead.subject));
+        self.change(member, |incident| (incident.merged_into, incident.link) = (Some(lead), link));
         self.change(lead, |lead| {
             for key in std::iter::once(member).chain(inner) {
                 if lead.members.len() < MAX_MEMBERS && !lead.members.contains(&key) {

@@ -82,7 +82,11 @@ impl Source {
             return;
         }
         let mut asked: Vec<_> = self.asked.iter().filter(|asked| asked.at.time <= outage.at.time).collect();
-        let firsts = self.containers.values().filter(|container| container.death.is_some()).filter_map(|container| Some(container.kills.first()?.at));
+        let firsts = self
+            .containers
+            .values()
+            .filter(|container| container.death.is_some())
+            .filter_map(|container| Some(container.kills.first()?.at));
         asked.sort_by_key(|asked| std::cmp::Reverse((asked.first.time, asked.first.seq)));
         let newest = asked.iter().map(|asked| asked.at.time).chain(self.containers.values().filter_map(|c| Some(c.death?.at.time))).max();
         if newest.is_none_or(|newest| outage.at.time.saturating_sub(newest) > LAST_DEATH) {
@@ -204,7 +208,9 @@ impl Source {
     }
 
     fn lived_on(&self, id: &str, end: &At) -> bool {
-        self.containers.get(id).is_some_and(|container| container.is_up() && container.started.is_some_and(|started| started.time <= end.time))
+        self.containers
+            .get(id)
+            .is_some_and(|container| container.is_up() && container.started.is_some_and(|started| started.time <= end.time))
     }
 
     fn host_incident(&mut self, outage: &mut Outage, now: i64) -> Option<Key> {

@@ -119,6 +119,17 @@ pub enum CauseKind {
     Unknown,
 }
 
+/// What ties one subject's trouble to another's, besides time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Link {
+    /// It says that it depends on it.
+    Depends,
+    /// A network that somebody made.
+    Network,
+    /// The same project, or nothing.
+    Project,
+}
+
 /// Replicas of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replicas {
@@ -228,6 +239,8 @@ pub(super) struct Incident {
     pub(super) actions: Vec<Action>,
     pub(super) evidence: Vec<u64>,
     pub(super) evidence_more: u64,
+    /// The newest record among its evidence.
+    counted: u64,
     pub(super) qualified: Vec<String>,
     pub(super) candidate: Option<Candidate>,
     /// Its longest run.
@@ -235,6 +248,8 @@ pub(super) struct Incident {
     /// Short runs in a row, which the daemon's waits grow by.
     pub(super) short: u32,
     pub(super) died: Option<At>,
+    /// The daemon's last wait before it started it again.
+    pub(super) waited: i64,
     /// Since when nothing of it failed.
     pub(super) well_since: Option<i64>,
     /// It stayed down since its newest failure.
@@ -253,8 +268,8 @@ pub(super) struct Incident {
     pub(super) revision: u64,
     /// Replicas that were not up, and all of them, when it changed last.
     pub(super) replicas: Option<Replicas>,
-    /// It says that it depends on what took it in.
-    pub(super) depends: bool,
+    /// What ties it to the incident that took it in.
+    pub(super) link: Option<Link>,
     /// How far it was looked at for groups: 0 not, 1 as a member, 2 as a root.
     pub(super) grouped: u8,
     /// That it was taken in has been told.
@@ -288,11 +303,13 @@ impl Incident {
             actions: Vec::new(),
             evidence: vec![at.seq],
             evidence_more: 0,
+            counted: at.seq,
             qualified: Vec::new(),
             candidate: None,
             longest: 0,
             short: 0,
             died: None,
+            waited: 0,
             well_since: None,
             stayed_down: false,
             unhealthy_since: None,
@@ -305,7 +322,7 @@ impl Incident {
             affected: BTreeSet::new(),
             revision: 0,
             replicas: None,
-            depends: false,
+            link: None,
             grouped: 0,
             gone: false,
         }
@@ -313,6 +330,12 @@ impl Incident {
 
     pub(super) fn is_open(&self) -> bool {
         self.standing != Standing::Closed
+    }
+
+    /// Whether it was made and not started, all the while.
+    pub(super) fn is_left_behind(&self) -> bool {
+        let said = self.phases.iter().flat_map(|phase| &phase.causes);
+        self.deaths == 0 && said.into_iter().any(|cause| cause.kind == CauseKind::Dependency || cause.text == super::words::LEFT)
     }
 
     /// Notes a record that it rests on.
@@ -324,9 +347,10 @@ impl Incident {
         if self.evidence.len() < MAX_EVIDENCE {
             self.evidence.push(seq);
             self.evidence.sort_unstable();
-        } else {
+        } else if seq > self.counted {
             self.evidence_more += 1;
         }
+        self.counted = self.counted.max(seq);
     }
 
     pub(super) fn container(&mut self, short: String) {
@@ -374,6 +398,16 @@ impl Incident {
                 self.last_deaths.pop_front();
             }
             self.last_deaths.push_back(failure);
+        }
+    }
+
+    /// Adds clean exits that were none of its failures until they turned out to be a loop.
+    pub(super) fn add_clean(&mut self, count: u64) {
+        self.deaths += count;
+        *self.exits.entry(0).or_default() += count;
+        if let Some(phase) = self.phases.last_mut() {
+            phase.deaths += count;
+            *phase.exits.entry(0).or_default() += count;
         }
     }
 

@@ -1,7 +1,7 @@
 //! The life of containers, event by event.
 
 use super::bounds::{GRACE, LONG_PAUSE, MAX_FEW, NEVER_STARTED, OOM_NEAR, REPLACED, SECOND};
-use super::container::{At, Death, Kill, Run};
+use super::container::{At, Container, Death, Kill, Run};
 use super::incident::{Incident, Kind, Resolution, Severity};
 use super::intent::is_fatal;
 use super::state::{Around, Source};
@@ -29,7 +29,7 @@ impl Source {
             return;
         };
         let before = subject.current.as_ref().filter(|current| *current != id).and_then(|current| self.containers.get(current));
-        let ran = before.is_some_and(|before| before.is_up());
+        let ran = before.is_some_and(Container::is_up);
         let look = before.map(Look::of).or_else(|| subject.last.clone()).filter(|look| look.id != id);
         let recent = look.as_ref().is_some_and(|look| look.ended.is_some_and(|ended| at.time.saturating_sub(ended.time) <= REPLACED));
         let key = subject.incident;
@@ -37,6 +37,8 @@ impl Source {
         if let Some(look) = look.filter(|look| look.ended.is_none_or(|ended| at.time.saturating_sub(ended.time) < FORGOTTEN)) {
             let (differences, more) = differences(&look, container);
             let short = container.short();
+            let swarm = container.attribute("com.docker.swarm.service.name").is_some();
+            let what = if swarm { "replaced by swarm" } else { "recreate" };
             if (ran || recent) && container.run == Run::Created {
                 container.replaces = Some(look.id.clone());
                 self.timers.arm(Timer::NeverStarted(id.to_owned()), at.told.saturating_add(NEVER_STARTED));
@@ -52,7 +54,7 @@ impl Source {
             if let Some(key) = key {
                 self.revive(key);
                 self.change(key, |incident| {
-                    incident.act(at, "recreate", differences);
+                    incident.act(at, what, differences);
                     incident.see(at.seq);
                     incident.container(short);
                 });
@@ -114,7 +116,10 @@ impl Source {
         let waiting = container.run == Run::Dead && container.death.is_none();
         let subject = container.subject.clone();
         self.back(&subject, at);
-        if waiting && self.is_current(id) && let Some(key) = self.open_key(&subject) {
+        if waiting
+            && self.is_current(id)
+            && let Some(key) = self.open_key(&subject)
+        {
             self.change(key, |incident| incident.act(at, "stop", Vec::new()));
             self.end_for_now(key, at, Resolution::Stopped);
         }
@@ -161,7 +166,9 @@ impl Source {
         self.timers.disarm(&Timer::Paused(id.to_owned()));
         self.timers.arm(Timer::Death(id.to_owned()), at.told.saturating_add(GRACE));
         // Until it is judged, nothing becomes well.
-        if self.is_current(id) && let Some(key) = self.current_key(&subject) {
+        if self.is_current(id)
+            && let Some(key) = self.current_key(&subject)
+        {
             self.hush(key);
         }
     }

@@ -68,9 +68,21 @@ fn is_dull(kind: &str, action: &str) -> bool {
     match kind {
         "container" => {
             ["exec_create", "exec_start", "exec_die", "exec_detach"].iter().any(|dull| action.starts_with(dull))
-                || matches!(action, "top" | "attach" | "detach" | "resize" | "archive-path" | "extract-to-dir" | "export" | "copy" | "commit" | "checkpoint")
+                || matches!(
+                    action,
+                    "top"
+                        | "attach"
+                        | "detach"
+                        | "resize"
+                        | "archive-path"
+                        | "extract-to-dir"
+                        | "export"
+                        | "copy"
+                        | "commit"
+                        | "checkpoint"
+                )
         }
-        "network" => action == "create",
+        "network" => false,
         "image" => action != "tag",
         "service" => action != "update",
         "volume" => matches!(action, "unmount"),
@@ -94,7 +106,8 @@ impl Source {
     }
 
     fn container(&mut self, at: At, view: &EventView<'_>) {
-        let (Some(id), Some(action)) = (view.actor_id.as_deref().filter(|id| !id.is_empty() && id.len() <= MAX_TEXT), view.action.as_deref())
+        let (Some(id), Some(action)) =
+            (view.actor_id.as_deref().filter(|id| !id.is_empty() && id.len() <= MAX_TEXT), view.action.as_deref())
         else {
             return;
         };
@@ -123,7 +136,11 @@ impl Source {
         let name = view.attribute("name").unwrap_or_default();
         let id = view.attribute("container").unwrap_or_default();
         match view.action.as_deref() {
-            Some("connect") => self.connected(id, network, name),
+            Some("connect") => {
+                self.undone(at, Around::Network, name, Some(id));
+                self.connected(id, network, name);
+            }
+            Some("create") => self.undone(at, Around::NetworkGone, name, None),
             Some("disconnect") => self.disconnected(id, at, network, name),
             Some("destroy" | "remove") => self.around(at, Around::NetworkGone, name, &format!("network {name} removed"), None),
             _ => {}
@@ -149,6 +166,15 @@ impl Source {
         }
     }
 
+    /// What happened to a network is no more: it was made, or connected, again.
+    fn undone(&mut self, at: At, what: Around, name: &str, container: Option<&str>) {
+        for around in self.surroundings.iter_mut().filter(|around| around.what == what && around.until.is_none()) {
+            if around.name == name && around.container.as_deref() == container {
+                around.until = Some(at.time);
+            }
+        }
+    }
+
     /// It names none, but newer Engines tell of each just before. One that frees nothing may still have taken empty ones.
     fn volumes_pruned(&mut self, at: At, freed: bool) {
         let mut told = false;
@@ -168,7 +194,7 @@ impl Source {
             self.surroundings.pop_front();
         }
         let container = container.map(str::to_owned);
-        self.surroundings.push_back(Surrounding { at, what, name: cut(name, MAX_TEXT), text: cut(text, MAX_TEXT), container });
+        self.surroundings.push_back(Surrounding { at, until: None, what, name: cut(name, MAX_TEXT), text: cut(text, MAX_TEXT), container });
     }
 
     fn tag(&mut self, view: &EventView<'_>) {

@@ -2,7 +2,7 @@
 
 use super::bounds::MAX_FEW;
 use super::container::Container;
-use super::incident::Replicas;
+use super::incident::{Link, Replicas};
 use super::state::Source;
 use super::subject::{project, service};
 
@@ -27,6 +27,39 @@ impl Source {
         let replicas = own.chain(others).filter_map(|(_, subject)| subject.current.as_ref()).filter_map(|id| self.containers.get(id));
         let up: Vec<bool> = replicas.map(Container::is_up).collect();
         (up.len() > 1).then(|| Replicas { down: up.iter().filter(|up| !**up).count(), of: up.len() })
+    }
+
+    /// What ties a subject to another one.
+    pub(super) fn link(&self, subject: &str, to: &str) -> Link {
+        let networks = |name: &str| {
+            let subject = self.subjects.get(name);
+            let current = subject.and_then(|subject| subject.current.as_ref()).and_then(|id| self.containers.get(id));
+            current.map(|container| &container.networks)
+        };
+        let shared = |name: &String| !matches!(name.as_str(), "none" | "host" | "bridge" | "podman" | "ingress");
+        if self.depends(subject, to) {
+            Link::Depends
+        } else if networks(subject).zip(networks(to)).is_some_and(|(one, other)| one.intersection(other).any(shared)) {
+            Link::Network
+        } else {
+            Link::Project
+        }
+    }
+
+    /// Whether nothing of a project is up, and at least two of its services failed and stay down.
+    pub(super) fn is_all_down(&self, project: &str) -> bool {
+        let prefix = format!("{project}/");
+        let mut services = std::collections::BTreeSet::new();
+        for (name, subject) in self.subjects.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
+            let current = subject.current.as_ref().and_then(|id| self.containers.get(id));
+            if current.is_some_and(Container::is_up) {
+                return false;
+            }
+            if self.current(name).is_some_and(|incident| incident.is_open() && incident.down) {
+                services.insert(service(name));
+            }
+        }
+        services.len() > 1
     }
 
     /// Whether one subject says that it depends on another, itself or by a third.

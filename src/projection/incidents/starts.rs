@@ -50,7 +50,8 @@ impl Source {
         let waits = container.run == Run::Created && container.starts == 0 && replaced && self.is_current(id);
         let Some(made) = container.created.filter(|_| waits && self.outage.is_none()) else { return };
         let failed = self.failed_dependency(&container);
-        let text = failed.as_ref().map_or_else(|| super::words::LEFT.to_owned(), |name| format!("not started: it waits for {name}, which failed"));
+        let text =
+            failed.as_ref().map_or_else(|| super::words::LEFT.to_owned(), |name| format!("not started: it waits for {name}, which failed"));
         let mut cause = Cause::new(if failed.is_some() { CauseKind::Dependency } else { CauseKind::StartFailed }, Some(made), &text);
         cause.subject = failed;
         let key = match self.current_key(&container.subject) {

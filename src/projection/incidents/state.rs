@@ -70,6 +70,8 @@ pub(super) enum Around {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Surrounding {
     pub(super) at: At,
+    /// When it was undone.
+    pub(super) until: Option<i64>,
     pub(super) what: Around,
     /// The network, the volume or the subject.
     pub(super) name: String,
@@ -259,7 +261,7 @@ impl Source {
 }
 
 /// Why an incident that began before the recording is not sure.
-const BEFORE: &str = "it may have begun before the recording";
+pub(super) const BEFORE: &str = "it may have begun before the recording";
 
 impl Gap {
     pub(super) fn meets(&self, start: i64, end: i64) -> bool {

@@ -139,7 +139,12 @@ fn name_of(key: &str) -> Option<(u8, String)> {
         "com.docker.compose.image" => Some((1, "image digest".into())),
         "com.docker.compose.config-hash" => Some((3, "config-hash".into())),
         "name" => None,
-        _ if ["com.docker.compose.", "com.docker.swarm.", "io.kubernetes.", "desktop.docker.io/"].iter().any(|own| key.starts_with(own)) => None,
+        _ if ["com.docker.compose.", "com.docker.swarm.", "io.kubernetes.", "desktop.docker.io/"]
+            .iter()
+            .any(|own| key.starts_with(own)) =>
+        {
+            None
+        }
         _ => Some((4, cut(&format!("label {key}"), MAX_TEXT))),
     }
 }

@@ -8,7 +8,7 @@ use super::subject::Difference;
 use super::words;
 use crate::cursor::LogId;
 use crate::time::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Records of one incident's evidence that an answer names; the rest is counted.
@@ -26,7 +26,6 @@ pub struct View {
     #[serde(skip)]
     pub merged: Vec<Shown>,
     /// The time that it is judged at.
-    #[serde(serialize_with = "time")]
     pub as_of: Timestamp,
     /// The newest record that was read.
     pub folded_to: u64,
@@ -60,13 +59,10 @@ pub struct Shown {
     /// Ids of containers, 12 characters.
     pub containers: Vec<String>,
     /// When it began.
-    #[serde(serialize_with = "time")]
     pub start: Timestamp,
     /// When it ended: the start that stuck, not when that was known.
-    #[serde(serialize_with = "maybe_time")]
     pub end: Option<Timestamp>,
     /// When it was known first.
-    #[serde(serialize_with = "time")]
     pub known: Timestamp,
     /// Cursors of the first and the last record that it rests on.
     pub first: String,
@@ -75,7 +71,6 @@ pub struct Shown {
     /// Counts.
     pub counts: Counts,
     /// When the daemon's next attempt is due, as far as its waits tell.
-    #[serde(serialize_with = "maybe_time")]
     pub next_start: Option<Timestamp>,
     /// Replicas of the service and how many of them are down, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +125,6 @@ pub struct ShownCause {
     /// The record that shows it.
     pub record: Option<String>,
     /// When.
-    #[serde(serialize_with = "maybe_time")]
     pub time: Option<Timestamp>,
     /// In words.
     pub text: String,
@@ -158,7 +152,6 @@ pub struct ShownPhase {
     /// It stayed down after it.
     pub down: bool,
     /// When it began.
-    #[serde(serialize_with = "time")]
     pub start: Timestamp,
     /// The record that it begins with.
     pub first: String,
@@ -176,9 +169,8 @@ pub struct ShownAction {
     /// The record.
     pub record: String,
     /// When.
-    #[serde(serialize_with = "time")]
     pub time: Timestamp,
-    /// `restart`, `stop`, `kill`, `remove`, `recreate`, `update`, `service updated` or `swarm: …`.
+    /// `restart`, `stop`, `kill`, `remove`, `recreate`, `update`, `service updated`, `replaced by swarm` or `swarm: …`.
     pub what: String,
     /// What a recreate changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -193,18 +185,6 @@ pub enum Confidence {
     Complete,
     /// Something may be.
     Qualified,
-}
-
-fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
-}
-
-#[expect(clippy::ref_option, reason = "serde gives a reference")]
-fn maybe_time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serializer.collect_str(time),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl State {
@@ -244,8 +224,9 @@ impl Shown {
             let (deaths, oom) = (incident.deaths, incident.ooms + incident.child_ooms);
             Counts { deaths, oom, unhealthy: incident.unhealthy, exit: incident.exits.clone() }
         };
-        let counts = members.iter().map(|member| own(member)).fold(own(incident), Counts::plus);
-        let mut evidence: Vec<u64> = std::iter::once(incident).chain(members.iter().copied()).flat_map(|one| one.evidence.iter().copied()).collect();
+        let counts = members.iter().copied().map(own).fold(own(incident), Counts::plus);
+        let mut evidence: Vec<u64> =
+            std::iter::once(incident).chain(members.iter().copied()).flat_map(|one| one.evidence.iter().copied()).collect();
         evidence.sort_unstable();
         evidence.dedup();
         let more: u64 = std::iter::once(incident).chain(members.iter().copied()).map(|one| one.evidence_more).sum();
@@ -256,7 +237,8 @@ impl Shown {
             }
         }
         let root = (incident.kind != Kind::Mass).then(|| Part { key: incident.subject.clone(), role: "root" });
-        let affected = incident.affected.iter().filter(|key| **key != incident.subject).map(|key| Part { key: key.clone(), role: "affected" });
+        let affected =
+            incident.affected.iter().filter(|key| **key != incident.subject).map(|key| Part { key: key.clone(), role: "affected" });
         let phase = |phase: &Phase| ShownPhase {
             kind: phase.kind,
             severity: phase.severity(),
@@ -267,7 +249,8 @@ impl Shown {
             counts: Counts { deaths: phase.deaths, oom: phase.ooms, unhealthy: phase.unhealthy, exit: phase.exits.clone() },
             cause: phase.causes.iter().map(|cause| ShownCause::of(cause, log)).collect(),
         };
-        let causes = incident.phases.iter().chain(members.iter().flat_map(|member| &member.phases).filter(|_| incident.kind == Kind::Mass).take(3));
+        let causes =
+            incident.phases.iter().chain(members.iter().flat_map(|member| &member.phases).filter(|_| incident.kind == Kind::Mass).take(3));
         let mut containers = incident.containers.clone();
         containers.extend(members.iter().flat_map(|member| member.containers.iter().cloned()));
         containers.dedup();
@@ -294,12 +277,16 @@ impl Shown {
             replicas: incident.replicas,
             cause: causes.flat_map(|phase| &phase.causes).map(|cause| ShownCause::of(cause, log)).collect(),
             phases: if incident.phases.len() > 1 { incident.phases.iter().map(phase).collect() } else { Vec::new() },
-            actions: incident.actions.iter().map(|action| ShownAction {
-                record: cursor(action.at.seq),
-                time: Timestamp::from_nanos(action.at.time),
-                what: action.what.clone(),
-                changes: action.changes.clone(),
-            }).collect(),
+            actions: incident
+                .actions
+                .iter()
+                .map(|action| ShownAction {
+                    record: cursor(action.at.seq),
+                    time: Timestamp::from_nanos(action.at.time),
+                    what: action.what.clone(),
+                    changes: action.changes.clone(),
+                })
+                .collect(),
             evidence: evidence.iter().take(MAX_SHOWN_EVIDENCE).map(|seq| cursor(*seq)).collect(),
             evidence_more: more + u64::try_from(evidence.len().saturating_sub(MAX_SHOWN_EVIDENCE)).unwrap_or(0),
             confidence: if qualified.is_empty() { Confidence::Complete } else { Confidence::Qualified },

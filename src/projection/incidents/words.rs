@@ -1,9 +1,10 @@
 //! The words of titles and causes. Each claims what events show and no more (docs/incidents.md).
 
 use super::bounds::SECOND;
-use super::incident::{CauseKind, Incident, Kind, Phase};
+use super::incident::{CauseKind, Incident, Kind, Link, Phase};
 use super::subject::{Change, Difference};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Phases that a title tells.
 const MAX_PHASES: usize = 3;
@@ -86,7 +87,11 @@ pub(super) fn differences(all: &[Difference], most: usize, more: usize) -> Strin
 }
 
 fn difference(one: &Difference) -> String {
-    let shown = |text: &String| if one.what == "config-hash" { text.chars().take(8).collect() } else { text.clone() };
+    let shown = |text: &String| match text.strip_prefix("sha256:") {
+        Some(digest) => digest.chars().take(12).collect(),
+        None if one.what == "config-hash" => text.chars().take(8).collect(),
+        None => text.clone(),
+    };
     match (&one.from, &one.to) {
         (Some(from), Some(to)) => format!("{} {} -> {}", one.what, shown(from), shown(to)),
         (None, Some(to)) => format!("{}={} added", one.what, shown(to)),
@@ -152,45 +157,76 @@ pub(super) fn title(incident: &Incident) -> String {
         text.push_str(&after(one));
     }
     if more > 0 {
-        text.push_str(&format!("; and {more} more troubles"));
+        let _ = write!(text, "; and {more} more trouble{}", if more == 1 { "" } else { "s" });
     }
     if incident.phases.len() == 1 && incident.deaths >= 3 {
         let (first, last) = (incident.failures().next(), incident.failures().next_back());
         if let (Some(first), Some(last)) = (first, last) {
             let over = last.at.time.saturating_sub(first.at.time) / SECOND;
-            text = text.replacen(" times:", &format!(" times in {over} s:"), 1);
+            text = text.replacen(" times", &format!(" times in {over} s"), 1);
         }
     }
+    text.push_str(&tried(incident));
     if incident.down && incident.is_open() {
         text.push_str("; it stays down");
     }
     text
 }
 
+/// What was tried through the API before it failed again.
+fn tried(incident: &Incident) -> String {
+    let failed = incident.phases.iter().map(|phase| phase.last.time).max().unwrap_or(i64::MIN);
+    let vain = |what: &str| {
+        incident.actions.iter().filter(|action| action.what == what && action.at.time < failed && action.at.time > incident.start).count()
+    };
+    let mut text = String::new();
+    for (what, said) in [("restart", "restarted"), ("recreate", "made again")] {
+        match vain(what) {
+            0 => {}
+            count => {
+                let _ = write!(text, "; {said}{} through the API without effect", times(u64::try_from(count).unwrap_or(0)));
+            }
+        }
+    }
+    text
+}
+
 /// What came before a phase.
 fn after(phase: &Phase) -> String {
-    let deploy = phase.causes.iter().find(|cause| cause.kind == CauseKind::Deploy && (!cause.changes.is_empty() || phase.causes.len() <= 2));
+    let deploy =
+        phase.causes.iter().find(|cause| cause.kind == CauseKind::Deploy && (!cause.changes.is_empty() || phase.causes.len() <= 2));
     let mut text = String::new();
+    if phase.causes.iter().any(|cause| cause.text == KILLED) && phase.deaths > 0 {
+        text.push_str(", not through the API and with no oom told,");
+    }
     if let Some(deploy) = deploy {
-        let what = if deploy.changes.is_empty() { "it was made again".to_owned() } else { format!("deploy: {}", differences(&deploy.changes, 2, deploy.more)) };
+        let what = if deploy.changes.is_empty() {
+            "it was made again".to_owned()
+        } else {
+            format!("deploy: {}", differences(&deploy.changes, 2, deploy.more))
+        };
         text.push_str(" after ");
         text.push_str(&what);
     }
-    let said = |kind: CauseKind| matches!(kind, CauseKind::Network | CauseKind::Volume | CauseKind::Update | CauseKind::Dependency | CauseKind::Signal);
-    for cause in phase.causes.iter().filter(|cause| said(cause.kind)) {
+    let said = |kind: CauseKind| {
+        matches!(kind, CauseKind::Network | CauseKind::Volume | CauseKind::Update | CauseKind::Dependency | CauseKind::Signal)
+    };
+    let mut after = deploy.is_some();
+    for cause in phase.causes.iter().filter(|cause| said(cause.kind) || cause.text == GAVE_UP) {
         match cause.kind {
             CauseKind::Network | CauseKind::Volume | CauseKind::Update => {
-                text.push_str(if text.is_empty() { " after " } else { ", and after " });
+                text.push_str(if after { ", and after " } else { " after " });
                 text.push_str(&cause.text);
+                after = true;
             }
-            CauseKind::Signal if cause.text == KILLED => text.push_str(", not by Docker and with no oom told"),
+            CauseKind::Signal if cause.text == KILLED => {}
             _ => {
                 text.push_str("; ");
                 text.push_str(&cause.text);
             }
         }
     }
-    text
+    text.trim_end_matches(',').to_owned()
 }
 
 /// Many at once.
@@ -205,22 +241,24 @@ pub(super) fn mass(members: &[&Incident]) -> String {
     format!("{} subjects failed within {} s: {}; the daemon was not restarted", members.len(), over.max(1), exits(&codes))
 }
 
-/// One after the other. "Then" is said of those that say that they depend on the root, "at the same time" of others.
+/// One after the other. "Then" is said of those that depend on the root or share a network with it, "at the same
+/// time" of others.
 pub(super) fn cascade(own: &str, members: &[&Incident]) -> String {
     let what = |member: &Incident| {
         let phases = member.phases.first().map(phase).unwrap_or_default();
         format!("{} {phases}", member.subject)
     };
-    let (then, beside): (Vec<&Incident>, Vec<&Incident>) = members.iter().copied().partition(|member| member.depends);
     let mut text = own.to_owned();
-    let listed = |of: &[&Incident]| of.iter().take(5).map(|member| what(member)).collect::<Vec<_>>().join(", ");
-    if !then.is_empty() {
-        text.push_str("; then, depending on it, ");
-        text.push_str(&listed(&then));
-    }
-    if !beside.is_empty() {
-        text.push_str("; at about the same time ");
-        text.push_str(&listed(&beside));
+    for (link, said) in [
+        (Link::Depends, "; then, depending on it, "),
+        (Link::Network, "; then, on the same network, "),
+        (Link::Project, "; at about the same time "),
+    ] {
+        let of: Vec<String> = members.iter().filter(|member| member.link == Some(link)).take(5).map(|member| what(member)).collect();
+        if !of.is_empty() {
+            text.push_str(said);
+            text.push_str(&of.join(", "));
+        }
     }
     text
 }
