@@ -66,7 +66,9 @@ fn demo(count: usize) -> Vec<Record> {
 
 fn main() {
     println!("records/s on one core, median of {RUNS}; then the state, and one view");
-    for (name, records) in [("day-a", recorded("day-a", 500_000)), ("chaos1-c", recorded("chaos1-c", 200_000)), ("demo host", demo(500_000))] {
+    for (name, records) in
+        [("day-a", recorded("day-a", 500_000)), ("chaos1-c", recorded("chaos1-c", 200_000)), ("demo host", demo(500_000))]
+    {
         let (mut rates, mut last) = (Vec::new(), State::default());
         for _ in 0..RUNS {
             let (began, mut state) = (Instant::now(), State::default());

@@ -168,6 +168,33 @@ fn a_view_after_each_record_names_nobody_without_trouble() {
 }
 
 #[test]
+fn what_is_over_can_be_taken_out() {
+    for recording in recordings::all("").iter().filter(|recording| recording.name.starts_with("day") || recording.name.contains("chaos")) {
+        let (mut state, mut taken) = (State::default(), Vec::new());
+        for (place, record) in recording.records.iter().enumerate() {
+            step(&mut state, record);
+            if place % 97 == 0 {
+                taken.extend(state.take_settled(recording.log));
+            }
+        }
+        let late = Timestamp::from_nanos(recording.as_of.nanos() + 40 * 60 * 1_000_000_000);
+        let whole = view(&fold(&recording.records), recording.log, late);
+        advance(&mut state, late);
+        taken.extend(state.take_settled(recording.log));
+        let rest = view(&state, recording.log, late);
+        let all = |view: View| -> BTreeMap<String, String> {
+            let all = view.incidents.into_iter().chain(view.notices).chain(view.merged);
+            all.map(|one| (one.id.clone(), serde_json::to_string(&one).unwrap())).collect()
+        };
+        assert!(!taken.is_empty(), "{}", recording.name);
+        let mut told = all(rest);
+        assert!(taken.iter().all(|one| !told.contains_key(&one.id)));
+        told.extend(taken.iter().map(|one| (one.id.clone(), serde_json::to_string(one).unwrap())));
+        assert_eq!(told, all(whole), "{}", recording.name);
+    }
+}
+
+#[test]
 fn revisions_rise_by_one_and_ids_stay() {
     for recording in short() {
         let mut state = State::default();

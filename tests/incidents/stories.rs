@@ -322,3 +322,16 @@ fn deaths_by_memory_are_counted_apart() {
     assert!(told.title.contains("ran out of memory and was killed; then it crashed: exit 2"), "{}", told.title);
     assert_eq!(told.phases.len(), 2);
 }
+
+#[test]
+fn a_power_cut_that_takes_the_recorder_too_is_told_as_far_as_it_is_known() {
+    let mut tape = Tape::new();
+    tape.run("a").run("manual").wait(30_000);
+    let last = tape.text();
+    tape.wait(60_000).own("start", &[]).own("connect", &[("engine", "28.5.2")]);
+    tape.own("gap", &[("reason", "daemon-restart"), ("replayed", "1"), ("from", &last)]).replay(1000).start("a").live().wait(1500);
+    tape.observed("manual", &[("observation", "difference"), ("state", "exited"), ("was", "running"), ("exitCode", "255")]).wait(40_000);
+    let told = tape.only();
+    assert_eq!((told.kind, told.severity, told.down, told.confidence), (Kind::Host, Severity::Major, true, Confidence::Qualified));
+    assert!(told.title.contains("while nobody recorded; 2 containers"), "{}", told.title);
+}

@@ -56,6 +56,11 @@ impl Tape {
         Timestamp::from_nanos(BEGIN + millis * MILLI)
     }
 
+    /// The present time, as records write it.
+    pub(crate) fn text(&self) -> String {
+        Self::at(self.now).to_string()
+    }
+
     /// A record of the recorder's own.
     pub(crate) fn own(&mut self, action: &str, attributes: &[(&str, &str)]) -> &mut Self {
         self.push(Event::recorder(action, "host-1", attributes, Self::at(self.now)));

@@ -66,6 +66,9 @@ impl Source {
             return;
         }
         if reason == "daemon-restart" {
+            if self.outage.is_none() && was_blind {
+                self.restarted_unseen(At { time: time_of(view.attribute("from")).unwrap_or(at.time).min(at.time), ..at });
+            }
             self.daemon_restarted(at);
         } else if was_blind {
             self.outage = None;

@@ -68,6 +68,11 @@ pub(super) const NEAR_GAP: i64 = 5 * SECOND;
 /// Replayed records carry one time of receipt; what counts from it begins after this much more.
 pub(super) const REPLAY: i64 = SECOND;
 
+/// Nothing refers to an incident that is over for so long.
+pub(super) const SETTLED: i64 = 15 * MINUTE;
+/// Incidents of one host that are taken out at once.
+pub const SETTLED_AT_ONCE: usize = 1000;
+
 /// Docker hosts that are followed; records of others are passed over.
 pub const MAX_SOURCES: usize = 1000;
 /// Containers that are known of one host. Beyond it the one that is gone or was heard of longest ago goes.

@@ -78,7 +78,11 @@ impl Source {
             self.notice(subject, &container.id, Kind::JobFailed, death.at, now, &title);
         }
         // The next run takes nobody's place.
-        self.subject(subject).last = None;
+        let known = self.subject(subject);
+        known.last = None;
+        if container.run == Run::Gone && known.current.is_none() && known.incident.is_none() {
+            self.subjects.remove(subject);
+        }
     }
 
     fn clean_exit(&mut self, container: &Container, death: &Death, now: i64) {

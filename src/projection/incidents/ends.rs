@@ -26,11 +26,9 @@ impl Source {
     pub(super) fn hush(&mut self, key: Key) {
         self.timers.disarm(&Timer::Well(key));
         self.timers.disarm(&Timer::Recovering(key));
-        self.change(key, |incident| {
-            if incident.standing == Standing::Recovering {
-                incident.standing = Standing::Open;
-            }
-        });
+        if self.incidents.get(&key).is_some_and(|incident| incident.standing == Standing::Recovering) {
+            self.change(key, |incident| incident.standing = Standing::Open);
+        }
     }
 
     /// Sets the time at which it counts as well, if nothing happens until then.
@@ -109,6 +107,9 @@ impl Source {
 
     /// It was made again, or started: the story goes on.
     pub(super) fn revive(&mut self, key: Key) {
+        if self.incidents.get(&key).is_none_or(|incident| incident.provisional.is_none()) {
+            return;
+        }
         self.timers.disarm(&Timer::Final(key));
         self.change(key, |incident| {
             if incident.provisional.take().is_some() {

@@ -22,6 +22,8 @@ pub(super) struct Outage {
     /// Containers that were up at the end of the stream.
     running: BTreeSet<String>,
     lost: Vec<Lost>,
+    /// Nobody recorded when it ended, so nobody knows in which order.
+    unseen: bool,
     /// The containers lived on: who ended is no part of it.
     lived: bool,
     host: Option<Key>,
@@ -52,9 +54,18 @@ impl Source {
             looked: false,
             running,
             lost: Vec::new(),
+            unseen: false,
             lived: false,
             host: None,
         });
+    }
+
+    /// The daemon was restarted while the recorder was away itself, as when both are on a host that lost its power.
+    pub(super) fn restarted_unseen(&mut self, last: At) {
+        self.stream_ended(last);
+        if let Some(outage) = &mut self.outage {
+            outage.unseen = true;
+        }
     }
 
     pub(super) fn reconnected(&mut self, at: At) {
@@ -173,6 +184,10 @@ impl Source {
         outage.lived |= lived && stopped == 0;
         let (severity, text) = if outage.lived {
             (Severity::Notice, super::words::LIVED.to_owned())
+        } else if gone + stopped > 0 && outage.unseen {
+            let down =
+                outage.lost.iter().any(|lost| self.containers.get(&lost.container).is_some_and(|container| container.run == Run::Dead));
+            (if down { Severity::Major } else { Severity::Minor }, super::words::restarted_unseen(gone + stopped))
         } else if gone > 0 {
             (Severity::Critical, super::words::went_away(gone + stopped))
         } else if stopped > 0 && late {
@@ -243,6 +258,9 @@ impl Source {
         let start = start.map_or(outage.at.time, |first| first.min(outage.at.time));
         self.change(key, |host| {
             host.rise(Kind::Host, severity);
+            if outage.unseen {
+                host.qualify("nobody recorded when it happened");
+            }
             host.start = start;
             host.title = Some(super::text::cut(text, super::bounds::MAX_TEXT));
             for record in outage.lost.iter().map(|lost| lost.death.at.seq).chain(outage.back.map(|back| back.seq)) {
@@ -261,7 +279,7 @@ impl Source {
 
     /// A subject is up again, or nobody expects it to be.
     pub(super) fn back(&mut self, subject: &str, at: At) {
-        let Some(key) = self.host else { return };
+        let Some(key) = self.host.filter(|key| self.incidents.get(key).is_some_and(|host| host.downs.contains(subject))) else { return };
         self.change(key, |host| {
             if host.downs.remove(subject) {
                 host.see(at.seq);

@@ -15,6 +15,7 @@
 //! | `service` | replicas and dependencies of Compose |
 //! | `cause`, `subject` | phases and what came before them; who it is about and what changed |
 //! | `group`, `host`, `blind` | cascades and masses; the daemon; the recorder's own records |
+//! | `settled` | what needs not be remembered |
 //! | `view`, `words` | JSON and sentences |
 
 mod blind;
@@ -31,6 +32,7 @@ mod intent;
 mod life;
 mod read;
 mod service;
+mod settled;
 mod starts;
 mod state;
 mod subject;
@@ -41,7 +43,7 @@ mod words;
 
 pub use bounds::{
     FIRST_DEATHS, LAST_DEATHS, MAX_ACTIONS, MAX_ASKED, MAX_CHANGES, MAX_CONTAINERS, MAX_DIFFERENCES, MAX_EVIDENCE, MAX_FEW, MAX_GAPS,
-    MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT,
+    MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT, SETTLED_AT_ONCE,
 };
 pub use incident::{CauseKind, Key, Kind, Replicas, Resolution, Severity, Standing};
 pub use state::{State, VERSION};

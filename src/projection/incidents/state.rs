@@ -195,12 +195,15 @@ impl Source {
 
     pub(super) fn subject(&mut self, name: &str) -> &mut Subject {
         let clock = self.clock;
-        if !self.subjects.contains_key(name) && self.subjects.len() >= MAX_SUBJECTS {
-            let idle = self.subjects.iter().filter(|(_, subject)| subject.incident.is_none());
-            let oldest = idle.min_by_key(|(_, subject)| (subject.current.is_some(), subject.heard)).map(|(name, _)| name.clone());
-            if let Some(oldest) = oldest.or_else(|| self.subjects.keys().next().cloned()) {
-                self.subjects.remove(&oldest);
+        if self.subjects.len() >= MAX_SUBJECTS && !self.subjects.contains_key(name) {
+            let rank = |subject: &Subject| (subject.incident.is_some(), subject.current.is_some(), subject.heard);
+            let oldest = lowest(self.subjects.iter().map(|(name, subject)| (rank(subject), name.clone())), MAX_SUBJECTS);
+            for name in oldest {
+                self.subjects.remove(&name);
             }
+        }
+        if let Some(subject) = self.subjects.get_mut(name) {
+            subject.heard = clock;
         }
         let subject = self.subjects.entry(name.to_owned()).or_default();
         subject.heard = clock;
@@ -213,8 +216,8 @@ impl Source {
             return;
         }
         let rank = |container: &Container| (container.run != Run::Gone, container.is_up(), container.heard);
-        let oldest = self.containers.values().min_by_key(|container| rank(container)).map(|container| container.id.clone());
-        if let Some(id) = oldest {
+        let oldest = lowest(self.containers.values().map(|container| (rank(container), container.id.clone())), MAX_CONTAINERS);
+        for id in oldest {
             self.forget(&id);
         }
     }
@@ -258,6 +261,13 @@ impl Source {
         self.touched.insert(key);
         key
     }
+}
+
+/// The lowest of all, a part of `max`: room is made for many at once, so that it costs little for each.
+fn lowest<R: Ord>(all: impl Iterator<Item = (R, String)>, max: usize) -> Vec<String> {
+    let mut all: Vec<(R, String)> = all.collect();
+    all.sort_unstable();
+    all.into_iter().take(max / 64 + 1).map(|(_, name)| name).collect()
 }
 
 /// Why an incident that began before the recording is not sure.

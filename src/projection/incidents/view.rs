@@ -211,7 +211,7 @@ impl State {
 }
 
 impl Shown {
-    fn of(source: &Source, incident: &Incident, log: LogId) -> Self {
+    pub(super) fn of(source: &Source, incident: &Incident, log: LogId) -> Self {
         let members: Vec<&Incident> = incident.members.iter().filter_map(|key| source.incidents.get(key)).collect();
         let cursor = |seq: u64| log.cursor(seq).to_string();
         let id = |key: Key| format!("{}{}", cursor(key.seq), char::from(key.letter));

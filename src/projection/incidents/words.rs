@@ -34,6 +34,10 @@ pub(super) fn stopped_in_order(count: usize) -> String {
     format!("daemon restarted; it stopped {} in good order", containers(count))
 }
 
+pub(super) fn restarted_unseen(count: usize) -> String {
+    format!("the daemon was restarted while nobody recorded; {} ended by then", containers(count))
+}
+
 fn containers(count: usize) -> String {
     if count == 1 { "1 container".to_owned() } else { format!("{count} containers") }
 }
