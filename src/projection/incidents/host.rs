@@ -9,16 +9,25 @@ use super::timers::Timer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// How much is known of an outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Stage {
+    /// The stream ended.
+    Ended,
+    /// The verdict says that the daemon is another one.
+    Restarted,
+    /// It was told once.
+    Told,
+}
+
 /// From the end of a daemon's stream until it is known what that was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outage {
     /// The end of the stream.
     pub(super) at: At,
     pub(super) back: Option<At>,
-    /// The verdict says that the daemon is another one.
-    pub(super) restarted: bool,
-    /// It was told once.
-    looked: bool,
+    /// How far the story is.
+    stage: Stage,
     /// Containers that were up at the end of the stream.
     running: BTreeSet<String>,
     lost: Vec<Lost>,
@@ -43,15 +52,14 @@ struct Lost {
 
 impl Source {
     pub(super) fn stream_ended(&mut self, at: At) {
-        if self.outage.as_ref().is_some_and(|outage| outage.restarted) {
+        if self.outage.as_ref().is_some_and(|outage| outage.stage > Stage::Ended) {
             self.aftermath(at.told, true);
         }
         let running = self.containers.values().filter(|container| container.is_up()).map(|container| container.id.clone()).collect();
         self.outage.get_or_insert(Outage {
             at,
             back: None,
-            restarted: false,
-            looked: false,
+            stage: Stage::Ended,
             running,
             lost: Vec::new(),
             unseen: false,
@@ -77,7 +85,7 @@ impl Source {
     /// The verdict: the daemon forgot its events, so it is another one.
     pub(super) fn daemon_restarted(&mut self, at: At) {
         let Some(outage) = &mut self.outage else { return };
-        outage.restarted = true;
+        outage.stage = Stage::Restarted;
         outage.back.get_or_insert(at);
         self.timers.arm(Timer::Aftermath(false), at.told.saturating_add(FIRST_LOOK));
         self.timers.arm(Timer::Aftermath(true), at.told.saturating_add(AFTERMATH + LAST_DEATH));
@@ -144,7 +152,7 @@ impl Source {
     }
 
     fn note_lost(&mut self, container: &Container, death: &Death, code: Option<i64>, asked: bool, first: At) -> bool {
-        let Some(outage) = self.outage.as_mut().filter(|outage| outage.restarted && !outage.lived) else { return false };
+        let Some(outage) = self.outage.as_mut().filter(|outage| outage.stage > Stage::Ended && !outage.lived) else { return false };
         let before = death.started.is_none_or(|started| started.time <= outage.at.time);
         let near = death.at.time >= outage.at.time.saturating_sub(GRACE);
         let soon = outage.back.is_none_or(|back| death.at.told <= back.told.saturating_add(AFTERMATH));
@@ -155,7 +163,7 @@ impl Source {
             let (container, subject) = (container.id.clone(), container.subject.clone());
             outage.lost.push(Lost { container, subject, death: *death, code, asked, first, told: false });
         }
-        if outage.looked {
+        if outage.stage == Stage::Told {
             self.aftermath(death.at.told, false);
         }
         true
@@ -163,7 +171,7 @@ impl Source {
 
     /// Everything was looked at after the reconnect.
     pub(super) fn first_look(&mut self, at: At) {
-        if self.outage.as_ref().is_some_and(|outage| outage.restarted && !outage.looked) && at.told > self.hold {
+        if self.outage.as_ref().is_some_and(|outage| outage.stage == Stage::Restarted) && at.told > self.hold {
             self.timers.disarm(&Timer::Aftermath(false));
             self.aftermath(at.told, false);
         }
@@ -172,10 +180,10 @@ impl Source {
     /// Tells what is known of a daemon's restart by now; `last`: and that is all.
     pub(super) fn aftermath(&mut self, now: i64, last: bool) {
         let Some(mut outage) = self.outage.take() else { return };
-        if !outage.restarted {
+        if outage.stage == Stage::Ended {
             return;
         }
-        outage.looked = true;
+        outage.stage = Stage::Told;
         let stopped = outage.lost.iter().filter(|lost| lost.asked).count();
         let gone = outage.lost.len() - stopped;
         let late = outage.lost.iter().any(|lost| lost.asked && lost.death.at.time > outage.at.time);
@@ -185,8 +193,8 @@ impl Source {
         let (severity, text) = if outage.lived {
             (Severity::Notice, super::words::LIVED.to_owned())
         } else if gone + stopped > 0 && outage.unseen {
-            let down =
-                outage.lost.iter().any(|lost| self.containers.get(&lost.container).is_some_and(|container| container.run == Run::Dead));
+            let down = last
+                && outage.lost.iter().any(|lost| self.containers.get(&lost.container).is_some_and(|container| container.run == Run::Dead));
             (if down { Severity::Major } else { Severity::Minor }, super::words::restarted_unseen(gone + stopped))
         } else if gone > 0 {
             (Severity::Critical, super::words::went_away(gone + stopped))

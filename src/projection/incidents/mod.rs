@@ -30,6 +30,7 @@ mod host;
 mod incident;
 mod intent;
 mod life;
+mod mark;
 mod read;
 mod service;
 mod settled;

@@ -166,9 +166,9 @@ impl Source {
     /// Changes an incident, and notes that it changed.
     pub(super) fn change(&mut self, key: Key, change: impl FnOnce(&mut Incident)) {
         if let Some(incident) = self.incidents.get_mut(&key) {
-            let before = incident.clone();
+            let before = incident.mark();
             change(incident);
-            if *incident != before {
+            if incident.mark() != before {
                 self.touched.insert(key);
             }
         }
