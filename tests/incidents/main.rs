@@ -20,8 +20,8 @@ fn group(scenario: &str) -> &'static str {
     }
 }
 
-/// What differs from labels that are wrong themselves: they tell what a script meant to do, not what the recording
-/// holds. Each with the reason.
+/// What differs from labels that are wrong themselves: they tell what a script meant to do, not what the
+/// recording holds. Each with the reason.
 const WRONG_LABELS: [(&str, &str); 4] = [
     ("chaos2-a: MISSED crash lease", "the recording holds an exit 0 there (record 470), which is no crash; the label wants exit 42"),
     ("chaos2-a: auth crash: cause «exit 70»", "two labels for one death (record 615), which ended with 101"),

@@ -101,8 +101,8 @@ proptest! {
     }
 }
 
-/// Some neighbours changed places that the daemon is known to mix up: `stop`, `oom` and `network disconnect` beside
-/// the `die` that they belong to, `restart` beside its `start`, all within a few milliseconds.
+/// Some neighbours changed places that the daemon is known to mix up: `stop`, `oom` and `network disconnect`
+/// beside the `die` that they belong to, `restart` beside its `start`, all within a few milliseconds.
 fn disordered(records: &[Record], mut seed: u64) -> Vec<Record> {
     let mut records = records.to_vec();
     let mut place = 0;

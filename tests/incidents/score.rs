@@ -78,7 +78,8 @@ fn begins(told: &Told<'_>, want: &Expected) -> bool {
     want.start.seq.is_some_and(|seq| told.firsts.contains(&seq)) || (told.start - want.start()).abs() < slack
 }
 
-/// Whether a cause that a label names is in the words: those that have a fixed form, and the rest by its key word.
+/// Whether a cause that a label names is in the words: those that have a fixed form, and the rest by its key
+/// word.
 fn names(text: &str, cause: &str) -> Option<bool> {
     let text = text.to_lowercase();
     let cause = cause.to_lowercase();

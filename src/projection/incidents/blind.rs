@@ -48,7 +48,8 @@ impl Source {
         }
     }
 
-    /// What was replayed carries one time of receipt and old times of its own: no timer runs until it is read.
+    /// What was replayed carries one time of receipt and old times of its own: no timer runs until it is
+    /// read.
     fn sees_again(&mut self, at: At, view: &EventView<'_>) {
         self.blind = false;
         if view.attribute("replayed").is_some_and(|count| count != "0") {

@@ -49,7 +49,8 @@ pub(super) const MASS_WITHIN: i64 = 5 * SECOND;
 /// Times that a subject turned unhealthy, each this soon after the one before, that are flapping.
 pub(super) const FLAPS: usize = 3;
 pub(super) const FLAP_WITHIN: i64 = 5 * MINUTE;
-/// Up, or healthy, for so many times as long as ever before a failure of the same kind: the next one is another trouble.
+/// Up, or healthy, for so many times as long as ever before a failure of the same kind: the next one is
+/// another trouble.
 pub(super) const ANOTHER: i64 = 3;
 /// Less between the two kills of a stop is no program that did not obey but a timeout of 0.
 pub(super) const FORCED: i64 = 500 * MILLI;
@@ -79,8 +80,8 @@ pub const MAX_SOURCES: usize = 1000;
 pub const MAX_CONTAINERS: usize = 10_000;
 /// Subjects that are known of one host.
 pub const MAX_SUBJECTS: usize = 20_000;
-/// Incidents of one host that are kept, open and closed; beyond it the closed one that began first goes, and where
-/// all are open nothing new is opened but counted.
+/// Incidents of one host that are kept, open and closed; beyond it the closed one that began first goes, and
+/// where all are open nothing new is opened but counted.
 pub const MAX_INCIDENTS: usize = 10_000;
 /// Open incidents of one host.
 pub const MAX_OPEN: usize = 2_000;
@@ -104,7 +105,8 @@ pub const MAX_SURROUNDINGS: usize = 64;
 pub const MAX_GAPS: usize = 64;
 /// Deaths asked for that are kept of one host, to know the daemon's own when its stream ends.
 pub const MAX_ASKED: usize = 256;
-/// Small lists: signals sent to one run, exit codes, phases, containers, causes, reasons, networks and volumes.
+/// Small lists: signals sent to one run, exit codes, phases, containers, causes, reasons, networks and
+/// volumes.
 pub const MAX_FEW: usize = 16;
 /// Actions that are kept of one incident.
 pub const MAX_ACTIONS: usize = 64;

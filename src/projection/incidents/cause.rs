@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const MAX_AROUND: usize = 3;
 
 impl Source {
-    /// Puts a failure into the present phase of an incident, or begins another one. `ran`: how long it had been up.
+    /// Puts a failure into the present phase of an incident, or begins another one. `ran`: how long it had
+    /// been up.
     pub(super) fn phase(&mut self, key: Key, container: &Container, sign: Sign, first: At, at: At, ran: i64) {
         let Some(incident) = self.incidents.get(&key) else { return };
         let ran = incident.well_since.map_or(ran, |since| ran.max(at.time.saturating_sub(since)));
@@ -21,7 +22,8 @@ impl Source {
         // A change that shows, after which it fails again, is another trouble, even with the same code.
         let changes = self.subjects.get(&container.subject).map(|subject| subject.changes.as_slice()).unwrap_or_default();
         let changed = changes.iter().any(|change| change.at.time > since && change.at.time <= first.time && !change.differences.is_empty());
-        // So is one after a time that is long for it, and one of what had stayed down, was started again and worked.
+        // So is one after a time that is long for it, and one of what had stayed down, was started again and
+        // worked.
         let rested = last.is_some_and(|phase| ran >= WELL_MIN && ran >= phase.longest.saturating_mul(ANOTHER));
         let anew = incident.stayed_down && (container.ever_healthy || ran >= LADDER_RESET);
         let full = incident.phases.len() >= MAX_FEW;
@@ -125,6 +127,12 @@ fn symptom(sign: Sign, first: At, container: &Container) -> Cause {
 }
 
 impl Incident {
+    /// Whether it was made and not started, all the while.
+    pub(super) fn is_left_behind(&self) -> bool {
+        let said = self.phases.iter().flat_map(|phase| &phase.causes);
+        self.deaths == 0 && said.into_iter().any(|cause| cause.kind == CauseKind::Dependency || cause.text == super::words::LEFT)
+    }
+
     /// Adds what came out later to the present phase.
     pub(super) fn caused(&mut self, cause: Cause) {
         if let Some(phase) = self.phases.last_mut()

@@ -4,51 +4,10 @@ use super::bounds::{AFTERMATH, BURST, FIRST_LOOK, GRACE, LAST_DEATH, MAX_MEMBERS
 use super::container::{At, Container, Death, Run};
 use super::incident::{Cause, CauseKind, Incident, Key, Kind, Resolution, Severity, Standing};
 use super::intent::is_asked;
+use super::outage::{Lost, Outage, Stage};
 use super::state::Source;
 use super::timers::Timer;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// How much is known of an outage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Stage {
-    /// The stream ended.
-    Ended,
-    /// The verdict says that the daemon is another one.
-    Restarted,
-    /// It was told once.
-    Told,
-}
-
-/// From the end of a daemon's stream until it is known what that was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Outage {
-    /// The end of the stream.
-    pub(super) at: At,
-    pub(super) back: Option<At>,
-    /// How far the story is.
-    stage: Stage,
-    /// Containers that were up at the end of the stream.
-    running: BTreeSet<String>,
-    lost: Vec<Lost>,
-    /// Nobody recorded when it ended, so nobody knows in which order.
-    unseen: bool,
-    /// The containers lived on: who ended is no part of it.
-    lived: bool,
-    host: Option<Key>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Lost {
-    container: String,
-    subject: String,
-    death: Death,
-    /// What an inspection said.
-    code: Option<i64>,
-    asked: bool,
-    first: At,
-    told: bool,
-}
 
 impl Source {
     pub(super) fn stream_ended(&mut self, at: At) {
@@ -68,7 +27,8 @@ impl Source {
         });
     }
 
-    /// The daemon was restarted while the recorder was away itself, as when both are on a host that lost its power.
+    /// The daemon was restarted while the recorder was away itself, as when both are on a host that lost its
+    /// power.
     pub(super) fn restarted_unseen(&mut self, last: At) {
         self.stream_ended(last);
         if let Some(outage) = &mut self.outage {

@@ -2,8 +2,8 @@
 
 use super::incident::{Incident, Key, Kind, Resolution, Severity, Standing};
 
-/// Differs with everything that is shown: lists only grow, or change together with a count or the newest record.
-/// Copying the incident to compare it would take most of the fold's time.
+/// Differs with everything that is shown: lists only grow, or change together with a count or the newest
+/// record. Copying the incident to compare it would take most of the fold's time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     state: (Kind, Severity, Standing, Option<Resolution>, bool),

@@ -1,9 +1,9 @@
-//! Incidents: what broke, since when, after what, and what helped. One fold over the log, the same live, in replay and
-//! over an export (docs/incidents.md).
+//! Incidents: what broke, since when, after what, and what helped. One fold over the log, the same live, in
+//! replay and over an export (docs/incidents.md).
 //!
-//! [`step`] reads a record, [`advance`] lets time pass, [`view`] shows. Nothing else goes in: no clock, no I/O. Timers
-//! count from the time of receipt of the Docker host in question and fire at their own deadlines, between the
-//! records, so that it does not matter when `advance` is called, or whether it is.
+//! [`step`] reads a record, [`advance`] lets time pass, [`view`] shows. Nothing else goes in: no clock, no
+//! I/O. Timers count from the time of receipt of the Docker host in question and fire at their own deadlines,
+//! between the records, so that it does not matter when `advance` is called, or whether it is.
 //!
 //! | file | what |
 //! |---|---|
@@ -29,8 +29,10 @@ mod health;
 mod host;
 mod incident;
 mod intent;
+mod kinds;
 mod life;
 mod mark;
+mod outage;
 mod read;
 mod service;
 mod settled;
@@ -66,8 +68,8 @@ pub fn advance(state: &mut State, now: Timestamp) {
     state.advance(now.nanos());
 }
 
-/// Everything that is known at `as_of`: as after [`advance`] to it. A state that is further on already shows what it
-/// knows.
+/// Everything that is known at `as_of`: as after [`advance`] to it. A state that is further on already shows
+/// what it knows.
 pub fn view(state: &State, log: LogId, as_of: Timestamp) -> View {
     let state = if state.is_due(as_of.nanos()) {
         let mut later = state.clone();

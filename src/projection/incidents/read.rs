@@ -175,7 +175,8 @@ impl Source {
         }
     }
 
-    /// It names none, but newer Engines tell of each just before. One that frees nothing may still have taken empty ones.
+    /// It names none, but newer Engines tell of each just before. One that frees nothing may still have taken
+    /// empty ones.
     fn volumes_pruned(&mut self, at: At, freed: bool) {
         let mut told = false;
         for gone in self.surroundings.iter_mut().filter(|around| around.what == Around::VolumeGone) {

@@ -8,8 +8,9 @@ use crate::cursor::LogId;
 use std::collections::BTreeSet;
 
 impl State {
-    /// Takes out incidents that are over for good, with all that belongs to them: whoever keeps them may forget them
-    /// here. What comes later is told as if they were still there. At most [`SETTLED_AT_ONCE`] of a Docker host.
+    /// Takes out incidents that are over for good, with all that belongs to them: whoever keeps them may
+    /// forget them here. What comes later is told as if they were still there. At most [`SETTLED_AT_ONCE`] of
+    /// a Docker host.
     pub fn take_settled(&mut self, log: LogId) -> Vec<Shown> {
         let mut taken = Vec::new();
         for source in self.sources.values_mut() {

@@ -2,8 +2,8 @@
 
 use super::bounds::{MAX_CONTAINERS, MAX_INCIDENTS, MAX_OPEN, MAX_SUBJECTS, SECOND};
 use super::container::{At, Container, Run};
-use super::host::Outage;
 use super::incident::{Incident, Key, Kind, Standing};
+use super::outage::Outage;
 use super::subject::Subject;
 use super::timers::{Timer, Timers};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Raised with every change of what the fold concludes: a stored state of another version is folded anew.
 pub const VERSION: u32 = 1;
 
-/// All that is remembered of the records so far. Bounded; the same after the same records, however they were cut
-/// into portions.
+/// All that is remembered of the records so far. Bounded; the same after the same records, however they were
+/// cut into portions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub(super) version: u32,

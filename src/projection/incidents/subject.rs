@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One difference between a container and the one whose place it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// What differs: `image`, `image digest`, `image id`, `config-hash`, `label …`, or what a swarm service says.
+    /// What differs: `image`, `image digest`, `image id`, `config-hash`, `label …`, or what a swarm service
+    /// says.
     pub what: String,
     /// What it was; `None` where it was not there.
     pub from: Option<String>,
@@ -36,7 +37,7 @@ pub(super) struct Subject {
     pub(super) last: Option<Look>,
     pub(super) changes: Vec<Change>,
     /// Its incident, while that can go on.
-    pub(super) incident: Option<super::incident::Key>,
+    pub(super) incident: Option<super::kinds::Key>,
     /// Whether a health check was ever seen.
     pub(super) checked: bool,
     pub(super) heard: i64,
@@ -71,7 +72,8 @@ impl Subject {
     }
 }
 
-/// The subject of a container: Compose's project and service, a swarm service, a pod's container, or its name.
+/// The subject of a container: Compose's project and service, a swarm service, a pod's container, or its
+/// name.
 pub(super) fn key<'a>(get: impl Fn(&str) -> Option<&'a str>, id: &str) -> String {
     let compose = |key: &str| get(key).filter(|value| !value.is_empty());
     if let (Some(project), Some(service)) = (compose("com.docker.compose.project"), compose("com.docker.compose.service")) {

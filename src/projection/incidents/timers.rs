@@ -1,6 +1,6 @@
 //! Deadlines, in their own order.
 
-use super::incident::Key;
+use super::kinds::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -170,7 +170,8 @@ pub struct ShownAction {
     pub record: String,
     /// When.
     pub time: Timestamp,
-    /// `restart`, `stop`, `kill`, `remove`, `recreate`, `update`, `service updated`, `replaced by swarm` or `swarm: …`.
+    /// `restart`, `stop`, `kill`, `remove`, `recreate`, `update`, `service updated`, `replaced by swarm` or
+    /// `swarm: …`.
     pub what: String,
     /// What a recreate changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -245,8 +245,8 @@ pub(super) fn mass(members: &[&Incident]) -> String {
     format!("{} subjects failed within {} s: {}; the daemon was not restarted", members.len(), over.max(1), exits(&codes))
 }
 
-/// One after the other. "Then" is said of those that depend on the root or share a network with it, "at the same
-/// time" of others.
+/// One after the other. "Then" is said of those that depend on the root or share a network with it, "at the
+/// same time" of others.
 pub(super) fn cascade(own: &str, members: &[&Incident]) -> String {
     let what = |member: &Incident| {
         let phases = member.phases.first().map(phase).unwrap_or_default();
