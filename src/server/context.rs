@@ -9,7 +9,7 @@ use super::turn_log::TurnLog;
 use super::turns::Turns;
 use crate::ingest::StatusHandle;
 use crate::log::EventLog;
-use crate::projection::{BySource, Losses};
+use crate::projection::{BySource, KnownIncidents, Losses};
 use crate::recorder::RecorderStats;
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub struct Context {
     pub(super) by_source: BySource,
     /// What the recorder may have missed.
     pub(super) losses: Losses,
+    /// What broke.
+    pub(super) incidents: KnownIncidents,
     /// Whose turn it is to read the log's files.
     turns: Arc<Turns>,
 }
@@ -95,6 +97,7 @@ impl Context {
             requests: AtomicU64::new(0),
             by_source: BySource::default(),
             losses: Losses::default(),
+            incidents: KnownIncidents::default(),
             turns: Arc::default(),
         }
     }

@@ -122,7 +122,7 @@ fn on_the_way(request: &HeaderMap, format: Format, compression: Compression) -> 
 }
 
 /// The time up to which everything received is in the log that has these bounds; `now` was before that.
-async fn as_of(context: &Context, log: &dyn EventLog, bounds: Bounds, now: Timestamp) -> Result<Timestamp, LogError> {
+pub(super) async fn as_of(context: &Context, log: &dyn EventLog, bounds: Bounds, now: Timestamp) -> Result<Timestamp, LogError> {
     let newest = if bounds.head < bounds.oldest { None } else { received(log, bounds).await? };
     let records = *context.log.watch_writer().borrow() == WriterState::Ok && context.recording.recorder.queued() == 0;
     let settled = now.checked_sub(COMMIT).unwrap_or(now);

@@ -8,6 +8,7 @@ mod events;
 mod export;
 mod failures;
 mod forwarded;
+mod incidents;
 mod lines;
 mod live;
 mod login;

@@ -8,7 +8,7 @@ use super::docker::{self, Target};
 use super::live::{stream, ws};
 use super::net::{Link, Permit, Secure};
 use super::problem::ApiError;
-use super::{events, export, login, pages, status};
+use super::{events, export, incidents, login, pages, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
@@ -59,6 +59,17 @@ pub(super) fn routes(
         .then(export::export)
         .map(answer)
         .boxed();
+    let incidents = path!("api" / "v1" / "incidents")
+        .and(get())
+        .and(with.clone())
+        .and(query)
+        .and(headers)
+        .and(asker)
+        .then(incidents::list)
+        .map(answer)
+        .boxed();
+    let incident = path!("api" / "v1" / "incidents" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
+    let incident = incident.and(asker).then(incidents::one).map(answer).boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())
@@ -93,6 +104,8 @@ pub(super) fn routes(
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(openapi).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
+    let api = api.or(incidents).unify().or(incident).unify().boxed();
+    let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
     let session = form.or(submit).unify().or(end).unify().boxed();
     engine.or(api).unify().or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()
