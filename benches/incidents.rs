@@ -80,7 +80,7 @@ fn main() {
             last = state;
         }
         let began = Instant::now();
-        let shown = black_box(view(&last, LogId::random(), records.last().unwrap().received));
+        let shown = black_box(view(&last, &LogId::random().into(), records.last().unwrap().received));
         let took = began.elapsed();
         let bytes = bincode::serialized_size(&last).unwrap();
         println!("{name:>10} | {:>10.0} | {bytes:>9} B | {:>6} incidents in {took:?}", median(rates), shown.incidents.len());

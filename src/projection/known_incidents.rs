@@ -4,7 +4,7 @@
 //! stays when a question is given up half-way. The answer is a function of the records that are kept: when
 //! retention has taken some, the log is folded again.
 
-use super::incidents::{self, State, View};
+use super::incidents::{self, Ids, State, View};
 use crate::cursor::Sequence;
 use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Step, Want};
@@ -19,6 +19,7 @@ pub struct KnownIncidents(Mutex<Folded>);
 #[derive(Debug, Default)]
 struct Folded {
     state: State,
+    ids: Ids,
     /// Everything up to here has been folded.
     through: Sequence,
     /// The oldest record at that time.
@@ -33,7 +34,7 @@ impl KnownIncidents {
     pub async fn view(&self, log: &Arc<dyn EventLog>, as_of: Timestamp) -> Result<View, LogError> {
         let mut folded = self.0.lock().await;
         folded.read(log, Timestamp::MAX).await?;
-        Ok(incidents::view(&folded.state, log.bounds().log, as_of))
+        Ok(incidents::view(&folded.state, &folded.ids, as_of))
     }
 }
 
@@ -44,7 +45,7 @@ impl KnownIncidents {
 pub async fn known_at(log: &Arc<dyn EventLog>, at: Timestamp) -> Result<View, LogError> {
     let mut folded = Folded::default();
     folded.read(log, at).await?;
-    Ok(incidents::view(&folded.state, log.bounds().log, at))
+    Ok(incidents::view(&folded.state, &folded.ids, at))
 }
 
 impl Folded {
@@ -57,6 +58,10 @@ impl Folded {
         let mut reader = Reader::new(Arc::clone(log), self.through, Want { until: bounds.head, ..Want::default() });
         while let Some(step) = reader.next().await? {
             if let Step::Records(selection) = step {
+                let first = selection.sequences().next().and_then(|seq| selection.block.cursor(seq).parse().ok());
+                if let Some(first) = first {
+                    self.ids.note(first);
+                }
                 let records = selection.sequences().filter_map(|seq| selection.block.record(seq));
                 records.filter(|record| record.received <= until).for_each(|record| incidents::step(&mut self.state, &record));
             }

@@ -15,6 +15,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use warp::http::header::HeaderName;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
@@ -131,7 +132,7 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
         format!("W/\"{}-{}\"", bounds.log, hex::encode(Sha256::digest(format!("{shown}{notice_count}")).get(..12).unwrap_or_default()));
     if negotiate::has(&headers, &etag) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
-        tag(&mut response, &etag);
+        set(&mut response, header::ETAG, &etag);
         return Ok(response);
     }
     let rest = json!({
@@ -144,10 +145,13 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
     .to_string();
     let body = format!(r#"{{"incidents":{shown},{}"#, rest.trim_start_matches('{'));
     let mut response = json_response(body);
-    tag(&mut response, &etag);
+    set(&mut response, header::ETAG, &etag);
     if let Some(next) = next {
-        let link = format!("<?{}>; rel=\"next\"", params.for_page(&next));
-        response.headers_mut().extend(HeaderValue::from_str(&link).ok().map(|link| (header::LINK, link)));
+        // Relative: a proxy may have put a prefix before our paths.
+        set(&mut response, header::LINK, &format!("<incidents?{}>; rel=\"next\"", params.for_page(&next)));
+    }
+    if let Some(remark) = params.remark() {
+        set(&mut response, header::HeaderName::from_static("shipslog-remark"), &remark);
     }
     Ok(response)
 }
@@ -178,8 +182,8 @@ fn json_response(body: String) -> Response {
     response
 }
 
-fn tag(response: &mut Response, etag: &str) {
-    response.headers_mut().extend(HeaderValue::from_str(etag).ok().map(|etag| (header::ETAG, etag)));
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    response.headers_mut().extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
 }
 
 fn internal(error: &serde_json::Error) -> ApiError {

@@ -105,7 +105,6 @@ pub(super) fn routes(
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(openapi).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let api = api.or(incidents).unify().or(incident).unify().boxed();
-    let operations = stats.or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
     let session = form.or(submit).unify().or(end).unify().boxed();
     engine.or(api).unify().or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()

@@ -85,7 +85,7 @@ proptest! {
             }
         }
         let plain = fold(records);
-        let show = |state: &State| told(&view(state, recording.log, recording.as_of));
+        let show = |state: &State| told(&view(state, &recording.log.into(), recording.as_of));
         prop_assert_eq!(show(&state), show(&plain), "{}", &recording.name);
     }
 
@@ -94,7 +94,7 @@ proptest! {
         let recording = which.get(short());
         let swapped = disordered(&recording.records, seed);
         let show = |records: &[Record]| -> Vec<String> {
-            let view = view(&fold(records), recording.log, recording.as_of);
+            let view = view(&fold(records), &recording.log.into(), recording.as_of);
             view.incidents.iter().map(|one| format!("{} {:?} {:?} {:?} {:?} {}", one.subject, one.kind, one.severity, one.state, one.resolution, one.counts.deaths)).collect()
         };
         prop_assert_eq!(show(&swapped), show(&recording.records), "{}", &recording.name);
@@ -134,7 +134,7 @@ fn are_mixed(a: &Record, b: &Record) -> bool {
 fn health_checks_left_out_change_nothing() {
     for recording in recordings::all("") {
         let without: Vec<Record> = recording.records.iter().filter(|record| record.event.noise().is_none()).cloned().collect();
-        let show = |records: &[Record]| told(&view(&fold(records), recording.log, recording.as_of));
+        let show = |records: &[Record]| told(&view(&fold(records), &recording.log.into(), recording.as_of));
         assert_eq!(show(&without), show(&recording.records), "{}", recording.name);
     }
 }
@@ -153,7 +153,7 @@ fn a_view_after_each_record_names_nobody_without_trouble() {
         for record in &recording.records {
             step(&mut state, record);
             views += 1;
-            for incident in view(&state, recording.log, record.received).incidents {
+            for incident in view(&state, &recording.log.into(), record.received).incidents {
                 assert!(
                     wanted.contains(&*incident.subject) || incident.subject == "prod-1",
                     "{} after {}: {}",
@@ -174,14 +174,14 @@ fn what_is_over_can_be_taken_out() {
         for (place, record) in recording.records.iter().enumerate() {
             step(&mut state, record);
             if place % 97 == 0 {
-                taken.extend(state.take_settled(recording.log));
+                taken.extend(state.take_settled(&recording.log.into()));
             }
         }
         let late = Timestamp::from_nanos(recording.as_of.nanos() + 40 * 60 * 1_000_000_000);
-        let whole = view(&fold(&recording.records), recording.log, late);
+        let whole = view(&fold(&recording.records), &recording.log.into(), late);
         advance(&mut state, late);
-        taken.extend(state.take_settled(recording.log));
-        let rest = view(&state, recording.log, late);
+        taken.extend(state.take_settled(&recording.log.into()));
+        let rest = view(&state, &recording.log.into(), late);
         let all = |view: View| -> BTreeMap<String, String> {
             let all = view.incidents.into_iter().chain(view.notices).chain(view.merged);
             all.map(|one| (one.id.clone(), serde_json::to_string(&one).unwrap())).collect()
@@ -201,7 +201,7 @@ fn revisions_rise_by_one_and_ids_stay() {
         let mut known: BTreeMap<String, (u64, String)> = BTreeMap::new();
         for record in &recording.records {
             step(&mut state, record);
-            let now = view(&state, recording.log, record.received);
+            let now = view(&state, &recording.log.into(), record.received);
             let all = || now.incidents.iter().chain(&now.notices).chain(&now.merged);
             for one in all() {
                 let text = serde_json::to_string(one).unwrap();

@@ -46,7 +46,7 @@ pub(crate) fn shown(recording: &Recording) -> shipslog::projection::incidents::V
     for record in &recording.records {
         step(&mut state, record);
     }
-    view(&state, recording.log, recording.as_of)
+    view(&state, &recording.log.into(), recording.as_of)
 }
 
 fn whole(incident: &Shown) -> Told<'_> {

@@ -135,7 +135,7 @@ impl Tape {
     }
 
     pub(crate) fn view(&self) -> View {
-        view(&self.state(), LogId::with_prefix(7), Self::at(self.received.unwrap_or(self.now)))
+        view(&self.state(), &LogId::with_prefix(7).into(), Self::at(self.received.unwrap_or(self.now)))
     }
 
     /// Incidents of a subject as they are told now.

@@ -23,6 +23,7 @@ mod history;
 mod hostile_directory;
 mod hosts;
 mod http2;
+mod incidents;
 mod least_rights;
 mod lines;
 mod losses;

@@ -269,8 +269,10 @@ async fn something_else_for_a_directory_and_beside_the_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sizes_are_believed_only_behind_a_checksum() {
     let image = Image::new().await;
-    let journal = image.files("journal").last().unwrap().clone();
-    let segment = image.files(".zst")[0].clone();
+    // A tip may have come, and another one gone, between the kill and the clean stop.
+    let there_too = |file: &&PathBuf| image.killed.path().join(file).exists();
+    let journal = image.files("journal").iter().rfind(there_too).unwrap().clone();
+    let segment = image.files(".zst").iter().find(there_too).unwrap().clone();
     let db = journal.with_file_name("db");
     for (file, bytes) in [(&journal, 1u64 << 40), (&segment, 1 << 40), (&db, 1 << 36), (&db, 1 << 33)] {
         let dir = image.hurt(true, |dir| {

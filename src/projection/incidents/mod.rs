@@ -27,6 +27,7 @@ mod ends;
 mod group;
 mod health;
 mod host;
+mod ids;
 mod incident;
 mod intent;
 mod kinds;
@@ -48,12 +49,13 @@ pub use bounds::{
     FIRST_DEATHS, LAST_DEATHS, MAX_ACTIONS, MAX_ASKED, MAX_CHANGES, MAX_CONTAINERS, MAX_DIFFERENCES, MAX_EVIDENCE, MAX_FEW, MAX_GAPS,
     MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT, SETTLED_AT_ONCE,
 };
+pub use ids::Ids;
 pub use incident::{CauseKind, Key, Kind, Replicas, Resolution, Severity, Standing};
 pub use state::{State, VERSION};
 pub use subject::Difference;
 pub use view::{Confidence, Counts, MAX_SHOWN_EVIDENCE, Part, Shown, ShownAction, ShownCause, ShownPhase, View};
 
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::Sequence;
 use crate::event::Record;
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -70,7 +72,7 @@ pub fn advance(state: &mut State, now: Timestamp) {
 
 /// Everything that is known at `as_of`: as after [`advance`] to it. A state that is further on already shows
 /// what it knows.
-pub fn view(state: &State, log: LogId, as_of: Timestamp) -> View {
+pub fn view(state: &State, ids: &Ids, as_of: Timestamp) -> View {
     let state = if state.is_due(as_of.nanos()) {
         let mut later = state.clone();
         later.advance(as_of.nanos());
@@ -78,7 +80,7 @@ pub fn view(state: &State, log: LogId, as_of: Timestamp) -> View {
     } else {
         Cow::Borrowed(state)
     };
-    state.show(log, as_of)
+    state.show(ids, as_of)
 }
 
 impl State {

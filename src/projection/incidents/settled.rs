@@ -1,21 +1,21 @@
 //! What can change no more, and needs not be remembered by the fold.
 
 use super::bounds::{SETTLED, SETTLED_AT_ONCE};
+use super::ids::Ids;
 use super::incident::{Incident, Key};
 use super::state::{Source, State};
 use super::view::Shown;
-use crate::cursor::LogId;
 use std::collections::BTreeSet;
 
 impl State {
     /// Takes out incidents that are over for good, with all that belongs to them: whoever keeps them may
     /// forget them here. What comes later is told as if they were still there. At most [`SETTLED_AT_ONCE`] of
     /// a Docker host.
-    pub fn take_settled(&mut self, log: LogId) -> Vec<Shown> {
+    pub fn take_settled(&mut self, ids: &Ids) -> Vec<Shown> {
         let mut taken = Vec::new();
         for source in self.sources.values_mut() {
             let keys = source.settled();
-            taken.extend(keys.iter().filter_map(|key| source.incidents.get(key)).map(|incident| Shown::of(source, incident, log)));
+            taken.extend(keys.iter().filter_map(|key| source.incidents.get(key)).map(|incident| Shown::of(source, incident, ids)));
             for key in keys {
                 source.incidents.remove(&key);
             }

@@ -2,11 +2,11 @@
 
 use super::bounds::MAX_TEXT;
 use super::container::At;
+use super::ids::Ids;
 use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Replicas, Resolution, Severity, Standing};
 use super::state::{Source, State};
 use super::subject::Difference;
 use super::words;
-use crate::cursor::LogId;
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -190,11 +190,11 @@ pub enum Confidence {
 
 impl State {
     /// Everything, as it stands now.
-    pub(super) fn show(&self, log: LogId, as_of: Timestamp) -> View {
+    pub(super) fn show(&self, ids: &Ids, as_of: Timestamp) -> View {
         let (mut incidents, mut notices, mut merged) = (Vec::new(), Vec::new(), Vec::new());
         for source in self.sources.values() {
             for incident in source.incidents.values() {
-                let shown = Shown::of(source, incident, log);
+                let shown = Shown::of(source, incident, ids);
                 if incident.merged_into.is_some() {
                     merged.push(shown);
                 } else if incident.severity == Severity::Notice {
@@ -212,9 +212,9 @@ impl State {
 }
 
 impl Shown {
-    pub(super) fn of(source: &Source, incident: &Incident, log: LogId) -> Self {
+    pub(super) fn of(source: &Source, incident: &Incident, ids: &Ids) -> Self {
         let members: Vec<&Incident> = incident.members.iter().filter_map(|key| source.incidents.get(key)).collect();
-        let cursor = |seq: u64| log.cursor(seq).to_string();
+        let cursor = |seq: u64| ids.cursor(seq);
         let id = |key: Key| format!("{}{}", cursor(key.seq), char::from(key.letter));
         let (state, end, resolution) = if members.is_empty() {
             (incident.standing, incident.end, incident.resolution)
@@ -248,7 +248,7 @@ impl Shown {
             first: cursor(phase.first),
             text: words::phase(phase),
             counts: Counts { deaths: phase.deaths, oom: phase.ooms, unhealthy: phase.unhealthy, exit: phase.exits.clone() },
-            cause: phase.causes.iter().map(|cause| ShownCause::of(cause, log)).collect(),
+            cause: phase.causes.iter().map(|cause| ShownCause::of(cause, ids)).collect(),
         };
         let causes =
             incident.phases.iter().chain(members.iter().flat_map(|member| &member.phases).filter(|_| incident.kind == Kind::Mass).take(3));
@@ -276,7 +276,7 @@ impl Shown {
             counts,
             next_start: incident.next_start.map(Timestamp::from_nanos),
             replicas: incident.replicas,
-            cause: causes.flat_map(|phase| &phase.causes).map(|cause| ShownCause::of(cause, log)).collect(),
+            cause: causes.flat_map(|phase| &phase.causes).map(|cause| ShownCause::of(cause, ids)).collect(),
             phases: if incident.phases.len() > 1 { incident.phases.iter().map(phase).collect() } else { Vec::new() },
             actions: incident
                 .actions
@@ -310,10 +310,10 @@ impl Counts {
 }
 
 impl ShownCause {
-    fn of(cause: &Cause, log: LogId) -> Self {
+    fn of(cause: &Cause, ids: &Ids) -> Self {
         Self {
             kind: cause.kind,
-            record: cause.at.map(|at| log.cursor(at.seq).to_string()),
+            record: cause.at.map(|at| ids.cursor(at.seq)),
             time: cause.at.map(|at: At| Timestamp::from_nanos(at.time)),
             text: cause.text.clone(),
             subject: cause.subject.clone(),
