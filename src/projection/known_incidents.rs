@@ -1,8 +1,8 @@
 //! The incidents of a log that goes on: the fold's state, kept from one question to the next.
 //!
-//! Nothing is read at start. The first question folds the log, each later one what came since. What was folded
-//! stays when a question is given up half-way. The answer is a function of the records that are kept: when
-//! retention has taken some, the log is folded again.
+//! Nothing is read at start. The first question folds the log, each later one what came since. What was
+//! folded stays when a question is given up half-way. The answer is a function of the records that are kept:
+//! when retention has taken some, the log is folded again.
 
 use super::incidents::{self, Ids, State, View};
 use crate::cursor::Sequence;
@@ -27,7 +27,8 @@ struct Folded {
 }
 
 impl KnownIncidents {
-    /// All incidents that began in the records kept, as of a time up to which everything received is in the log.
+    /// All incidents that began in the records kept, as of a time up to which everything received is in the
+    /// log.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -38,7 +39,8 @@ impl KnownIncidents {
     }
 }
 
-/// All incidents as they were known at a time: from the records received by then. The whole log is folded for it.
+/// All incidents as they were known at a time: from the records received by then. The whole log is folded for
+/// it.
 ///
 /// # Errors
 /// When the log cannot be read.
