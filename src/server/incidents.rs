@@ -128,8 +128,8 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
 
     let bounds = log.bounds();
     let shown = serde_json::to_string(&found).map_err(|error| internal(&error))?;
-    let etag =
-        format!("W/\"{}-{}\"", bounds.log, hex::encode(Sha256::digest(format!("{shown}{notice_count}")).get(..12).unwrap_or_default()));
+    let tagged = Sha256::digest(format!("{} {notice_count} {shown}", bounds.log));
+    let etag = format!("W/\"{}\"", hex::encode(tagged.get(..12).unwrap_or_default()));
     if negotiate::has(&headers, &etag) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         set(&mut response, header::ETAG, &etag);
