@@ -113,10 +113,10 @@ impl Redactor {
     /// The message without its secrets; `None`: it has none.
     pub fn redact(&self, event: &Event) -> Option<Redacted> {
         let json = event.as_json();
-        if !self.is_on() || !self.may_hold_a_secret(json) {
+        if !self.is_on() {
             return None;
         }
-        let edits = walk::edits(self, json);
+        let edits = walk::edits(self, json, self.first_suspect(json)?);
         let values = edits.len() as u64;
         (values > 0).then(|| Redacted { event: event.with_values(&edits), values })
     }
@@ -136,13 +136,20 @@ impl Redactor {
 
     /// May be wrong in one direction only.
     fn may_hold_a_secret(&self, text: &str) -> bool {
-        let Some(triggers) = &self.triggers else { return true };
+        self.first_suspect(text).is_some()
+    }
+
+    /// Where the first piece of `text` ends that may be part of a secret: what ends before has none. `None`:
+    /// nothing has.
+    fn first_suspect(&self, text: &str) -> Option<usize> {
+        let Some(triggers) = &self.triggers else { return Some(0) };
         let mut has_at = None;
-        triggers.find_iter(text).any(|found| {
+        let mut suspects = triggers.find_iter(text).filter(|found| {
             let pattern = found.pattern().as_usize();
             let of_a_url = (FIRST_URL_TRIGGER..TRIGGERS.len()).contains(&pattern);
             !of_a_url || *has_at.get_or_insert_with(|| memchr(b'@', text.as_bytes()).is_some())
-        })
+        });
+        suspects.next().map(|found| found.end())
     }
 }
 

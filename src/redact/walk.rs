@@ -23,9 +23,12 @@ const OPAQUE_CHARS: usize = 12;
 /// A value's place in the message, and the JSON to put there.
 pub(super) type Edit = (Range<usize>, String);
 
-/// What is to be replaced in the message `json`, in order.
-pub(super) fn edits(redactor: &Redactor, json: &str) -> Vec<Edit> {
-    let mut walk = Walk { redactor, json, edits: Vec::new() };
+/// How often a text is looked at again after something in it was replaced, before all of it goes.
+const MAX_PASSES: usize = 4;
+
+/// What is to be replaced in the message `json`, in order; what ends before `suspect` has no secret.
+pub(super) fn edits(redactor: &Redactor, json: &str, suspect: usize) -> Vec<Edit> {
+    let mut walk = Walk { redactor, json, suspect, edits: Vec::new() };
     for (key, value) in Members::of(json) {
         match &*text(key) {
             "Action" | "status" => walk.action(value),
@@ -42,13 +45,23 @@ pub(super) fn edits(redactor: &Redactor, json: &str) -> Vec<Edit> {
 struct Walk<'a> {
     redactor: &'a Redactor,
     json: &'a str,
+    suspect: usize,
     edits: Vec<Edit>,
 }
 
 impl<'a> Walk<'a> {
+    /// Where in the message it begins.
+    fn place(&self, value: &RawValue) -> Option<usize> {
+        (value.get().as_ptr() as usize).checked_sub(self.json.as_ptr() as usize)
+    }
+
+    fn is_before_any_suspect(&self, value: &RawValue) -> bool {
+        self.place(value).is_some_and(|from| from + value.get().len() < self.suspect)
+    }
+
     fn replace(&mut self, value: &RawValue, by: &str) {
         let by = quote(by);
-        let from = (value.get().as_ptr() as usize).checked_sub(self.json.as_ptr() as usize);
+        let from = self.place(value);
         // What was redacted before stays as it is.
         if let Some(from) = from.filter(|_| value.get() != by) {
             self.edits.push((from..from + value.get().len(), by));
@@ -69,6 +82,9 @@ impl<'a> Walk<'a> {
     }
 
     fn attribute(&mut self, key: &'a RawValue, value: &'a RawValue, excepted: bool, depth: usize) {
+        if self.is_before_any_suspect(value) {
+            return;
+        }
         let name = text(key);
         let kept = depth == 1 && KEPT_ATTRIBUTES.contains(&&*name);
         if kept || matches!(value.get(), r#""""# | "null" | "[]" | "{}") {
@@ -124,7 +140,8 @@ impl<'a> Walk<'a> {
         let (host, path) = rest.split_at_checked(host).unwrap_or((rest, ""));
         let is_secret = path.len() >= OPAQUE_CHARS && path.bytes().any(|b| b.is_ascii_digit()) && !scheme.contains("sql");
         if is_secret {
-            self.replace(value, &format!("{scheme}://{host}/{}", replacement(Rule::SecretName.name())));
+            let left = format!("{scheme}://{host}/{}", replacement(Rule::SecretName.name()));
+            self.replace(value, &without_secrets(self.redactor, &left, true).unwrap_or(left));
         }
         is_secret
     }
@@ -150,21 +167,41 @@ impl<'a> Walk<'a> {
     }
 
     fn string(&mut self, value: &RawValue, excepted: bool) {
-        let text = text(value);
-        let secrets = found(self.redactor, &text, !excepted);
-        if secrets.is_empty() {
-            return;
+        let shown = text(value);
+        if let Some(redacted) = without_secrets(self.redactor, &shown, !excepted) {
+            self.replace(value, &redacted);
         }
-        let mut redacted = String::with_capacity(text.len());
-        let mut from = 0;
-        for (secret, rule) in secrets {
-            redacted.push_str(text.get(from..secret.start).unwrap_or_default());
-            redacted.push_str(&replacement(rule.name()));
-            from = secret.end;
-        }
-        redacted.push_str(text.get(from..).unwrap_or_default());
-        self.replace(value, &redacted);
     }
+}
+
+/// The text without its secrets; `None`: it has none.
+///
+/// What one secret was replaced by can make another appear, since its beginning is now near enough, or is
+/// no longer part of something longer. A text in which that does not end goes as a whole.
+fn without_secrets(redactor: &Redactor, text: &str, all: bool) -> Option<String> {
+    let mut redacted: Option<String> = None;
+    for _ in 0..MAX_PASSES {
+        let shown = redacted.as_deref().unwrap_or(text);
+        let secrets = found(redactor, shown, all);
+        if secrets.is_empty() {
+            return redacted;
+        }
+        redacted = Some(replaced(shown, &secrets));
+    }
+    let last = found(redactor, redacted.as_deref()?, all);
+    last.first().map(|(_, rule)| replacement(rule.name())).or(redacted)
+}
+
+fn replaced(text: &str, secrets: &[(Range<usize>, Rule)]) -> String {
+    let mut redacted = String::with_capacity(text.len());
+    let mut from = 0;
+    for (secret, rule) in secrets {
+        redacted.push_str(text.get(from..secret.start).unwrap_or_default());
+        redacted.push_str(&replacement(rule.name()));
+        from = secret.end;
+    }
+    redacted.push_str(text.get(from..).unwrap_or_default());
+    redacted
 }
 
 /// Where in a text the secrets lie, in order and apart, and by which rule; `all`: not only private keys.

@@ -24,6 +24,7 @@ pub(super) enum Says {
 
 /// Names that Docker's own tools give; what they hold is known, and none is a secret.
 const OWN: [&str; 3] = ["com.docker.compose.", "com.docker.swarm.", "com.docker.stack."];
+const OWN_BEGIN: &str = "com.docker.";
 /// Most bytes of a name that are looked at, from its end.
 const MAX_NAME_BYTES: usize = 512;
 
@@ -33,8 +34,8 @@ static FINDER: LazyLock<Option<AhoCorasick>> =
 /// What a name says; `None`: nothing of a secret.
 pub(super) fn says(name: &str) -> Option<Says> {
     let name = super::tail(name, MAX_NAME_BYTES);
-    let may = FINDER.as_ref().is_none_or(|finder| finder.is_match(name));
-    if !may || OWN.iter().any(|own| name.starts_with(own)) {
+    let is_own = name.starts_with(OWN_BEGIN) && OWN.iter().any(|own| name.starts_with(own));
+    if is_own || FINDER.as_ref().is_some_and(|finder| !finder.is_match(name)) {
         return None;
     }
     let words = Words::of(name);
