@@ -179,6 +179,30 @@ async fn a_replay_that_is_cut_short_is_judged_before_it_is_stored() {
     assert_eq!(bench.story().await[before..], ["start -", "connect start", "resumed -", "start c9", "stop -"]);
 }
 
+/// Each of these has a little more than a quarter of what is held for a verdict, so that the fourth is too
+/// much. The time for it does not begin to run.
+#[tokio::test]
+async fn a_replay_of_large_events_is_judged_when_it_has_its_bytes() {
+    let bench = Bench::new();
+    let large = |n: i64| {
+        let pad = "x".repeat(MAX_REPLAY_BYTES / 4);
+        let line =
+            format!(r#"{{"Type":"container","Action":"start","Actor":{{"ID":"c{n}","Attributes":{{"pad":"{pad}"}}}},"timeNano":{n}}}"#);
+        Input::Event { event: Event::from_line(line.as_bytes()).unwrap(), received: Timestamp::from_nanos(n) }
+    };
+    let mut recorder = Recorder::start(Arc::clone(&bench.log), &bench.recovery, Arc::clone(&bench.stats)).await.unwrap();
+    let source: Arc<str> = "local".into();
+    recorder.replays.insert(Arc::clone(&source), HeldBack { records: Vec::new(), bytes: 0, since: Instant::now() + MAX_REPLAY_WAIT });
+    let mut held = Vec::new();
+    for n in 1..=5 {
+        let Input::Event { event, received } = large(n) else { unreachable!() };
+        recorder.add(NewRecord { source: Arc::clone(&source), received, event });
+        held.push(recorder.replays.get(&source).map_or(0, |held| held.bytes));
+    }
+    assert!(held[..3].iter().all(|bytes| (1..=MAX_REPLAY_BYTES).contains(bytes)), "{held:?}");
+    assert_eq!(held[3..], [0, 0], "judged, and what comes next is stored as it comes");
+}
+
 fn exec(n: i64, noise: Option<Noise>) -> Input {
     let line = format!(
         r#"{{"Type":"container","Action":"exec_create: hunter2","Actor":{{"ID":"x{n}","Attributes":{{"execID":"e{n}"}}}},"timeNano":{n}}}"#

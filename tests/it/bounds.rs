@@ -1,7 +1,8 @@
 //! What clients can make the server hold, measured at the process: nobody's slowness costs memory that has no
 //! bound.
 
-use crate::support::{Ship, wait_for};
+use crate::support::{Ship, ship_with, wait_for, within};
+use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use shipslog::event::Event;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_tungstenite::tungstenite::Message;
 
 /// Peak memory of a server that answers any number of clients, in MiB: its own caches are 24, and a debug
 /// build takes some. Those who made it hold their answers made it take 500 to 950.
@@ -190,4 +192,18 @@ async fn a_start_behind_a_log_of_large_messages_costs_little() {
     .await;
     assert!(ship.json("/api/v1/stats").await["log"]["head"].as_u64() > Some(300));
     assert!(peak(&ship) < MOST_MIB, "{} MiB", peak(&ship));
+}
+
+#[tokio::test]
+async fn a_message_over_a_websocket_has_a_bound() {
+    let (_dir, _daemon, ship) = ship_with(1).await;
+    let url = format!("{}/api/v1/ws", ship.url.replace("http", "ws"));
+    let subscribe = |pad: usize| Message::text(format!(r#"{{"subscribe":{{"since":"oldest"}}}}{}"#, " ".repeat(pad)));
+    for (pad, is_read) in [(16_000, true), (17_000, false)] {
+        let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        socket.send(subscribe(pad)).await.unwrap();
+        let answer = within("an answer", socket.next()).await;
+        let hello = matches!(&answer, Some(Ok(Message::Text(text))) if text.contains("hello"));
+        assert_eq!(hello, is_read, "{pad} blanks: {answer:?}");
+    }
 }

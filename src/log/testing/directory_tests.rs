@@ -244,6 +244,16 @@ async fn hurt_files_of_sled() {
     }
 }
 
+/// sled reads all of a snapshot at once, and it only saves time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_sled_that_is_larger_than_any_goes() {
+    let image = Image::new().await;
+    let snapshot = image.files("journal").last().unwrap().with_file_name("snap.00000000000000FF");
+    let dir = image.hurt(false, |dir| fs::File::create(dir.join(&snapshot)).unwrap().set_len(65 << 20).unwrap());
+    assert_eq!(open(dir.path(), "a snapshot of 65 MiB").unwrap().0, image.records);
+    assert!(fs::metadata(dir.path().join(&snapshot)).map_or(0, |data| data.len()) < 65 << 20);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn something_else_for_a_directory_and_beside_the_log() {
     let image = Image::new().await;

@@ -110,3 +110,20 @@ fn marks_come_in_whoever_wrote_the_line_anew() {
         assert_eq!(record.event.marks(), marks, "{text}");
     }
 }
+
+#[test]
+fn a_line_that_is_too_long_is_refused_before_all_of_it_is_read() {
+    struct Endless(u64);
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            buffer.fill(b'x');
+            self.0 += buffer.len() as u64;
+            Ok(buffer.len())
+        }
+    }
+    let dir = TempDir::new().unwrap();
+    let mut endless = BufReader::new(Endless(0));
+    let error = import(&mut endless, dir.path(), &mut |_| {}).unwrap_err().to_string();
+    assert_eq!(error, "line 1 cannot be imported: it is longer than 16 MiB");
+    assert!(endless.get_ref().0 <= 17 << 20, "{} bytes were read", endless.get_ref().0);
+}

@@ -77,24 +77,15 @@ impl Batches {
 
     /// Sends a client what it lacks; what became of it, and whether it is up to date.
     fn serve(&mut self, link: &Link, pass: &Pass) -> (Delivery, bool) {
-        let (mut current, mut sign) = (true, Bytes::new());
+        let (id, mut current, mut sign) = (self.id, true, Bytes::new());
         let delivery = link.deliver(|standing| {
             if standing.position >= pass.head {
                 if pass.tick {
-                    sign = sign_of_life(standing, pass.now, self.id);
+                    sign = sign_of_life(standing, pass.now, id);
                 }
                 return Some(&sign);
             }
-            let key = (Arc::as_ptr(&standing.filter) as usize, standing.position);
-            if self.bytes > KNOWN_BYTES {
-                self.forget();
-            }
-            let gathered = || {
-                let batch = gather(&*self.log, self.id, standing);
-                self.bytes += batch.as_ref().map_or(0, |batch| batch.bytes.len());
-                (Arc::clone(&standing.filter), batch)
-            };
-            let batch = self.known.entry(key).or_insert_with(gathered).1.as_ref()?;
+            let batch = self.next(standing)?;
             standing.position = batch.upto;
             current = standing.position >= pass.head;
             if !batch.bytes.is_empty() {
@@ -104,11 +95,27 @@ impl Batches {
             // Also who is never up to date under load, since nothing passes its filter, has to hear
             // something.
             if pass.tick {
-                sign = sign_of_life(standing, pass.now, self.id);
+                sign = sign_of_life(standing, pass.now, id);
             }
             Some(&sign)
         });
         (delivery, current)
+    }
+}
+
+impl Batches {
+    /// What comes next for all who stand there; `None`: only their own tasks can go on.
+    fn next(&mut self, standing: &Standing) -> Option<&Batch> {
+        let key = (Arc::as_ptr(&standing.filter) as usize, standing.position);
+        if self.bytes > KNOWN_BYTES {
+            self.forget();
+        }
+        let gathered = || {
+            let batch = gather(&*self.log, self.id, standing);
+            self.bytes += batch.as_ref().map_or(0, |batch| batch.bytes.len());
+            (Arc::clone(&standing.filter), batch)
+        };
+        self.known.entry(key).or_insert_with(gathered).1.as_ref()
     }
 }
 
@@ -221,6 +228,26 @@ mod tests {
             }
             assert_eq!(seen, expected);
         }
+    }
+
+    /// Clients with more filters than fit are served all the same, and what was gathered for them goes again.
+    #[tokio::test]
+    async fn what_is_kept_has_a_bound() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(dir.path()).unwrap().0);
+        let line = format!(r#"{{"Type":"container","Action":"die","pad":"{}"}}"#, "x".repeat(60_000));
+        let event = Event::from_line(line.as_bytes()).unwrap();
+        log.append(vec![NewRecord { received: Timestamp::now(), source: "local".into(), event }]).await.unwrap();
+        let mut batches = Batches::new(log);
+        let mut most = 0;
+        for _ in 0..2 * KNOWN_BYTES / 60_000 {
+            let filter = Arc::new(Filter::default());
+            let standing = Standing { position: 0, told: 0, spoke: Instant::now(), filter };
+            assert_eq!(batches.next(&standing).map(|batch| batch.upto), Some(1));
+            let held: usize = batches.known.values().filter_map(|(_, batch)| Some(batch.as_ref()?.bytes.len())).sum();
+            most = most.max(held);
+        }
+        assert!((KNOWN_BYTES..=KNOWN_BYTES + BATCH_BYTES).contains(&most), "{most} bytes");
     }
 
     /// What a filter hides of losses is told in its place, and the place is one to resume by.

@@ -73,3 +73,33 @@ fn answer(why: Refused, content_type: &str) -> String {
         body.len()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixStream;
+
+    #[test]
+    fn fewer_are_told_than_are_served_and_never_more_than_the_bound() {
+        let told = |max_connections| Refusals::new(max_connections, None).slots.available_permits();
+        assert_eq!([0, 4, 40, 1024, 100_000].map(told), [1, 1, 10, 256, MAX_REFUSALS]);
+    }
+
+    #[tokio::test]
+    async fn those_over_the_bound_are_closed_without_a_word() {
+        let refusals = Refusals::new(4, None);
+        let connect = || {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            refusals.refuse(Arc::new(Socket::Unix(ours)), Refused::Full);
+            theirs
+        };
+        let (mut first, mut second) = (connect(), connect());
+        let mut answer = String::new();
+        second.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "", "the only place is taken by one that asks nothing");
+        first.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        first.shutdown().await.unwrap();
+        first.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    }
+}

@@ -113,3 +113,22 @@ fn every_truncation_is_noticed() {
         assert!(check(&value[..end]).is_err());
     }
 }
+
+/// Before anything is made for it: the checksum, which is looked at later, fits such a header too.
+#[test]
+fn sizes_that_no_block_has_are_refused() {
+    let (_, value) = encode(&[(1, 1, "a".to_owned())], 1);
+    let whole = Header::read(&value).unwrap();
+    let sizes = HEADER_BYTES - 4 - RESERVED_BYTES - 32 - 8;
+    let with = |raw: usize, packed: usize| {
+        let mut value = value.clone();
+        value[sizes..sizes + 4].copy_from_slice(&u32::try_from(raw).unwrap().to_be_bytes());
+        value[sizes + 4..sizes + 8].copy_from_slice(&u32::try_from(packed).unwrap().to_be_bytes());
+        Header::read(&value)
+    };
+    assert_eq!(with(whole.raw_bytes as usize, whole.packed_bytes as usize).unwrap(), whole, "these are the sizes");
+    assert!(with(MAX_RAW_BYTES, MAX_PACKED_BYTES).is_ok());
+    for (raw, packed) in [(MAX_RAW_BYTES + 1, 10), (MAX_RAW_BYTES, MAX_PACKED_BYTES + 1)] {
+        assert!(with(raw, packed).unwrap_err().to_string().contains("no more than 64 MiB"));
+    }
+}
