@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 /// Most that one page of history may take.
 const MAX_PAGE_BYTES: usize = 256 << 20;
 /// Most that stats and readiness may take.
-const MAX_STATUS_BYTES: usize = 4 << 20;
+pub(super) const MAX_STATUS_BYTES: usize = 4 << 20;
 
 /// Which records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use reqwest::{ClientBuilder, Url};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Redirects that are followed, one after the other, in one question.
-const MAX_REDIRECTS: usize = 10;
+pub(super) const MAX_REDIRECTS: usize = 10;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 /// A server, and what is needed to talk to it.

@@ -1,3 +1,4 @@
+use super::request::MAX_STATUS_BYTES;
 use super::testing::{LAST_CHUNK, LOG, Reply, Request, Server, answer, chunked, line, stream_body};
 use super::*;
 use std::time::Duration;
@@ -295,4 +296,27 @@ fn urls_are_checked_and_shown_without_secrets() {
     }
     assert_eq!(Client::new("http://me:secret@host:1/x/?y#z").unwrap().shown(), "http://host:1/x");
     assert_eq!(Client::new("localhost:7070").unwrap().url("/readyz", &[]).as_str(), "http://localhost:7070/readyz");
+}
+
+/// Whatever listens there, its answers have a bound, and no more requests are made than it may ask for.
+#[tokio::test]
+async fn answers_and_redirects_of_something_else_have_bounds() {
+    let long = "x".repeat(MAX_STATUS_BYTES + 1);
+    let server = Server::start(move |number, request| {
+        Reply::Bytes(match request.target.as_str() {
+            "/api/v1/stats" => answer("200 OK", "application/json", &long),
+            "/readyz" => answer("400 Bad Request", "text/plain", &long[..MAX_PROBLEM_BYTES + usize::from(number > 1)]),
+            _ => b"HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+        })
+    })
+    .await;
+    let client = Client::new(&server.url()).unwrap();
+    assert_eq!(client.stats().await.unwrap_err(), ClientError::TooLarge { limit: MAX_STATUS_BYTES });
+    // Cut where it is long, and not read to its end where it is longer than any answer of ours.
+    for said in ["x".repeat(MAX_DETAIL_CHARS), "Bad Request".to_owned()] {
+        assert_eq!(client.readiness().await.unwrap_err(), ClientError::Refused { status: 400, detail: said });
+    }
+    let before = server.requests.lock().unwrap().len();
+    assert!(matches!(client.history(&HistoryQuery::default()).await, Err(ClientError::Unreachable { .. })));
+    assert_eq!(server.requests.lock().unwrap().len() - before, target::MAX_REDIRECTS + 1);
 }
