@@ -4,8 +4,6 @@ mod args;
 mod clock;
 mod config_show;
 mod documents;
-#[cfg(test)]
-mod documents_tests;
 mod escape;
 mod export;
 mod healthcheck;

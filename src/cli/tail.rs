@@ -184,5 +184,4 @@ impl Outage {
 }
 
 #[cfg(test)]
-#[path = "tail_tests.rs"]
 mod tests;

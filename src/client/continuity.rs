@@ -256,5 +256,4 @@ fn lost(last: Sequence, to: Sequence, out: &mut VecDeque<StreamItem>) {
 }
 
 #[cfg(test)]
-#[path = "continuity_tests.rs"]
 mod tests;

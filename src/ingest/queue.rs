@@ -348,5 +348,4 @@ impl QueueReceiver {
 }
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;

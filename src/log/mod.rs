@@ -21,6 +21,8 @@ mod recover;
 mod segment;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tip;
 
 pub use api::{Bounds, Chunk, DEFAULT_SCAN_BYTES, GapReason, NewRecord, Packed, Piece, Recovery, Scan, TrimStep, WriterState};

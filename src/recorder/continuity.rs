@@ -311,5 +311,4 @@ pub(super) fn is_same(a: &Event, b: &Event) -> bool {
 }
 
 #[cfg(test)]
-#[path = "continuity_tests.rs"]
 mod tests;

@@ -316,5 +316,4 @@ pub(super) struct Loaded {
 }
 
 #[cfg(test)]
-#[path = "page_tests.rs"]
 mod tests;

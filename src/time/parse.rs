@@ -250,5 +250,4 @@ fn parse_unix(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[path = "parse_tests.rs"]
 mod tests;

@@ -7,13 +7,12 @@ pub(super) const CACHING: &str = "no-store, no-transform";
 mod batches;
 mod control;
 pub(super) mod fanout;
-#[cfg(test)]
-mod fanout_tests;
 mod feed;
 pub(super) mod filters;
 mod paced;
-#[cfg(test)]
-mod paced_tests;
 mod query;
 pub(super) mod stream;
 pub(super) mod ws;
+
+#[cfg(test)]
+mod tests;

@@ -312,5 +312,4 @@ impl Splitter {
 }
 
 #[cfg(test)]
-#[path = "split_tests.rs"]
 mod tests;

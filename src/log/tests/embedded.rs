@@ -1,6 +1,6 @@
 //! What the embedded log adds to the contract: it comes back.
 
-use super::contract::{self, read_all, records};
+use crate::log::testing::contract::{self, read_all, records};
 use crate::log::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
 use std::fs;
 use std::path::Path;

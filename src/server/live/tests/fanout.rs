@@ -1,6 +1,6 @@
 //! The fan-out's threads outlive a panic, and only the client that it hit loses its connection.
 
-use super::fanout::FanOut;
+use super::super::fanout::FanOut;
 use crate::cursor::Sequence;
 use crate::event::Event;
 use crate::filter::Filter;

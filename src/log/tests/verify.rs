@@ -1,9 +1,9 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
-use super::contract::records;
 use crate::log::commit::batch::Batch;
 use crate::log::segment::tests::leave_out;
 use crate::log::segment::{Segment, SegmentWriter};
+use crate::log::testing::contract::records;
 use crate::log::tip::codec;
 use crate::log::tip::sled_store::SledStore;
 use crate::log::{EmbeddedLog, EventLog, Limits, Report, verify};

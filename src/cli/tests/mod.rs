@@ -1,3 +1,5 @@
+mod documents;
+
 use super::*;
 use crate::client::testing::{LOG, Reply, Server, answer, line};
 use crate::client::{Client, Selection};

@@ -1,7 +1,7 @@
 //! What comes in from an export, and what a kill leaves of that.
 
-use super::contract::{self, log_id, read_all};
 use crate::event::{Event, Marks, Noise, Record};
+use crate::log::testing::contract::{self, log_id, read_all};
 use crate::log::{EmbeddedLog, LogError, Scan, import};
 use crate::time::Timestamp;
 use std::fs;

@@ -1,11 +1,11 @@
 //! What a record goes through: the tip, segments, a merge, an export, an import; and two copies after a clean
 //! stop.
 
-use super::contract::{read_all, records};
-use super::embedded_tests::{CLEAN, drop_and_wait};
+use super::embedded::{CLEAN, drop_and_wait};
 use crate::cursor::Sequence;
 use crate::event::{Event, Marks, Noise};
 use crate::filter::Filter;
+use crate::log::testing::contract::{read_all, records};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, MAX_RECORD_BYTES, NewRecord, Piece, Scan, import, verify};
 use crate::time::Timestamp;
 use std::fs;
@@ -186,7 +186,7 @@ async fn after_a_clean_stop_either_copy_of_the_tip_is_whole() {
         log.close().await.unwrap();
         // At once: what sled writes when it is dropped, or later, is not meant.
         let image = TempDir::new().unwrap();
-        super::embedded_tests::copy_dir(dir.path(), image.path());
+        super::embedded::copy_dir(dir.path(), image.path());
         drop(log);
         fs::File::options().write(true).open(image.path().join("log/tip-00000000000000000001").join(lost)).unwrap().set_len(0).unwrap();
         let (log, recovery) = EmbeddedLog::open(image.path()).unwrap();

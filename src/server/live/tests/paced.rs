@@ -1,7 +1,7 @@
 //! Paced replays in virtual time: the clock stands still but for what the feed waits for.
 
-use super::control::Control;
-use super::feed::{Feed, Item};
+use super::super::control::Control;
+use super::super::feed::{Feed, Item};
 use crate::cursor::Sequence;
 use crate::event::Event;
 use crate::filter::Filter;

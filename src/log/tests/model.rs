@@ -1,7 +1,7 @@
 //! The embedded log against a plain vector: appends, reads, seeks, trims, clean restarts and crashes, in any
 //! order.
 
-use super::contract::{self, own_time, records};
+use crate::log::testing::contract::{self, own_time, records};
 use crate::log::{Chunk, EmbeddedLog, EventLog, GapReason, Limits, Piece, Scan};
 use crate::time::Timestamp;
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 //! and `<!-- end -->` in them is what the program says of itself; `SHIPSLOG_WRITE_DOCS=1 cargo test --lib
 //! documents` writes it.
 
-use super::{Cli, config_show};
+use super::super::{Cli, config_show};
 use crate::config::{ServeArgs, Settings};
 use clap::{Arg, Command, CommandFactory as _};
 use std::collections::BTreeMap;

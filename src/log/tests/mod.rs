@@ -1,0 +1,10 @@
+//! The log as a whole. What one file does is tested beside it.
+
+mod damage;
+mod directory;
+pub(super) mod embedded;
+mod import;
+mod model;
+mod repack;
+mod story;
+mod verify;
