@@ -169,6 +169,4 @@ fn tail(text: &str, max: usize) -> &str {
 }
 
 #[cfg(test)]
-mod documented_tests;
-#[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! docs/redaction.md against the program: what it says is taken is, and what it says stays does.
 
-use super::{REDACTED, Redactor, Rules};
+use super::super::{REDACTED, Redactor, Rules};
 use crate::event::Event;
 
-const DOCUMENT: &str = include_str!("../../docs/redaction.md");
+const DOCUMENT: &str = include_str!("../../../docs/redaction.md");
 
 /// What becomes of an attribute of this name and value.
 fn becomes(name: &str, value: &str) -> String {
