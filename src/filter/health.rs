@@ -26,7 +26,7 @@ pub(super) fn needle(value: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{HEALTH as DOCKER, passes};
+    use super::super::testing::{HEALTH as DOCKER, passes};
     use crate::event::Event;
     use crate::filter::{Filter, Subject};
 

@@ -236,4 +236,6 @@ fn has_label(label: &str, event: &EventView<'_>, dialect: Dialect) -> bool {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

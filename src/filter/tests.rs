@@ -1,21 +1,10 @@
+use super::testing::{HEALTH, passes};
 use super::*;
 use crate::event::{Event, Noise};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-pub(super) fn passes(filters: &str, exclude: &str, json: &str) -> bool {
-    let event = Event::from_line(json.as_bytes()).unwrap();
-    Filter::from_params(Some(filters), Some(exclude)).unwrap().matches(&Subject {
-        source: "local",
-        noise: event.noise(),
-        foreign: false,
-        event: &event.view(),
-    })
-}
-
 const DIE: &str = r#"{"Type":"container","Action":"die","Actor":{"ID":"f415","Attributes":{"exitCode":"137","image":"busybox:1.36","name":"api-1","com.docker.compose.project":"shop"}},"scope":"local"}"#;
-pub(super) const HEALTH: &str =
-    r#"{"Type":"container","Action":"health_status: unhealthy","Actor":{"ID":"f415","Attributes":{"name":"api-1"}},"scope":"local"}"#;
 const PULL: &str = r#"{"Type":"image","Action":"pull","Actor":{"ID":"nginx:1.27","Attributes":{"name":"nginx"}},"scope":"local"}"#;
 
 #[test]

@@ -213,7 +213,7 @@ impl EmbeddedLog {
 mod tests {
     use super::*;
     use crate::log::testing::contract::records;
-    use crate::log::tests::embedded::drop_and_wait;
+    use crate::log::testing::directory::drop_and_wait;
     use std::time::Duration;
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The shape of the tree (ARCHITECTURE.md): floors, homes of outside crates, circles of files, size of files,
-//! and what documents name. What a file imports is read from its syntax, and what is a test from
-//! `#[cfg(test)]`; no name of a file or of a folder says so.
+//! where tests lie, and what documents name. What a file imports is read from its syntax, and what is a test
+//! from `#[cfg(test)]`; no name of a file or of a folder says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod checks;
@@ -9,6 +9,7 @@ mod documents;
 mod planted;
 mod reach;
 mod rules;
+mod test_modules;
 mod tree;
 
 use std::path::Path;
@@ -55,4 +56,9 @@ fn comments_fit() {
 #[test]
 fn files_are_small() {
     assert_none(&checks::long_files(root()));
+}
+
+#[test]
+fn test_modules_have_one_shape() {
+    assert_none(&test_modules::misplaced(root()));
 }

@@ -4,7 +4,7 @@
 use crate::reach::part;
 use crate::rules::FLOORS;
 use crate::tree::Tree;
-use crate::{checks, root};
+use crate::{checks, root, test_modules};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -257,6 +257,28 @@ fn wide_comments_are_found() {
     let wide = "word ".repeat(22);
     planted.put("src/log/read.rs", &format!("//! {wide}\n/// | {wide} |\n// {}\nlet {wide};\n", "x".repeat(200)));
     assert_eq!(checks::wide_comments(&planted.root), ["src/log/read.rs:1: a comment of more than 110 columns"]);
+}
+
+#[test]
+fn misplaced_tests_are_found() {
+    let module = |lines: usize| format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{}}}\n", "    // A line.\n".repeat(lines - 2));
+    for (planted, words) in [
+        (module(71), "src/export.rs: tests has 71 lines, over 70"),
+        (module(10) + "fn g() {}\n", "src/export.rs: tests does not stand at the end"),
+        ("#[cfg(test)]\n#[path = \"export_tests.rs\"]\nmod tests;\n".to_owned(), "tests has a path of its own"),
+        ("#[cfg(test)]\nmod table_tests;\n".to_owned(), "table_tests is compiled for tests only"),
+        ("#[cfg(test)]\npub(crate) mod tests;\n".to_owned(), "tests is open to others"),
+    ] {
+        let tree = Planted::new();
+        tree.put("src/export.rs", &planted);
+        assert_found(&test_modules::misplaced(&tree.root), &[words], &planted);
+    }
+    let tree = Planted::new();
+    tree.put("src/export.rs", &module(70));
+    tree.put("src/event.rs", "#[cfg(test)]\npub(crate) mod testing;\n#[cfg(test)]\nmod tests;\n");
+    assert_eq!(test_modules::misplaced(&tree.root), [""; 0]);
+    tree.put("src/log/tests/read_tests.rs", "");
+    assert_found(&test_modules::misplaced(&tree.root), &["src/log/tests/read_tests.rs"], "a suffix that the folder says already");
 }
 
 /// What the tables name is really looked at.

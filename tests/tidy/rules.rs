@@ -103,6 +103,8 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
 
 /// A longer file is asking to be two.
 pub(crate) const MAX_LINES: usize = 400;
+/// Lines of tests at the end of a file, at most; with more, a reader of the code reads past too much.
+pub(crate) const MAX_TEST_MODULE_LINES: usize = 70;
 /// Columns of a comment, at most.
 pub(crate) const MAX_COMMENT_COLUMNS: usize = 110;
 

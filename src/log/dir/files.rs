@@ -129,21 +129,9 @@ pub(in crate::log) fn next_data(file: &File, at: u64, end: u64) -> Option<(u64, 
 }
 
 #[cfg(test)]
-pub(in crate::log) mod tests {
+mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
-
-    type Kind = (&'static str, fn(&Path));
-
-    /// Everything that can have the name of a file and is none: a name for it, and how it is made.
-    pub(in crate::log) const KINDS: [Kind; 6] = [
-        ("a FIFO", |path| rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap()),
-        ("a directory", |path| fs::create_dir(path).unwrap()),
-        ("a link to /dev/zero", |path| symlink("/dev/zero", path).unwrap()),
-        ("a link to nothing", |path| symlink("/nothing/here", path).unwrap()),
-        ("a link to itself", |path| symlink(path, path).unwrap()),
-        ("a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
-    ];
+    use crate::log::testing::directory::KINDS;
 
     #[test]
     fn nothing_but_a_regular_file_is_opened() {

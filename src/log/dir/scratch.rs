@@ -171,6 +171,7 @@ fn copy_sparsely(from: &Path, to: &Path, left: &mut u64) -> Result<(), LogError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::testing::directory::KINDS;
 
     #[test]
     fn what_a_kill_left_goes_and_what_is_in_use_stays() {
@@ -200,7 +201,7 @@ mod tests {
             file.set_len(1 << 40).unwrap();
             file.write_all_at(b"here", 1 << 30).unwrap();
         }
-        for (_, make) in files::tests::KINDS {
+        for (_, make) in KINDS {
             make(&tip.join("other"));
             let copy = ScratchCopy::of(&tip).unwrap();
             assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 2);
@@ -213,7 +214,7 @@ mod tests {
         }
         let mut left = 2;
         assert!(matches!(copy_sparsely(&tip.join("db"), &dir.path().join("copy"), &mut left), Err(LogError::Damaged(_))));
-        for (at, (kind, make)) in files::tests::KINDS.iter().enumerate().filter(|(_, (kind, _))| *kind != "a directory") {
+        for (at, (kind, make)) in KINDS.iter().enumerate().filter(|(_, (kind, _))| *kind != "a directory") {
             let path = dir.path().join(format!("tip-{at:020}"));
             make(&path);
             assert!(matches!(ScratchCopy::of(&path), Err(LogError::Damaged(_))), "{kind}");

@@ -214,4 +214,6 @@ fn read_index(file: &File, path: &Path, bytes: u64) -> Result<(IndexData, Vec<Ch
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,4 @@
+use super::testing::leave_out;
 use super::*;
 use crate::event::{Event, RecordParts};
 use crate::filter::Filter;
@@ -243,23 +244,6 @@ fn positions_that_a_frame_does_not_have_are_damage() {
     let beyond = busy(TempDir::new().unwrap().path(), &[vec![("rest", "start"); 250], vec![("web", "die")]].concat());
     let far = beyond.summary_chunk(0).unwrap().summaries().unwrap().judge(&scan.filter).candidates(0);
     assert!(segment.prefilter(&FrameMeta { count: 300, ..frame }, &far, &scan).unwrap_err().to_string().contains("number of lines"));
-}
-
-/// Puts summaries that tell of next to nothing in the place of a segment's own, with checksums that are
-/// right.
-pub(in crate::log) fn leave_out(path: &Path) {
-    let segment = Segment::open(path).unwrap();
-    let index = segment.index().unwrap();
-    let mut builder = summary::SummaryBuilder::default();
-    for _ in segment.frames() {
-        builder.add("local", &Event::from_line(br#"{"Type":"container","Action":"start"}"#).unwrap().view());
-        builder.end_frame();
-    }
-    let end = segment.frames().last().map_or(0, |frame| frame.offset + u64::from(frame.packed));
-    let mut bytes = std::fs::read(path).unwrap();
-    bytes.truncate(usize::try_from(end).unwrap());
-    bytes.extend(index.write(&[builder.finish().unwrap()]).unwrap());
-    std::fs::write(path, bytes).unwrap();
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //!
 //! `SHIPSLOG_FAULTS` multiplies the places tried (1), `SHIPSLOG_SEED` repeats a run.
 
-use super::embedded::{CLEAN, copy_dir, drop_and_wait};
 use crate::event::Event;
 use crate::log::testing::contract::{self, read_all, records};
+use crate::log::testing::directory::{CLEAN, copy_dir, drop_and_wait};
 use crate::log::tip::codec::HEADER_BYTES;
 use crate::log::tip::sled_store::SledStore;
 use crate::log::{EmbeddedLog, EventLog, NewRecord, Scan, recover};

@@ -3,9 +3,9 @@
 //!
 //! Of large files a sample is taken, with all of what they begin with; `SHIPSLOG_FAULTS` multiplies it (1).
 
-use super::embedded::{copy_dir, drop_and_wait};
-use crate::log::dir::files::tests::KINDS;
 use crate::log::testing::contract::{self, read_all, records};
+use crate::log::testing::directory::KINDS;
+use crate::log::testing::directory::{copy_dir, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
 use std::fs;
 use std::os::unix::fs::FileExt as _;

@@ -1,6 +1,7 @@
 //! What the embedded log adds to the contract: it comes back.
 
 use crate::log::testing::contract::{self, read_all, records};
+use crate::log::testing::directory::{CLEAN, copy_dir, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
 use std::fs;
 use std::path::Path;
@@ -36,15 +37,6 @@ async fn passes_the_contract_in_segments() {
     let logs = Logs::default();
     contract::run(|| async { logs.make(tiny()) }).await;
     contract::trims_to_an_explicit_gap(logs.make(tiny())).await;
-}
-
-pub(in crate::log) const CLEAN: Recovery = Recovery { clean: true, lost: Vec::new(), quarantined: Vec::new() };
-
-/// Waits until the writer thread has let go of the directory.
-pub(in crate::log) async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
-    drop(log);
-    let lock = dir.join("log/lock");
-    tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
 }
 
 #[tokio::test]
@@ -92,25 +84,6 @@ async fn second_process_is_refused() {
     let (_log, _) = EmbeddedLog::open(dir.path()).unwrap();
     let error = EmbeddedLog::open(dir.path()).unwrap_err().to_string();
     assert!(error.contains("in use by another shipslog"), "{error}");
-}
-
-/// Copies a log's directory while it is open: what a kill would leave. What the log removes meanwhile is left
-/// out.
-pub(in crate::log) fn copy_dir(from: &Path, to: &Path) {
-    let there = |result: std::io::Result<()>| match result {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        result => result.unwrap(),
-    };
-    fs::create_dir_all(to).unwrap();
-    let Ok(entries) = fs::read_dir(from) else { return };
-    for entry in entries {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            there(fs::copy(entry.path(), to.join(entry.file_name())).map(drop));
-        }
-    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod damage;
 mod directory;
-pub(super) mod embedded;
+mod embedded;
 mod import;
 mod model;
 mod repack;

@@ -1,9 +1,9 @@
 //! Segments that were packed in haste, and what readers see while they are packed again.
 
-use super::embedded::{CLEAN, drop_and_wait};
 use crate::log::record::chain::CHAIN_START;
 use crate::log::segment::{self, Segment, SegmentWriter};
 use crate::log::testing::contract::{read_all, records};
+use crate::log::testing::directory::{CLEAN, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, Scan};
 use std::fs;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! What a record goes through: the tip, segments, a merge, an export, an import; and two copies after a clean
 //! stop.
 
-use super::embedded::{CLEAN, drop_and_wait};
 use crate::cursor::Sequence;
 use crate::event::{Event, Marks, Noise};
 use crate::filter::Filter;
 use crate::log::testing::contract::{read_all, records};
+use crate::log::testing::directory::{CLEAN, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, MAX_RECORD_BYTES, NewRecord, Piece, Scan, import, verify};
 use crate::time::Timestamp;
 use std::fs;
@@ -186,7 +186,7 @@ async fn after_a_clean_stop_either_copy_of_the_tip_is_whole() {
         log.close().await.unwrap();
         // At once: what sled writes when it is dropped, or later, is not meant.
         let image = TempDir::new().unwrap();
-        super::embedded::copy_dir(dir.path(), image.path());
+        crate::log::testing::directory::copy_dir(dir.path(), image.path());
         drop(log);
         fs::File::options().write(true).open(image.path().join("log/tip-00000000000000000001").join(lost)).unwrap().set_len(0).unwrap();
         let (log, recovery) = EmbeddedLog::open(image.path()).unwrap();
@@ -284,7 +284,7 @@ async fn nothing_is_visible_before_its_sync_has_returned() {
     let before = seen(&log);
     assert_eq!(before, (1, 1, 0));
 
-    let held = crate::log::tip::held_sync::hold(dir.path());
+    let held = crate::log::testing::held_sync::hold(dir.path());
     let append = tokio::spawn({
         let log = Arc::clone(&log);
         async move { log.append(records(2..=3)).await }

@@ -1,7 +1,7 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
 use crate::log::commit::batch::Batch;
-use crate::log::segment::tests::leave_out;
+use crate::log::segment::testing::leave_out;
 use crate::log::segment::{Segment, SegmentWriter};
 use crate::log::testing::contract::records;
 use crate::log::tip::codec;

@@ -131,7 +131,7 @@ impl Journal {
         .map_err(io("cannot write", &self.path))
         .and_then(|()| {
             #[cfg(test)]
-            super::held_sync::wait(&self.path);
+            crate::log::testing::held_sync::wait(&self.path);
             self.file.sync_data().map_err(io("cannot sync", &self.path))
         })
         // What was not acknowledged is not to come back: its sequences are given to others.

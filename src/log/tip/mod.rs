@@ -5,8 +5,6 @@
 
 mod active;
 pub(super) mod codec;
-#[cfg(test)]
-pub(super) mod held_sync;
 pub(super) mod index;
 pub(super) mod journal;
 mod removal;

@@ -38,7 +38,7 @@ impl Drop for Held {
 }
 
 /// Before a sync of the file at `path`.
-pub(super) fn wait(path: &Path) {
+pub(in crate::log) fn wait(path: &Path) {
     let mut held = HELD.lock();
     let Some(dir) = held.keys().find(|dir| path.starts_with(dir)).cloned() else { return };
     *held.entry(dir.clone()).or_default() += 1;
