@@ -329,7 +329,7 @@ fn sources(config: &ServeConfig, fresh: bool) -> anyhow::Result<Vec<Box<dyn Sour
         return Ok(vec![Box::new(DemoSource::new(DemoOptions { history, ..defaults }))]);
     }
     let hosts = DockerHost::resolve(&config.docker_hosts, &|name| std::env::var_os(name))?;
-    Ok(hosts.into_iter().map(|host| Box::new(DockerSource::new(host)) as Box<dyn Source>).collect())
+    Ok(hosts.into_iter().map(|host| Box::new(DockerSource::new(host).with_last_words(config.last_words)) as Box<dyn Source>).collect())
 }
 
 /// The first line on stdout (docs/api.md, "Command line"), for people and for scripts that let the system

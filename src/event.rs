@@ -19,7 +19,7 @@ pub use fields::Fields;
 use fields::PlainFields;
 pub use marks::Marks;
 pub use noise::{Noise, UnknownNoise};
-pub use own::{begins_as_own, shortened};
+pub use own::{LAST_WORDS, begins_as_own, shortened};
 pub use readable::{MAX_NESTING, MAX_NUMBER_BYTES};
 pub use view::EventView;
 pub(crate) use wire::{LineWriter, RecordParts};

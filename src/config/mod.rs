@@ -56,6 +56,8 @@ pub struct ServeConfig {
     pub redaction: Rules,
     /// Whether what is marked as noise is counted and not stored.
     pub drop_noise: bool,
+    /// Lines of a container's output that are recorded when it dies unasked; 0 for none.
+    pub last_words: u32,
 }
 
 /// The arguments of `serve` and `config show`.

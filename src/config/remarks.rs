@@ -24,6 +24,7 @@ impl Settings {
             "cors-origin" => none(&self.cors_origin.value),
             "trusted-proxy" => none(&self.trusted_proxy.value),
             "redact-attribute" => none(&self.redact_attribute.value),
+            "last-words" if self.last_words.value == 0 => Some("none".to_owned()),
             "redact-except" => none(&self.redact_except.value),
             "max-connections-per-address" if self.max_connections_per_address.value == 0 => {
                 let most = (self.max_connections.value / 4).max(MIN_OF_EACH);

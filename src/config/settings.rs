@@ -14,6 +14,8 @@ use std::time::Duration;
 const DEFAULT_DOCKER_HOST: &str = "unix:///var/run/docker.sock";
 /// A smaller log would hold little more than its newest tip.
 const MIN_RETAIN_BYTES: u64 = 64 * 1024 * 1024;
+/// Lines of a container's output that may be asked for; of so many, few would fit in a record.
+const MAX_LAST_WORDS: u32 = 1000;
 
 impl Settings {
     /// Merges flags, environment, file and defaults.
@@ -82,7 +84,14 @@ impl Settings {
             direct_writes: self.direct_writes.value,
             redaction: redaction::check(&self.redact, &self.redact_attribute, &self.redact_except)?,
             drop_noise: self.drop_noise.value,
+            last_words: self.last_words()?,
         })
+    }
+
+    fn last_words(&self) -> Result<u32, ConfigError> {
+        let lines = self.last_words.value;
+        let accepted = || self.last_words.refuse(&lines.to_string(), "a number of lines up to 1000, or 0 for none");
+        if lines > MAX_LAST_WORDS { Err(accepted()) } else { Ok(lines) }
     }
 
     /// Certificate and key.

@@ -54,6 +54,7 @@ fn defaults_are_the_documented_ones() {
             direct_writes: true,
             redaction: Rules::default(),
             drop_noise: false,
+            last_words: 0,
         }
     );
 }

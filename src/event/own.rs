@@ -14,6 +14,8 @@ const CUTS: [Cut; 4] = [
     // Fits whatever is in it: a byte becomes six at most.
     Cut { key: 128, value: 128, attributes: 256 },
 ];
+/// `Action` of a record of what a container printed before it died.
+pub const LAST_WORDS: &str = "last-words";
 /// Attribute that says how many others were left out.
 const LEFT_OUT: &str = "left_out";
 

@@ -181,6 +181,15 @@ fn is_private_key_in_base64(text: &str) -> bool {
     private_keys(&String::from_utf8_lossy(&decoded)).next().is_some()
 }
 
+/// Where the first private key ends whose beginning is not there.
+pub(super) fn end_of_private_key(text: &str) -> Option<usize> {
+    let at = text.find(END)?;
+    let label = text.get(at + END.len()..)?;
+    let end = label.find(DASHES)?;
+    let begins = text.get(..at)?.contains(BEGIN);
+    (!begins && label.get(..end)?.contains(PRIVATE_KEY)).then_some(at + END.len() + end + DASHES.len())
+}
+
 /// Where private keys in PEM lie: `-----BEGIN EC PRIVATE KEY-----` and its relatives, up to their last line
 /// or the end.
 pub(super) fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {

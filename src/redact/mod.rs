@@ -22,7 +22,7 @@ mod walk;
 
 pub use rules::{MAX_GLOBS, Rule, Rules, UnknownRule};
 
-use crate::event::Event;
+use crate::event::{Event, LAST_WORDS};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::memchr;
 use rules::Glob;
@@ -116,7 +116,8 @@ impl Redactor {
         if !self.is_on() {
             return None;
         }
-        let edits = walk::edits(self, json, self.first_suspect(json)?);
+        let is_output = event.fields().action == LAST_WORDS && event.is_own();
+        let edits = walk::edits(self, json, self.first_suspect(json)?, is_output);
         let values = edits.len() as u64;
         (values > 0).then(|| Redacted { event: event.with_values(&edits), values })
     }

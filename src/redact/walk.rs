@@ -27,8 +27,9 @@ pub(super) type Edit = (Range<usize>, String);
 const MAX_PASSES: usize = 4;
 
 /// What is to be replaced in the message `json`, in order; what ends before `suspect` has no secret.
-pub(super) fn edits(redactor: &Redactor, json: &str, suspect: usize) -> Vec<Edit> {
-    let mut walk = Walk { redactor, json, suspect, edits: Vec::new() };
+/// `is_output`: texts in it are lines of a program's output, each of which stands for itself.
+pub(super) fn edits(redactor: &Redactor, json: &str, suspect: usize, is_output: bool) -> Vec<Edit> {
+    let mut walk = Walk { redactor, json, suspect, is_output, edits: Vec::new() };
     for (key, value) in Members::of(json) {
         match &*text(key) {
             "Action" | "status" => walk.action(value),
@@ -46,6 +47,7 @@ struct Walk<'a> {
     redactor: &'a Redactor,
     json: &'a str,
     suspect: usize,
+    is_output: bool,
     edits: Vec<Edit>,
 }
 
@@ -168,7 +170,8 @@ impl<'a> Walk<'a> {
 
     fn string(&mut self, value: &RawValue, excepted: bool) {
         let shown = text(value);
-        if let Some(redacted) = without_secrets(self.redactor, &shown, !excepted) {
+        let look = if self.is_output { lines_without_secrets } else { without_secrets };
+        if let Some(redacted) = look(self.redactor, &shown, !excepted) {
             self.replace(value, &redacted);
         }
     }
@@ -190,6 +193,27 @@ fn without_secrets(redactor: &Redactor, text: &str, all: bool) -> Option<String>
     }
     let last = found(redactor, redacted.as_deref()?, all);
     last.first().map(|(_, rule)| replacement(rule.name())).or(redacted)
+}
+
+/// The same of output, line by line: a quote or a colon at the end of one says nothing of the next. Private
+/// keys have several, and of one that has lost its beginning the rest goes as well.
+fn lines_without_secrets(redactor: &Redactor, text: &str, all: bool) -> Option<String> {
+    let mut keys = found(redactor, text, false);
+    if redactor.rules.has(Rule::PrivateKey)
+        && let Some(end) = known::end_of_private_key(text)
+        && keys.first().is_none_or(|(first, _)| first.start >= end)
+    {
+        keys.insert(0, (0..end, Rule::PrivateKey));
+    }
+    let without_keys = (!keys.is_empty()).then(|| replaced(text, &keys));
+    let lines: Vec<Cow<'_, str>> = without_keys
+        .as_deref()
+        .unwrap_or(text)
+        .split('\n')
+        .map(|line| without_secrets(redactor, line, all).map_or(Cow::Borrowed(line), Cow::Owned))
+        .collect();
+    let redacted = lines.join("\n");
+    (redacted != text).then_some(redacted)
 }
 
 fn replaced(text: &str, secrets: &[(Range<usize>, Rule)]) -> String {

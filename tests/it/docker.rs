@@ -1,5 +1,6 @@
 //! With a real Docker Engine: what its containers live through is what every reader gets.
 
+mod failures;
 mod followers;
 mod hard_times;
 mod life;

@@ -2,13 +2,23 @@
 //! stops nothing.
 
 /// Paths of that list, as regular expressions.
-pub(crate) const PATHS: [&str; 8] =
-    ["/_ping", "/version", "/events", "/containers/json", "/containers/[^/]+/json", "/networks", "/volumes", "/images/json"];
+pub(crate) const PATHS: [&str; 9] = [
+    "/_ping",
+    "/version",
+    "/events",
+    "/containers/json",
+    "/containers/[^/]+/json",
+    "/containers/[^/]+/logs",
+    "/networks",
+    "/volumes",
+    "/images/json",
+];
 
 fn is_documented(request: &str) -> bool {
     let Some(target) = request.strip_prefix("GET ").and_then(|rest| rest.strip_suffix(" HTTP/1.1")) else { return false };
     let path = target.split('?').next().unwrap_or_default();
-    let container = path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix("/json"));
+    let of_one = |what| path.strip_prefix("/containers/").and_then(|rest| rest.strip_suffix(what));
+    let container = of_one("/json").or_else(|| of_one("/logs"));
     PATHS.contains(&path) || container.is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 

@@ -74,10 +74,26 @@ impl Question<'static> {
 /// Gives each entry of the answer to `sink`.
 pub(super) async fn ask(
     transport: &Arc<Transport>,
-    Question { path, url }: Question<'_>,
+    question: Question<'_>,
     shape: Shape,
     limits: Limits,
     sink: &mut (dyn FnMut(Entry<'_>) + Send),
+) -> Result<Extent, AskError> {
+    let mut splitter = Splitter::new(shape, limits.entry_bytes);
+    let extent = read(transport, question, limits.bytes, &mut |bytes| splitter.push(bytes, sink)).await?;
+    if extent == Extent::Whole {
+        let unreadable = |no_list: NoList| AskError::Unreadable { path: question.path, why: no_list.to_string() };
+        splitter.finish(sink).map_err(unreadable)?;
+    }
+    Ok(extent)
+}
+
+/// Gives the bytes of the answer to `sink` as they come, and no more than so many of them.
+pub(super) async fn read(
+    transport: &Arc<Transport>,
+    Question { path, url }: Question<'_>,
+    max_bytes: u64,
+    sink: &mut (dyn FnMut(&[u8]) + Send),
 ) -> Result<Extent, AskError> {
     let late = |_| AskError::Failed { path, source: IngestError::Timeout { what: "a question", after: ANSWER_MAX } };
     let asked = async {
@@ -86,7 +102,7 @@ pub(super) async fn ask(
             let status = answer.status().as_u16();
             return Err(AskError::Status { path, status, message: message(answer).await });
         }
-        let (mut body, mut splitter, mut left) = (answer.into_body(), Splitter::new(shape, limits.entry_bytes), limits.bytes);
+        let (mut body, mut left) = (answer.into_body(), max_bytes);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| AskError::Failed { path, source: IngestError::Broken(error) })?;
             let Ok(bytes) = frame.into_data() else { continue };
@@ -95,11 +111,10 @@ pub(super) async fn ask(
                 return Ok(Extent::Cut);
             }
             left -= bytes.len() as u64;
-            splitter.push(&bytes, sink);
+            sink(&bytes);
             // An answer whose bytes are all there already would not let anything else run, such as a stop.
             tokio::task::consume_budget().await;
         }
-        splitter.finish(sink).map_err(|no_list: NoList| AskError::Unreadable { path, why: no_list.to_string() })?;
         Ok(Extent::Whole)
     };
     timeout(ANSWER_MAX, asked).await.map_err(late)?

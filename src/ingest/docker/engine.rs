@@ -3,7 +3,7 @@
 //! that the daemon chooses (`lists`).
 
 use super::Timing;
-use super::ask::{AskError, Extent, Limits, Question, ask, ask_for_one};
+use super::ask::{AskError, Extent, Limits, Question, ask, ask_for_one, read};
 use super::connection::LOGIN;
 use super::error::GATEWAY_ERRORS;
 use super::lists::{Entry, Fields, Shape};
@@ -36,6 +36,8 @@ const MAX_VERSION_CHARS: usize = 100;
 const LIST: Limits = Limits { bytes: 128 << 20, entry_bytes: 1 << 20 };
 /// Of an inspection, which is one entry.
 const INSPECTION: Limits = Limits { bytes: 4 << 20, entry_bytes: 4 << 20 };
+/// Of what a container printed last: Docker cuts lines at 16 KiB, so that 64 of the longest fit.
+const MAX_LOGS_BYTES: u64 = 1 << 20;
 
 /// A daemon to ask things.
 #[derive(Clone)]
@@ -91,11 +93,16 @@ impl Engine {
     /// What inspecting a container gives, as it came.
     pub(super) async fn inspect(&self, id: &str) -> Result<String, AskError> {
         const PATH: &str = "/containers/ID/json";
-        // Docker's ids are hexadecimal digits. Whatever else a daemon lists must not ask it something else.
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-            return Err(AskError::Unreadable { path: PATH, why: "it has no id that could be asked for".to_owned() });
-        }
+        can_be_asked_for(PATH, id)?;
         ask_for_one(&self.transport, Question { path: PATH, url: &format!("/containers/{id}/json") }, INSPECTION).await
+    }
+
+    /// Gives `sink` the last `lines` of a container's output, each with its time, as they come.
+    pub(super) async fn logs(&self, id: &str, lines: u32, sink: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Extent, AskError> {
+        const PATH: &str = "/containers/ID/logs";
+        can_be_asked_for(PATH, id)?;
+        let url = format!("/containers/{id}/logs?stdout=1&stderr=1&timestamps=1&tail={lines}");
+        read(&self.transport, Question { path: PATH, url: &url }, MAX_LOGS_BYTES, sink).await
     }
 
     /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing
@@ -122,6 +129,14 @@ impl Engine {
             Ok(Err(_)) | Err(_) => false,
         }
     }
+}
+
+/// Docker's ids are hexadecimal digits. Whatever else a daemon lists must not ask it something else.
+fn can_be_asked_for(path: &'static str, id: &str) -> Result<(), AskError> {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+        return Err(AskError::Unreadable { path, why: "it has no id that could be asked for".to_owned() });
+    }
+    Ok(())
 }
 
 /// The version in an answer; of a shape that is not known, none.

@@ -5,6 +5,7 @@ mod connection;
 mod dial;
 mod engine;
 mod error;
+mod failure;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -37,6 +38,7 @@ use crate::time::Timestamp;
 use connection::Connection;
 use dial::Dialer;
 use engine::Engine;
+use failure::Failures;
 use observe::Observer;
 use reading::{End, Reading, Sink};
 use retry::Backoff;
@@ -104,6 +106,8 @@ pub struct DockerSource {
     timing: Timing,
     dialer: Dialer,
     observer: Observer,
+    /// Lines of a container's output that are asked for when it dies; 0 for none.
+    last_words: u32,
     /// Time of the newest event that was recorded by an earlier run.
     known: Option<Timestamp>,
 }
@@ -138,7 +142,13 @@ impl DockerSource {
     pub fn with_timing(host: DockerHost, timing: Timing) -> Self {
         let dialer = Dialer::new(&host.endpoint, &timing);
         let observer = Observer::new(Arc::clone(&host.name), &timing);
-        Self { host, timing, dialer, observer, known: None }
+        Self { host, timing, dialer, observer, last_words: 0, known: None }
+    }
+
+    /// With so many lines of what a container printed before it died unasked; 0 for none.
+    pub fn with_last_words(mut self, lines: u32) -> Self {
+        self.last_words = lines;
+        self
     }
 
     /// `is_libpod`: Podman answered the last time.
@@ -226,7 +236,9 @@ impl DockerSource {
             Some(Err(error)) => (None, Some(error)),
             history => (history.and_then(Result::ok), None),
         };
-        let mut reading = Reading::new(&self.timing, (opened.stream, held), history, sink.newest);
+        let watching = |engine| Failures::new(engine, &self.observer, sink.sender.observations(), self.last_words);
+        let failures = opened.engine.clone().map(watching);
+        let mut reading = Reading::new(&self.timing, (opened.stream, held), history, sink.newest).watched(failures);
         if let Some(error) = lost {
             reading.lose_history(&error, sink);
         }

@@ -4,6 +4,7 @@
 use super::Timing;
 use super::engine::Engine;
 use super::error::IngestError;
+use super::failure::Failures;
 use super::health::Marker;
 use super::heard::Heard;
 use super::lag::{CAUGHT_UP_AFTER, Lag};
@@ -95,6 +96,7 @@ struct Lines {
     is_ring: bool,
     lag: Lag,
     marker: Option<Marker>,
+    failures: Option<Failures>,
 }
 
 impl Reading {
@@ -106,7 +108,7 @@ impl Reading {
         known: Option<Timestamp>,
     ) -> Self {
         let replay = if stream.is_libpod { Replay::to_an_end() } else { Replay::new(stream.requested, stream.date, timing.replay_quiet) };
-        let lines = Lines { replay, known, is_ring: !stream.is_libpod, lag: Lag::new(stream.requested), marker: None };
+        let lines = Lines { replay, known, is_ring: !stream.is_libpod, lag: Lag::new(stream.requested), marker: None, failures: None };
         Self {
             stream,
             held,
@@ -116,6 +118,12 @@ impl Reading {
             lines,
             heard: Instant::now(),
         }
+    }
+
+    /// Has failures looked at that it tells of.
+    pub(super) fn watched(mut self, failures: Option<Failures>) -> Self {
+        self.lines.failures = failures;
+        self
     }
 
     /// Reads until the stream ends, or is no longer to be trusted. May be dropped at any time.
@@ -331,6 +339,10 @@ impl Lines {
             sink.news += u64::from(is_news);
             if let Some(observer) = observer.filter(|_| is_news) {
                 observer.heard(event);
+            }
+            // What is replayed has happened, and its container may be another thing by now.
+            if let Some(failures) = self.failures.as_ref().filter(|_| !self.replay.is_open()) {
+                failures.heard(event);
             }
         }
         sink.sender.offer(input);

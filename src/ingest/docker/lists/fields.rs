@@ -68,6 +68,17 @@ impl<'a> Fields<'a> {
         self.get(key).is_some_and(|value| value.get() == "true")
     }
 
+    /// The names of all members.
+    pub(in crate::ingest::docker) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| &**key)
+    }
+
+    /// The objects in the list `key`; none where it is no list.
+    pub(in crate::ingest::docker) fn objects(&self, key: &str) -> Vec<Self> {
+        let values = self.get(key).and_then(|value| serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()).unwrap_or_default();
+        values.into_iter().filter_map(|value| Self::of(value.get()).ok()).collect()
+    }
+
     /// The texts in the list `key`; a text alone counts as a list of one.
     pub(in crate::ingest::docker) fn texts(&self, key: &str) -> Vec<String> {
         let Some(value) = self.get(key) else { return Vec::new() };

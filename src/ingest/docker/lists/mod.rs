@@ -7,5 +7,5 @@
 mod fields;
 mod split;
 
-pub(super) use fields::Fields;
+pub(super) use fields::{Fields, MAX_FIELD_BYTES};
 pub(super) use split::{Entry, NoList, Shape, Splitter};

@@ -5,6 +5,7 @@
 //! events imply ([`Model`]), and what differs is told. From time to time everything is told, as a baseline
 //! that state at any later time can be folded from.
 
+mod explained;
 mod look;
 mod model;
 mod pace;
@@ -13,6 +14,7 @@ mod snapshot;
 use super::Timing;
 use super::ask::AskError;
 use super::engine::Engine;
+use super::failure::Watch;
 use super::health::Probes;
 use crate::event::Event;
 use crate::ingest::Observations;
@@ -22,7 +24,8 @@ pub use look::{MAX_CONTAINERS, MAX_LISTED};
 use model::{Key, Model};
 use pace::Pace;
 use parking_lot::Mutex;
-use snapshot::{Kind, Snapshot};
+use snapshot::Kind;
+pub(super) use snapshot::Snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -57,6 +60,8 @@ struct Shared {
     model: Mutex<Model>,
     /// What inspections tell of health checks.
     probes: Probes,
+    /// What events tell of failures.
+    watch: Arc<Watch>,
     /// The next look tells everything: nothing was told yet, or events were lost on the way to the log.
     baseline_due: AtomicBool,
     /// Something has changed without an event, although the stream is open.
@@ -76,6 +81,7 @@ impl Observer {
             grace: timing.observation_grace,
             model: Mutex::default(),
             probes: Probes::default(),
+            watch: Arc::default(),
             baseline_due: AtomicBool::new(true),
             deaf: Notify::new(),
             last_baseline: Mutex::new(None),
@@ -87,6 +93,11 @@ impl Observer {
     /// The probes of this host's containers.
     pub(super) fn probes(&self) -> &Probes {
         &self.0.probes
+    }
+
+    /// The failures of this host's containers.
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.0.watch
     }
 
     /// Takes an event into account that is on its way to the log.

@@ -12,6 +12,27 @@ const ATTRIBUTE_BYTES: usize = 128;
 /// How Go writes "never".
 const ZERO_TIME: &str = "0001-01-01";
 
+/// Attributes that no label may pass for, whether they are there or not.
+const FIELDS: [&str; 17] = [
+    "state",
+    "exitCode",
+    "startedAt",
+    "finishedAt",
+    "observation",
+    "was",
+    "error",
+    "oomKilled",
+    "restartCount",
+    "restartPolicy",
+    "memory",
+    "stopSignal",
+    "health",
+    "probe",
+    "probeExitCode",
+    "networks",
+    "mounts",
+];
+
 /// What a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
@@ -72,7 +93,7 @@ impl State {
 
 /// One thing as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Snapshot {
+pub(in crate::ingest::docker) struct Snapshot {
     pub(super) kind: Kind,
     pub(super) id: String,
     /// When it was asked for. What happened between that and the answer may or may not be in the answer, so
@@ -84,14 +105,14 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn set(&mut self, key: &str, value: Option<String>) {
+    pub(in crate::ingest::docker) fn set(&mut self, key: &str, value: Option<String>) {
         match value {
             Some(value) => self.attributes.insert(key.to_owned(), value),
             None => self.attributes.remove(key),
         };
     }
 
-    fn with(mut self, key: &str, value: Option<String>) -> Self {
+    pub(super) fn with(mut self, key: &str, value: Option<String>) -> Self {
         self.set(key, value);
         self
     }
@@ -99,12 +120,11 @@ impl Snapshot {
     pub(super) fn labelled(kind: Kind, id: &str, asked: Timestamp, labels: impl IntoIterator<Item = (String, String)>) -> Self {
         let plain = Self { kind, id: id.to_owned(), asked, attributes: labels.into_iter().collect() };
         // A label must not pass for a field that is not there.
-        let fields = ["state", "exitCode", "startedAt", "finishedAt", "observation", "was"];
-        fields.into_iter().fold(plain, |snapshot, key| snapshot.with(key, None)).with("kind", Some(kind.as_str().to_owned()))
+        FIELDS.into_iter().fold(plain, |snapshot, key| snapshot.with(key, None)).with("kind", Some(kind.as_str().to_owned()))
     }
 
     /// From inspecting.
-    pub(super) fn container(id: &str, asked: Timestamp, container: &Fields<'_>) -> Self {
+    pub(in crate::ingest::docker) fn container(id: &str, asked: Timestamp, container: &Fields<'_>) -> Self {
         let (config, state) = (container.object("Config"), container.object("State"));
         let moment = |key: &str| state.text(key).filter(|text| !text.starts_with(ZERO_TIME));
         Self::labelled(Kind::Container, id, asked, config.pairs("Labels"))
@@ -114,6 +134,7 @@ impl Snapshot {
             .with("exitCode", state.text("ExitCode"))
             .with("startedAt", moment("StartedAt"))
             .with("finishedAt", moment("FinishedAt"))
+            .explained(container)
     }
 
     /// An entry of a list.
@@ -160,7 +181,7 @@ impl Snapshot {
     }
 
     /// All attributes, sorted.
-    pub(super) fn attributes(&self) -> Vec<(&str, &str)> {
+    pub(in crate::ingest::docker) fn attributes(&self) -> Vec<(&str, &str)> {
         self.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
 

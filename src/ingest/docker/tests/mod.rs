@@ -1,6 +1,7 @@
 //! The source against a fake daemon.
 
 mod bounds;
+mod failures;
 #[path = "../../../../tests/it/fake_daemon.rs"]
 mod fake_daemon;
 mod large;
@@ -46,7 +47,7 @@ impl Rig {
 
     fn start_with(url: &str, timing: Timing, places: usize) -> Self {
         let (sender, receiver) = queue(places, 64 << 20);
-        let source = Box::new(DockerSource::with_timing(DockerHost::parse(url).unwrap(), timing));
+        let source = Box::new(DockerSource::with_timing(DockerHost::parse(url).unwrap(), timing).with_last_words(2));
         let status = StatusHandle::new(&source.name(), source.endpoint());
         let stop = Stop::new();
         let task = tokio::spawn(source.run(sender.for_source("local".into()), status.clone(), stop.shutdown()));
