@@ -70,6 +70,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// Leaves out what matches as well, written as for `--exclude`.
+    pub(super) fn leave_out(&mut self, term: String) {
+        self.exclude.push(term);
+    }
+
     pub(super) fn filter(&self) -> Result<Filter, Usage> {
         Filter::from_terms(&self.filter, &self.exclude).map_err(|e| Usage(e.to_string()))
     }

@@ -10,6 +10,7 @@ use super::printer::{Printer, remark};
 use super::report::Interrupted;
 use super::{history, interrupted, nothing};
 use crate::client::{Client, ClientError, Compression, Export, Selection};
+use crate::event::LAST_WORDS;
 use anyhow::Context as _;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use partial::Partial;
@@ -40,6 +41,9 @@ pub(super) struct ExportArgs {
     /// Leave out the last line of a jsonl FILE, which says how many records it holds
     #[arg(long, help_heading = "Output")]
     no_trailer: bool,
+    /// Leave out what containers printed before they died, as for a file that goes to others
+    #[arg(long, help_heading = "Output")]
+    no_last_words: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -70,7 +74,10 @@ impl Format {
 /// A file with fewer bytes may hold no record, whatever its format and compression.
 const MAYBE_EMPTY_BYTES: u64 = 1024;
 
-pub(super) async fn run(args: ExportArgs) -> anyhow::Result<()> {
+pub(super) async fn run(mut args: ExportArgs) -> anyhow::Result<()> {
+    if args.no_last_words {
+        args.terms.leave_out(format!("event={LAST_WORDS}"));
+    }
     let chosen = choose(&args.since, &args.until, &args.terms, &args.clock)?;
     let selection = chosen.selection;
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));

@@ -125,3 +125,11 @@ async fn a_line_cut_by_a_polite_proxy_is_noticed() {
     assert!(error.to_string().contains("middle of a line"));
     assert!(names(dir.path()).is_empty());
 }
+
+#[tokio::test]
+async fn what_containers_printed_can_be_left_out() {
+    let server = server(true).await;
+    export(&server, &["--exclude", "event=exec_*", "--no-last-words"]).await.unwrap();
+    let target = server.requests.lock().unwrap()[0].target.clone();
+    assert!(target.contains("exclude=%7B%22event%22%3A%5B%22exec_*%22%2C%22last-words%22%5D%7D"), "{target}");
+}
