@@ -38,7 +38,7 @@ use crate::time::Timestamp;
 use connection::Connection;
 use dial::Dialer;
 use engine::Engine;
-use failure::Failures;
+use failure::{Failures, Watch};
 use observe::Observer;
 use reading::{End, Reading, Sink};
 use retry::Backoff;
@@ -108,6 +108,8 @@ pub struct DockerSource {
     observer: Observer,
     /// Lines of a container's output that are asked for when it dies; 0 for none.
     last_words: u32,
+    /// What events tell of failures; outlives connections.
+    watch: Arc<Watch>,
     /// Time of the newest event that was recorded by an earlier run.
     known: Option<Timestamp>,
 }
@@ -142,7 +144,7 @@ impl DockerSource {
     pub fn with_timing(host: DockerHost, timing: Timing) -> Self {
         let dialer = Dialer::new(&host.endpoint, &timing);
         let observer = Observer::new(Arc::clone(&host.name), &timing);
-        Self { host, timing, dialer, observer, last_words: 0, known: None }
+        Self { host, timing, dialer, observer, last_words: 0, watch: Arc::default(), known: None }
     }
 
     /// With so many lines of what a container printed before it died unasked; 0 for none.
@@ -236,7 +238,7 @@ impl DockerSource {
             Some(Err(error)) => (None, Some(error)),
             history => (history.and_then(Result::ok), None),
         };
-        let watching = |engine| Failures::new(engine, &self.observer, sink.sender.observations(), self.last_words);
+        let watching = |engine| Failures::new(engine, &self.observer, &self.watch, sink.sender.observations(), self.last_words);
         let failures = opened.engine.clone().map(watching);
         let mut reading = Reading::new(&self.timing, (opened.stream, held), history, sink.newest).watched(failures);
         if let Some(error) = lost {

@@ -55,10 +55,9 @@ struct Looker {
 
 impl Failures {
     /// `last_words`: how many lines of its output are asked for; 0 for none.
-    pub(super) fn new(engine: Engine, observer: &Observer, out: Observations, last_words: u32) -> Self {
+    pub(super) fn new(engine: Engine, observer: &Observer, watch: &Arc<Watch>, out: Observations, last_words: u32) -> Self {
         let (ask, asked) = mpsc::channel(MAX_ASKED);
-        let watch = Arc::clone(observer.watch());
-        let places = Semaphore::new(CONCURRENT);
+        let (watch, places) = (Arc::clone(watch), Semaphore::new(CONCURRENT));
         let looker = Looker { watch: Arc::clone(&watch), engine, observer: observer.clone(), out, last_words, places };
         Self { watch, ask, _looking: AbortOnDropHandle::new(tokio::spawn(looker.run(asked))) }
     }

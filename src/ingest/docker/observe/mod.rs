@@ -14,7 +14,6 @@ mod snapshot;
 use super::Timing;
 use super::ask::AskError;
 use super::engine::Engine;
-use super::failure::Watch;
 use super::health::Probes;
 use crate::event::Event;
 use crate::ingest::Observations;
@@ -60,8 +59,6 @@ struct Shared {
     model: Mutex<Model>,
     /// What inspections tell of health checks.
     probes: Probes,
-    /// What events tell of failures.
-    watch: Arc<Watch>,
     /// The next look tells everything: nothing was told yet, or events were lost on the way to the log.
     baseline_due: AtomicBool,
     /// Something has changed without an event, although the stream is open.
@@ -81,7 +78,6 @@ impl Observer {
             grace: timing.observation_grace,
             model: Mutex::default(),
             probes: Probes::default(),
-            watch: Arc::default(),
             baseline_due: AtomicBool::new(true),
             deaf: Notify::new(),
             last_baseline: Mutex::new(None),
@@ -93,11 +89,6 @@ impl Observer {
     /// The probes of this host's containers.
     pub(super) fn probes(&self) -> &Probes {
         &self.0.probes
-    }
-
-    /// The failures of this host's containers.
-    pub(super) fn watch(&self) -> &Arc<Watch> {
-        &self.0.watch
     }
 
     /// Takes an event into account that is on its way to the log.
