@@ -90,7 +90,7 @@ impl Settings {
 
     fn last_words(&self) -> Result<u32, ConfigError> {
         let lines = self.last_words.value;
-        let accepted = || self.last_words.refuse(&lines.to_string(), "a number of lines up to 1000, or 0 for none");
+        let accepted = || self.last_words.refuse(lines.to_string(), "a number of lines up to 1000, or 0 for none");
         if lines > MAX_LAST_WORDS { Err(accepted()) } else { Ok(lines) }
     }
 

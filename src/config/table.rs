@@ -148,7 +148,8 @@ settings! {
     #[arg(help_heading = "What to record", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     "drop-noise" drop_noise: bool = false;
     /// Also record what a container printed before it died unasked: its last lines, 50 without a number, up
-    /// to 16 KiB. It may hold secrets of forms that nobody knows [env: SHIPSLOG_LAST_WORDS] [default: 0, none]
+    /// to 16 KiB. It may hold secrets of forms that nobody knows [env: SHIPSLOG_LAST_WORDS] [default: 0,
+    /// none]
     #[arg(help_heading = "What to record", value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "50")]
     "last-words" last_words: u32 = 0;
 }

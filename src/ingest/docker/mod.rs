@@ -148,6 +148,7 @@ impl DockerSource {
     }
 
     /// With so many lines of what a container printed before it died unasked; 0 for none.
+    #[must_use]
     pub fn with_last_words(mut self, lines: u32) -> Self {
         self.last_words = lines;
         self

@@ -1,4 +1,5 @@
-mod documented;
+use super::*;
+use crate::time::Timestamp;
 
 use super::*;
 use proptest::prelude::*;
@@ -191,7 +192,7 @@ fn what_came_out_has_nothing_left_to_redact() {
 fn output_is_redacted_line_by_line() {
     let redactor = redactor();
     let output = |text: &str| {
-        let event = Event::recorder(crate::event::LAST_WORDS, "c", &[("name", "web"), ("text", text)], Default::default());
+        let event = Event::recorder(crate::event::LAST_WORDS, "c", &[("name", "web"), ("text", text)], Timestamp::default());
         let made = redactor.redact(&event).map_or(event, |redacted| redacted.event);
         assert_eq!(redactor.redact(&made), None, "{text}");
         made.view().attribute("text").unwrap().to_owned()
