@@ -1,7 +1,7 @@
-use super::*;
-use crate::time::Timestamp;
+mod documented;
 
 use super::*;
+use crate::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
