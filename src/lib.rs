@@ -31,5 +31,7 @@ pub mod redact;
 pub mod retention;
 pub mod server;
 pub mod shutdown;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;

@@ -253,6 +253,7 @@ mod tests {
     use super::*;
     use crate::log::{EmbeddedLog, EventLog, Limits, NewRecord};
     use crate::reader::Want;
+    use crate::testing::until;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -284,9 +285,7 @@ mod tests {
             };
             log.append((n * 100..(n + 1) * 100).map(record).collect()).await.unwrap();
         }
-        while log.next_trim().is_none() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("a sealed tip", async || log.next_trim().is_some()).await;
         for (after, until) in [(0, 6000), (1, 6000), (768, 5999), (700, 900), (5990, 6000)] {
             let export = async |compression| {
                 let mut export =

@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::Event;
 use crate::log::{EmbeddedLog, Limits, NewRecord};
+use crate::testing::until;
 use tempfile::TempDir;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -21,9 +22,7 @@ async fn log() -> (TempDir, EmbeddedLog) {
         log.append(vec![NewRecord { source: "local".into(), received: at(HOUR * n), event }]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    while log.next_trim().is_none_or(|step| step.before > 30) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("a sealed tip", async || log.next_trim().is_some_and(|step| step.before <= 30)).await;
     (dir, log)
 }
 

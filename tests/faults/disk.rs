@@ -9,7 +9,7 @@ use std::time::Duration;
 #[test]
 fn a_full_disk_pauses_recording_and_nothing_is_lost() {
     let Some(mount) = Mount::new(&["-t", "tmpfs", "-o", "size=40m", "shipslog-test"]) else {
-        return crate::skip("a full disk", "cannot mount a filesystem; run as root");
+        return crate::skipped::skipped("a full disk: cannot mount a filesystem; run as root");
     };
     let data = mount.path().join("data");
     let mut seen = Seen::default();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 pub(crate) fn has_strace() -> bool {
     let works = Command::new("strace").args(["-f", "-e", "trace=none", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     if !works {
-        crate::skip("faults at system calls", "strace is missing or may not trace");
+        crate::skipped::skipped("faults at system calls: strace is missing or may not trace");
     }
     works
 }

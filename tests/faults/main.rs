@@ -9,8 +9,11 @@ mod disk;
 mod inject;
 mod kill;
 mod migration;
+#[path = "../shared/mount.rs"]
 mod mount;
 mod power;
+#[path = "../shared/skipped.rs"]
+mod skipped;
 mod verdict;
 
 /// Rounds of a loop that has `usual` of them in `./test`.
@@ -24,10 +27,4 @@ fn random(what: &str) -> rand::rngs::StdRng {
     let seed = std::env::var("SHIPSLOG_SEED").map_or_else(|_| rand::random(), |text| text.parse().expect("SHIPSLOG_SEED is a number"));
     eprintln!("{what}: SHIPSLOG_SEED={seed}");
     rand::rngs::StdRng::seed_from_u64(seed)
-}
-
-/// Says that a test cannot run here. In CI that is a failure.
-fn skip(what: &str, why: &str) {
-    assert!(std::env::var_os("SHIPSLOG_TEST_REQUIRE").is_none(), "{what}: {why}");
-    eprintln!("SKIPPED {what}: {why}");
 }

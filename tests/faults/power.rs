@@ -33,7 +33,7 @@ fn a_power_cut_loses_nothing_that_was_seen() {
     let made = succeeds(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))
         || succeeds(Command::new("/usr/sbin/mkfs.ext4").args(["-q", "-F"]).arg(&image));
     if !made || mount(&image).is_none() {
-        return crate::skip("power cuts", "needs root, mkfs.ext4 and loop devices");
+        return crate::skipped::skipped("power cuts: needs root, mkfs.ext4 and loop devices");
     }
     let (mut seen, mut valid, mut void) = (Seen::default(), 0, 0);
     let wanted = crate::rounds(20);

@@ -1,9 +1,10 @@
 //! Commands that are read while they run, and a real Docker Engine: the one that `./test` started, or a
 //! story's own.
 
+use crate::skipped::skipped;
 use crate::support::PATIENCE;
 use parking_lot::Mutex;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -271,15 +272,4 @@ impl Drop for Engine {
             }
         }
     }
-}
-
-/// Past the test harness, which swallows what a passing test prints.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-pub(crate) fn skipped(why: &str) {
-    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
-    assert!(!set("CI") && !set("SHIPSLOG_TEST_REQUIRE"), "this story may not be skipped here: {why}");
-    say(&format!("SKIPPED: {why}"));
 }

@@ -1,9 +1,9 @@
 //! The disk is full, for longer than the queue can hold what comes: recording pauses and says so, reads go
 //! on, and afterwards the log has every event or tells, exactly, how many it has not.
 
-use crate::dockerd::skipped;
 use crate::fake_daemon::FakeDaemon;
 use crate::mount::Mount;
+use crate::skipped::skipped;
 use crate::support::{Ship, Sse, assert_dense, is_record, quick_docker_line, wait_for};
 use serde_json::Value;
 use std::path::Path;

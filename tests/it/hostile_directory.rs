@@ -1,7 +1,7 @@
 //! Somebody else's directory: what `verify`, `serve --read-only` and `import` make of files that are larger
 //! than any log writes, or no files. What is claimed about memory is measured at the child.
 
-use crate::support::{BIN, PATIENCE, ship_with};
+use crate::support::{BIN, PATIENCE, end_of, ship_with};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ async fn sizes_that_are_not_true_and_files_that_are_none_cost_nothing() {
         assert!(disk < 64 << 20, "serve, {about}: the copy takes {disk} bytes");
         // A kill leaves the copy; the next start of any shipslog removes it.
         serve.kill().unwrap();
-        serve.wait().unwrap();
+        end_of(&mut serve, "a program that was killed");
         assert!(fs::read_dir(scratch.path()).unwrap().count() > 0, "there was a copy");
         let mut verify = command(&["verify", "--data-dir"]).spawn().unwrap();
         watch(&mut verify, about, || false);

@@ -1,8 +1,9 @@
 //! Behind a proxy that allows what docs/install.md lists, and nothing else: packaging/haproxy.cfg, run by
 //! HAProxy.
 
-use crate::dockerd::{Background, Engine, skipped};
+use crate::dockerd::{Background, Engine};
 use crate::fake_daemon::{FakeDaemon, documented};
+use crate::skipped::skipped;
 use crate::support::{Ship, assert_dense, docker_line, wait_for};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -27,7 +27,7 @@ mod incidents;
 mod least_rights;
 mod lines;
 mod losses;
-#[path = "../faults/mount.rs"]
+#[path = "../shared/mount.rs"]
 mod mount;
 mod noise;
 mod openapi;
@@ -41,6 +41,8 @@ mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]
 mod serve;
+#[path = "../shared/skipped.rs"]
+mod skipped;
 mod stalled_disk;
 mod storm;
 mod streams;

@@ -1,8 +1,8 @@
 //! What is in packaging/: each file is taken by the tool that it is for, and names only what the program has.
 
-use crate::dockerd::{say, skipped};
 use crate::fake_daemon::FakeDaemon;
 use crate::least_rights::haproxy;
+use crate::skipped::skipped;
 use crate::support::{Ship, client};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ fn accepts(command: &mut Command) -> String {
             said
         }
         Err(error) => {
-            say(&format!("SKIPPED: {command:?}: {error}"));
+            skipped(&format!("{command:?}: {error}"));
             String::new()
         }
     }

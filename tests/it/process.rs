@@ -1,8 +1,8 @@
 //! The process: how it ends, what it says, and what of its clients it survives.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{BIN, PATIENCE, Ship, docker_line, wait_for};
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::support::{BIN, PATIENCE, Ship, docker_line, end_of, first_line, wait_for};
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -95,7 +95,7 @@ fn a_stop_while_an_export_is_loaded_is_quick_and_leaves_nothing() {
     }
     signal(&child, "-TERM");
     let began = Instant::now();
-    let status = child.wait().unwrap();
+    let status = end_of(&mut child, "a program that was told to stop");
     assert!(status.code() == Some(0) && began.elapsed() < STOP, "{status}, {:?}", began.elapsed());
     assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
 }
@@ -127,7 +127,7 @@ fn a_stop_at_any_time_of_the_start_is_an_end() {
         std::thread::sleep(Duration::from_millis(after_ms));
         signal(&child, "-TERM");
         let began = Instant::now();
-        let status = child.wait().unwrap();
+        let status = end_of(&mut child, "a program that was told to stop");
         // Before anything has begun, the system's own end.
         assert!(status.code() == Some(0) || status.signal() == Some(15), "{after_ms} ms: {status}");
         assert!(began.elapsed() < STOP, "{after_ms} ms: {:?}", began.elapsed());
@@ -145,8 +145,7 @@ async fn nobody_who_reads_stderr_stops_nobody() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let line = first_line(child.stdout.take().unwrap(), child.id(), "the program to say where it listens");
     let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
     daemon.wait_for_subscribers(1).await;
     // Each request is told in several lines; the pipe and what may wait hold some ten thousand.
@@ -179,5 +178,5 @@ async fn nobody_who_reads_stderr_stops_nobody() {
     });
     tokio::task::spawn_blocking(move || said.recv_timeout(PATIENCE).unwrap()).await.unwrap();
     signal(&child, "-TERM");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(end_of(&mut child, "a program that was told to stop").code(), Some(0));
 }

@@ -1,9 +1,9 @@
 //! The disk stands still under a busy daemon: the socket is drained all the same, and afterwards the log has
 //! everything.
 
-use crate::dockerd::{say, skipped};
 use crate::fake_daemon::FakeDaemon;
 use crate::mount::Mount;
+use crate::skipped::{say, skipped};
 use crate::support::{Ship, assert_dense, environment, wait_for};
 use serde_json::Value;
 use std::path::Path;

@@ -124,7 +124,7 @@ async fn follow(url: String, number: usize, live: Arc<Semaphore>, last: u64) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_clients_are_back_after_a_restart() {
-    let clients = u32::try_from(environment("SHIPSLOG_CLIENTS", 1000)).unwrap();
+    let clients = u32::try_from(environment("SHIPSLOG_FOLLOWERS", 1000)).unwrap();
     rlimit::increase_nofile_limit(2 * u64::from(clients) + 512).unwrap();
     let dir = TempDir::new().unwrap();
     let daemon = FakeDaemon::unix().await;

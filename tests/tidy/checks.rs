@@ -155,3 +155,19 @@ pub(crate) fn long_files(root: &Path) -> Vec<String> {
     let lines = files(root).map(|file| (fs::read_to_string(root.join(&file)).unwrap().lines().count(), file));
     lines.filter(|(lines, _)| *lines > MAX_LINES).map(|(lines, file)| format!("{file} has {lines} lines, over {MAX_LINES}")).collect()
 }
+
+/// Loops of tests that do nothing but sleep until something holds true: they would wait for ever.
+pub(crate) fn endless_waits(root: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for file in files(root).filter(|file| !file.starts_with("benches/")) {
+        let text = fs::read_to_string(root.join(&file)).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, window) in lines.windows(3).enumerate() {
+            let sleeps = ["sleep(", "yield_now("].iter().any(|call| window[1].contains(call));
+            if window[0].starts_with("while ") && window[0].ends_with('{') && sleeps && window[2] == "}" {
+                wrong.push(format!("{file}:{}: a wait without a deadline", at + 1));
+            }
+        }
+    }
+    wrong
+}

@@ -62,3 +62,8 @@ fn files_are_small() {
 fn test_modules_have_one_shape() {
     assert_none(&test_modules::misplaced(root()));
 }
+
+#[test]
+fn waits_have_deadlines() {
+    assert_none(&checks::endless_waits(root()));
+}

@@ -281,6 +281,14 @@ fn misplaced_tests_are_found() {
     assert_found(&test_modules::misplaced(&tree.root), &["src/log/tests/read_tests.rs"], "a suffix that the folder says already");
 }
 
+#[test]
+fn endless_waits_are_found() {
+    let tree = Planted::new();
+    tree.put("tests/it/main.rs", "fn f() {\n    while !done() {\n        std::thread::sleep(PAUSE);\n    }\n}\n");
+    tree.put("tests/it/other.rs", "while !done() {\n    assert!(began.elapsed() < PATIENCE);\n    std::thread::sleep(PAUSE);\n}\n");
+    assert_eq!(checks::endless_waits(&tree.root), ["tests/it/main.rs:2: a wait without a deadline"]);
+}
+
 /// What the tables name is really looked at.
 #[test]
 fn the_tables_name_what_is_there() {

@@ -3,7 +3,6 @@ use crate::cli::render::{Format, Renderer};
 use crate::cli::testing::Sink;
 use crate::client::testing::{LOG, Reply, Server, answer, chunked, line, stream_body};
 use crate::time::Tz;
-use std::time::Duration;
 
 /// Runs `tail --follow -o json` until stdout holds what it should, or far too long; gives stdout and the
 /// remarks.
@@ -12,15 +11,10 @@ async fn tail(server: &Server, count: Option<usize>, until: &str) -> (String, St
     let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(Format::Json, Tz::UTC, false), Tz::UTC);
     let client = Client::new(&server.url()).unwrap();
     let selection = Selection::default();
-    let wait = async {
-        while !out.text().contains(until) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let wait = crate::testing::until("what stdout should hold", async || out.text().contains(until));
     tokio::select! {
         result = follow(&client, &selection, count, None, &mut printer) => result.unwrap(),
         () = wait => {}
-        () = tokio::time::sleep(Duration::from_secs(30)) => panic!("only {} came", out.text()),
     }
     (out.text(), notes.text())
 }

@@ -126,7 +126,7 @@ async fn the_end_of_either_side_is_noticed() {
     let (sender, receiver) = queue(20, 100);
     let mut source = sender.for_source("a".into());
     drop(receiver);
-    source.observations().closed().await;
+    tokio::time::timeout(crate::testing::PATIENCE, source.observations().closed()).await.expect("the end is noticed");
     assert!(!source.reserve().await);
     assert!(!source.observations().send(Event::from_line(b"{}").unwrap(), Timestamp::MIN).await);
 }

@@ -1,14 +1,14 @@
 //! Syncs of journals that a test holds: what is not on the disk yet must not be visible.
 
+use crate::testing::PATIENCE;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Directories below which syncs are held, and how many wait there.
 static HELD: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
 static CHANGED: Condvar = Condvar::new();
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lets the syncs go on with itself.
 pub(in crate::log) struct Held(PathBuf);
@@ -43,7 +43,8 @@ pub(in crate::log) fn wait(path: &Path) {
     let Some(dir) = held.keys().find(|dir| path.starts_with(dir)).cloned() else { return };
     *held.entry(dir.clone()).or_default() += 1;
     CHANGED.notify_all();
+    let until = Instant::now() + PATIENCE;
     while held.contains_key(&dir) {
-        CHANGED.wait(&mut held);
+        assert!(!CHANGED.wait_until(&mut held, until).timed_out(), "the syncs below {} are held for ever", dir.display());
     }
 }

@@ -7,6 +7,7 @@ use crate::log::testing::contract::{self, read_all, records};
 use crate::log::testing::directory::KINDS;
 use crate::log::testing::directory::{copy_dir, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
+use crate::testing::until;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -43,9 +44,9 @@ impl Image {
             end = end.or_else(|| log.next_trim().map(|step| head.max(step.before) + 4));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        while fs::read_dir(dir.join("log")).unwrap().any(|entry| entry.unwrap().path().to_string_lossy().contains("unfinished")) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let unfinished =
+            || fs::read_dir(dir.join("log")).unwrap().any(|entry| entry.unwrap().path().to_string_lossy().contains("unfinished"));
+        until("the end of a seal", async || !unfinished()).await;
         copy_dir(dir, image.killed.path());
         log.close().await.unwrap();
         drop_and_wait(log, dir).await;

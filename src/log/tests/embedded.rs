@@ -3,6 +3,7 @@
 use crate::log::testing::contract::{self, read_all, records};
 use crate::log::testing::directory::{CLEAN, copy_dir, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, Piece, Recovery, Scan};
+use crate::testing::until;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -63,9 +64,7 @@ async fn trim_survives_a_restart() {
     for n in 1..=50 {
         log.append(records(n..=n)).await.unwrap();
     }
-    while log.trim(30).await.unwrap() == 1 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("something to trim", async || log.trim(30).await.unwrap() > 1).await;
     let oldest = log.bounds().oldest;
     log.close().await.unwrap();
     drop_and_wait(log, dir.path()).await;

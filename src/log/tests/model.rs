@@ -129,9 +129,9 @@ async fn run(ops: Vec<Op>) {
     close(log, dir.path()).await;
 }
 
-/// Runs in `./test`; `PROPTEST_CASES` asks for more.
+/// Runs in `./test`; `SHIPSLOG_MODEL_CASES` asks for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
+    std::env::var("SHIPSLOG_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
 }
 
 proptest! {

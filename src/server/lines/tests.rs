@@ -4,6 +4,7 @@ use crate::log::{EmbeddedLog, Limits, NewRecord};
 use crate::reader::Want;
 use crate::server::page::{At, Direction, Order, Page, PageRequest};
 use crate::server::peer::Address;
+use crate::testing::until;
 use crate::time::Timestamp;
 use http_body_util::BodyExt;
 use tempfile::TempDir;
@@ -66,9 +67,7 @@ async fn read(response: Response) -> (Vec<u8>, Option<String>) {
 }
 
 async fn trim(log: &Arc<dyn EventLog>) {
-    while log.trim(38).await.unwrap() < 30 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("sealed tips to trim", async || log.trim(38).await.unwrap() >= 30).await;
 }
 
 #[tokio::test]
@@ -85,9 +84,8 @@ async fn large_pages_come_in_pieces_in_both_orders() {
 /// Waits until no more than the tip in use and the next one are there: what is sealed later is not held.
 async fn sealed(dir: &TempDir) {
     let is_tip = |entry: &std::io::Result<std::fs::DirEntry>| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("tip-");
-    while std::fs::read_dir(dir.path().join("log")).unwrap().filter(|entry| is_tip(entry)).count() > 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let tips = || std::fs::read_dir(dir.path().join("log")).unwrap().filter(|entry| is_tip(entry)).count();
+    until("sealed tips", async || tips() <= 2).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use super::{
     ENGINE, HOSTILE, ask, assert_in_order, assert_same_events, between, life, log_up_to, messages, number, own, parsed, shipslog,
     wait_for_connection, wait_for_listeners,
 };
-use crate::dockerd::{Background, Engine, say};
+use crate::dockerd::{Background, Engine};
+use crate::skipped::say;
 use crate::support::{Ship, assert_dense, sequence, wait_for};
 use serde_json::Value;
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
 //! What newer Engines and Compose tell more, or in another way, is kept as it came and shown.
 
 use super::{ENGINE, ask, log_up_to, parsed, wait_for_connection};
-use crate::dockerd::{Background, Engine, say};
+use crate::dockerd::{Background, Engine};
+use crate::skipped::say;
 use crate::support::Ship;
 use serde_json::Value;
 use std::path::Path;

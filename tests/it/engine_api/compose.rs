@@ -1,7 +1,8 @@
 //! `docker-compose events`, which watches one project's containers.
 
 use crate::docker::ENGINE;
-use crate::dockerd::{Background, Engine, skipped};
+use crate::dockerd::{Background, Engine};
+use crate::skipped::skipped;
 use crate::support::{Ship, wait_for};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -4,7 +4,8 @@
 use super::filters::{as_json, filters};
 use super::scenario::{live, live_on};
 use super::{SECOND, now, unix};
-use crate::dockerd::{Background, Engine, say};
+use crate::dockerd::{Background, Engine};
+use crate::skipped::say;
 use crate::support::{Ship, wait_for};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! What happens on a Docker host, of as many kinds as one can bring about at will, one after the other.
 
-use crate::dockerd::{Background, Engine, say};
+use crate::dockerd::{Background, Engine};
+use crate::skipped::say;
 use crate::support::wait_for;
 use std::path::Path;
 use std::process::Command;

@@ -2,8 +2,9 @@
 
 use super::{connected, recorded};
 use crate::certificates::{Authority, For};
-use crate::dockerd::{Background, skipped};
+use crate::dockerd::Background;
 use crate::fake_daemon::FakeDaemon;
+use crate::skipped::skipped;
 use crate::support::{BIN, Ship, docker_line, wait_for};
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,8 @@
 //! A real Podman, through its Docker-compatible socket.
 
 use super::connected;
-use crate::dockerd::{Background, Engine, skipped};
+use crate::dockerd::{Background, Engine};
+use crate::skipped::skipped;
 use crate::support::{PATIENCE, Ship, wait_for};
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,8 +1,9 @@
 //! Hosts behind ssh: a script in its place, and the real thing with a server of its own.
 
 use super::{connected, recorded, source};
-use crate::dockerd::{Background, Engine, say, skipped};
+use crate::dockerd::{Background, Engine};
 use crate::fake_daemon::FakeDaemon;
+use crate::skipped::{say, skipped};
 use crate::support::{PATIENCE, Ship, docker_line, wait_for};
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -250,8 +251,9 @@ async fn a_real_engine_behind_a_real_sshd() {
     let Some(engine) = Engine::given("ssh") else { return };
     if !Path::new(SSHD).exists() {
         let why = "sshd is not installed (Debian: apt-get install openssh-server)";
-        // There Debian would start one for everybody on the network.
-        return if Path::new("/run/systemd/system").exists() { say(&format!("SKIPPED: {why}")) } else { skipped(why) };
+        // With systemd, Debian would start one for everybody on the network, so `./test` installs none.
+        let systemd = Path::new("/run/systemd/system").exists();
+        return if systemd { say(&format!("SKIPPED a_real_engine_behind_a_real_sshd: {why}")) } else { skipped(why) };
     }
     let dir = TempDir::new().unwrap();
     let sshd = match Sshd::start(dir.path()) {

@@ -75,8 +75,9 @@ async fn an_answer_that_never_ends_is_given_up() {
         let (mut stream, _) = listener.accept().await.unwrap();
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        let mut drip = tokio::time::interval(Duration::from_secs(1));
         while stream.write_all(b"1\r\n \r\n").await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            drip.tick().await;
         }
     }));
     let transport = Transport::new(&endpoint(&format!("unix://{}", path.display())), &quick());

@@ -1,4 +1,4 @@
-//! Filesystems for tests. Used by `tests/it` as well.
+//! Filesystems for tests.
 
 use std::path::Path;
 use std::process::Command;

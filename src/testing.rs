@@ -1,0 +1,15 @@
+//! What tests of every part share: waits that end.
+
+use std::time::{Duration, Instant};
+
+/// Nothing in a unit test takes this long unless it is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until `condition` holds, and fails where it does not in time. `what` says what is waited for.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
