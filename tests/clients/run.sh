@@ -7,16 +7,13 @@
 #
 # Needs node, npm, python3 with venv, chromium, and a Rust toolchain.
 set -euo pipefail
-cd "$(dirname "$0")"
-root=$(readlink -f ../..)
-kept=$root/target/clients
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname "$0")/common.sh"
 
-(cd node && npm ci --no-audit --no-fund --silent)
-# One that was made by another Python does not run any more.
-"$kept/python/bin/python" -c "" 2>/dev/null || python3 -m venv --clear "$kept/python"
-"$kept/python/bin/python" -m pip install --quiet --disable-pip-version-check --requirement python/requirements.txt
-cargo build --locked --quiet --manifest-path rust/Cargo.toml --target-dir "$kept/rust"
+(cd "$clients/node" && npm ci --no-audit --no-fund --silent)
+python python
+cargo build --locked --quiet --manifest-path "$clients/rust/Cargo.toml" --target-dir "$kept/rust"
 
-files/run.sh
-openapi/run.sh
-SHIPSLOG_BIN=${SHIPSLOG_BIN:-$root/target/debug/shipslog} node main.mjs
+"$clients/files/run.sh"
+"$clients/openapi/run.sh"
+SHIPSLOG_BIN=$program node "$clients/main.mjs"
