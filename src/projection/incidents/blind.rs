@@ -3,10 +3,11 @@
 use super::bounds::{MAX_GAPS, MAX_TEXT, REPLAY};
 use super::container::{At, Death, Run};
 use super::incident::{Cause, CauseKind, Failure, Key, Kind, Severity, Sign};
-use super::state::{Gap, Source};
+use super::state::{Gap, LEFT_OUT, Lost, Source, State};
 use super::text::cut;
 use super::timers::Timer;
 use crate::event::EventView;
+use crate::log::GapReason;
 use crate::time::Timestamp;
 
 /// What the daemon says of a container whose exit code it lost.
@@ -19,7 +20,28 @@ fn time_of(text: Option<&str>) -> Option<i64> {
     plain.or_else(|| Timestamp::parse(text, Timestamp::from_nanos(0)).ok()).map(Timestamp::nanos).filter(|nanos| *nanos > 0)
 }
 
+impl State {
+    /// Records that would come next are missing in the log.
+    pub(super) fn miss(&mut self, count: u64, why: GapReason) {
+        if why != GapReason::Export {
+            let lost = self.lost.get_or_insert(Lost { count: 0, from: self.clock });
+            lost.count = lost.count.saturating_add(count);
+        } else if !std::mem::replace(&mut self.partial, true) {
+            self.sources.values_mut().for_each(Source::is_partial);
+        }
+    }
+}
+
 impl Source {
+    /// A filter may have left out anything, anywhere.
+    fn is_partial(&mut self) {
+        self.partial = true;
+        for key in self.incidents.keys().copied().collect::<Vec<_>>() {
+            self.change(key, |incident| incident.qualify(LEFT_OUT));
+        }
+        self.settle();
+    }
+
     pub(super) fn recorder(&mut self, at: At, view: &EventView<'_>) {
         match view.action.as_deref() {
             Some("connect") => {
@@ -62,7 +84,7 @@ impl Source {
         let was_blind = self.blind;
         self.sees_again(at, view);
         if reason == FIRST_CONTACT {
-            self.first_contact = true;
+            (self.first_contact, self.cut) = (true, false);
             self.outage = None;
             return;
         }
@@ -76,7 +98,19 @@ impl Source {
         }
         let until = time_of(view.attribute("until")).unwrap_or(at.time);
         let from = time_of(view.attribute("from")).unwrap_or(until).min(until);
-        let gap = Gap { from, until, text: Gap::text(&cut(reason, MAX_TEXT / 2), from, until) };
+        self.may_miss(Gap { from, until, text: Gap::text(&cut(reason, MAX_TEXT / 2), from, until) }, at);
+    }
+
+    /// Records of the log are gone: what they told of this host, nobody knows. No timer fires in that time.
+    pub(super) fn lost(&mut self, lost: Lost, at: At) {
+        self.clock = self.clock.max(at.told);
+        self.hold = self.hold.max(at.told);
+        let text = format!("events may be missing: {} records of the log are lost", lost.count);
+        self.may_miss(Gap { from: lost.from.min(at.told), until: at.told, text }, at);
+    }
+
+    /// What meets a time of which events may be missing is not sure.
+    fn may_miss(&mut self, gap: Gap, at: At) {
         let met: Vec<Key> = self
             .incidents
             .values()

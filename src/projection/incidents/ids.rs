@@ -21,6 +21,16 @@ impl Ids {
         }
     }
 
+    /// As numbers, to be stored.
+    pub fn parts(&self) -> Vec<(u32, Sequence)> {
+        self.0.iter().map(|first| (first.log, first.seq)).collect()
+    }
+
+    /// From what was stored.
+    pub fn of_parts(parts: &[(u32, Sequence)]) -> Self {
+        Self(parts.iter().map(|(log, seq)| Cursor { log: *log, seq: *seq }).collect())
+    }
+
     /// The id of a record.
     pub(super) fn cursor(&self, seq: Sequence) -> String {
         let of = self.0.partition_point(|first| first.seq <= seq).saturating_sub(1);

@@ -7,7 +7,7 @@ const SIGKILL: u32 = 9;
 /// SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH: programs are told something by them.
 const TELLING: [u32; 5] = [1, 10, 12, 17, 28];
 
-pub(super) fn is_fatal(signal: u32) -> bool {
+pub(in crate::projection) fn is_fatal(signal: u32) -> bool {
     signal != 0 && !TELLING.contains(&signal)
 }
 

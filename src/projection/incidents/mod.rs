@@ -51,18 +51,27 @@ pub use bounds::{
 };
 pub use ids::Ids;
 pub use incident::{CauseKind, Key, Kind, Replicas, Resolution, Severity, Standing};
+pub(in crate::projection) use intent::is_fatal;
 pub use state::{State, VERSION};
 pub use subject::Difference;
+pub(in crate::projection) use subject::key as subject_of;
 pub use view::{Confidence, Counts, MAX_SHOWN_EVIDENCE, Part, Shown, ShownAction, ShownCause, ShownPhase, View};
 
 use crate::cursor::Sequence;
 use crate::event::Record;
+use crate::log::GapReason;
 use crate::time::Timestamp;
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 /// Reads one record. Records come in order of sequence; one that was read already is passed over.
 pub fn step(state: &mut State, record: &Record) {
     state.read(record);
+}
+
+/// Reads that records are missing in the log, where they would be next.
+pub fn miss(state: &mut State, sequences: &RangeInclusive<Sequence>, why: GapReason) {
+    state.miss(sequences.end().saturating_sub(*sequences.start()).saturating_add(1), why);
 }
 
 /// Lets time pass, up to which everything that was received has been read.
@@ -84,6 +93,11 @@ pub fn view(state: &State, ids: &Ids, as_of: Timestamp) -> View {
 }
 
 impl State {
+    /// Before the oldest record that a log keeps. What came before it is gone unless it is the first one.
+    pub fn before(oldest: Sequence) -> Self {
+        Self { cut: oldest > 1, ..Self::default() }
+    }
+
     /// The newest record that was read.
     pub fn folded_to(&self) -> Sequence {
         self.folded_to

@@ -21,6 +21,10 @@ impl State {
         self.folded_to = record.seq;
         let told = told(record);
         self.clock = self.clock.max(told);
+        if let Some(lost) = self.lost.take() {
+            let at = At { time: record.time.nanos(), told, seq: record.seq };
+            self.sources.values_mut().for_each(|source| source.lost(lost, at));
+        }
         if record.event.noise().is_some() {
             return;
         }
@@ -42,7 +46,7 @@ impl State {
             if self.sources.len() >= MAX_SOURCES {
                 return;
             }
-            self.sources.insert(name.to_owned(), Source::new(name));
+            self.sources.insert(name.to_owned(), Source { cut: self.cut, partial: self.partial, ..Source::new(name) });
         }
         let Some(source) = self.sources.get_mut(name) else { return };
         if own {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Raised with every change of what the fold concludes: a stored state of another version is folded anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// All that is remembered of the records so far. Bounded; the same after the same records, however they were
 /// cut into portions.
@@ -21,6 +21,12 @@ pub struct State {
     pub(super) folded_to: u64,
     /// The latest time that it knows of.
     pub(super) clock: i64,
+    /// Records before the first one that was read are gone.
+    pub(super) cut: bool,
+    /// Records in between were left out of the export from which the log was made.
+    pub(super) partial: bool,
+    /// Records that are missing since the last one that was read.
+    pub(super) lost: Option<Lost>,
     pub(super) sources: BTreeMap<String, Source>,
 }
 
@@ -38,6 +44,10 @@ pub(super) struct Source {
     pub(super) engine: u32,
     /// When recording began, if this log says so, and when the first full look ended.
     pub(super) first_contact: bool,
+    /// What was told of it before the records that are kept is gone.
+    pub(super) cut: bool,
+    /// As [`State::partial`].
+    pub(super) partial: bool,
     pub(super) baseline: Option<i64>,
     pub(super) timers: Timers,
     pub(super) containers: BTreeMap<String, Container>,
@@ -101,7 +111,7 @@ pub(super) struct AskedDeath {
 
 impl Default for State {
     fn default() -> Self {
-        Self { version: VERSION, folded_to: 0, clock: i64::MIN, sources: BTreeMap::new() }
+        Self { version: VERSION, folded_to: 0, clock: i64::MIN, cut: false, partial: false, lost: None, sources: BTreeMap::new() }
     }
 }
 
@@ -114,6 +124,8 @@ impl Source {
             blind: false,
             engine: 0,
             first_contact: false,
+            cut: false,
+            partial: false,
             baseline: None,
             timers: Timers::default(),
             containers: BTreeMap::new(),
@@ -254,8 +266,15 @@ impl Source {
                 incident.qualify(&gap.text);
             }
         }
-        if self.first_contact && incident.kind != Kind::Host && self.baseline.is_none_or(|baseline| incident.start < baseline) {
-            incident.qualify(BEFORE);
+        if incident.kind != Kind::Host && self.baseline.is_none_or(|baseline| incident.start < baseline) {
+            if self.first_contact {
+                incident.qualify(BEFORE);
+            } else if self.cut {
+                incident.qualify(BEFORE_KEPT);
+            }
+        }
+        if self.partial {
+            incident.qualify(LEFT_OUT);
         }
         self.incidents.insert(key, incident);
         self.touched.insert(key);
@@ -272,6 +291,19 @@ fn lowest<R: Ord>(all: impl Iterator<Item = (R, String)>, max: usize) -> Vec<Str
 
 /// Why an incident that began before the recording is not sure.
 pub(super) const BEFORE: &str = "it may have begun before the recording";
+/// Why one that began before the oldest record that is kept is not sure.
+pub(super) const BEFORE_KEPT: &str = "it may have begun before the records that are kept";
+/// Why nothing is sure in a log that was made of a part of another.
+pub(super) const LEFT_OUT: &str = "events may be missing: the export from which this log was made left records out";
+
+/// Records that are missing in the log itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lost {
+    /// How many.
+    pub(super) count: u64,
+    /// When the one before them was received.
+    pub(super) from: i64,
+}
 
 impl Gap {
     pub(super) fn meets(&self, start: i64, end: i64) -> bool {

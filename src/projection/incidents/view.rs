@@ -29,6 +29,8 @@ pub struct View {
     pub as_of: Timestamp,
     /// The newest record that was read.
     pub folded_to: u64,
+    /// Troubles that found no room among the open ones, and are not told.
+    pub left_out: u64,
 }
 
 /// One incident.
@@ -207,7 +209,8 @@ impl State {
         for list in [&mut incidents, &mut notices, &mut merged] {
             list.sort_by(|a: &Shown, b: &Shown| (a.start, &a.id).cmp(&(b.start, &b.id)));
         }
-        View { incidents, notices, merged, as_of, folded_to: self.folded_to }
+        let left_out = self.sources.values().map(|source| source.left_out).sum();
+        View { incidents, notices, merged, as_of, folded_to: self.folded_to, left_out }
     }
 }
 
