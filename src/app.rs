@@ -7,7 +7,8 @@ use crate::ingest::demo::{DemoOptions, DemoSource};
 use crate::ingest::docker::DockerSource;
 use crate::ingest::endpoint::DockerHost;
 use crate::ingest::{self, Source, StatusHandle};
-use crate::log::{EmbeddedLog, EventLog, ScratchDir};
+use crate::log::{DerivedFiles, EmbeddedLog, EventLog, ScratchDir};
+use crate::projection::DERIVED_VERSION;
 use crate::recorder::{Recorder, RecorderStats};
 use crate::redact::Redactor;
 use crate::retention;
@@ -229,8 +230,10 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
         until.stopping().await;
     });
     let recording = Recording { sources: statuses, recorder: stats };
-    let context = Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown));
+    let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
+    let context = Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files));
     announce(&listener, &options)?;
+    tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
     Ok(Running { stop, tasks, log: Some(log), _thread: Some(thread), _scratch: None })
 }
@@ -271,9 +274,11 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
     let stop = Stop::new();
+    // Nothing is written beside somebody else's log.
     let context = Arc::new(Context::new(log, Recording::default(), admission, started, stop.shutdown()));
     announce(&listener, &options)?;
     let mut tasks = Tasks::default();
+    tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
     Ok(Running { stop, tasks, log: None, _thread: None, _scratch: scratch })
 }

@@ -14,6 +14,7 @@ pub(crate) async fn start(log: Arc<dyn EventLog>) -> (SocketAddr, Stop) {
     let address = listener.local_addr().expect("an address");
     let stop = Stop::new();
     let context = Arc::new(Context::new(log, Recording::default(), Admission::default(), Instant::now(), stop.shutdown()));
+    tokio::spawn(context.follow());
     tokio::spawn(server::serve(
         listener.into(),
         context,

@@ -175,6 +175,14 @@ impl EventLog for EmbeddedLog {
         self.state.clone()
     }
 
+    fn watch_sealed(&self) -> Option<watch::Receiver<Sequence>> {
+        Some(self.catalog.watch_sealed())
+    }
+
+    fn missing(&self) -> Vec<RangeInclusive<Sequence>> {
+        self.catalog.missing()
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.catalog.disk_bytes()
     }

@@ -87,6 +87,17 @@ pub trait EventLog: Send + Sync + 'static {
     /// Whether the log can take records, for waiting until that changes.
     fn watch_writer(&self) -> watch::Receiver<WriterState>;
 
+    /// The newest record that is stored for good, where nothing is added any more, for waiting until that
+    /// moves. A log without such a place gives none.
+    fn watch_sealed(&self) -> Option<watch::Receiver<Sequence>> {
+        None
+    }
+
+    /// Sequences that are known to be missing among those that are stored for good, rising.
+    fn missing(&self) -> Vec<RangeInclusive<Sequence>> {
+        Vec::new()
+    }
+
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64;
 

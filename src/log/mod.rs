@@ -26,6 +26,7 @@ mod tests;
 mod tip;
 
 pub use api::{Bounds, Chunk, DEFAULT_SCAN_BYTES, GapReason, NewRecord, Packed, Piece, Recovery, Scan, TrimStep, WriterState};
+pub use dir::derived::{DerivedFiles, MAX_DERIVED_BYTES};
 pub use dir::scratch::ScratchDir;
 pub use embedded::EmbeddedLog;
 pub use error::LogError;

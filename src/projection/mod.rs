@@ -1,10 +1,10 @@
 //! Views of the log that are folded from its records: pure functions of what is recorded, bounded in memory.
 
 mod by_source;
+mod derived;
 pub mod incidents;
-mod known_incidents;
 mod losses;
 
 pub use by_source::BySource;
-pub use known_incidents::{KnownIncidents, known_at};
+pub use derived::{Asked as AskedIncidents, CLASSES, KEYS, Known, Listed, Progress, STRETCH, Told, VERSION as DERIVED_VERSION};
 pub use losses::{Asked, FIRST_CONTACT, Loss, Losses, MAX_KNOWN, MAX_MET, Met};

@@ -8,8 +8,8 @@ use super::problem::ApiError;
 use super::turn_log::TurnLog;
 use super::turns::Turns;
 use crate::ingest::StatusHandle;
-use crate::log::EventLog;
-use crate::projection::{BySource, KnownIncidents, Losses};
+use crate::log::{DerivedFiles, EventLog};
+use crate::projection::{BySource, Known, Losses};
 use crate::recorder::RecorderStats;
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub struct Context {
     /// What the recorder may have missed.
     pub(super) losses: Losses,
     /// What broke.
-    pub(super) incidents: KnownIncidents,
+    pub(super) known: Arc<Known>,
     /// Whose turn it is to read the log's files.
     turns: Arc<Turns>,
 }
@@ -85,6 +85,7 @@ pub struct Context {
 impl Context {
     /// A server of `log`, in a process that began at `started`, until `shutdown` says so.
     pub fn new(log: Arc<dyn EventLog>, recording: Recording, admission: Admission, started: Instant, shutdown: Shutdown) -> Self {
+        let known = Arc::new(Known::new(Arc::clone(&log), None));
         Self {
             log,
             recording,
@@ -97,9 +98,22 @@ impl Context {
             requests: AtomicU64::new(0),
             by_source: BySource::default(),
             losses: Losses::default(),
-            incidents: KnownIncidents::default(),
+            known,
             turns: Arc::default(),
         }
+    }
+
+    /// With what is derived from the log stored in files.
+    #[must_use]
+    pub fn deriving(mut self, files: DerivedFiles) -> Self {
+        self.known = Arc::new(Known::new(Arc::clone(&self.log), Some(files)));
+        self
+    }
+
+    /// Keeps up what is derived from the log, until the end of the program: whoever serves this has it run
+    /// beside.
+    pub fn follow(&self) -> impl Future<Output = ()> + Send + use<> {
+        Arc::clone(&self.known).follow(self.shutdown.clone())
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
 }
 
 /// `Prefer: wait=SECONDS` (RFC 7240, 4.3), at most [`MAX_WAIT_SECONDS`].
-fn prefer_wait(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn prefer_wait(headers: &HeaderMap) -> Option<u64> {
     let preferences = headers.get_all("prefer").into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split([',', ';']));
     let seconds = preferences.filter_map(|p| p.trim().strip_prefix("wait=")).find_map(|s| whole_number(s.trim()));
     seconds.map(|s| s.min(MAX_WAIT_SECONDS))

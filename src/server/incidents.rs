@@ -2,19 +2,21 @@
 
 use super::asker::Asker;
 use super::context::Context;
+use super::events::prefer_wait;
 use super::export::as_of;
 use super::negotiate;
 use super::params::Params;
 use super::problem::ApiError;
-use crate::log::EventLog;
-use crate::projection::incidents::{Kind, Severity, Shown, Standing, View};
-use crate::projection::known_at;
+use crate::log::{Bounds, EventLog};
+use crate::projection::incidents::{MAX_OPEN, Severity};
+use crate::projection::{AskedIncidents as Asked, Listed, Told};
 use crate::time::Timestamp;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use warp::http::header::HeaderName;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
@@ -23,58 +25,29 @@ const PARAMS: [&str; 10] = ["since", "until", "at", "state", "severity", "kind",
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
-/// What is asked for.
-struct Query {
-    range: RangeInclusive<Timestamp>,
-    state: Option<Standing>,
-    severity: Severity,
-    kind: Option<Kind>,
-    subject: Option<String>,
-    newest_first: bool,
-    limit: usize,
-    after: Option<String>,
-}
+/// How often a poll that waits looks again: time that passes changes incidents as well.
+const LOOK: Duration = Duration::from_secs(1);
 
-impl Query {
-    fn parse(params: &Params) -> Result<Self, ApiError> {
-        let newest_first = match params.get("order") {
-            None | Some("asc") => false,
-            Some("desc") => true,
-            Some(other) => return Err(ApiError::bad_request(format!("order must be asc or desc, not {:?}", shorten(other)))),
-        };
-        let limit = params.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| match text.parse() {
-            Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-            _ => Err(ApiError::bad_request(format!("limit must be a number from 1 to {MAX_LIMIT}, not {:?}", shorten(text)))),
-        })?;
-        Ok(Self {
-            range: params.time_range()?,
-            state: named(params, "state")?,
-            severity: named(params, "severity")?.unwrap_or(Severity::Minor),
-            kind: named(params, "kind")?,
-            subject: params.get("subject").map(str::to_owned),
-            newest_first,
-            limit,
-            after: params.get("cursor").map(str::to_owned),
-        })
-    }
-
-    fn wants(&self, incident: &Shown, as_of: Timestamp) -> bool {
-        let is_of = |subject: &String| {
-            incident.subject == *subject
-                || incident.subjects.iter().any(|part| part.key == *subject)
-                || incident.containers.contains(subject)
-        };
-        incident.start <= *self.range.end()
-            && incident.end.unwrap_or(as_of.max(incident.start)) >= *self.range.start()
-            && self.kind.is_none_or(|kind| kind == incident.kind)
-            && self.subject.as_ref().is_none_or(is_of)
-            && match self.state {
-                None => true,
-                // Whoever asks for what goes on wants what is not over.
-                Some(Standing::Open) => incident.state != Standing::Closed,
-                Some(state) => incident.state == state,
-            }
-    }
+fn asked(params: &Params) -> Result<Asked, ApiError> {
+    let newest_first = match params.get("order") {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(other) => return Err(ApiError::bad_request(format!("order must be asc or desc, not {:?}", shorten(other)))),
+    };
+    let limit = params.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| match text.parse() {
+        Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        _ => Err(ApiError::bad_request(format!("limit must be a number from 1 to {MAX_LIMIT}, not {:?}", shorten(text)))),
+    })?;
+    Ok(Asked {
+        range: params.time_range()?,
+        state: named(params, "state")?,
+        severity: named(params, "severity")?.unwrap_or(Severity::Minor),
+        kind: named(params, "kind")?,
+        subject: params.get("subject").map(str::to_owned),
+        newest_first,
+        limit,
+        after: params.get("cursor").map(str::to_owned),
+    })
 }
 
 /// A value by the name that it has in answers.
@@ -88,90 +61,173 @@ fn shorten(text: &str) -> String {
     text.chars().take(300).collect()
 }
 
-async fn known(context: &Context, log: &Arc<dyn EventLog>, at: Option<Timestamp>) -> Result<View, ApiError> {
+/// The time up to which everything received is in the log.
+async fn now(context: &Context, log: &Arc<dyn EventLog>) -> Result<Timestamp, ApiError> {
     let now = Timestamp::now();
-    Ok(match at {
-        Some(at) => known_at(log, at).await?,
-        None => context.incidents.view(log, as_of(context, &**log, log.bounds(), now).await?).await?,
-    })
+    Ok(as_of(context, &**log, log.bounds(), now).await?)
+}
+
+/// A list, and as of when it was judged.
+async fn listed(context: &Context, log: &Arc<dyn EventLog>, asked: &Asked, at: Option<Timestamp>) -> Result<(Listed, Timestamp), ApiError> {
+    let (listed, as_of) = match at {
+        Some(at) => (context.known.list_at(log, asked.clone(), at).await?, at),
+        None => {
+            let as_of = now(context, log).await?;
+            (context.known.list(asked.clone(), as_of).await?, as_of)
+        }
+    };
+    if listed.unknown_cursor {
+        return Err(ApiError::bad_request("cursor: no incident of this list has this id"));
+    }
+    Ok((listed, as_of))
 }
 
 /// Those that overlap a range.
 pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
-    let wanted = Query::parse(&params)?;
+    let (asked, at) = (asked(&params)?, params.time("at")?);
     let log = context.log_for(&asker);
-    let at = params.time("at")?;
-    let View { incidents, notices, as_of, folded_to, .. } = tokio::select! {
-        biased;
-        () = asker.revoked() => return Err(ApiError::new(StatusCode::UNAUTHORIZED, "the token is no longer one of ours")),
-        known = known(&context, &log, at) => known?,
-    };
-    let of_range = |incident: &&Shown| wanted.wants(incident, as_of);
-    let notices: Vec<&Shown> = notices.iter().filter(of_range).collect();
-    let notice_count = notices.len();
-    let mut found: Vec<&Shown> = incidents.iter().filter(of_range).filter(|incident| incident.severity >= wanted.severity).collect();
-    if wanted.severity == Severity::Notice {
-        found.extend(notices);
-        found.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
+    let polling = Polling::of(&headers, at.is_none());
+    loop {
+        let (listed, as_of) = until_revoked(&asker, listed(&context, &log, &asked, at)).await?;
+        let answer = Answer::of(listed, as_of, log.bounds());
+        if negotiate::has(&headers, &answer.etag) && polling.again(&context, &asker).await? {
+            continue;
+        }
+        return Ok(answer.into_response(&headers, &params, &polling));
     }
-    if wanted.newest_first {
-        found.reverse();
-    }
-    if let Some(after) = &wanted.after {
-        let place = found.iter().position(|incident| incident.id == *after);
-        let place = place.ok_or_else(|| ApiError::bad_request("cursor: no incident of this list has this id"))?;
-        found.drain(..=place);
-    }
-    let next = (found.len() > wanted.limit).then(|| found.get(wanted.limit - 1).map(|last| last.id.clone())).flatten();
-    found.truncate(wanted.limit);
+}
 
-    let bounds = log.bounds();
-    let shown = serde_json::to_string(&found).map_err(|error| internal(&error))?;
-    let tagged = Sha256::digest(format!("{} {notice_count} {shown}", bounds.log));
-    let etag = format!("W/\"{}\"", hex::encode(tagged.get(..12).unwrap_or_default()));
-    if negotiate::has(&headers, &etag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        set(&mut response, header::ETAG, &etag);
-        return Ok(response);
+struct Answer {
+    etag: String,
+    body: String,
+    next: Option<String>,
+}
+
+impl Answer {
+    /// The tag leaves out the time and the head: nothing new of this list is nothing new.
+    fn of(listed: Listed, as_of: Timestamp, bounds: Bounds) -> Self {
+        let shown = listed.incidents.join(",");
+        let mut notices = json!({ "count": listed.notices, "href": "api/v1/incidents?severity=notice", "left_out": listed.left_out });
+        if let (Some(notices), 1..) = (notices.as_object_mut(), listed.left_out) {
+            let text = format!(
+                "{} more troubles found no room among the {MAX_OPEN} open ones of a Docker host, and are not told",
+                listed.left_out
+            );
+            notices.insert("text".to_owned(), text.into());
+        }
+        let rest = json!({
+            "notices": notices,
+            "page": { "next": listed.next },
+            "log": { "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head },
+            "as_of": as_of,
+            "folded_to": listed.folded_to,
+        })
+        .to_string();
+        let etag = etag_of(&[&bounds.log.to_string(), &notices_tag(&listed), &shown]);
+        let body = format!(r#"{{"incidents":[{shown}],{}"#, rest.trim_start_matches('{'));
+        Self { etag, body, next: listed.next }
     }
-    let rest = json!({
-        "notices": { "count": notice_count, "href": "api/v1/incidents?severity=notice" },
-        "page": { "next": next },
-        "log": { "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head },
-        "as_of": as_of,
-        "folded_to": folded_to,
-    })
-    .to_string();
-    let body = format!(r#"{{"incidents":{shown},{}"#, rest.trim_start_matches('{'));
-    let mut response = json_response(body);
-    set(&mut response, header::ETAG, &etag);
-    if let Some(next) = next {
-        // Relative: a proxy may have put a prefix before our paths.
-        set(&mut response, header::LINK, &format!("<incidents?{}>; rel=\"next\"", params.for_page(&next)));
+
+    fn into_response(self, headers: &HeaderMap, params: &Params, polling: &Polling) -> Response {
+        let unchanged = negotiate::has(headers, &self.etag);
+        let mut response = answered(self.body, &self.etag, unchanged, params, polling);
+        if let (Some(next), false) = (self.next, unchanged) {
+            // Relative: a proxy may have put a prefix before our paths.
+            set(&mut response, header::LINK, &format!("<incidents?{}>; rel=\"next\"", params.for_page(&next)));
+        }
+        response
     }
-    if let Some(remark) = params.remark() {
-        set(&mut response, header::HeaderName::from_static("shipslog-remark"), &remark);
-    }
-    Ok(response)
+}
+
+fn notices_tag(listed: &Listed) -> String {
+    format!("{} {}", listed.notices, listed.left_out)
 }
 
 /// One incident, also one that another took in.
-pub(super) async fn one(context: Arc<Context>, id: String, asker: Asker) -> Result<Response, ApiError> {
+pub(super) async fn one(context: Arc<Context>, id: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let log = context.log_for(&asker);
-    let view = known(&context, &log, None).await?;
-    let all = [&view.incidents, &view.notices, &view.merged];
-    if let Some(incident) = all.into_iter().flatten().find(|incident| incident.id == id) {
-        return Ok(json_response(serde_json::to_string(incident).map_err(|error| internal(&error))?));
-    }
-    let first = id.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse::<crate::cursor::Cursor>();
-    let bounds = log.bounds();
-    Err(match first {
-        Ok(first) if log.owns(first) && first.seq > 0 && first.seq < bounds.oldest => {
-            ApiError::new(StatusCode::GONE, "the records of this incident are gone (reason: retention)")
+    let polling = Polling::of(&headers, true);
+    loop {
+        let telling = async { Ok(context.known.one(id.clone(), now(&context, &log).await?).await?) };
+        let json = match until_revoked(&asker, telling).await? {
+            Told::Incident(json) => json,
+            Told::Gone => return Err(ApiError::new(StatusCode::GONE, "the records of this incident are gone (reason: retention)")),
+            Told::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND, "there is no such incident in this log")),
+        };
+        let etag = etag_of(&[&json]);
+        let unchanged = negotiate::has(&headers, &etag);
+        if unchanged && polling.again(&context, &asker).await? {
+            continue;
         }
-        _ => ApiError::new(StatusCode::NOT_FOUND, "there is no such incident in this log"),
-    })
+        return Ok(answered(json, &etag, unchanged, &Params::default(), &polling));
+    }
+}
+
+/// What is found out, unless whoever asks may not know it any more.
+pub(super) async fn until_revoked<T>(asker: &Asker, finding: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::select! {
+        biased;
+        () = asker.revoked() => Err(revoked()),
+        found = finding => found,
+    }
+}
+
+fn revoked() -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "the token is no longer one of ours")
+}
+
+/// A poll: how long it waits for something new.
+pub(super) struct Polling {
+    wait: Option<u64>,
+    deadline: Instant,
+}
+
+impl Polling {
+    /// What a request asks for; only what has a tag can be told from what is new.
+    pub(super) fn of(headers: &HeaderMap, may_change: bool) -> Self {
+        let wait = prefer_wait(headers).filter(|_| may_change && headers.contains_key(header::IF_NONE_MATCH));
+        Self { wait, deadline: Instant::now() + Duration::from_secs(wait.unwrap_or(0)) }
+    }
+
+    /// Waits a little; whether to look again.
+    pub(super) async fn again(&self, context: &Context, asker: &Asker) -> Result<bool, ApiError> {
+        if Instant::now() >= self.deadline || context.shutdown.is_stopping() {
+            return Ok(false);
+        }
+        tokio::select! {
+            biased;
+            () = asker.revoked() => Err(revoked()),
+            () = context.shutdown.stopping() => Ok(false),
+            () = tokio::time::sleep_until(self.deadline.min(Instant::now() + LOOK)) => Ok(true),
+        }
+    }
+}
+
+/// A weak tag of what an answer tells.
+pub(super) fn etag_of(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    format!("W/\"{}\"", hex::encode(digest.finalize().get(..12).unwrap_or_default()))
+}
+
+/// An answer, or that it is unchanged.
+pub(super) fn answered(body: String, etag: &str, unchanged: bool, params: &Params, polling: &Polling) -> Response {
+    let mut response = json_response(if unchanged { String::new() } else { body });
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    set(&mut response, header::ETAG, etag);
+    if let Some(remark) = params.remark() {
+        set(&mut response, HeaderName::from_static("shipslog-remark"), &remark);
+    }
+    if let Some(seconds) = polling.wait {
+        set(&mut response, HeaderName::from_static("preference-applied"), &format!("wait={seconds}"));
+    }
+    response
 }
 
 fn json_response(body: String) -> Response {
@@ -184,9 +240,4 @@ fn json_response(body: String) -> Response {
 
 fn set(response: &mut Response, name: HeaderName, value: &str) {
     response.headers_mut().extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
-}
-
-fn internal(error: &serde_json::Error) -> ApiError {
-    tracing::error!(%error, "an incident cannot be written as JSON");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "an incident cannot be written as JSON")
 }

@@ -69,7 +69,7 @@ pub(super) fn routes(
         .map(answer)
         .boxed();
     let incident = path!("api" / "v1" / "incidents" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
-    let incident = incident.and(asker).then(incidents::one).map(answer).boxed();
+    let incident = incident.and(headers).and(asker).then(incidents::one).map(answer).boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())

@@ -90,6 +90,14 @@ impl EventLog for TurnLog {
         self.log.watch_writer()
     }
 
+    fn watch_sealed(&self) -> Option<watch::Receiver<Sequence>> {
+        self.log.watch_sealed()
+    }
+
+    fn missing(&self) -> Vec<RangeInclusive<Sequence>> {
+        self.log.missing()
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.log.disk_bytes()
     }

@@ -42,7 +42,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["app", "cli"]),
     ("async_trait", &["ingest", "log", "server::turn_log"]),
     ("base64", &["redact"]),
-    ("bincode", &["log"]),
+    ("bincode", &["log", "projection::derived"]),
     ("bollard", &["ingest::docker"]),
     ("bytes", EVERYWHERE),
     ("bytesize", &["config"]),
@@ -80,7 +80,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["ingest::docker::tls"]),
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),
-    ("sha2", &["log", "ingest::endpoint", "server"]),
+    ("sha2", &["log", "ingest::endpoint", "projection::derived", "server"]),
     ("sled", &["log::tip::sled_store"]),
     ("socket2", &["ingest::docker", "server::net"]),
     ("strsim", &["filter"]),
@@ -98,7 +98,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("uuid", EVERYWHERE),
     ("warp", &["server"]),
     ("weak_table", &["server"]),
-    ("zstd", &["log", "export"]),
+    ("zstd", &["log", "export", "projection::derived"]),
 ];
 
 /// A longer file is asking to be two.

@@ -3,6 +3,7 @@
 //!
 //! Nothing here reads or writes a record.
 
+pub(super) mod derived;
 pub(super) mod durable;
 pub(super) mod files;
 pub(super) mod free_space;

@@ -12,7 +12,9 @@ use crate::log::tip::index::{Index, IndexEntry};
 use crate::log::{Bounds, LogError, TrimStep};
 use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Wire bytes of the newest blocks that stay in memory, so that live readers never touch the disk.
 const RING_BYTES: usize = 8 * 1024 * 1024;
@@ -30,6 +32,8 @@ pub(in crate::log) struct Catalog {
     /// Held by the filtered read that unpacks several frames at once.
     pub(in crate::log) ahead: Mutex<()>,
     pub(super) caches: Caches,
+    /// The last record that lies in a segment.
+    sealed: watch::Sender<Sequence>,
     pub(in crate::log) lock: Lock,
 }
 
@@ -75,8 +79,10 @@ impl Catalog {
         let (log, lineage) = (manifest.log_id()?, manifest.lineage()?);
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
+        let sealed = watch::Sender::new(segments.last().map_or(0, |segment| segment.last()));
         let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, imported, head };
-        Ok(Self { log, lineage, state: RwLock::new(state), shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), lock })
+        let state = RwLock::new(state);
+        Ok(Self { log, lineage, state, shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), sealed, lock })
     }
 
     /// Makes a durable block of the newest tip visible.
@@ -131,6 +137,29 @@ impl Catalog {
         let mut state = self.state.write();
         state.tips.retain(|part| !Arc::ptr_eq(&part.tip, tip));
         Arc::make_mut(&mut state.segments).extend(sealed);
+        let last = state.segments.last().map_or(0, |segment| segment.last());
+        drop(state);
+        self.sealed.send_replace(last);
+    }
+
+    /// The last record that lies in a segment, for waiting until another one is sealed.
+    pub(in crate::log) fn watch_sealed(&self) -> watch::Receiver<Sequence> {
+        self.sealed.subscribe()
+    }
+
+    /// Sequences that are missing among those that are sealed, rising.
+    pub(in crate::log) fn missing(&self) -> Vec<RangeInclusive<Sequence>> {
+        let segments = self.segments();
+        let mut frames = segments.iter().flat_map(|segment| segment.frames()).map(|frame| (frame.first, frame.last()));
+        let Some((_, mut last)) = frames.next() else { return Vec::new() };
+        let mut missing = Vec::new();
+        for (first, end) in frames {
+            if first > last + 1 {
+                missing.push(last + 1..=first - 1);
+            }
+            last = last.max(end);
+        }
+        missing
     }
 
     /// Whether these segments are still there, side by side.
@@ -173,6 +202,9 @@ impl Catalog {
             let bytes = state.ring.pop_front().map_or(0, |(_, block)| block.bytes());
             state.ring_bytes -= bytes;
         }
+        drop(state);
+        // Whoever made something of what is gone is to know.
+        self.sealed.send_modify(|_| ());
     }
 
     pub(in crate::log) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {

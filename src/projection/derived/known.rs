@@ -1,0 +1,205 @@
+//! What is known of a log, kept up while the log goes on. Questions read what is there; none of them folds
+//! for the others.
+
+use super::folded::{Folded, Stretch};
+use super::sidecar::Sidecar;
+use super::store::Store;
+use crate::cursor::Sequence;
+use crate::log::{Bounds, DerivedFiles, EventLog, LogError};
+use crate::projection::incidents::{self, Severity, View};
+use crate::time::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tokio::sync::{Notify, watch};
+
+pub use super::list::{Asked, Listed, Told};
+
+/// How often a question is asked again whose stretches were lost, each time after they were made again.
+const TRIES: usize = 3;
+
+/// What has been found in one log so far.
+pub struct Known {
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) store: Store,
+    /// `None` until the head is reached for the first time.
+    pub(super) folded: RwLock<Option<Folded>>,
+    /// There is something to do though the log has not moved.
+    pub(super) work: Notify,
+    lost: AtomicBool,
+    standing: watch::Sender<Standing>,
+    progress: Mutex<Progress>,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Known").field("standing", &self.standing).finish_non_exhaustive()
+    }
+}
+
+/// How far the answers are.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    ready: bool,
+    through: Sequence,
+    /// Rises each time when what is answered from is made anew.
+    generation: u64,
+    error: Option<LogError>,
+}
+
+/// How far the making is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Questions are answered at once.
+    pub ready: bool,
+    /// What is folded anew has come so far; the head where nothing is.
+    pub folded_to: Sequence,
+    /// What it is to reach.
+    pub head: Sequence,
+    /// Stretches that are over.
+    pub stretches: usize,
+}
+
+/// What was to be read is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost;
+
+impl Known {
+    /// Of a log, beside which `files` lie where something may be written.
+    pub fn new(log: Arc<dyn EventLog>, files: Option<DerivedFiles>) -> Self {
+        Self {
+            log,
+            store: Store::new(files),
+            folded: RwLock::new(None),
+            work: Notify::new(),
+            lost: AtomicBool::new(false),
+            standing: watch::Sender::new(Standing::default()),
+            progress: Mutex::default(),
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        *self.progress.lock()
+    }
+
+    /// Open incidents by severity, from the least on; nothing before they are known.
+    pub fn open(&self) -> Option<Vec<(Severity, usize)>> {
+        let folded = self.folded.read();
+        let view = self.view(folded.as_ref()?, Timestamp::MIN);
+        let open: Vec<Severity> =
+            view.incidents.iter().filter(|one| one.state != incidents::Standing::Closed).map(|one| one.severity).collect();
+        let all = [Severity::Minor, Severity::Major, Severity::Critical];
+        Some(all.map(|severity| (severity, open.iter().filter(|one| **one == severity).count())).into())
+    }
+
+    pub(super) fn view(&self, folded: &Folded, as_of: Timestamp) -> View {
+        let mut view = incidents::view(&folded.state, &folded.ids, as_of);
+        let oldest = self.log.bounds().oldest;
+        if folded.oldest < oldest {
+            // Retention has been here since, and the fold is being made anew.
+            for list in [&mut view.incidents, &mut view.notices, &mut view.merged] {
+                list.retain(|one| super::sidecar::Row::of(one).seq >= oldest);
+            }
+        }
+        view
+    }
+
+    /// Answers from what is there, once everything up to `head` is in it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) async fn answer<T: Send + 'static>(
+        self: &Arc<Self>,
+        head: Sequence,
+        answer: impl Fn(&Self) -> Result<T, Lost> + Send + Sync + 'static,
+    ) -> Result<T, LogError> {
+        let answer = Arc::new(answer);
+        for _ in 0..TRIES {
+            let generation = self.ready(head).await?;
+            let (this, answer) = (Arc::clone(self), Arc::clone(&answer));
+            let answered = tokio::task::spawn_blocking(move || answer(&this)).await;
+            match answered.map_err(|e| LogError::Internal(format!("an answer panicked: {e}")))? {
+                Ok(answer) => return Ok(answer),
+                Err(Lost) => {
+                    self.lost.store(true, Relaxed);
+                    self.work.notify_one();
+                    let mut standing = self.standing.subscribe();
+                    let anew = standing.wait_for(|now| now.generation > generation || now.error.is_some());
+                    let _ = anew.await;
+                }
+            }
+        }
+        Err(LogError::Refused("what is derived from the log goes away while it is read".to_owned()))
+    }
+
+    /// Waits until everything up to `head` is known.
+    pub(super) async fn ready(&self, head: Sequence) -> Result<u64, LogError> {
+        let mut standing = self.standing.subscribe();
+        let now = standing.wait_for(|now| now.error.is_some() || (now.ready && now.through >= head)).await;
+        let now = now.map_err(|_| LogError::Closed)?;
+        match &now.error {
+            Some(error) if !now.ready => Err(error.clone()),
+            _ => Ok(now.generation),
+        }
+    }
+
+    /// Stretches that are over, rising.
+    pub(super) fn stretches(&self) -> Vec<Arc<Stretch>> {
+        self.folded.read().as_ref().map(|folded| folded.stretches.clone()).unwrap_or_default()
+    }
+
+    /// A stretch as it is stored.
+    pub(super) fn stored(&self, stretch: &Stretch) -> Result<Sidecar, Lost> {
+        let stored = self.store.get(stretch.head.number);
+        stored.filter(|stored| stored.head == stretch.head).ok_or(Lost)
+    }
+
+    // What the follower tells.
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Relaxed)
+    }
+
+    pub(super) fn failed(&self, error: &LogError) {
+        self.standing.send_modify(|standing| standing.error = Some(error.clone()));
+    }
+
+    pub(super) fn began(&self, bounds: Bounds) {
+        self.lost.store(false, Relaxed);
+        let mut progress = self.progress.lock();
+        let ready = progress.ready;
+        *progress = Progress { ready, folded_to: bounds.oldest.saturating_sub(1), head: bounds.head, stretches: progress.stretches };
+    }
+
+    pub(super) fn went(&self, through: Sequence) {
+        let head = self.log.bounds().head;
+        let mut progress = self.progress.lock();
+        (progress.folded_to, progress.head) = (through, head);
+    }
+
+    pub(super) fn publish(&self, folded: Folded) {
+        let through = folded.through;
+        *self.folded.write() = Some(folded);
+        self.lost.store(false, Relaxed);
+        self.standing.send_modify(|standing| {
+            let generation = standing.generation + 1;
+            *standing = Standing { ready: true, through, generation, error: None };
+        });
+        self.caught_up();
+    }
+
+    pub(super) fn reached(&self) {
+        let through = self.through();
+        self.standing.send_modify(|standing| (standing.through, standing.error) = (through, None));
+    }
+
+    /// Nothing is being made anew.
+    pub(super) fn caught_up(&self) {
+        let folded = self.folded.read();
+        let Some(folded) = folded.as_ref() else { return };
+        let head = self.log.bounds().head;
+        *self.progress.lock() = Progress { ready: true, folded_to: folded.through, head, stretches: folded.stretches.len() };
+    }
+}

@@ -1,0 +1,224 @@
+//! Lists of incidents: those that are over from the stretches, the others from the fold.
+
+use super::folded::Stretch;
+use super::known::{Known, Lost};
+use super::sidecar::{Closed, Row};
+use crate::cursor::Sequence;
+use crate::log::LogError;
+use crate::projection::incidents::{Kind, Severity, Shown, Standing, View};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Which incidents are asked for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Those that overlap this time.
+    pub range: RangeInclusive<Timestamp>,
+    /// In this state; `Open` has those that recover as well.
+    pub state: Option<Standing>,
+    /// At least so bad.
+    pub severity: Severity,
+    /// Of one kind.
+    pub kind: Option<Kind>,
+    /// About this subject or container.
+    pub subject: Option<String>,
+    /// The last that began first.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: usize,
+    /// After the one with this id.
+    pub after: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Incidents, each as JSON.
+    pub incidents: Vec<String>,
+    /// How many notices there are.
+    pub notices: usize,
+    /// The id after which the list goes on.
+    pub next: Option<String>,
+    /// The id after which it was to go on is not in it.
+    pub unknown_cursor: bool,
+    /// The newest record that was read.
+    pub folded_to: Sequence,
+    /// Troubles that found no room.
+    pub left_out: u64,
+}
+
+/// One incident, if it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// As JSON.
+    Incident(String),
+    /// Its records are gone.
+    Gone,
+    /// There is none.
+    Unknown,
+}
+
+/// Where an incident is told.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Stored(usize, usize),
+    Live(usize),
+}
+
+impl Asked {
+    fn wants(&self, row: &Row, state: Standing, as_of: Timestamp) -> bool {
+        let (since, until) = (self.range.start().nanos(), self.range.end().nanos());
+        !row.merged
+            && row.start <= until
+            && row.end.unwrap_or(as_of.nanos().max(row.start)) >= since
+            && self.kind.is_none_or(|kind| kind == row.kind)
+            && match self.state {
+                None => true,
+                // Whoever asks for what goes on wants what is not over.
+                Some(Standing::Open) => state != Standing::Closed,
+                Some(wanted) => state == wanted,
+            }
+    }
+
+    fn may_be_in(&self, stretch: &Stretch) -> bool {
+        stretch.rows.iter().any(|row| self.wants(row, Standing::Closed, Timestamp::MAX))
+    }
+}
+
+fn is_about(about: &[String], subject: &Option<String>) -> bool {
+    subject.as_ref().is_none_or(|subject| about.contains(subject))
+}
+
+impl Known {
+    /// Incidents as of now: of everything that the log holds by now.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn list(self: &Arc<Self>, asked: Asked, as_of: Timestamp) -> Result<Listed, LogError> {
+        let head = self.log.bounds().head;
+        self.answer(head, move |known| {
+            let (view, stretches) = {
+                let folded = known.folded.read();
+                let folded = folded.as_ref().ok_or(Lost)?;
+                (known.view(folded, as_of), folded.stretches.clone())
+            };
+            known.listed(&asked, &view, &stretches)
+        })
+        .await
+    }
+
+    /// Whether the record in an incident's id is of this log.
+    fn owns(&self, id: &str) -> bool {
+        let first = id.len().checked_sub(1).and_then(|end| id.get(..end)).and_then(|first| first.parse().ok());
+        first.is_some_and(|first| self.log.owns(first))
+    }
+
+    /// What is over by the end of these stretches, and what goes on or was over later.
+    pub(super) fn listed(&self, asked: &Asked, view: &View, stretches: &[Arc<Stretch>]) -> Result<Listed, Lost> {
+        let oldest = self.log.bounds().oldest;
+        let live: Vec<&Shown> = view.incidents.iter().chain(&view.notices).collect();
+        let mut loaded: BTreeMap<usize, Vec<Closed>> = BTreeMap::new();
+        let mut found: Vec<(Row, Place)> = Vec::new();
+        for (at, stretch) in stretches.iter().enumerate() {
+            if asked.subject.is_some() && asked.may_be_in(stretch) {
+                loaded.insert(at, self.stored(stretch)?.closed().ok_or(Lost)?);
+            }
+            for (place, row) in stretch.rows.iter().enumerate() {
+                let about = || loaded.get(&at).and_then(|closed| closed.get(place)).map(|closed| &closed.about[..]);
+                if row.seq >= oldest
+                    && asked.wants(row, Standing::Closed, view.as_of)
+                    && (asked.subject.is_none() || is_about(about().unwrap_or_default(), &asked.subject))
+                {
+                    found.push((*row, Place::Stored(at, place)));
+                }
+            }
+        }
+        for (at, shown) in live.iter().enumerate() {
+            let row = Row::of(shown);
+            let about = || Closed::of(shown).map(|closed| closed.about).unwrap_or_default();
+            if asked.wants(&row, shown.state, view.as_of) && (asked.subject.is_none() || is_about(&about(), &asked.subject)) {
+                found.push((row, Place::Live(at)));
+            }
+        }
+        let notices = found.iter().filter(|(row, _)| row.severity == Severity::Notice).count();
+        found.retain(|(row, _)| row.severity >= asked.severity);
+        found.sort_by_key(|(row, _)| row.order());
+        if asked.newest_first {
+            found.reverse();
+        }
+        let mut listed = Listed { notices, folded_to: view.folded_to, left_out: view.left_out, ..Listed::default() };
+        if let Some(after) = &asked.after {
+            let key = key_of(after).filter(|_| self.owns(after));
+            match found.iter().position(|(row, _)| Some((row.seq, row.letter)) == key) {
+                Some(place) => drop(found.drain(..=place)),
+                None => listed.unknown_cursor = true,
+            }
+        }
+        let more = found.len() > asked.limit;
+        found.truncate(asked.limit);
+        for (_, place) in found {
+            listed.incidents.push(match place {
+                Place::Live(at) => live.get(at).and_then(|shown| serde_json::to_string(shown).ok()).ok_or(Lost)?,
+                Place::Stored(at, place) => {
+                    if let (false, Some(stretch)) = (loaded.contains_key(&at), stretches.get(at)) {
+                        loaded.insert(at, self.stored(stretch)?.closed().ok_or(Lost)?);
+                    }
+                    loaded.get(&at).and_then(|closed| closed.get(place)).map(|closed| closed.json.clone()).ok_or(Lost)?
+                }
+            });
+        }
+        if more {
+            listed.next = listed.incidents.last().and_then(|json| id_of(json));
+        }
+        Ok(listed)
+    }
+
+    /// One incident, also one that another took in.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn one(self: &Arc<Self>, id: String, as_of: Timestamp) -> Result<Told, LogError> {
+        let bounds = self.log.bounds();
+        let Some((seq, letter)) = key_of(&id).filter(|(seq, _)| *seq > 0 && self.owns(&id)) else { return Ok(Told::Unknown) };
+        if seq < bounds.oldest {
+            return Ok(Told::Gone);
+        }
+        self.answer(bounds.head, move |known| {
+            let (view, stretches) = {
+                let folded = known.folded.read();
+                let folded = folded.as_ref().ok_or(Lost)?;
+                (known.view(folded, as_of), folded.stretches.clone())
+            };
+            let live = view.incidents.iter().chain(&view.notices).chain(&view.merged).find(|shown| shown.id == id);
+            if let Some(json) = live.and_then(|shown| serde_json::to_string(shown).ok()) {
+                return Ok(Told::Incident(json));
+            }
+            for stretch in stretches {
+                if let Some(place) = stretch.rows.iter().position(|row| (row.seq, row.letter) == (seq, letter)) {
+                    let closed = known.stored(&stretch)?.closed().ok_or(Lost)?;
+                    let json = closed.into_iter().nth(place).map(|closed| closed.json).ok_or(Lost)?;
+                    return Ok(if id_of(&json).as_ref() == Some(&id) { Told::Incident(json) } else { Told::Unknown });
+                }
+            }
+            Ok(Told::Unknown)
+        })
+        .await
+    }
+}
+
+/// Record and letter of an incident's id.
+fn key_of(id: &str) -> Option<(Sequence, u8)> {
+    let (digits, letter) = id.rsplit_once('-')?.1.split_at_checked(id.rsplit_once('-')?.1.len().checked_sub(1)?)?;
+    let letter = letter.bytes().next().filter(u8::is_ascii_lowercase)?;
+    Some((digits.parse().ok()?, letter))
+}
+
+fn id_of(json: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct WithId {
+        id: String,
+    }
+    serde_json::from_str::<WithId>(json).ok().map(|one| one.id)
+}

@@ -1,0 +1,49 @@
+//! What is made from the log beside it: where incidents were at the end of each stretch of records, those
+//! that were over by then, and counts. So a question about any time reads a few files and one stretch.
+//!
+//! Everything here is a function of the records that are kept. It is made in the background by a reader that
+//! follows the log, stored once its records are sealed, and made again where it is missing.
+//!
+//! | file | what |
+//! |---|---|
+//! | `class`, `counts` | what is counted of a record, and by what |
+//! | `sidecar` | a stretch in a file |
+//! | `store` | where stretches are |
+//! | `folded` | the fold, and the stretch that it is in |
+//! | `known` | what is asked |
+//! | `follow` | the reader that keeps it up |
+//! | `list`, `at`, `charts` | answers |
+
+mod at;
+mod class;
+mod counts;
+mod folded;
+mod follow;
+mod known;
+mod list;
+mod sidecar;
+mod store;
+
+pub use class::CLASSES;
+pub use counts::KEYS;
+pub use known::{Asked, Known, Listed, Progress, Told};
+
+use crate::cursor::Sequence;
+
+/// Version of what is stored, with [that of the fold](super::incidents::VERSION) in it.
+pub const VERSION: u32 = super::incidents::VERSION * 100 + 1;
+
+/// Records of one tally: what a histogram is not sure of at an edge.
+pub(super) const TALLY: u64 = 64;
+/// Records that are counted together by value.
+pub(super) const LEAF: u64 = 4096;
+/// Records of a stretch.
+pub const STRETCH: u64 = 32_768;
+
+/// The stretch that a record lies in.
+fn stretch_of(seq: Sequence) -> u64 {
+    seq.saturating_sub(1) / STRETCH
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use super::*;
+use crate::event::{Event, Record};
+use crate::log::{DerivedFiles, EmbeddedLog, EventLog, Limits, NewRecord};
+use crate::projection::incidents::{self, Ids, Severity, State};
+use crate::reader::{Reader, Step, Want};
+use crate::shutdown::Stop;
+use crate::time::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const SECOND: i64 = 1_000_000_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Records are so many seconds apart.
+const APART: i64 = 2;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_nanos(1_700_000_000 * SECOND + second * SECOND)
+}
+
+fn event(second: i64, id: u64, action: &str, attributes: &str) -> NewRecord {
+    let nanos = at(second).nanos();
+    let line = format!(
+        r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{id:064}","Attributes":{{"name":"c{id}","image":"db:1"{attributes}}}}},"scope":"local","time":{},"timeNano":{nanos}}}"#,
+        nanos / SECOND
+    );
+    NewRecord { source: "local".into(), received: at(second), event: Event::from_line(line.as_bytes()).unwrap() }
+}
+
+/// Each fortieth record is a crash of one of 50 containers, which start again; the others are commands that
+/// somebody runs.
+fn records(from: i64, count: i64) -> Vec<NewRecord> {
+    (from..from + count)
+        .map(|n| {
+            let id = u64::try_from(n / 40 % 50).unwrap();
+            match n % 40 {
+                0 => event(n * APART, id, "die", r#","exitCode":"1""#),
+                1 => event(n * APART, id, "start", ""),
+                _ => event(n * APART, id, "exec_start: sh", ""),
+            }
+        })
+        .collect()
+}
+
+async fn log(dir: &Path, count: i64) -> Arc<dyn EventLog> {
+    let limits = Limits { tip_records: 8000, merge_after: Duration::from_secs(600), ..Limits::default() };
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open_with(dir, limits).unwrap().0);
+    let begun = i64::try_from(log.bounds().head).unwrap();
+    for from in (begun..count).step_by(4000) {
+        log.append(records(from, 4000.min(count - from))).await.unwrap();
+    }
+    log
+}
+
+fn files(dir: &Path, log: &Arc<dyn EventLog>) -> DerivedFiles {
+    DerivedFiles::new(dir, log.bounds().log, VERSION)
+}
+
+/// Followed until it is dropped.
+fn known(log: &Arc<dyn EventLog>, files: Option<DerivedFiles>) -> (Arc<Known>, Stop) {
+    let (known, stop) = (Arc::new(Known::new(Arc::clone(log), files)), Stop::new());
+    tokio::spawn(Arc::clone(&known).follow(stop.shutdown()));
+    (known, stop)
+}
+
+fn asked(severity: Severity) -> Asked {
+    let range = Timestamp::MIN..=Timestamp::MAX;
+    Asked { range, state: None, severity, kind: None, subject: None, newest_first: false, limit: 100_000, after: None }
+}
+
+/// What the fold says of records that were received by a time.
+async fn by_hand(log: &Arc<dyn EventLog>, as_of: Timestamp, wanted: impl Fn(&Record) -> bool) -> Vec<String> {
+    let bounds = log.bounds();
+    let (mut state, mut ids) = (State::before(bounds.oldest), Ids::default());
+    let mut reader = Reader::new(Arc::clone(log), bounds.oldest - 1, Want { until: bounds.head, ..Want::default() });
+    while let Some(step) = reader.next().await.unwrap() {
+        match step {
+            Step::Records(selection) => {
+                ids.note(selection.block.cursor(selection.first().unwrap()).parse().unwrap());
+                let records = selection.sequences().filter_map(|seq| selection.block.record(seq));
+                records.filter(&wanted).for_each(|record| incidents::step(&mut state, &record));
+            }
+            Step::Gap(range, why) => incidents::miss(&mut state, &range, why),
+            Step::Nothing => {}
+        }
+    }
+    incidents::view(&state, &ids, as_of).incidents.iter().map(|one| serde_json::to_string(one).unwrap()).collect()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, waiting).await.is_ok(), "{what}");
+}
+
+const COUNT: i64 = 70_000;
+const END: i64 = COUNT * APART + 3600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_the_same_with_files_without_and_with_some_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path(), COUNT).await;
+    let expected = by_hand(&log, at(END), |_| true).await;
+    assert!(expected.len() > 100, "{}", expected.len());
+    let (first, stop) = known(&log, Some(files(dir.path(), &log)));
+    assert_eq!(first.list(asked(Severity::Minor), at(END)).await.unwrap().incidents, expected);
+    until("both stretches that are over are stored", || files(dir.path(), &log).numbers() == [0, 1]).await;
+    let bytes: usize = [0, 1].iter().map(|number| files(dir.path(), &log).read(*number).unwrap().len()).sum();
+    assert!(bytes < 2 * 2 * usize::try_from(STRETCH).unwrap(), "{bytes} bytes");
+    drop(stop);
+
+    // As of then, from the state that was stored last by then.
+    for second in [1000, 65_535, 65_536, 140_000] {
+        let told = first.list_at(&log, asked(Severity::Minor), at(second)).await.unwrap().incidents;
+        assert_eq!(told, by_hand(&log, at(second), |record| record.received <= at(second)).await, "{second}");
+    }
+    for harm in ["nothing", "the first is gone", "the second is damaged", "all are gone"] {
+        let path = dir.path().join("log/derived").join(format!("{}-{VERSION}", log.bounds().log));
+        match harm {
+            "the first is gone" => std::fs::remove_file(path.join(format!("{:020}.bin", 0))).unwrap(),
+            "the second is damaged" => std::fs::write(path.join(format!("{:020}.bin", 1)), b"shipslog?").unwrap(),
+            "all are gone" => std::fs::remove_dir_all(dir.path().join("log/derived")).unwrap(),
+            _ => {}
+        }
+        let (again, _stop) = known(&log, Some(files(dir.path(), &log)));
+        assert_eq!(again.list(asked(Severity::Minor), at(END)).await.unwrap().incidents, expected, "{harm}");
+        until("they are made again", || files(dir.path(), &log).numbers() == [0, 1]).await;
+        until("nothing is left to do", || again.progress().stretches == 2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_go_while_they_are_used_are_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path(), 40_000).await;
+    let (known, _stop) = known(&log, Some(files(dir.path(), &log)));
+    let expected = known.list(asked(Severity::Minor), at(END)).await.unwrap();
+    until("it is stored", || files(dir.path(), &log).numbers() == [0]).await;
+    std::fs::remove_dir_all(dir.path().join("log/derived")).unwrap();
+    assert_eq!(timeout(PATIENCE, known.list(asked(Severity::Minor), at(END))).await.unwrap().unwrap(), expected);
+    until("it is stored again", || files(dir.path(), &log).numbers() == [0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_trim_answers_are_those_of_the_records_that_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path(), COUNT).await;
+    let (known, _stop) = known(&log, Some(files(dir.path(), &log)));
+    let all = known.list(asked(Severity::Minor), at(END)).await.unwrap().incidents;
+    until("both are stored", || files(dir.path(), &log).numbers() == [0, 1]).await;
+    let oldest = log.trim(40_100).await.unwrap();
+    assert!(oldest > STRETCH && oldest <= 40_100, "{oldest}");
+    let id = |json: &String| serde_json::from_str::<serde_json::Value>(json).unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(known.one(id(&all[0]), at(END)).await.unwrap(), Told::Gone);
+    let kept = by_hand(&log, at(END), |_| true).await;
+    until("the first stretch has gone", || files(dir.path(), &log).numbers() == [1]).await;
+    let waiting = async {
+        while known.list(asked(Severity::Minor), at(END)).await.unwrap().incidents != kept {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, waiting).await.is_ok());
+    assert!(kept[0].contains("before the records that are kept"), "{}", kept[0]);
+    // And so it is after a restart.
+    let (again, _stop) = self::known(&log, Some(files(dir.path(), &log)));
+    assert_eq!(again.list(asked(Severity::Minor), at(END)).await.unwrap().incidents, kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_list_make_it_whole_and_subjects_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path(), 40_000).await;
+    let (known, _stop) = known(&log, None);
+    let all = known.list(asked(Severity::Notice), at(END)).await.unwrap();
+    for newest_first in [false, true] {
+        let (mut parts, mut after) = (Vec::new(), None);
+        loop {
+            let part = known.list(Asked { limit: 7, newest_first, after, ..asked(Severity::Notice) }, at(END)).await.unwrap();
+            parts.extend(part.incidents);
+            after = part.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if newest_first {
+            parts.reverse();
+        }
+        assert_eq!(parts, all.incidents);
+    }
+    let of = known.list(Asked { subject: Some("c7".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap().incidents;
+    let all_of: Vec<String> = all.incidents.iter().filter(|json| json.contains(r#""subject":"c7""#)).cloned().collect();
+    assert!(!of.is_empty() && of == all_of);
+    let lost = known.list(Asked { after: Some("00000000-1c".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap();
+    assert!(lost.unknown_cursor);
+}
