@@ -6,5 +6,8 @@ pub mod incidents;
 mod losses;
 
 pub use by_source::BySource;
-pub use derived::{Asked as AskedIncidents, CLASSES, KEYS, Known, Listed, Progress, STRETCH, Told, VERSION as DERIVED_VERSION};
+pub use derived::{
+    Asked as AskedIncidents, CLASSES, Facet, Facets, Histogram, KEYS, Known, Lane, Lifelines, Listed, MAX_BINS, Progress, STRETCH, Span,
+    Told, VERSION as DERIVED_VERSION,
+};
 pub use losses::{Asked, FIRST_CONTACT, Loss, Losses, MAX_KNOWN, MAX_MET, Met};

@@ -2,6 +2,7 @@
 
 mod access;
 mod asker;
+mod charts;
 mod context;
 mod docker;
 mod events;
@@ -25,6 +26,7 @@ mod problem;
 mod reload;
 mod routes;
 mod serve;
+mod state;
 mod status;
 mod turn_log;
 mod turns;

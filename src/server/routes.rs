@@ -8,7 +8,7 @@ use super::docker::{self, Target};
 use super::live::{stream, ws};
 use super::net::{Link, Permit, Secure};
 use super::problem::ApiError;
-use super::{events, export, incidents, login, pages, status};
+use super::{charts, events, export, incidents, login, pages, state, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
@@ -70,6 +70,14 @@ pub(super) fn routes(
         .boxed();
     let incident = path!("api" / "v1" / "incidents" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
     let incident = incident.and(headers).and(asker).then(incidents::one).map(answer).boxed();
+    let state = path!("api" / "v1" / "state").and(get()).and(with.clone()).and(query).and(headers).and(asker);
+    let state = state.then(state::state).map(answer).boxed();
+    let histogram = path!("api" / "v1" / "histogram").and(get()).and(with.clone()).and(query).and(headers).and(asker);
+    let histogram = histogram.then(charts::histogram).map(answer).boxed();
+    let facets = path!("api" / "v1" / "facets").and(get()).and(with.clone()).and(query).and(headers).and(asker);
+    let facets = facets.then(charts::facets).map(answer).boxed();
+    let lifelines = path!("api" / "v1" / "lifelines").and(get()).and(with.clone()).and(query).and(headers).and(asker);
+    let lifelines = lifelines.then(charts::lifelines).map(answer).boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())
@@ -104,7 +112,9 @@ pub(super) fn routes(
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(openapi).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
-    let api = api.or(incidents).unify().or(incident).unify().boxed();
+    let api = api.or(incidents).unify().or(incident).unify().or(state).unify().boxed();
+    let charts = histogram.or(facets).unify().or(lifelines).unify().boxed();
+    let api = api.or(charts).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();
     let session = form.or(submit).unify().or(end).unify().boxed();
     engine.or(api).unify().or(operations).unify().or(session).unify().or(ui).unify().recover(refuse).unify()

@@ -86,8 +86,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         .iter()
         .map(|s| json!({ "name": s.name, "endpoint": s.endpoint, "state": s.state, "error": s.error, "hint": s.hint }))
         .collect();
-    let body =
-        json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "page": pages::HASH });
+    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "derived": context.known.progress(), "page": pages::HASH });
     respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", body.to_string())
 }
 
@@ -104,6 +103,7 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
             "records": (bounds.head + 1).saturating_sub(bounds.oldest), "bytes": context.log.disk_bytes(),
         },
         "sources": sources,
+        "derived": context.known.progress(),
         "ingest": {
             "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
             "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
@@ -168,6 +168,14 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
         );
     }
     by_source(&mut out, context, &asker).await;
+    if let Some(open) = context.known.open() {
+        let _ = writeln!(out, "# HELP shipslog_incidents_open Incidents that are not over.\n# TYPE shipslog_incidents_open gauge");
+        for (severity, count) in open {
+            let severity = serde_json::to_value(severity).ok();
+            let severity = severity.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let _ = writeln!(out, "shipslog_incidents_open{{severity=\"{severity}\"}} {count}");
+        }
+    }
     let _ = writeln!(out, "# HELP docker_events_total Docker events stored, by type and action.\n# TYPE docker_events_total counter");
     // What is cut or replaced may be the same for several, and a label may stand once.
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();

@@ -116,7 +116,10 @@ async fn every_parameter_is_described_and_nothing_else() {
         names.split(", ").map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
-    for path in ["/api/v1/stream", "/api/v1/events", "/api/v1/incidents", "/api/v1/export"] {
+    for path in
+        ["stream", "events", "incidents", "state", "histogram", "facets", "lifelines", "export"].map(|name| format!("/api/v1/{name}"))
+    {
+        let path = &*path;
         let described = owned(parameters(&description, path, "query"));
         assert_eq!(told(format!("{path}?nonsense=1"), "this route takes ").await, described, "{path}");
         if !described.contains("filters") {

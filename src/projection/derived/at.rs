@@ -5,12 +5,21 @@ use super::known::{Known, Lost};
 use super::list::{Asked, Listed};
 use crate::cursor::Sequence;
 use crate::event::Record;
+use crate::filter::Filter;
 use crate::log::{EventLog, LogError};
-use crate::projection::incidents::{self, Ids, State};
+use crate::projection::incidents::{self, ContainerStanding, Ids, Inventory, MAX_CONTAINERS, State};
 use crate::reader::{Reader, Step, Want};
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+/// What happened by a time may be received so much later, in nanoseconds.
+const LATE: i64 = 1_000_000_000;
+/// Records that are looked through for the first full look at a Docker host.
+const MAX_AHEAD: u64 = 65_536;
+/// What finds full looks.
+const LOOKS: &str = r#"{"type":["recorder"],"event":["observed","baseline"]}"#;
 
 /// The fold as it was.
 #[derive(Debug, Clone)]
@@ -32,6 +41,56 @@ impl Known {
         let then = self.then(log, at, at, |record| record.received <= at).await?;
         let view = incidents::view(&then.state, &then.ids, at);
         self.answer(0, move |known| known.listed(&asked, &view, &then.stretches)).await
+    }
+
+    /// Which containers there were at a time, and how they were.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn state_at(self: &Arc<Self>, log: &Arc<dyn EventLog>, at: Timestamp) -> Result<Inventory, LogError> {
+        // What happened by then may have been received a little later.
+        let until = Timestamp::from_nanos(at.nanos().saturating_add(LATE));
+        let mut then = self.then(log, at, until, |record| record.received <= until && record.time <= at).await?;
+        incidents::advance(&mut then.state, at);
+        let mut inventory = then.state.inventory(&then.ids, at);
+        self.not_seen_yet(log, &mut inventory).await?;
+        Ok(inventory)
+    }
+
+    /// What the first full look at a Docker host shows was there before, somehow.
+    async fn not_seen_yet(&self, log: &Arc<dyn EventLog>, inventory: &mut Inventory) -> Result<(), LogError> {
+        if inventory.baseline.is_some() {
+            return Ok(());
+        }
+        let bounds = log.bounds();
+        let after = inventory.folded_to.max(bounds.oldest.saturating_sub(1));
+        let filter = Filter::from_params(Some(LOOKS), None).map_err(|e| LogError::Refused(e.to_string()))?;
+        let until = bounds.head.min(after.saturating_add(MAX_AHEAD));
+        let mut reader = Reader::new(Arc::clone(log), after, Want { until, ..Want::filtered(filter) });
+        let mut ended: BTreeSet<String> = BTreeSet::new();
+        while let Some(step) = reader.next().await? {
+            let Step::Records(selection) = step else { continue };
+            for record in selection.sequences().filter_map(|seq| selection.block.record(seq)) {
+                let (view, source) = (record.event.view(), &*record.source);
+                if view.action.as_deref() == Some("baseline") {
+                    ended.insert(source.to_owned());
+                } else if !ended.contains(source)
+                    && view.attribute("observation") == Some("baseline")
+                    && inventory.containers.len() < MAX_CONTAINERS
+                    && let Some(id) = view.actor_id.as_deref().filter(|_| view.attribute("kind").is_none_or(|kind| kind == "container"))
+                    && inventory.is_new(source, id)
+                {
+                    let key = incidents::subject_of(|key| view.attribute(key), id);
+                    let (name, image) = (view.attribute("name"), view.attribute("image"));
+                    inventory.containers.push(ContainerStanding::unknown(source, id, &key, name, image));
+                }
+            }
+            if !ended.is_empty() && inventory.without_baseline.is_subset(&ended) {
+                break;
+            }
+        }
+        inventory.containers.sort_by(|a, b| (&a.source, &a.key, &a.id).cmp(&(&b.source, &b.key, &b.id)));
+        Ok(())
     }
 
     /// The fold at a time, with what was received until then and is wanted.

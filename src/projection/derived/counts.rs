@@ -34,7 +34,7 @@ pub(super) struct Rollup {
 }
 
 impl Rollup {
-    fn count(&mut self, counted: Counted) {
+    pub(super) fn count(&mut self, counted: Counted) {
         let failed = u32::from(counted.failed());
         let keys = self.keys.iter_mut().zip(&mut self.rest).zip(counted.values);
         for ((values, rest), value) in keys {

@@ -16,8 +16,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Stretch {
     pub(super) head: Head,
+    /// Earliest and latest own time of its records.
+    pub(super) time: (i64, i64),
     pub(super) tallies: Box<[Tally]>,
     pub(super) rows: Box<[Row]>,
+}
+
+impl Stretch {
+    fn new(head: Head, tallies: Vec<Tally>, rows: Vec<Row>) -> Self {
+        let time = tallies.iter().map(|tally| tally.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
+        Self { head, time, tallies: tallies.into(), rows: rows.into() }
+    }
 }
 
 /// Everything that was found in the records from the oldest one on.
@@ -128,7 +137,7 @@ impl Folded {
         let parts =
             Parts { head: head.clone(), tallies: &tallies, leaves: &leaves, rows: &rows, closed: &closed, state: &state, ids: &self.ids };
         let content = Sidecar::pack(&parts);
-        self.stretches.push(Arc::new(Stretch { head, tallies: tallies.into(), rows: rows.into() }));
+        self.stretches.push(Arc::new(Stretch::new(head, tallies, rows)));
         Some(Finished { number, last, content })
     }
 
@@ -178,6 +187,6 @@ impl Sidecar {
     }
 
     fn in_memory(&self) -> Option<Stretch> {
-        Some(Stretch { head: self.head.clone(), tallies: self.tallies()?.into(), rows: self.rows()?.into() })
+        Some(Stretch::new(self.head.clone(), self.tallies()?, self.rows()?))
     }
 }

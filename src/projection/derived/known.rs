@@ -6,7 +6,7 @@ use super::sidecar::Sidecar;
 use super::store::Store;
 use crate::cursor::Sequence;
 use crate::log::{Bounds, DerivedFiles, EventLog, LogError};
-use crate::projection::incidents::{self, Severity, View};
+use crate::projection::incidents::{self, Ids, Severity, View};
 use crate::time::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
@@ -145,9 +145,9 @@ impl Known {
         }
     }
 
-    /// Stretches that are over, rising.
-    pub(super) fn stretches(&self) -> Vec<Arc<Stretch>> {
-        self.folded.read().as_ref().map(|folded| folded.stretches.clone()).unwrap_or_default()
+    /// What gave the records their ids.
+    pub(super) fn ids(&self) -> Ids {
+        self.folded.read().as_ref().map(|folded| folded.ids.clone()).unwrap_or_default()
     }
 
     /// A stretch as it is stored.

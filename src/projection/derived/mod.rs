@@ -12,21 +12,25 @@
 //! | `folded` | the fold, and the stretch that it is in |
 //! | `known` | what is asked |
 //! | `follow` | the reader that keeps it up |
-//! | `list`, `at`, `charts` | answers |
+//! | `list`, `at`, `charts`, `lanes` | answers |
 
 mod at;
+mod charts;
 mod class;
 mod counts;
 mod folded;
 mod follow;
 mod known;
+mod lanes;
 mod list;
 mod sidecar;
 mod store;
 
+pub use charts::{Facet, Facets, Histogram, MAX_BINS, Span};
 pub use class::CLASSES;
 pub use counts::KEYS;
 pub use known::{Asked, Known, Listed, Progress, Told};
+pub use lanes::{Lane, Lifelines};
 
 use crate::cursor::Sequence;
 

@@ -63,6 +63,7 @@ impl Source {
             Some("gap") => self.gap(at, view),
             Some("baseline") => {
                 self.baseline.get_or_insert(at.time);
+                self.looked = Some(at);
                 self.first_look(at);
             }
             Some("observed") if view.attribute("kind").is_none_or(|kind| kind == "container") => self.observed(at, view),
@@ -150,6 +151,7 @@ impl Source {
         }
         let known = self.containers.contains_key(id);
         let container = self.know(id, view);
+        container.told |= view.attribute("state").is_some();
         let (was, subject) = (container.run, container.subject.clone());
         self.learn(id, &subject, at, view);
         if known && observation != "difference" {
@@ -160,6 +162,10 @@ impl Source {
         }
         let began = time_of(view.attribute("startedAt"));
         let Some(container) = self.containers.get_mut(id) else { return };
+        if let Some(ended) = time_of(view.attribute("finishedAt")).filter(|_| !known) {
+            container.code = view.attribute("exitCode").and_then(|code| code.parse().ok());
+            container.finished = Some(ended);
+        }
         match view.attribute("state").unwrap_or_default() {
             state @ ("running" | "paused") => {
                 container.unsure = container.plugged.is_empty();
@@ -224,6 +230,7 @@ impl Source {
         let Some(container) = self.containers.get_mut(id) else { return };
         container.run = Run::Dead;
         container.died = Some(at);
+        container.code = code;
         let death = Death { at, code: code.filter(|code| *code != LOST_CODE), started: container.started, ran: None };
         let container = container.clone();
         if self.lost_with_the_daemon(&container, &death, code) {

@@ -110,6 +110,8 @@ pub const MAX_ASKED: usize = 256;
 pub const MAX_FEW: usize = 16;
 /// Actions that are kept of one incident.
 pub const MAX_ACTIONS: usize = 64;
+/// Starts that are kept of one container, the last ones.
+pub const MAX_RESTARTS: usize = 64;
 /// Images whose id is known by name.
 pub const MAX_TAGS: usize = 1000;
 /// Incidents that one `cascade`, `mass` or `host` names.

@@ -3,7 +3,7 @@
 use super::bounds::{MAX_FEW, MAX_LABELS, MAX_TEXT};
 use super::text::cut;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// When and where something was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +99,14 @@ pub(super) struct Container {
     /// What it took the place of when it was made, where that ran then or had just been stopped.
     pub(super) replaces: Option<String>,
     pub(super) paused: Option<At>,
+    /// Something told how it is, and not only that it is there.
+    pub(super) told: bool,
+    /// The code that it ended with last.
+    pub(super) code: Option<i64>,
+    /// When it ended, as an inspection tells of one that was not known before.
+    pub(super) finished: Option<i64>,
+    /// When it was started again, the last times.
+    pub(super) restarts: VecDeque<i64>,
 }
 
 impl Container {
@@ -134,6 +142,10 @@ impl Container {
             clean_exits: 0,
             replaces: None,
             paused: None,
+            told: false,
+            code: None,
+            finished: None,
+            restarts: VecDeque::new(),
         }
     }
 

@@ -32,7 +32,7 @@ impl Ids {
     }
 
     /// The id of a record.
-    pub(super) fn cursor(&self, seq: Sequence) -> String {
+    pub fn cursor(&self, seq: Sequence) -> String {
         let of = self.0.partition_point(|first| first.seq <= seq).saturating_sub(1);
         self.0.get(of).map_or_else(String::new, |first| Cursor { seq, ..*first }.to_string())
     }

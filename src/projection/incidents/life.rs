@@ -1,6 +1,6 @@
 //! The life of containers, event by event.
 
-use super::bounds::{GRACE, LONG_PAUSE, MAX_FEW, NEVER_STARTED, OOM_NEAR, REPLACED, SECOND};
+use super::bounds::{GRACE, LONG_PAUSE, MAX_FEW, MAX_RESTARTS, NEVER_STARTED, OOM_NEAR, REPLACED, SECOND};
 use super::container::{At, Container, Death, Kill, Run};
 use super::incident::{Incident, Kind, Resolution, Severity};
 use super::intent::is_fatal;
@@ -77,6 +77,12 @@ impl Source {
                 container.clean_waits.remove(0);
             }
             container.clean_waits.push(at.time.saturating_sub(last.time));
+        }
+        if container.starts > 0 {
+            if container.restarts.len() >= MAX_RESTARTS {
+                container.restarts.pop_front();
+            }
+            container.restarts.push_back(at.time);
         }
         container.started = Some(at);
         container.run = Run::Running;
@@ -158,7 +164,8 @@ impl Source {
                 || !(-SECOND..GRACE).contains(&at.time.saturating_sub(around.at.time))
         });
         let Some(container) = self.containers.get_mut(id) else { return };
-        container.death = Some(Death { at, code: number("exitCode"), started: container.started, ran: number("execDuration") });
+        container.code = number("exitCode");
+        container.death = Some(Death { at, code: container.code, started: container.started, ran: number("execDuration") });
         container.died = Some(at);
         container.run = Run::Dead;
         container.health = None;

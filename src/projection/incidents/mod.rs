@@ -16,6 +16,7 @@
 //! | `cause`, `subject` | phases and what came before them; who it is about and what changed |
 //! | `group`, `host`, `blind` | cascades and masses; the daemon; the recorder's own records |
 //! | `settled` | what needs not be remembered |
+//! | `inventory` | which containers there are, and how they are |
 //! | `view`, `words` | JSON and sentences |
 
 mod blind;
@@ -30,6 +31,7 @@ mod host;
 mod ids;
 mod incident;
 mod intent;
+mod inventory;
 mod kinds;
 mod life;
 mod mark;
@@ -47,11 +49,13 @@ mod words;
 
 pub use bounds::{
     FIRST_DEATHS, LAST_DEATHS, MAX_ACTIONS, MAX_ASKED, MAX_CHANGES, MAX_CONTAINERS, MAX_DIFFERENCES, MAX_EVIDENCE, MAX_FEW, MAX_GAPS,
-    MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT, SETTLED_AT_ONCE,
+    MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_RESTARTS, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT,
+    SETTLED_AT_ONCE,
 };
 pub use ids::Ids;
 pub use incident::{CauseKind, Key, Kind, Replicas, Resolution, Severity, Standing};
 pub(in crate::projection) use intent::is_fatal;
+pub use inventory::{Baseline, Inventory, Standing as ContainerStanding, Used};
 pub use state::{State, VERSION};
 pub use subject::Difference;
 pub(in crate::projection) use subject::key as subject_of;

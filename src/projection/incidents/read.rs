@@ -116,7 +116,8 @@ impl Source {
             return;
         };
         let (action, detail) = action.split_once(": ").map_or((action, None), |(action, detail)| (action, Some(detail)));
-        self.know(id, view);
+        let tells = matches!(action, "create" | "start" | "die" | "pause" | "unpause");
+        self.know(id, view).told |= tells;
         match action {
             "create" => self.created(id, at),
             "start" => self.started(id, at),

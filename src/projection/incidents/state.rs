@@ -49,6 +49,8 @@ pub(super) struct Source {
     /// As [`State::partial`].
     pub(super) partial: bool,
     pub(super) baseline: Option<i64>,
+    /// The last full look.
+    pub(super) looked: Option<At>,
     pub(super) timers: Timers,
     pub(super) containers: BTreeMap<String, Container>,
     pub(super) subjects: BTreeMap<String, Subject>,
@@ -127,6 +129,7 @@ impl Source {
             cut: false,
             partial: false,
             baseline: None,
+            looked: None,
             timers: Timers::default(),
             containers: BTreeMap::new(),
             subjects: BTreeMap::new(),

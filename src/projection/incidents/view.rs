@@ -190,6 +190,12 @@ pub enum Confidence {
     Qualified,
 }
 
+impl Confidence {
+    pub(super) fn of(reasons: &[String]) -> Self {
+        if reasons.is_empty() { Self::Complete } else { Self::Qualified }
+    }
+}
+
 impl State {
     /// Everything, as it stands now.
     pub(super) fn show(&self, ids: &Ids, as_of: Timestamp) -> View {
@@ -293,7 +299,7 @@ impl Shown {
                 .collect(),
             evidence: evidence.iter().take(MAX_SHOWN_EVIDENCE).map(|seq| cursor(*seq)).collect(),
             evidence_more: more + u64::try_from(evidence.len().saturating_sub(MAX_SHOWN_EVIDENCE)).unwrap_or(0),
-            confidence: if qualified.is_empty() { Confidence::Complete } else { Confidence::Qualified },
+            confidence: Confidence::of(&qualified),
             qualified,
             merged_into: incident.merged_into.map(id),
         }
