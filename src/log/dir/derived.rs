@@ -2,7 +2,8 @@
 //! removes them, or changes one, costs time only.
 //!
 //! ```text
-//! header: offset 0 "shipslog" · 8 version u32 · 12 bytes of the content u32 · 16 CRC-32 of offset 8 to 15 and the content
+//! header: offset 0 "shipslog" · 8 version u32 · 12 bytes of the content u32
+//!         16 CRC-32 of offset 8 to 15 and the content
 //! ```
 
 use super::durable::io;
