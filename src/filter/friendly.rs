@@ -12,7 +12,7 @@ const ENDS: [&str; 4] = ["die", "died", "exec_die", "observed"];
 /// Attributes that hold it. The second one is Podman's.
 const EXIT_CODES: [&str; 2] = ["exitCode", "containerExitCode"];
 /// What the names of these attributes end with, and the quote after them.
-pub(super) const EXIT_CODE_NEEDLE: &str = "xitCode\"";
+pub(super) const EXIT_CODE_LITERAL: &str = "xitCode\"";
 /// What a value of `exit` begins with that stands for every other code.
 pub(super) const OTHER_THAN: &str = "!=";
 /// The value of `exit` that stands for every code.

@@ -20,7 +20,7 @@ pub(super) fn podman_action(subject: &Subject<'_>) -> Option<String> {
 }
 
 /// What stands in every message that a value of `event` finds, in Docker's words or in Podman's.
-pub(super) fn needle(value: &str) -> &str {
+pub(super) fn literal(value: &str) -> &str {
     if value.starts_with(HEALTH) { HEALTH } else { value }
 }
 

@@ -1,7 +1,7 @@
 //! Losses: the recorder's `gap` records, which a filter may let pass whatever else it asks for, so that it
 //! never hides that events may be missing.
 
-use super::glimpse::Glimpse;
+use super::partial_subject::PartialSubject;
 use super::{Filter, Subject, equals};
 use crate::event::{EventView, RECORDER_TYPE};
 
@@ -9,7 +9,7 @@ use crate::event::{EventView, RECORDER_TYPE};
 const GAP: &str = "gap";
 /// What every such record holds, whoever wrote its JSON again: the value of its `Type`, unless it is written
 /// with an escape.
-pub(super) const GAP_NEEDLE: &str = r#""recorder""#;
+pub(super) const GAP_LITERAL: &str = r#""recorder""#;
 
 /// Whether an event has the shape of a record about events that may be missing. A daemon's own message may
 /// have it as well.
@@ -36,7 +36,7 @@ impl Filter {
 
     /// Whether a message may be one that passes only since it tells of a loss, judged by its bytes.
     pub fn may_tell_loss(&self, json: &[u8]) -> bool {
-        self.losses && (memchr::memmem::find(json, GAP_NEEDLE.as_bytes()).is_some() || memchr::memchr(b'\\', json).is_some())
+        self.losses && (memchr::memmem::find(json, GAP_LITERAL.as_bytes()).is_some() || memchr::memchr(b'\\', json).is_some())
     }
 
     /// Whether it keeps anything of this Docker host.
@@ -50,8 +50,8 @@ impl Filter {
         self.losses && !subject.foreign && is_gap(subject.event) && self.wants_source(subject.source)
     }
 
-    pub(super) fn may_tell(&self, glimpse: &Glimpse<'_>) -> bool {
-        self.losses && glimpse.kind.may_equal(RECORDER_TYPE) && glimpse.action.may_equal(GAP)
+    pub(super) fn may_tell(&self, partial: &PartialSubject<'_>) -> bool {
+        self.losses && partial.kind.may_equal(RECORDER_TYPE) && partial.action.may_equal(GAP)
     }
 }
 
@@ -91,8 +91,9 @@ mod tests {
             assert!(!told || filter.may_match_text(gap.as_json().as_bytes()), "{filters} {exclude}");
             assert!(!passes(&filter, &gap, "a", true) || filters.is_empty(), "a daemon's own message: {filters}");
             let known = |text| Key { text, whole: true };
-            let glimpse = Glimpse { source: known("a"), kind: known("recorder"), action: known("gap"), id: known("a"), name: known("") };
-            assert!(!told || filter.may_match(&glimpse), "{filters} {exclude}");
+            let partial =
+                PartialSubject { source: known("a"), kind: known("recorder"), action: known("gap"), id: known("a"), name: known("") };
+            assert!(!told || filter.may_match(&partial), "{filters} {exclude}");
             assert!(!filter.shows(&Subject { source: "a", noise: None, foreign: false, event: &gap.view() }) || !told);
         }
     }

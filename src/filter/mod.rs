@@ -10,18 +10,18 @@
 //! knows no such sign, so that in the filters of its own routes it is a character like others.
 
 mod friendly;
-mod glimpse;
 mod health;
 mod image;
+mod literals;
 mod losses;
-mod needles;
 mod parse;
+mod partial_subject;
 
 pub use friendly::contains_caseless;
-pub use glimpse::{Glimpse, Key};
+pub use literals::Literal;
 pub use losses::is_gap;
-pub use needles::Needle;
 pub use parse::{FilterError, MAX_FILTER_VALUES};
+pub use partial_subject::{Key, PartialSubject};
 
 use crate::event::{EventView, Noise};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ pub struct Filter {
     dialect: Dialect,
     /// Whether the recorder's `gap` records pass, whatever else is asked for.
     losses: bool,
-    needles: needles::Needles,
+    literals: literals::Literals,
 }
 
 /// The parts of a record that a filter matches against.
@@ -109,8 +109,8 @@ impl Filter {
     }
 
     fn of(include: Terms, exclude: Terms, dialect: Dialect, losses: bool) -> Self {
-        let needles = needles::Needles::of(&include, dialect, losses);
-        Self { include, exclude, dialect, losses, needles }
+        let literals = literals::Literals::of(&include, dialect, losses);
+        Self { include, exclude, dialect, losses, literals }
     }
 
     /// Whether this filter keeps everything.

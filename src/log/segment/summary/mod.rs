@@ -11,7 +11,7 @@ mod build;
 mod check;
 mod positions;
 
-use crate::filter::{Filter, Glimpse, Key};
+use crate::filter::{Filter, Key, PartialSubject};
 use crate::log::LogError;
 use bincode::Options;
 pub(in crate::log) use build::SummaryBuilder;
@@ -213,24 +213,24 @@ impl<'a> Summaries<'a> {
     /// Looks through the tables once, so that each frame takes a few operations a subject.
     pub(in crate::log) fn judge(&self, filter: &Filter) -> Verdict<'_> {
         let unknown = Key { text: "", whole: false };
-        let nothing_known = Glimpse { source: unknown, kind: unknown, action: unknown, id: unknown, name: unknown };
+        let nothing_known = PartialSubject { source: unknown, kind: unknown, action: unknown, id: unknown, name: unknown };
         // What a filter asks of the action and what it asks of the subject stand side by side: both must
         // hold.
         let mut actions = OTHER_ACTIONS;
         for (at, action) in self.actions.iter().enumerate().take(MAX_ACTIONS) {
-            if filter.may_match(&Glimpse { action: action_key(action), ..nothing_known }) {
+            if filter.may_match(&PartialSubject { action: action_key(action), ..nothing_known }) {
                 actions |= 1 << at;
             }
         }
         let passing = self.rows.iter().map(|subject| {
-            let glimpse = Glimpse {
+            let partial = PartialSubject {
                 source: word(&self.sources, subject.source),
                 kind: word(&self.kinds, subject.kind),
                 id: id_key(subject.id),
                 name: key(subject.name, NAME_BYTES),
                 ..nothing_known
             };
-            if filter.may_match(&glimpse) { actions } else { 0 }
+            if filter.may_match(&partial) { actions } else { 0 }
         });
         Verdict { summaries: self, passing: passing.collect(), telling: telling(&self.actions) }
     }

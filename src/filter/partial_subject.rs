@@ -14,7 +14,7 @@ pub struct Key<'a> {
 
 /// What a summary knows of a record.
 #[derive(Debug, Clone, Copy)]
-pub struct Glimpse<'a> {
+pub struct PartialSubject<'a> {
     /// Name of the Docker host.
     pub source: Key<'a>,
     /// The event's `Type`.
@@ -43,14 +43,14 @@ impl Key<'_> {
 
 impl Filter {
     /// Whether a record that looks so may pass. `true` where that is not known.
-    pub fn may_match(&self, glimpse: &Glimpse<'_>) -> bool {
-        let may_pass = self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, glimpse, self.dialect))
-            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, glimpse)));
-        may_pass || self.may_tell(glimpse)
+    pub fn may_match(&self, partial: &PartialSubject<'_>) -> bool {
+        let may_pass = self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, partial, self.dialect))
+            && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, partial)));
+        may_pass || self.may_tell(partial)
     }
 }
 
-fn may_include(key: &str, values: &[String], glimpse: &Glimpse<'_>, dialect: Dialect) -> bool {
+fn may_include(key: &str, values: &[String], partial: &PartialSubject<'_>, dialect: Dialect) -> bool {
     let prefix = |known: &Key<'_>| values.iter().any(|v| known.may_start_with(stem(v, dialect)));
     let equal = |known: &Key<'_>| {
         let may_equal = |value: &String| match stem(value, dialect) {
@@ -60,28 +60,28 @@ fn may_include(key: &str, values: &[String], glimpse: &Glimpse<'_>, dialect: Dia
         values.iter().any(may_equal)
     };
     match key {
-        "type" => equal(&glimpse.kind),
-        "source" => equal(&glimpse.source),
-        "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(&glimpse.action),
-        "event" if equal(&glimpse.action) => true,
+        "type" => equal(&partial.kind),
+        "source" => equal(&partial.source),
+        "event" if values.iter().any(|v| PREFIX_EVENTS.contains(&v.as_str())) => prefix(&partial.action),
+        "event" if equal(&partial.action) => true,
         // A summary does not know the status that Podman has elsewhere in the message.
-        "event" => dialect == Dialect::Own && glimpse.action.may_equal(HEALTH) && values.iter().any(|value| value.starts_with(HEALTH)),
-        "exit" => friendly::tells_exit_code(|end| glimpse.action.may_equal(end)),
+        "event" => dialect == Dialect::Own && partial.action.may_equal(HEALTH) && values.iter().any(|value| value.starts_with(HEALTH)),
+        "exit" => friendly::tells_exit_code(|end| partial.action.may_equal(end)),
         "scope" | "image" | "label" | "noise" | "project" | "text" => true,
         // By a label as well.
         "service" if dialect == Dialect::Own => true,
-        _ => prefix(&glimpse.id) || prefix(&glimpse.name),
+        _ => prefix(&partial.id) || prefix(&partial.name),
     }
 }
 
-fn surely_excludes(key: &str, value: &str, glimpse: &Glimpse<'_>) -> bool {
+fn surely_excludes(key: &str, value: &str, partial: &PartialSubject<'_>) -> bool {
     let (text, star) = value.strip_suffix('*').map_or((value, false), |prefix| (prefix, true));
     let surely = |known: &Key<'_>, prefix: bool| if prefix { known.text.starts_with(text) } else { known.surely_equals(text) };
     match key {
-        "type" => surely(&glimpse.kind, star),
-        "source" => surely(&glimpse.source, star),
-        "event" => surely(&glimpse.action, star || PREFIX_EVENTS.contains(&value)),
+        "type" => surely(&partial.kind, star),
+        "source" => surely(&partial.source, star),
+        "event" => surely(&partial.action, star || PREFIX_EVENTS.contains(&value)),
         "scope" | "image" | "label" | "noise" | "exit" | "project" | "text" => false,
-        _ => surely(&glimpse.id, true) || surely(&glimpse.name, true),
+        _ => surely(&partial.id, true) || surely(&partial.name, true),
     }
 }
