@@ -33,7 +33,7 @@ async fn scan(log: &Arc<dyn EventLog>, want: Want) -> (usize, usize) {
     while let Some(step) = reader.next().await.unwrap() {
         if let Step::Records(selection) = step {
             for run in &selection.runs {
-                bytes += std::hint::black_box(selection.block.frames(*run.start(), *run.end())).len();
+                bytes += std::hint::black_box(selection.block.sse_frames(*run.start(), *run.end())).len();
             }
             count += selection.sequences().count();
         }

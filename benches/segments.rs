@@ -209,7 +209,7 @@ async fn scan(log: &Arc<dyn EventLog>, want: Want) -> (u64, f64) {
     while let Some(step) = reader.next().await.unwrap() {
         if let Step::Records(selection) = step {
             for run in &selection.runs {
-                std::hint::black_box(selection.block.frames(*run.start(), *run.end()));
+                std::hint::black_box(selection.block.sse_frames(*run.start(), *run.end()));
                 count += run.end() - run.start() + 1;
             }
         }

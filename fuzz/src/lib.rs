@@ -12,10 +12,10 @@ static FILTER: LazyLock<Filter> =
 pub fn look(block: Result<Block, LogError>) {
     let Ok(block) = block else { return };
     let sequences = block.sequences();
-    assert_eq!(sequences.clone().map(|seq| block.frame_bytes(seq)).sum::<usize>(), block.bytes());
-    assert_eq!(block.frames(0, u64::MAX).len(), block.bytes());
+    assert_eq!(sequences.clone().map(|seq| block.sse_frame_bytes(seq)).sum::<usize>(), block.bytes());
+    assert_eq!(block.sse_frames(0, u64::MAX).len(), block.bytes());
     for seq in sequences.clone() {
-        let (frame, line) = (block.frames(seq, seq), block.line(seq, false));
+        let (frame, line) = (block.sse_frames(seq, seq), block.line(seq, false));
         assert!(frame.starts_with(b"id: ") && frame.strip_suffix(b"\n\n").is_some_and(|frame| frame.ends_with(&line)));
         let _ = (block.json(seq), block.record(seq), block.time(seq), block.received(seq), block.source(seq), block.event(seq));
     }

@@ -1,7 +1,7 @@
 //! Arguments that several commands share.
 
 use super::clock::Clock;
-use super::render::Format;
+use super::render::OutputForm;
 use super::report::Usage;
 use crate::client::{Client, Selection, Target};
 use crate::file;
@@ -163,8 +163,8 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 #[command(next_help_heading = "Output")]
 pub(super) struct Output {
     /// Print events in this form
-    #[arg(short = 'o', long = "output", value_enum, value_name = "FORM", default_value_t = Format::Human)]
-    pub(super) format: Format,
+    #[arg(short = 'o', long = "output", value_enum, value_name = "FORM", default_value_t = OutputForm::Human)]
+    pub(super) format: OutputForm,
     /// Show every event of a health check, instead of counting them in one line (json and docker always show
     /// all)
     #[arg(long)]
@@ -179,7 +179,7 @@ pub(super) struct Output {
 impl Output {
     /// Whether health checks are counted instead of shown. Who asks for them wants to see them.
     pub(super) fn folds(&self, filter: &Filter) -> bool {
-        self.format == Format::Human && !self.all && !filter.asks_about("noise")
+        self.format == OutputForm::Human && !self.all && !filter.asks_about("noise")
     }
 }
 

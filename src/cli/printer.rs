@@ -2,7 +2,7 @@
 
 use super::args::Output;
 use super::escape::escape;
-use super::render::{Format, Missed, Renderer, is_noise};
+use super::render::{Missed, OutputForm, Renderer, is_noise};
 use crate::cursor::Sequence;
 use crate::filter::Filter;
 use crate::time::Tz;
@@ -53,9 +53,9 @@ impl Printer {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let out: Box<dyn Write> = match output.format {
-            Format::Human => Box::new(styled(output.color)),
+            OutputForm::Human => Box::new(styled(output.color)),
             // anstream would take control sequences out; these formats must pass as they are.
-            Format::Json | Format::Docker => Box::new(stdout),
+            OutputForm::Json | OutputForm::Docker => Box::new(stdout),
         };
         let printer = Self::to(out, Box::new(anstream::stderr()), Renderer::new(output.format, zone, terminal), zone);
         Ok(Self { folds: output.folds(filter), ..printer })
@@ -63,7 +63,7 @@ impl Printer {
 
     /// For remarks, where records go elsewhere.
     pub(super) fn remarks_only() -> Self {
-        Self::to(Box::new(io::sink()), Box::new(anstream::stderr()), Renderer::new(Format::Json, Tz::UTC, false), Tz::UTC)
+        Self::to(Box::new(io::sink()), Box::new(anstream::stderr()), Renderer::new(OutputForm::Json, Tz::UTC, false), Tz::UTC)
     }
 
     pub(super) fn to(out: Box<dyn Write>, notes: Box<dyn Write>, renderer: Renderer, zone: Tz) -> Self {
@@ -233,7 +233,7 @@ mod tests {
     const START: &str = r#"{"Type":"container","Action":"start","Actor":{"ID":"c","Attributes":{"name":"api"}}}"#;
     const GAP: &str = r#"{"Type":"recorder","Action":"gap","Actor":{"ID":"local","Attributes":{"reason":"ring-overflow","until":"2026-11-22T10:00:03Z"}}}"#;
 
-    fn printed(format: Format, folds: bool, act: impl FnOnce(&mut Printer)) -> (String, String) {
+    fn printed(format: OutputForm, folds: bool, act: impl FnOnce(&mut Printer)) -> (String, String) {
         let (out, notes) = (Sink::default(), Sink::default());
         let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(format, Tz::UTC, false), Tz::UTC);
         printer.folds = folds;
@@ -249,14 +249,14 @@ mod tests {
                 printer.record(&line(seq, noise, START)).unwrap();
             }
         };
-        let (out, _) = printed(Format::Human, true, act);
+        let (out, _) = printed(OutputForm::Human, true, act);
         assert_eq!(
             out,
             "   … 1 event of health checks (--all shows them)\n\
              2026-11-22 10:00:02.000 container start        api\n   … 3 events of health checks (--all shows them)\n\
              10:00:06.000 container start        api\n   … 1 event of health checks (--all shows them)\n"
         );
-        assert_eq!(printed(Format::Human, false, act).0.lines().count(), 7);
+        assert_eq!(printed(OutputForm::Human, false, act).0.lines().count(), 7);
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
             printer.record(&line(4, false, START)).unwrap();
         };
         let words = "the recorder may have missed events of local until 2026-11-22 10:00:03+00:00 (ring-overflow)";
-        let (out, notes) = printed(Format::Human, true, act);
+        let (out, notes) = printed(OutputForm::Human, true, act);
         assert_eq!(notes, format!("-- {words}\n"));
         assert_eq!(
             out,
@@ -276,7 +276,7 @@ mod tests {
                 "2026-11-22 10:00:02.000 container start        api\n10:00:03.000 ! {words}\n10:00:04.000 container start        api\n"
             )
         );
-        let (out, notes) = printed(Format::Json, false, act);
+        let (out, notes) = printed(OutputForm::Json, false, act);
         assert_eq!((out.lines().count(), notes), (2, format!("-- {words}\n")), "a remark only");
     }
 }

@@ -14,12 +14,12 @@ pub(super) struct StatsArgs {
     #[command(flatten)]
     remote: Remote,
     /// Print the figures in this form
-    #[arg(short, long, value_enum, value_name = "FORM", help_heading = "Output", default_value_t = Format::Human)]
-    output: Format,
+    #[arg(short, long, value_enum, value_name = "FORM", help_heading = "Output", default_value_t = StatsForm::Human)]
+    output: StatsForm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum StatsForm {
     /// A table
     Human,
     /// The server's answer as it is
@@ -30,9 +30,9 @@ pub(super) async fn run(args: StatsArgs) -> anyhow::Result<()> {
     let json = args.remote.client()?.stats().await?;
     let mut out = std::io::stdout().lock();
     match args.output {
-        Format::Json if out.is_terminal() => writeln!(out, "{}", escape_json(&json))?,
-        Format::Json => writeln!(out, "{json}")?,
-        Format::Human => out.write_all(table(&serde_json::from_str(&json)?).as_bytes())?,
+        StatsForm::Json if out.is_terminal() => writeln!(out, "{}", escape_json(&json))?,
+        StatsForm::Json => writeln!(out, "{json}")?,
+        StatsForm::Human => out.write_all(table(&serde_json::from_str(&json)?).as_bytes())?,
     }
     out.flush()?;
     Ok(())

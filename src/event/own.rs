@@ -7,26 +7,27 @@ use std::fmt::Write as _;
 
 /// What is tried in turn, so that a message fits into [`MAX_EVENT_BYTES`]: most bytes of a key, of a value,
 /// and most attributes.
-const CUTS: [Cut; 4] = [
-    Cut { key: 4 << 10, value: 64 << 10, attributes: 4096 },
-    Cut { key: 1 << 10, value: 4 << 10, attributes: 1024 },
-    Cut { key: 256, value: 512, attributes: 512 },
+const SHORTER: [Lengths; 4] = [
+    Lengths { key: 4 << 10, value: 64 << 10, attributes: 4096 },
+    Lengths { key: 1 << 10, value: 4 << 10, attributes: 1024 },
+    Lengths { key: 256, value: 512, attributes: 512 },
     // Fits whatever is in it: a byte becomes six at most.
-    Cut { key: 128, value: 128, attributes: 256 },
+    Lengths { key: 128, value: 128, attributes: 256 },
 ];
 /// `Action` of a record of what a container printed before it died.
 pub const LAST_WORDS: &str = "last-words";
 /// Attribute that says how many others were left out.
 const LEFT_OUT: &str = "left_out";
 
+/// What a message may have: bytes of a key and of a value, and attributes.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
+struct Lengths {
     key: usize,
     value: usize,
     attributes: usize,
 }
 
-const WHOLE: Cut = Cut { key: usize::MAX, value: usize::MAX, attributes: usize::MAX };
+const WHOLE: Lengths = Lengths { key: usize::MAX, value: usize::MAX, attributes: usize::MAX };
 
 impl Event {
     /// A message of the recorder's own, in the shape of a Docker message (docs/records.md), so that every
@@ -42,8 +43,8 @@ impl Event {
         if let Some(json) = whole.filter(|json| json.len() <= MAX_EVENT_BYTES) {
             return made(json, Marks::default());
         }
-        let mut cut = CUTS.into_iter().map(|cut| write(action, actor_id, attributes, time, cut));
-        let json = cut.find(|json| json.len() <= MAX_EVENT_BYTES).unwrap_or_default();
+        let mut shorter = SHORTER.into_iter().map(|most| write(action, actor_id, attributes, time, most));
+        let json = shorter.find(|json| json.len() <= MAX_EVENT_BYTES).unwrap_or_default();
         made(json, Marks { cut: Some(full_bytes as u64), ..Marks::default() })
     }
 }
@@ -53,15 +54,15 @@ fn made(json: String, marks: Marks) -> Event {
     Event { json: json.into(), plain, marks }
 }
 
-fn write(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timestamp, cut: Cut) -> String {
+fn write(action: &str, actor_id: &str, attributes: &[(&str, &str)], time: Timestamp, most: Lengths) -> String {
     let mut json = String::with_capacity(256);
-    let (action, actor_id) = (quote(&shortened(action, cut.key)), quote(&shortened(actor_id, cut.key)));
+    let (action, actor_id) = (quote(&shortened(action, most.key)), quote(&shortened(actor_id, most.key)));
     let _ = write!(json, r#"{{"Type":"{RECORDER_TYPE}","Action":{action},"Actor":{{"ID":{actor_id},"Attributes":{{"#);
-    for (i, (key, value)) in attributes.iter().take(cut.attributes).enumerate() {
+    for (i, (key, value)) in attributes.iter().take(most.attributes).enumerate() {
         let comma = if i == 0 { "" } else { "," };
-        let _ = write!(json, "{comma}{}:{}", quote(&shortened(key, cut.key)), quote(&shortened(value, cut.value)));
+        let _ = write!(json, "{comma}{}:{}", quote(&shortened(key, most.key)), quote(&shortened(value, most.value)));
     }
-    let left_out = attributes.len().saturating_sub(cut.attributes);
+    let left_out = attributes.len().saturating_sub(most.attributes);
     if left_out > 0 {
         let _ = write!(json, r#","{LEFT_OUT}":"{left_out}""#);
     }

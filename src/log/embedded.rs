@@ -130,7 +130,7 @@ impl EventLog for EmbeddedLog {
     }
 
     fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
-        self.catalog.ring_after(after, scan)
+        self.catalog.recent_after(after, scan)
     }
 
     async fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {

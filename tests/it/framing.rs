@@ -138,9 +138,9 @@ async fn blocks(log: &dyn EventLog, first: u64) -> Vec<Arc<Block>> {
 fn check_blocks(log: &dyn EventLog, blocks: &[Arc<Block>], first: u64, all: &[(String, String)]) {
     let mut seq = first;
     for block in blocks {
-        let messages = parse(&block.frames(first, u64::MAX));
+        let messages = parse(&block.sse_frames(first, u64::MAX));
         for message in &messages {
-            let frame = block.frames(seq, seq);
+            let frame = block.sse_frames(seq, seq);
             assert_eq!(parse(&frame), std::slice::from_ref(message), "one frame, one message");
             assert!(!frame.contains(&b'\r') && frame.split(|byte| *byte == b'\n').count() == 4, "three line ends: {seq}");
             assert_eq!(block.line(seq, false), message.data);

@@ -30,7 +30,7 @@ pub(super) struct ExportArgs {
     clock: Clock,
     /// Write this format [default: what the suffix of FILE says, else jsonl]
     #[arg(long, value_enum, help_heading = "Output")]
-    format: Option<Format>,
+    format: Option<FormatArg>,
     /// Write this file; .csv, .jsonl or .txt (docker) chooses the format, .gz or .zst after it compresses;
     /// without it, or with -, to stdout
     #[arg(short = 'O', long, value_name = "FILE", help_heading = "Output")]
@@ -48,8 +48,9 @@ pub(super) struct ExportArgs {
     remote: Remote,
 }
 
+/// A format of exports as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum FormatArg {
     /// One record a line, as JSON: a full backup, which import reads
     #[value(alias = "json")]
     Jsonl,
@@ -60,7 +61,7 @@ enum Format {
     Csv,
 }
 
-impl Format {
+impl FormatArg {
     /// As the server knows it.
     fn name(self) -> &'static str {
         match self {
@@ -83,19 +84,19 @@ pub(super) async fn run(mut args: ExportArgs) -> anyhow::Result<()> {
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
     let form = match path {
         Some(path) => suffix::form(path, args.format)?,
-        None => suffix::Form { format: args.format.unwrap_or(Format::Jsonl), compression: Compression::None },
+        None => suffix::Form { format: args.format.unwrap_or(FormatArg::Jsonl), compression: Compression::None },
     };
     chosen.remarks.iter().for_each(|text| remark(text));
     let client = args.remote.client()?;
     // Before the first request: a name that cannot be written is no reason to make the server work.
     let mut partial = path.map(|path| Partial::create(path, args.force)).transpose()?;
-    let trailer = path.is_some() && form.format == Format::Jsonl && !args.no_trailer;
+    let trailer = path.is_some() && form.format == FormatArg::Jsonl && !args.no_trailer;
     let work = async {
         let export = start(&client, &selection, form, trailer).await?;
         let bytes = match &mut partial {
             Some(partial) => copy(export, partial, form.compression, &progress()).await?,
             None if io::stdout().is_terminal() => {
-                let mut out = Safe::new(io::stdout().lock(), form.format == Format::Jsonl);
+                let mut out = Safe::new(io::stdout().lock(), form.format == FormatArg::Jsonl);
                 copy(export, &mut out, form.compression, &ProgressBar::hidden()).await?
             }
             None => copy(export, &mut io::stdout().lock(), form.compression, &ProgressBar::hidden()).await?,

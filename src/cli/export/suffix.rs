@@ -1,6 +1,6 @@
 //! What the name of a file says about what is to be in it.
 
-use super::Format;
+use super::FormatArg;
 use crate::cli::report::Usage;
 use crate::client::Compression;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 /// What an export is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Form {
-    pub(super) format: Format,
+    pub(super) format: FormatArg,
     pub(super) compression: Compression,
 }
 
@@ -23,7 +23,7 @@ const ACCEPTED: &str = ".jsonl, .json, .csv or .txt, each also with .gz or .zst 
 
 /// Judges a file's name and the format that was asked for, if one was. Without a telling suffix it is JSON
 /// Lines.
-pub(super) fn form(path: &Path, asked: Option<Format>) -> Result<Form, Usage> {
+pub(super) fn form(path: &Path, asked: Option<FormatArg>) -> Result<Form, Usage> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let (name, compression) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
         (Some(name), _) => (name, Compression::Gzip),
@@ -32,8 +32,8 @@ pub(super) fn form(path: &Path, asked: Option<Format>) -> Result<Form, Usage> {
     };
     let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
     let told = match suffix {
-        "csv" => Some(Format::Csv),
-        "json" | "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "csv" => Some(FormatArg::Csv),
+        "json" | "jsonl" | "ndjson" => Some(FormatArg::Jsonl),
         _ => None,
     };
     let format = match (asked, told) {
@@ -45,8 +45,8 @@ pub(super) fn form(path: &Path, asked: Option<Format>) -> Result<Form, Usage> {
         (None, None) if FOREIGN.contains(&suffix) => return Err(foreign(path, suffix)),
         (Some(format), _) | (None, Some(format)) => format,
         // As the server names an export of these lines.
-        (None, None) if matches!(suffix, "txt" | "log") => Format::Docker,
-        (None, None) => Format::Jsonl,
+        (None, None) if matches!(suffix, "txt" | "log") => FormatArg::Docker,
+        (None, None) => FormatArg::Jsonl,
     };
     Ok(Form { format, compression })
 }
@@ -63,17 +63,17 @@ mod tests {
     fn the_suffix_chooses_where_nothing_is_asked_for() {
         use Compression::{Gzip, None as Plain, Zstd};
         for (name, format, compression) in [
-            ("x.csv", Format::Csv, Plain),
-            ("X.CSV.GZ", Format::Csv, Gzip),
-            ("x.csv.zst", Format::Csv, Zstd),
-            ("x.json", Format::Jsonl, Plain),
-            ("x.jsonl.gz", Format::Jsonl, Gzip),
-            ("dir.csv/x.ndjson.zst", Format::Jsonl, Zstd),
-            ("x.txt", Format::Docker, Plain),
-            ("x.log.gz", Format::Docker, Gzip),
-            ("x", Format::Jsonl, Plain),
-            ("x.gz", Format::Jsonl, Gzip),
-            ("backup.2026-11-29", Format::Jsonl, Plain),
+            ("x.csv", FormatArg::Csv, Plain),
+            ("X.CSV.GZ", FormatArg::Csv, Gzip),
+            ("x.csv.zst", FormatArg::Csv, Zstd),
+            ("x.json", FormatArg::Jsonl, Plain),
+            ("x.jsonl.gz", FormatArg::Jsonl, Gzip),
+            ("dir.csv/x.ndjson.zst", FormatArg::Jsonl, Zstd),
+            ("x.txt", FormatArg::Docker, Plain),
+            ("x.log.gz", FormatArg::Docker, Gzip),
+            ("x", FormatArg::Jsonl, Plain),
+            ("x.gz", FormatArg::Jsonl, Gzip),
+            ("backup.2026-11-29", FormatArg::Jsonl, Plain),
         ] {
             assert_eq!(form(Path::new(name), None).unwrap(), Form { format, compression }, "{name}");
         }
@@ -82,15 +82,16 @@ mod tests {
     #[test]
     fn a_contradiction_is_refused_and_a_neutral_name_takes_every_format() {
         for (name, format) in
-            [("x.csv", Format::Jsonl), ("x.jsonl.zst", Format::Csv), ("x.json", Format::Docker), ("x.csv.gz", Format::Docker)]
+            [("x.csv", FormatArg::Jsonl), ("x.jsonl.zst", FormatArg::Csv), ("x.json", FormatArg::Docker), ("x.csv.gz", FormatArg::Docker)]
         {
             let why = form(Path::new(name), Some(format)).unwrap_err().to_string();
             assert!(why.contains(name) && why.contains(&format!("--format asks for {}", format.name())), "{why}");
         }
-        for (name, format) in [("x.txt", Format::Csv), ("x", Format::Docker), ("x.csv", Format::Csv), ("x.md", Format::Jsonl)] {
+        for (name, format) in [("x.txt", FormatArg::Csv), ("x", FormatArg::Docker), ("x.csv", FormatArg::Csv), ("x.md", FormatArg::Jsonl)] {
             assert_eq!(form(Path::new(name), Some(format)).unwrap().format, format, "{name}");
         }
-        for (name, format) in [("x.parquet", None), ("x.xlsx", None), ("x.md", None), ("x.jsonl.xz", None), ("x.zip", Some(Format::Csv))] {
+        for (name, format) in [("x.parquet", None), ("x.xlsx", None), ("x.md", None), ("x.jsonl.xz", None), ("x.zip", Some(FormatArg::Csv))]
+        {
             let why = form(Path::new(name), format).unwrap_err().to_string();
             assert!(why.contains(".csv") && why.contains(".zst"), "{why}");
         }

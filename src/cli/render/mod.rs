@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 /// How records are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputForm {
     /// One short line for people
     Human,
     /// The whole record, as the server sends it
@@ -33,11 +33,11 @@ pub(super) enum Renderer {
 }
 
 impl Renderer {
-    pub(super) fn new(format: Format, zone: Tz, terminal: bool) -> Self {
+    pub(super) fn new(format: OutputForm, zone: Tz, terminal: bool) -> Self {
         match format {
-            Format::Human => Self::Human(human::Human::new(zone)),
-            Format::Json => Self::Json { terminal },
-            Format::Docker => Self::Docker(zone),
+            OutputForm::Human => Self::Human(human::Human::new(zone)),
+            OutputForm::Json => Self::Json { terminal },
+            OutputForm::Docker => Self::Docker(zone),
         }
     }
 

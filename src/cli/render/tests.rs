@@ -76,7 +76,7 @@ fn what_may_be_missing_is_said_in_words() {
         r"the recorder may have missed events of lo\u{1b}[2Jcal until 2026-11-23 02:10:01+00:00 (queue-overflow, 7 lost)"
     );
     assert_eq!(Missed::parse(&die()), None);
-    assert_eq!(Renderer::new(Format::Json, Tz::UTC, false).missed(&lost), None);
+    assert_eq!(Renderer::new(OutputForm::Json, Tz::UTC, false).missed(&lost), None);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn human_lines_are_coloured_by_severity() {
 fn hostile_names_do_not_reach_the_terminal() {
     let event = r#"{"Type":"container\u001b[2J","Action":"exec_create: \u001b]0;x\u0007","Actor":{"ID":"\u009b31m","Attributes":{"image":"a\nb\u202e","name":"x\r\u0008"}}}"#;
     let line = record("2026-11-22T10:00:00Z", r"lo\u001b[31m", event);
-    for format in [Format::Human, Format::Docker] {
+    for format in [OutputForm::Human, OutputForm::Docker] {
         let text = Renderer::new(format, Tz::UTC, true).render(&line).unwrap().into_owned();
         // What is left of styles once the hostile parts are escaped is ours alone.
         let text = anstream::adapter::strip_str(&text).to_string();
@@ -106,8 +106,8 @@ fn hostile_names_do_not_reach_the_terminal() {
         assert!(text.contains(r"\u{1b}") && text.contains(r"\n"), "{text:?}");
     }
     let raw = "{\"a\":\"\u{9b}31m\"}";
-    assert_eq!(Renderer::new(Format::Json, Tz::UTC, false).render(raw).unwrap(), raw);
-    assert_eq!(Renderer::new(Format::Json, Tz::UTC, true).render(raw).unwrap(), r#"{"a":"\u009b31m"}"#);
+    assert_eq!(Renderer::new(OutputForm::Json, Tz::UTC, false).render(raw).unwrap(), raw);
+    assert_eq!(Renderer::new(OutputForm::Json, Tz::UTC, true).render(raw).unwrap(), r#"{"a":"\u009b31m"}"#);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn docker_lines_are_dockers() {
 #[test]
 fn what_is_not_a_record_is_shown_all_the_same() {
     for line in ["", "null", "{\u{1b}", r#"{"event":7}"#, r#"{"time":"x","source":"s","event":{}}"#] {
-        for format in [Format::Human, Format::Docker] {
+        for format in [OutputForm::Human, OutputForm::Docker] {
             assert!(Renderer::new(format, Tz::UTC, true).render(line).is_some());
         }
     }

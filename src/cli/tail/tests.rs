@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::render::{Format, Renderer};
+use crate::cli::render::{OutputForm, Renderer};
 use crate::cli::testing::Sink;
 use crate::client::testing::{LOG, Reply, Server, answer, chunked, line, stream_body};
 use crate::time::Tz;
@@ -8,7 +8,7 @@ use crate::time::Tz;
 /// remarks.
 async fn tail(server: &Server, count: Option<usize>, until: &str) -> (String, String) {
     let (out, notes) = (Sink::default(), Sink::default());
-    let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(Format::Json, Tz::UTC, false), Tz::UTC);
+    let mut printer = Printer::to(Box::new(out.clone()), Box::new(notes.clone()), Renderer::new(OutputForm::Json, Tz::UTC, false), Tz::UTC);
     let client = Client::new(&server.url()).unwrap();
     let selection = Selection::default();
     let wait = crate::testing::until("what stdout should hold", async || out.text().contains(until));

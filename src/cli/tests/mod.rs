@@ -170,7 +170,9 @@ async fn what_a_filter_hides_is_handed_on_from_every_page() {
     })
     .await;
     let client = Client::new(&server.url()).unwrap();
-    for (format, count, rows) in [(render::Format::Human, None, 3), (render::Format::Json, None, 2), (render::Format::Json, Some(2), 2)] {
+    for (format, count, rows) in
+        [(render::OutputForm::Human, None, 3), (render::OutputForm::Json, None, 2), (render::OutputForm::Json, Some(2), 2)]
+    {
         let (out, notes) = (testing::Sink::default(), testing::Sink::default());
         let renderer = render::Renderer::new(format, crate::time::Tz::UTC, false);
         let mut printer = printer::Printer::to(Box::new(out.clone()), Box::new(notes.clone()), renderer, crate::time::Tz::UTC);

@@ -47,8 +47,8 @@ pub(super) enum End {
     Closed,
 }
 
-/// What happened next.
-enum Step {
+/// What ends the wait for more.
+enum Wake {
     Bytes(Result<Bytes, IngestError>),
     NoHistory,
     Quiet,
@@ -144,46 +144,46 @@ impl Reading {
             let has_history = self.history.is_some();
             let step = tokio::select! {
                 biased;
-                () = observations.closed() => Step::Closed,
-                bytes = next(self.history.as_mut(), &mut self.held, &mut self.stream) => Step::Bytes(bytes),
-                () = sleep_until(history_until), if has_history => Step::NoHistory,
-                () = self.lines.replay.silence() => Step::Quiet,
-                () = sink.sender.flush_overflow(), if sink.sender.overflowed() => Step::Flushed,
-                () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Step::CaughtUp,
-                () = &mut silence => Step::Silent,
-                () = observer.deaf() => Step::Deaf,
+                () = observations.closed() => Wake::Closed,
+                bytes = next(self.history.as_mut(), &mut self.held, &mut self.stream) => Wake::Bytes(bytes),
+                () = sleep_until(history_until), if has_history => Wake::NoHistory,
+                () = self.lines.replay.silence() => Wake::Quiet,
+                () = sink.sender.flush_overflow(), if sink.sender.overflowed() => Wake::Flushed,
+                () = sleep_until(caught_up_at), if self.lines.lag.is_long() => Wake::CaughtUp,
+                () = &mut silence => Wake::Silent,
+                () = observer.deaf() => Wake::Deaf,
             };
             match step {
-                Step::Bytes(Ok(bytes)) => {
+                Wake::Bytes(Ok(bytes)) => {
                     heard.store(true, Relaxed);
                     sink.make_room(&bytes).await;
                     self.take(&bytes, sink, Some(observer));
                 }
-                Step::Bytes(Err(IngestError::Ended)) if self.history.as_ref().is_some_and(|history| history.is_whole) => {
+                Wake::Bytes(Err(IngestError::Ended)) if self.history.as_ref().is_some_and(|history| history.is_whole) => {
                     self.end(sink, true);
                     self.history = None;
                     if let Some(end) = self.lines.replay.end() {
                         sink.sender.send_reserved(end);
                     }
                 }
-                Step::Bytes(Err(error)) if has_history => self.lose_history(&error, sink),
-                Step::NoHistory => {
+                Wake::Bytes(Err(error)) if has_history => self.lose_history(&error, sink),
+                Wake::NoHistory => {
                     let late = IngestError::Timeout { what: "GET /events (history)", after: HISTORY_QUIET };
                     self.lose_history(&late, sink);
                 }
-                Step::Bytes(Err(error)) => {
+                Wake::Bytes(Err(error)) => {
                     self.end(sink, self.stream.is_whole);
                     return End::Failed(error);
                 }
-                Step::Quiet => {
+                Wake::Quiet => {
                     if let Some(end) = self.lines.replay.end() {
                         sink.sender.send_reserved(end);
                     }
                 }
-                Step::Flushed | Step::CaughtUp => {}
-                Step::Silent => return End::Silent,
-                Step::Deaf => return End::Failed(IngestError::Deaf),
-                Step::Closed => return End::Closed,
+                Wake::Flushed | Wake::CaughtUp => {}
+                Wake::Silent => return End::Silent,
+                Wake::Deaf => return End::Failed(IngestError::Deaf),
+                Wake::Closed => return End::Closed,
             }
             if let Some(doubt) = self.lines.lag.doubt(self.heard.elapsed() >= CAUGHT_UP_AFTER) {
                 return End::Doubtful(doubt);

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Wire bytes of the newest blocks that stay in memory, so that live readers never touch the disk.
-const RING_BYTES: usize = 8 * 1024 * 1024;
+const RECENT_BYTES: usize = 8 * 1024 * 1024;
 /// What stays of the newest blocks in a log that is at rest, in wire bytes: enough for a reader that was away
 /// for a moment.
-const RESTING_RING_BYTES: usize = 256 * 1024;
+const RESTING_RECENT_BYTES: usize = 256 * 1024;
 /// The readers' side of an embedded log.
 #[derive(Debug)]
 pub(in crate::log) struct Catalog {
@@ -42,8 +42,9 @@ pub(in crate::log) struct Catalog {
 pub(in crate::log) struct State {
     pub(in crate::log) segments: Arc<Vec<Arc<Segment>>>,
     pub(in crate::log) tips: Vec<TipPart>,
-    pub(in crate::log) ring: VecDeque<(IndexEntry, Arc<Block>)>,
-    ring_bytes: usize,
+    /// The newest visible blocks, in memory.
+    pub(in crate::log) recent: VecDeque<(IndexEntry, Arc<Block>)>,
+    recent_bytes: usize,
     pub(in crate::log) trimmed: Sequence,
     /// Up to here the log was made from an export.
     pub(in crate::log) imported: Sequence,
@@ -61,10 +62,10 @@ pub(in crate::log) struct TipPart {
 impl State {
     /// Takes the oldest blocks out of memory until the others hold at most so many bytes, or only one is
     /// left.
-    fn shorten_ring(&mut self, bytes: usize) {
-        while self.ring_bytes > bytes && self.ring.len() > 1 {
-            let oldest = self.ring.pop_front().map_or(0, |(_, block)| block.bytes());
-            self.ring_bytes -= oldest;
+    fn shorten_recent(&mut self, bytes: usize) {
+        while self.recent_bytes > bytes && self.recent.len() > 1 {
+            let oldest = self.recent.pop_front().map_or(0, |(_, block)| block.bytes());
+            self.recent_bytes -= oldest;
         }
     }
 }
@@ -80,7 +81,7 @@ impl Catalog {
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
         let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
         let sealed = watch::Sender::new(segments.last().map_or(0, |segment| segment.last()));
-        let state = State { segments: Arc::new(segments), tips, ring: VecDeque::new(), ring_bytes: 0, trimmed, imported, head };
+        let state = State { segments: Arc::new(segments), tips, recent: VecDeque::new(), recent_bytes: 0, trimmed, imported, head };
         let state = RwLock::new(state);
         Ok(Self { log, lineage, state, shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), sealed, lock })
     }
@@ -92,16 +93,16 @@ impl Catalog {
             part.index.push(entry);
         }
         state.head = entry.last;
-        state.ring_bytes += block.bytes();
-        state.ring.push_back((entry, block));
-        state.shorten_ring(RING_BYTES);
+        state.recent_bytes += block.bytes();
+        state.recent.push_back((entry, block));
+        state.shorten_recent(RECENT_BYTES);
     }
 
     /// Gives memory back that is of use in a rush only. Everything is on the disk as well.
     pub(in crate::log) fn rest(&self) {
         let mut state = self.state.write();
-        state.shorten_ring(RESTING_RING_BYTES);
-        state.ring.shrink_to_fit();
+        state.shorten_recent(RESTING_RECENT_BYTES);
+        state.recent.shrink_to_fit();
         drop(state);
         self.caches.clear();
     }
@@ -198,9 +199,9 @@ impl Catalog {
         let mut state = self.state.write();
         state.trimmed = trimmed;
         Arc::make_mut(&mut state.segments).retain(|segment| segment.last() >= trimmed);
-        while state.ring.front().is_some_and(|(entry, _)| entry.last < trimmed) {
-            let bytes = state.ring.pop_front().map_or(0, |(_, block)| block.bytes());
-            state.ring_bytes -= bytes;
+        while state.recent.front().is_some_and(|(entry, _)| entry.last < trimmed) {
+            let bytes = state.recent.pop_front().map_or(0, |(_, block)| block.bytes());
+            state.recent_bytes -= bytes;
         }
         drop(state);
         // Whoever made something of what is gone is to know.

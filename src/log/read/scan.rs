@@ -28,12 +28,12 @@ const TIP_PARTS: u32 = 64;
 /// Blocks of a tip that one read plans for, at most, while it holds the index.
 const MAX_PLAN: usize = 512;
 
-enum Step {
+enum Planned {
     Block(Arc<Tip>, IndexEntry),
     Gap(RangeInclusive<Sequence>, GapReason),
 }
 
-impl Step {
+impl Planned {
     fn range(&self) -> RangeInclusive<Sequence> {
         match self {
             Self::Block(_, entry) => entry.first..=entry.last,
@@ -71,23 +71,23 @@ enum Part<'a> {
 /// Where a read goes on: in the segments, or in the tips with what was planned there.
 enum Plan {
     Segments(Arc<Vec<Arc<Segment>>>),
-    Tips(Vec<Step>, Sequence),
+    Tips(Vec<Planned>, Sequence),
 }
 
 impl Catalog {
     /// The answer if it can be given from memory, which is so for every reader that keeps up.
-    pub(in crate::log) fn ring_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
+    pub(in crate::log) fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
         let state = self.state.read();
         if after >= state.head {
             return Some(Chunk { pieces: Vec::new(), through: after });
         }
-        if state.ring.front().is_none_or(|(oldest, _)| oldest.first > after + 1) {
+        if state.recent.front().is_none_or(|(oldest, _)| oldest.first > after + 1) {
             return None;
         }
         let mut chunk = Chunk { pieces: Vec::new(), through: after };
         let mut bytes = 0;
-        let from = state.ring.partition_point(|(entry, _)| entry.last <= after);
-        for (entry, block) in state.ring.range(from..) {
+        let from = state.recent.partition_point(|(entry, _)| entry.last <= after);
+        for (entry, block) in state.recent.range(from..) {
             if bytes >= scan.max_bytes {
                 break;
             }
@@ -116,11 +116,11 @@ impl Catalog {
                         break;
                     }
                     if entry.first > through + 1 {
-                        state.gaps(through + 1..=entry.first - 1, |gap, reason| steps.push(Step::Gap(gap, reason)));
+                        state.gaps(through + 1..=entry.first - 1, |gap, reason| steps.push(Planned::Gap(gap, reason)));
                     }
                     through = entry.last;
                     if entry.meets(&scan.time) {
-                        steps.push(Step::Block(Arc::clone(tip), *entry));
+                        steps.push(Planned::Block(Arc::clone(tip), *entry));
                     }
                 }
                 Plan::Tips(steps, through)
@@ -173,11 +173,11 @@ impl Catalog {
                     break;
                 }
                 if entry.last + 1 < through {
-                    state.gaps(entry.last + 1..=through - 1, |gap, reason| steps.push(Step::Gap(gap, reason)));
+                    state.gaps(entry.last + 1..=through - 1, |gap, reason| steps.push(Planned::Gap(gap, reason)));
                 }
                 through = entry.first;
                 if entry.meets(&scan.time) {
-                    steps.push(Step::Block(Arc::clone(tip), *entry));
+                    steps.push(Planned::Block(Arc::clone(tip), *entry));
                 }
             }
             if through == before { Plan::Segments(Arc::clone(&state.segments)) } else { Plan::Tips(steps, through) }
@@ -287,7 +287,7 @@ impl Catalog {
     }
 
     /// Reads the planned blocks, which end at `planned`, until the byte limit is reached.
-    fn resolve(&self, steps: &[Step], planned: Sequence, scan: &Scan, up: bool) -> Result<Chunk, LogError> {
+    fn resolve(&self, steps: &[Planned], planned: Sequence, scan: &Scan, up: bool) -> Result<Chunk, LogError> {
         let mut chunk = Chunk { pieces: Vec::with_capacity(steps.len()), through: planned };
         let end = |range: &RangeInclusive<Sequence>| if up { *range.end() } else { *range.start() };
         // As with frames: a filtered read keeps little, so several blocks are unpacked at once.
@@ -295,7 +295,7 @@ impl Catalog {
         let (mut rest, mut bytes) = (steps, 0);
         while let Some(first) = rest.first() {
             let mut sum = (0, 0);
-            let more = |step: &&Step| {
+            let more = |step: &&Planned| {
                 let (records, parts) = step.size();
                 sum = (sum.0 + records, sum.1 + parts);
                 sum.0 <= TIP_RECORDS && sum.1 <= TIP_PARTS
@@ -303,14 +303,14 @@ impl Catalog {
             let count = if ahead.is_some() { rest.iter().take_while(more).count().max(1) } else { 1 };
             let (now, later) = rest.split_at(count);
             let blocks = parallel_map(now, |step| match step {
-                Step::Block(tip, entry) => self.caches.tip_prefiltered(tip, self.log_of(tip, entry.first), entry, scan),
-                Step::Gap(..) => Ok(Vec::new()),
+                Planned::Block(tip, entry) => self.caches.tip_prefiltered(tip, self.log_of(tip, entry.first), entry, scan),
+                Planned::Gap(..) => Ok(Vec::new()),
             });
             for (step, blocks) in now.iter().zip(blocks) {
                 match (step, blocks) {
-                    (Step::Gap(range, reason), _) => chunk.pieces.push(Piece::Gap(range.clone(), *reason)),
-                    (Step::Block(..), Ok(blocks)) => bytes += chunk.add(blocks, up),
-                    (Step::Block(_, entry), Err(LogError::Damaged(why))) => {
+                    (Planned::Gap(range, reason), _) => chunk.pieces.push(Piece::Gap(range.clone(), *reason)),
+                    (Planned::Block(..), Ok(blocks)) => bytes += chunk.add(blocks, up),
+                    (Planned::Block(_, entry), Err(LogError::Damaged(why))) => {
                         tracing::error!(event.seq = entry.first, error = why, "a block of the log cannot be read");
                         chunk.pieces.push(Piece::Gap(entry.first..=entry.last, GapReason::Damage));
                     }

@@ -20,17 +20,17 @@ use std::ops::Range;
 pub struct Block {
     first: Sequence,
     frames: Bytes,
-    /// Where each frame begins, and where the last one ends; in bytes. A block is far smaller than 4 GiB.
+    /// Where each SSE frame begins, and where the last one ends; in bytes. A block is far smaller than 4 GiB.
     starts: Vec<u32>,
 }
 
-/// What stands before the cursor in a frame.
+/// What stands before the cursor in an SSE frame.
 const BEFORE_ID: &str = "id: ";
 /// What stands between the cursor and the line.
 const BEFORE_LINE: &str = "\ndata: ";
 /// Bytes of a cursor without its sequence.
 const CURSOR_BYTES: usize = 9;
-/// Bytes after the line in a frame.
+/// What stands after the line in an SSE frame.
 const FRAME_END: &str = "\n\n";
 
 /// Lays records out, one after the other.
@@ -138,15 +138,15 @@ impl Block {
         self.frames.len()
     }
 
-    /// Where the frame of `seq` lies.
-    fn frame(&self, seq: Sequence) -> Option<Range<usize>> {
+    /// Where the SSE frame of `seq` lies.
+    fn sse_frame(&self, seq: Sequence) -> Option<Range<usize>> {
         let at = usize::try_from(seq.checked_sub(self.first)?).ok()?;
         Some(*self.starts.get(at)? as usize..*self.starts.get(at + 1)? as usize)
     }
 
     /// Where the line of `seq` lies.
     fn line_range(&self, seq: Sequence) -> Option<Range<usize>> {
-        let frame = self.frame(seq)?;
+        let frame = self.sse_frame(seq)?;
         let before = BEFORE_ID.len() + CURSOR_BYTES + super::line::digits(seq) + BEFORE_LINE.len();
         Some(frame.start + before..frame.end - FRAME_END.len())
     }
@@ -156,17 +156,17 @@ impl Block {
     }
 
     /// The SSE frames of the records `from..=to`, as far as they are in this block.
-    pub fn frames(&self, from: Sequence, to: Sequence) -> Bytes {
+    pub fn sse_frames(&self, from: Sequence, to: Sequence) -> Bytes {
         let (from, to) = (from.max(self.first), to.min(self.last()));
-        match (self.frame(from), self.frame(to)) {
+        match (self.sse_frame(from), self.sse_frame(to)) {
             (Some(a), Some(b)) if from <= to => self.frames.slice(a.start..b.end),
             _ => Bytes::new(),
         }
     }
 
-    /// Bytes of the frame of one record.
-    pub fn frame_bytes(&self, seq: Sequence) -> usize {
-        self.frame(seq).map_or(0, |frame| frame.len())
+    /// Bytes of the SSE frame of one record.
+    pub fn sse_frame_bytes(&self, seq: Sequence) -> usize {
+        self.sse_frame(seq).map_or(0, |frame| frame.len())
     }
 
     /// The last record up to which the frames from `from` on take no more than `bytes`; `from` itself where
@@ -187,7 +187,7 @@ impl Block {
         let starts = self.starts.get(place(from)..place(to).saturating_add(2)).unwrap_or(&[0]);
         let begin = starts.first().copied().unwrap_or(0);
         let starts = starts.iter().map(|start| start - begin).collect();
-        Self { first: from, frames: Bytes::copy_from_slice(&self.frames(from, to)), starts }
+        Self { first: from, frames: Bytes::copy_from_slice(&self.sse_frames(from, to)), starts }
     }
 
     /// The record as one line of JSON, without and with its line end.
@@ -280,7 +280,7 @@ impl Block {
 
     /// The records in `from..=to` in whose frame `find` finds something.
     fn holding(&self, from: Sequence, to: Sequence, find: impl Fn(&[u8]) -> Option<usize>) -> Vec<Sequence> {
-        let (Some(start), Some(end)) = (self.frame(from), self.frame(to)) else { return Vec::new() };
+        let (Some(start), Some(end)) = (self.sse_frame(from), self.sse_frame(to)) else { return Vec::new() };
         let (mut at, end, mut found) = (start.start, end.end, Vec::new());
         while let Some(hit) = self.frames.get(at..end).and_then(&find) {
             let index = self.starts.partition_point(|start| *start as usize <= at + hit);
@@ -350,7 +350,7 @@ mod tests {
             lines.push('\n');
         }
         let (built, read) = (builder.finish(), Block::from_lines(95, lines.as_bytes()).unwrap());
-        assert_eq!((built.frames(1, 9999), built.sequences()), (read.frames(1, 9999), read.sequences()));
+        assert_eq!((built.sse_frames(1, 9999), built.sequences()), (read.sse_frames(1, 9999), read.sequences()));
         assert_eq!((read.source(100), read.json(100), read.time(100).nanos()), ("a\"b".into(), r#"{"n":100}"#, 100));
         assert_eq!(read.event(100), EventView::default());
         assert!(Block::from_lines(96, lines.as_bytes()).is_err());

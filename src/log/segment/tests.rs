@@ -193,7 +193,7 @@ proptest! {
         let filter = Arc::new(Filter::from_params(Some(&filter), None).unwrap());
         let scan = Scan { filter: Arc::clone(&filter), time: Timestamp::from_nanos(from)..=Timestamp::from_nanos(to), ..Scan::default() };
         let passes = |block: &Block, seq: &Sequence| block.matches(*seq, &filter) && scan.time.contains(&block.time(*seq));
-        let found = |block: &Block| block.sequences().filter(|seq| passes(block, seq)).map(|seq| block.frames(seq, seq)).collect::<Vec<_>>();
+        let found = |block: &Block| block.sequences().filter(|seq| passes(block, seq)).map(|seq| block.sse_frames(seq, seq)).collect::<Vec<_>>();
         let summary_chunk = segment.summary_chunk(0).unwrap();
         let summaries = summary_chunk.summaries().unwrap();
         for (at, frame) in segment.frames().iter().enumerate() {

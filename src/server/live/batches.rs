@@ -66,10 +66,10 @@ impl Batches {
 
     /// As [`Batches::serve`]. A panic costs the connection that it was for, and no other: nobody knows what
     /// its client was sent, but the client does.
-    pub(super) fn serve_or_cut(&mut self, link: &Link, pass: &Pass) -> (Delivery, bool) {
+    pub(super) fn serve_or_disconnect(&mut self, link: &Link, pass: &Pass) -> (Delivery, bool) {
         catch_unwind(AssertUnwindSafe(|| self.serve(link, pass))).unwrap_or_else(|_| {
             tracing::error!("a direct write panicked; the connection that it was for is closed");
-            link.cut();
+            link.disconnect();
             self.forget();
             (Delivery::HandedBack, true)
         })
@@ -163,12 +163,12 @@ fn gather(log: &dyn EventLog, id: LogId, standing: &Standing) -> Option<Batch> {
             // A block may be far larger than a batch: what a client that stalls leaves behind stays in memory
             // until it is cut.
             let fits = |seq: &Sequence| {
-                bytes += selection.block.frame_bytes(*seq);
+                bytes += selection.block.sse_frame_bytes(*seq);
                 bytes <= BATCH_BYTES
             };
             let end = run.clone().take_while(fits).last().or(pieces.is_empty().then_some(*run.start()));
             if let Some(end) = end {
-                pieces.push(selection.block.frames(*run.start(), end));
+                pieces.push(selection.block.sse_frames(*run.start(), end));
                 (told, upto) = (end, end);
             }
             if end != Some(*run.end()) {

@@ -118,7 +118,7 @@ impl Courier {
         while at < self.links.len() {
             for _ in 0..SLICE {
                 let Some(link) = self.links.get(at) else { break };
-                let (delivery, current) = self.batches.serve_or_cut(link, &pass);
+                let (delivery, current) = self.batches.serve_or_disconnect(link, &pass);
                 if delivery == Delivery::HandedBack {
                     self.links.swap_remove(at);
                 } else {

@@ -89,7 +89,7 @@ impl Pacer {
             if bytes >= PIECE_BYTES || seq_due > now {
                 break;
             }
-            bytes += held.block.frame_bytes(seq);
+            bytes += held.block.sse_frame_bytes(seq);
             last = seq;
             latest = (seq_due, held.block.received(seq));
         }

@@ -157,7 +157,7 @@ impl Stream {
 /// The frames of a selection: of records as they lie in the log's memory, of losses made here.
 pub(super) fn pieces(selection: &Selection, log: LogId) -> impl Iterator<Item = Bytes> + '_ {
     selection.parts().into_iter().map(move |part| match part {
-        Part::Records(run) => selection.block.frames(*run.start(), *run.end()),
+        Part::Records(run) => selection.block.sse_frames(*run.start(), *run.end()),
         Part::Loss(seq) => Control::loss(&selection.block, seq).to_sse(log).into(),
     })
 }

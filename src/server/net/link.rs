@@ -213,7 +213,7 @@ impl Link {
 
     /// Ends the connection of a link that is the fan-out's own. Its task is told as well, and finds that
     /// nothing can be written.
-    pub(in crate::server) fn cut(&self) {
+    pub(in crate::server) fn disconnect(&self) {
         if let State { mode: Mode::Direct(_), socket: Some(socket), .. } = &*self.state.lock() {
             socket.end();
         }

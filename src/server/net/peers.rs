@@ -88,7 +88,7 @@ impl Peers {
             peer.since = None;
         } else if now - *peer.since.get_or_insert(now) >= STALLED {
             tracing::debug!(peer = %peer.remote, "a peer is cut because it takes nothing");
-            socket.cut();
+            socket.disconnect();
         }
     }
 }

@@ -67,7 +67,7 @@ impl Socket {
 
     /// Ends the connection with what waits in it. The peer, should it still be there, is told by a reset that
     /// this is no end.
-    pub(super) fn cut(&self) {
+    pub(super) fn disconnect(&self) {
         self.reset_at_close(true);
         self.end();
     }

@@ -68,13 +68,13 @@ fn push(catalog: &Catalog, first: Sequence, count: u64) {
 fn a_log_at_rest_keeps_little_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let (_, mut thread, _) = stopped(dir.path());
-    let ring = |thread: &Thread| thread.catalog.state.read().ring.len();
+    let recent = |thread: &Thread| thread.catalog.state.read().recent.len();
     for part in 0..4 {
         push(&thread.catalog, 1501 + part * RESTING, RESTING);
     }
     thread.rest();
-    assert_eq!(ring(&thread), 4, "records have come since the last look");
+    assert_eq!(recent(&thread), 4, "records have come since the last look");
     push(&thread.catalog, 1501 + 4 * RESTING, 1);
     thread.rest();
-    assert!((1..=3).contains(&ring(&thread)), "{}", ring(&thread));
+    assert!((1..=3).contains(&recent(&thread)), "{}", recent(&thread));
 }

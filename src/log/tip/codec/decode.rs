@@ -99,7 +99,7 @@ mod tests {
             let log = LogId::with_prefix(1);
             let whole = decode(&value, log).unwrap();
             let passes = |block: &Block, seq: &Sequence| block.matches(*seq, &scan.filter) && scan.time.contains(&block.time(*seq));
-            let frames = |block: &Block, seq| block.frames(seq, seq);
+            let frames = |block: &Block, seq| block.sse_frames(seq, seq);
             let naive: Vec<_> = (header.first..=header.last()).filter(|seq| passes(&whole, seq)).map(|seq| frames(&whole, seq)).collect();
             let blocks = prefilter(&value, log, &scan).unwrap();
             prop_assert!(blocks.is_sorted_by(|a, b| a.last() + 1 < b.first()));

@@ -52,7 +52,7 @@ proptest! {
             prop_assert_eq!(block.marks(seq), marks);
             let line = block.record(seq).unwrap().to_line(log);
             prop_assert_eq!(block.line(seq, false), line.clone());
-            prop_assert_eq!(block.frames(seq, seq), format!("id: {}\ndata: {line}\n\n", log.cursor(seq)));
+            prop_assert_eq!(block.sse_frames(seq, seq), format!("id: {}\ndata: {line}\n\n", log.cursor(seq)));
         }
     }
 
