@@ -3,13 +3,14 @@
 mod foreign;
 
 use crate::config::ServeConfig;
+use crate::hooks::{AsOf, Hooks};
 use crate::ingest::demo::{DemoOptions, DemoSource};
 use crate::ingest::docker::DockerSource;
 use crate::ingest::endpoint::DockerHost;
 use crate::ingest::{self, Source, StatusHandle};
 use crate::log::{DerivedFiles, EmbeddedLog, EventLog, ScratchDir};
 use crate::projection::DERIVED_VERSION;
-use crate::recorder::{Recorder, RecorderStats};
+use crate::recorder::{Recorder, RecorderStats, SELF_SOURCE};
 use crate::redact::Redactor;
 use crate::retention;
 use crate::server::{self, Access, Admission, Context, Listener, Recording, Tls};
@@ -220,10 +221,12 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
         let task = source.run(sender.for_source(Arc::clone(&name)), status, shutdown.clone());
         tasks.start(format!("source {name}"), &thread.handle(), task);
     }
+    let notes = (!config.hooks.is_empty()).then(|| sender.for_source(SELF_SOURCE.into()).observations());
     // The recorder ends when the last source has let go of the queue.
     drop(sender);
     tasks.start("recorder", &thread.handle(), recorder.run(receiver));
     let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
+    let until_stopped = shutdown.clone();
     tasks.start("retention", &Handle::current(), async move {
         keeping.await;
         // Where everything is kept it has nothing to do.
@@ -234,6 +237,10 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
     let context = Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files));
     announce(&listener, &options)?;
     tasks.start("reader for incidents", &Handle::current(), context.follow());
+    if let Some(out) = notes {
+        let hooks = Hooks { hooks: config.hooks, mutes: config.mutes, known: context.known(), log: Arc::clone(&log), out };
+        tasks.start("hooks", &Handle::current(), hooks.run(Arc::clone(&context) as Arc<dyn AsOf>, until_stopped));
+    }
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
     Ok(Running { stop, tasks, log: Some(log), _thread: Some(thread), _scratch: None })
 }

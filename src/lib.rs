@@ -20,6 +20,7 @@ pub mod event;
 pub mod export;
 pub mod file;
 pub mod filter;
+pub mod hooks;
 pub mod ingest;
 pub mod log;
 #[path = "../migrations/mod.rs"]

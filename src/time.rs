@@ -7,7 +7,7 @@ pub use chrono_tz::Tz;
 pub use clock::{Clock, ClockStep, Reading, STEP, received_now};
 pub use parse::{ReadTime, Remark, TimeError, TimeParser, ZoneError, zone};
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike as _, Utc};
 use std::fmt;
 use std::time::Duration;
 
@@ -74,6 +74,16 @@ impl Timestamp {
     /// Time passed since `earlier`; zero when `earlier` lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// `duration` later; `None` where there is no such time.
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        i64::try_from(duration.as_nanos()).ok().and_then(|nanos| self.0.checked_add(nanos)).map(Self)
+    }
+
+    /// Seconds since midnight, by the clocks of a zone.
+    pub fn second_of_day(self, zone: Tz) -> u32 {
+        self.to_datetime().with_timezone(&zone).time().num_seconds_from_midnight()
     }
 
     /// As a calendar date and time.

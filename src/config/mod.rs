@@ -1,6 +1,7 @@
 //! Configuration of `serve`: flag over environment over file over default, with the origin of each value
 //! kept.
 
+mod hooks;
 mod redaction;
 mod remarks;
 mod setting;
@@ -12,6 +13,7 @@ pub use crate::ingest::endpoint::Env;
 pub use setting::{Origin, Setting};
 pub use table::{Layer, Settings};
 
+use crate::hooks::{Hook, Mute};
 use crate::redact::Rules;
 use crate::retention::Retention;
 pub use crate::server::Address;
@@ -58,6 +60,10 @@ pub struct ServeConfig {
     pub drop_noise: bool,
     /// Lines of a container's output that are recorded when it dies unasked; 0 for none.
     pub last_words: u32,
+    /// Whom to tell of incidents.
+    pub hooks: Vec<Hook>,
+    /// When not to.
+    pub mutes: Vec<Mute>,
 }
 
 /// The arguments of `serve` and `config show`.

@@ -3,7 +3,7 @@
 use super::setting::{Origin, Setting};
 use super::table::{FOREVER, Layer, Settings, UNLIMITED};
 use super::value::text;
-use super::{Address, ConfigError, Env, ServeArgs, ServeConfig, redaction};
+use super::{Address, ConfigError, Env, ServeArgs, ServeConfig, hooks, redaction};
 use crate::file;
 use crate::ingest::endpoint::{Current, current_context};
 use crate::retention::Retention;
@@ -85,6 +85,8 @@ impl Settings {
             redaction: redaction::check(&self.redact, &self.redact_attribute, &self.redact_except)?,
             drop_noise: self.drop_noise.value,
             last_words: self.last_words()?,
+            hooks: hooks::check(&self.hook)?,
+            mutes: hooks::check_mutes(&self.mute)?,
         })
     }
 

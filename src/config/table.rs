@@ -1,6 +1,7 @@
 //! The table of settings: each row is a flag of `serve`, a key of the file and a variable of the environment,
 //! with its help and its default.
 
+use super::hooks::{HookTable, MuteTable};
 use super::redaction::all_rules;
 use super::setting::{Origin, Setting, variable};
 use super::value::{Value, from_file};
@@ -22,12 +23,20 @@ macro_rules! settings {
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         pub struct Layer {
             $($(#[$attribute])* #[arg(long)] #[serde(default, deserialize_with = "from_file")] pub $field: Option<$type>,)*
+            /// `[[hook]]` of the file.
+            #[arg(skip)]
+            #[serde(default)]
+            pub hook: Vec<HookTable>,
+            /// `[[mute]]` of the file.
+            #[arg(skip)]
+            #[serde(default)]
+            pub mute: Vec<MuteTable>,
         }
 
         impl Layer {
             /// What the environment says.
             fn of_environment(env: Env<'_>) -> Result<Self, ConfigError> {
-                Ok(Self { $($field: <$type>::from_variable(env, &variable($key))?,)* })
+                Ok(Self { $($field: <$type>::from_variable(env, &variable($key))?,)* hook: Vec::new(), mute: Vec::new() })
             }
         }
 
@@ -35,6 +44,10 @@ macro_rules! settings {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Settings {
             $(#[doc = concat!("`--", $key, "`")] pub $field: Setting<$type>,)*
+            /// `[[hook]]` of the file, which no flag and no variable can give.
+            pub hook: Vec<HookTable>,
+            /// `[[mute]]` of the file.
+            pub mute: Vec<MuteTable>,
         }
 
         impl Settings {
@@ -43,7 +56,7 @@ macro_rules! settings {
                 let environment = Layer::of_environment(env)?;
                 Ok(Self { $($field: first($key, flags.$field, environment.$field, file.$field, path).unwrap_or_else(|| {
                     Setting { key: $key, value: $default, origin: Origin::Default }
-                }),)* })
+                }),)* hook: file.hook, mute: file.mute })
             }
 
             /// Each setting as key, value in TOML, and origin.

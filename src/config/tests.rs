@@ -55,6 +55,8 @@ fn defaults_are_the_documented_ones() {
             redaction: Rules::default(),
             drop_noise: false,
             last_words: 0,
+            hooks: Vec::new(),
+            mutes: Vec::new(),
         }
     );
 }

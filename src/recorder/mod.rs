@@ -37,7 +37,7 @@ const ROOM_POLL: Duration = Duration::from_millis(250);
 /// How often it is looked at whether the wall clock was set.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// `source` of the records that concern the recorder as a whole.
-const SELF_SOURCE: &str = "shipslog";
+pub const SELF_SOURCE: &str = "shipslog";
 
 /// Writes the log.
 pub struct Recorder {

@@ -7,11 +7,13 @@ use super::live::filters::Filters;
 use super::problem::ApiError;
 use super::turn_log::TurnLog;
 use super::turns::Turns;
+use crate::hooks::AsOf;
 use crate::ingest::StatusHandle;
-use crate::log::{DerivedFiles, EventLog};
+use crate::log::{DerivedFiles, EventLog, LogError};
 use crate::projection::{BySource, Known, Losses};
 use crate::recorder::RecorderStats;
 use crate::shutdown::Shutdown;
+use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -110,10 +112,23 @@ impl Context {
         self
     }
 
+    /// What is known of incidents.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+
     /// Keeps up what is derived from the log, until the end of the program: whoever serves this has it run
     /// beside.
     pub fn follow(&self) -> impl Future<Output = ()> + Send + use<> {
         Arc::clone(&self.known).follow(self.shutdown.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl AsOf for Context {
+    async fn as_of(&self) -> Result<Timestamp, LogError> {
+        let now = Timestamp::now();
+        super::export::as_of(self, &*self.log, self.log.bounds(), now).await
     }
 }
 

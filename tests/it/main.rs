@@ -20,6 +20,7 @@ mod framing;
 mod full_disk;
 mod gaps;
 mod history;
+mod hooks;
 mod hostile_directory;
 mod hosts;
 mod http2;

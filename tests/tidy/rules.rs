@@ -1,7 +1,7 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 23] = [
+pub(crate) const FLOORS: [(&str, u8); 24] = [
     ("event", 0),
     ("cursor", 0),
     ("file", 0),
@@ -18,6 +18,7 @@ pub(crate) const FLOORS: [(&str, u8); 23] = [
     ("projection", 2),
     ("export", 2),
     ("retention", 2),
+    ("hooks", 3),
     ("server", 3),
     ("client", 3),
     ("app", 4),
@@ -40,7 +41,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
     ("anstyle", &["cli"]),
     ("anyhow", &["app", "cli"]),
-    ("async_trait", &["ingest", "log", "server::turn_log"]),
+    ("async_trait", &["hooks", "ingest", "log", "server"]),
     ("base64", &["redact"]),
     ("bincode", &["log", "projection::derived"]),
     ("bollard", &["ingest::docker"]),
@@ -73,7 +74,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("quick_cache", &["log", "ingest"]),
     ("rand", &["ingest", "server", "client"]),
     ("rayon", &["log::read::parallel"]),
-    ("reqwest", &["client"]),
+    ("reqwest", &["client", "hooks"]),
     ("rlimit", &["app"]),
     ("rustix", &["log", "retention", "server::net", "time::clock"]),
     ("rustls", &["ingest::docker", "server::net", "client"]),

@@ -1,0 +1,205 @@
+//! `[[hook]]` and `[[mute]]`: whom to tell of incidents, and when not to. Of the configuration file only, so
+//! that nothing else can send the log's contents anywhere.
+
+use super::ConfigError;
+use crate::hooks::{Daily, Form, Hook, Mute};
+use crate::projection::incidents::Severity;
+use crate::time::{TimeParser, Timestamp, Tz, zone};
+use std::path::PathBuf;
+
+/// So many may be told.
+const MAX_HOOKS: usize = 16;
+/// So many times may be named.
+const MAX_MUTES: usize = 256;
+
+/// One `[[hook]]`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HookTable {
+    name: String,
+    url: String,
+    #[serde(default = "json")]
+    format: Form,
+    #[serde(default = "minor")]
+    severity: Severity,
+    #[serde(default)]
+    subjects: Vec<String>,
+    header_file: Option<PathBuf>,
+    /// Plain HTTP to another machine is allowed.
+    #[serde(default)]
+    insecure: bool,
+}
+
+/// One `[[mute]]`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MuteTable {
+    #[serde(default)]
+    subjects: Vec<String>,
+    from: Option<String>,
+    until: Option<String>,
+    daily: Option<String>,
+    tz: Option<String>,
+}
+
+fn json() -> Form {
+    Form::Json
+}
+
+fn minor() -> Severity {
+    Severity::Minor
+}
+
+fn refuse(place: String, value: &str, accepted: &'static str) -> ConfigError {
+    ConfigError::BadValue { place, value: value.to_owned(), accepted }
+}
+
+/// The hooks, checked.
+pub(super) fn check(tables: &[HookTable]) -> Result<Vec<Hook>, ConfigError> {
+    if tables.len() > MAX_HOOKS {
+        return Err(refuse("[[hook]]".to_owned(), &tables.len().to_string(), "16 of them or fewer"));
+    }
+    let mut hooks: Vec<Hook> = Vec::new();
+    for table in tables {
+        let place = |key: &str| format!("[[hook]] {:?}, {key}", table.name);
+        if table.name.is_empty() || table.name.len() > 64 || hooks.iter().any(|hook| hook.name == table.name) {
+            return Err(refuse(place("name"), &table.name, "a name of up to 64 bytes that no other hook has"));
+        }
+        let url = reqwest_url(&table.url).ok_or_else(|| refuse(place("url"), &table.url, "a URL such as https://hooks.example/x"))?;
+        if !url.encrypted && !url.local && !table.insecure {
+            return Err(refuse(place("url"), &table.url, "https://, or insecure = true for plain HTTP to another machine"));
+        }
+        if table.severity == Severity::Notice {
+            return Err(refuse(place("severity"), "notice", "minor, major or critical; notices are never sent"));
+        }
+        hooks.push(Hook {
+            name: table.name.clone(),
+            url: table.url.clone(),
+            form: table.format,
+            severity: table.severity,
+            subjects: table.subjects.clone(),
+            header_file: table.header_file.clone(),
+        });
+    }
+    Ok(hooks)
+}
+
+struct Url {
+    encrypted: bool,
+    local: bool,
+}
+
+fn reqwest_url(text: &str) -> Option<Url> {
+    let uri: warp::http::Uri = text.parse().ok()?;
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    let encrypted = match uri.scheme_str()? {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    Some(Url { encrypted, local })
+}
+
+/// The times, checked.
+pub(super) fn check_mutes(tables: &[MuteTable]) -> Result<Vec<Mute>, ConfigError> {
+    if tables.len() > MAX_MUTES {
+        return Err(refuse("[[mute]]".to_owned(), &tables.len().to_string(), "256 of them or fewer"));
+    }
+    tables.iter().enumerate().map(|(number, table)| mute(table, number + 1)).collect()
+}
+
+fn mute(table: &MuteTable, number: usize) -> Result<Mute, ConfigError> {
+    let place = |key: &str| format!("[[mute]] number {number}, {key}");
+    let zone = table
+        .tz
+        .as_deref()
+        .map_or(Ok(Tz::UTC), zone)
+        .map_err(|_| refuse(place("tz"), table.tz.as_deref().unwrap_or_default(), "a zone such as Europe/Berlin or UTC"))?;
+    let time = |key: &str, text: &Option<String>| {
+        let parse = |text: &String| {
+            let read = TimeParser { now: Timestamp::now(), zone }.parse(text);
+            read.map(|read| read.time).map_err(|_| refuse(place(key), text, "a time such as 2026-12-24 18:00"))
+        };
+        text.as_ref().map(parse).transpose()
+    };
+    let daily = |text: &String| {
+        let parts = text.split_once('-').and_then(|(from, until)| Some((second(from)?, second(until)?)));
+        let (from, until) = parts.ok_or_else(|| refuse(place("daily"), text, "hours and minutes such as 02:00-04:30"))?;
+        Ok(Daily { from, until, zone })
+    };
+    Ok(Mute {
+        subjects: table.subjects.clone(),
+        from: time("from", &table.from)?,
+        until: time("until", &table.until)?,
+        daily: table.daily.as_ref().map(daily).transpose()?,
+    })
+}
+
+/// Of `02:30`, after midnight.
+fn second(text: &str) -> Option<u32> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+    (hour < 24 && minute < 60).then_some(hour * 3600 + minute * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hooks(text: &str) -> Result<Vec<Hook>, String> {
+        let layer: crate::config::Layer = toml::from_str(text).map_err(|e| e.to_string())?;
+        check(&layer.hook).map_err(|e| e.to_string())
+    }
+
+    fn mutes(text: &str) -> Result<Vec<Mute>, String> {
+        let layer: crate::config::Layer = toml::from_str(text).map_err(|e| e.to_string())?;
+        check_mutes(&layer.mute).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_a_file_says_of_hooks() {
+        let found = hooks(
+            "[[hook]]\nname = \"ops\"\nurl = \"https://hooks.example/x\"\nformat = \"slack\"\nseverity = \"major\"\n\
+             subjects = [\"shop/*\"]\nheader-file = \"/etc/token\"\n[[hook]]\nname = \"here\"\nurl = \"http://[::1]:9093/api/v2/alerts\"\n",
+        )
+        .unwrap();
+        assert_eq!(
+            (found[0].form, found[0].severity, found[0].subjects.as_slice()),
+            (Form::Slack, Severity::Major, &["shop/*".to_owned()][..])
+        );
+        assert_eq!((found[1].form, found[1].severity, found[1].header_file.as_ref()), (Form::Json, Severity::Minor, None));
+    }
+
+    #[test]
+    fn what_is_wrong_with_them_is_said() {
+        for (more, part) in [
+            ("url = \"http://hooks.example/x\"", "https://, or insecure = true"),
+            ("url = \"ftp://x\"", "a URL such as"),
+            ("url = \"https://x\"\nseverity = \"notice\"", "notices are never sent"),
+            ("url = \"https://x\"\nformat = \"smtp\"", "unknown variant `smtp`"),
+            ("url = \"https://x\"\ncolour = 1", "unknown field `colour`"),
+            ("url = \"https://x\"\n[[hook]]\nname = \"a\"\nurl = \"https://x\"", "that no other hook has"),
+        ] {
+            let error = hooks(&format!("[[hook]]\nname = \"a\"\n{more}")).unwrap_err();
+            assert!(error.contains(part), "{more}: {error}");
+        }
+        assert!(hooks("[[hook]]\nname = \"a\"\nurl = \"http://hooks.example\"\ninsecure = true").is_ok());
+    }
+
+    #[test]
+    fn what_a_file_says_of_mutes() {
+        let found = mutes(
+            "[[mute]]\nsubjects = [\"nightly*\"]\ndaily = \"23:30-04:00\"\ntz = \"Europe/Berlin\"\n\
+             [[mute]]\nfrom = \"2026-12-24 18:00\"\nuntil = \"2026-12-24T20:00:00Z\"\n",
+        )
+        .unwrap();
+        let daily = found[0].daily.unwrap();
+        assert_eq!((daily.from, daily.until, daily.zone), (84_600, 14_400, Tz::Europe__Berlin));
+        assert_eq!(found[1].until.unwrap().since(found[1].from.unwrap()).as_secs(), 7200);
+        for (text, part) in [("daily = \"25:00-01:00\"", "02:00-04:30"), ("tz = \"Mars\"", "a zone"), ("from = \"soon\"", "a time")] {
+            let error = mutes(&format!("[[mute]]\n{text}")).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
