@@ -3,52 +3,31 @@
 //! `cargo bench --bench incidents`
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench")]
 
+#[path = "../tests/shared/recording.rs"]
+mod recording;
 mod support;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use shipslog::cursor::LogId;
-use shipslog::event::{Event, Marks, Noise, Record};
+use shipslog::event::{Event, Record};
 use shipslog::projection::incidents::{State, step, view};
 use shipslog::time::Timestamp;
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Instant;
 use support::{RUNS, median, messages};
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    time: &'a str,
-    received: &'a str,
-    source: &'a str,
-    noise: Option<&'a str>,
-    #[serde(borrow)]
-    event: &'a RawValue,
-}
-
 /// A recording of the tests, again and again, each time a day later.
 fn recorded(name: &str, at_least: usize) -> Vec<Record> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents").join(format!("{name}.jsonl.zst"));
-    let text = String::from_utf8(zstd::decode_all(&*std::fs::read(path).unwrap()).unwrap()).unwrap();
+    let (_, once) = recording::read(name);
     let day = 86_400_000_000_000;
-    let parse = |text: &str| Timestamp::from_text(text.as_bytes()).unwrap().nanos();
-    let once: Vec<(i64, i64, String, Event)> = text
-        .lines()
-        .map(|line| {
-            let line: Line<'_> = serde_json::from_str(line).unwrap();
-            let noise = line.noise.map(|noise| noise.parse::<Noise>().unwrap());
-            let event = Event::from_line(line.event.get().as_bytes()).unwrap().with_marks(Marks { noise, ..Marks::default() });
-            (parse(line.time), parse(line.received), line.source.to_owned(), event)
-        })
-        .collect();
     let mut records = Vec::new();
     for round in 0.. {
         if records.len() >= at_least {
             break;
         }
-        for (time, received, source, event) in &once {
-            let (time, received) = (Timestamp::from_nanos(time + round * day), Timestamp::from_nanos(received + round * day));
-            records.push(Record { seq: records.len() as u64 + 1, time, received, source: source.as_str().into(), event: event.clone() });
+        for record in &once {
+            let later = |time: Timestamp| Timestamp::from_nanos(time.nanos() + round * day);
+            let (seq, time, received) = (records.len() as u64 + 1, later(record.time), later(record.received));
+            records.push(Record { seq, time, received, ..record.clone() });
         }
     }
     records

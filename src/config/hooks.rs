@@ -2,7 +2,7 @@
 //! that nothing else can send the log's contents anywhere.
 
 use super::ConfigError;
-use crate::hooks::{Daily, Form, Hook, Mute};
+use crate::hooks::{Daily, Form, Hook, Mute, is_safe};
 use crate::projection::incidents::Severity;
 use crate::time::{TimeParser, Timestamp, Tz, zone};
 use std::path::PathBuf;
@@ -65,8 +65,8 @@ pub(super) fn check(tables: &[HookTable]) -> Result<Vec<Hook>, ConfigError> {
         if table.name.is_empty() || table.name.len() > 64 || hooks.iter().any(|hook| hook.name == table.name) {
             return Err(refuse(place("name"), &table.name, "a name of up to 64 bytes that no other hook has"));
         }
-        let url = reqwest_url(&table.url).ok_or_else(|| refuse(place("url"), &table.url, "a URL such as https://hooks.example/x"))?;
-        if !url.encrypted && !url.local && !table.insecure {
+        let is_safe = is_safe(&table.url).ok_or_else(|| refuse(place("url"), &table.url, "a URL such as https://hooks.example/x"))?;
+        if !is_safe && !table.insecure {
             return Err(refuse(place("url"), &table.url, "https://, or insecure = true for plain HTTP to another machine"));
         }
         if table.severity == Severity::Notice {
@@ -82,23 +82,6 @@ pub(super) fn check(tables: &[HookTable]) -> Result<Vec<Hook>, ConfigError> {
         });
     }
     Ok(hooks)
-}
-
-struct Url {
-    encrypted: bool,
-    local: bool,
-}
-
-fn reqwest_url(text: &str) -> Option<Url> {
-    let uri: warp::http::Uri = text.parse().ok()?;
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-    let encrypted = match uri.scheme_str()? {
-        "https" => true,
-        "http" => false,
-        _ => return None,
-    };
-    let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
-    Some(Url { encrypted, local })
 }
 
 /// The times, checked.

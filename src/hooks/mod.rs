@@ -16,6 +16,7 @@ mod told;
 pub use message::Form;
 pub use mute::{Daily, Mute};
 pub use plan::{Occasion, Seen};
+pub use post::is_safe;
 
 use crate::event::Event;
 use crate::ingest::Observations;

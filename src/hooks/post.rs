@@ -85,13 +85,23 @@ impl Poster {
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("shipslog/", env!("CARGO_PKG_VERSION")));
             if !hook.url.starts_with("https:") {
-                // None is needed, and a small image has none. Nor could a proxy of the environment reach this machine.
+                // None is needed, and a small image has none. Nor could a proxy of the environment reach this
+                // machine.
                 builder = builder.tls_certs_only([]).no_proxy();
             }
             self.client = Some(builder.build().map_err(|error| root_cause(&error))?);
         }
         self.client.as_ref().ok_or_else(String::new)
     }
+}
+
+/// Whether nobody on the way reads what is sent to a URL: it is HTTPS, or does not leave this machine.
+/// `None`: it is no URL of HTTP.
+pub fn is_safe(url: &str) -> Option<bool> {
+    let url = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+    let ip = host.parse::<std::net::IpAddr>();
+    Some(url.scheme() == "https" || host == "localhost" || ip.is_ok_and(|ip| ip.to_canonical().is_loopback()))
 }
 
 /// Read each time, since tokens change.

@@ -1,4 +1,4 @@
-//! Views of the log that are folded from its records: pure functions of what is recorded, bounded in memory.
+//! Views of the log that are derived from its records: pure functions of what is recorded, bounded in memory.
 
 mod by_source;
 mod derived;

@@ -7,13 +7,11 @@ use super::live::filters::Filters;
 use super::problem::ApiError;
 use super::turn_log::TurnLog;
 use super::turns::Turns;
-use crate::hooks::AsOf;
 use crate::ingest::StatusHandle;
-use crate::log::{DerivedFiles, EventLog, LogError};
+use crate::log::{DerivedFiles, EventLog};
 use crate::projection::{BySource, Known, Losses};
 use crate::recorder::RecorderStats;
 use crate::shutdown::Shutdown;
-use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -121,14 +119,6 @@ impl Context {
     /// beside.
     pub fn follow(&self) -> impl Future<Output = ()> + Send + use<> {
         Arc::clone(&self.known).follow(self.shutdown.clone())
-    }
-}
-
-#[async_trait::async_trait]
-impl AsOf for Context {
-    async fn as_of(&self) -> Result<Timestamp, LogError> {
-        let now = Timestamp::now();
-        super::export::as_of(self, &*self.log, self.log.bounds(), now).await
     }
 }
 

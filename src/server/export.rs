@@ -9,6 +9,7 @@ use super::params::{FOLD, Params};
 use super::problem::ApiError;
 use crate::cursor::Sequence;
 use crate::export::{Compression, Export, Format};
+use crate::hooks::AsOf;
 use crate::log::{Bounds, EventLog, LogError, Piece, Scan, WriterState};
 use crate::projection::{Asked, Loss, MAX_KNOWN};
 use crate::reader::{Reader, Want};
@@ -138,6 +139,14 @@ async fn received(log: &dyn EventLog, bounds: Bounds) -> Result<Option<Timestamp
     let chunk = log.read_after(bounds.head - 1, &Scan { max_bytes: 1, ..Scan::default() }).await?;
     let block = chunk.pieces.into_iter().find_map(|piece| if let Piece::Block(block) = piece { Some(block) } else { None });
     Ok(block.and_then(|block| block.record(bounds.head)).map(|record| record.received))
+}
+
+#[async_trait::async_trait]
+impl AsOf for Context {
+    async fn as_of(&self) -> Result<Timestamp, LogError> {
+        let now = Timestamp::now();
+        as_of(self, &*self.log, self.log.bounds(), now).await
+    }
 }
 
 #[cfg(test)]

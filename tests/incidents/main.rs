@@ -5,6 +5,8 @@
 
 mod more_stories;
 mod properties;
+#[path = "../shared/recording.rs"]
+mod recording;
 mod recordings;
 mod score;
 mod stories;

@@ -1,11 +1,10 @@
 //! Recordings and what their labels expect.
 
+use crate::recording;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use shipslog::cursor::LogId;
-use shipslog::event::{Event, Marks, Noise, Record};
+use shipslog::event::Record;
 use shipslog::time::Timestamp;
-use std::path::{Path, PathBuf};
 
 /// A recording with its label.
 pub(crate) struct Recording {
@@ -77,26 +76,9 @@ fn parse(text: &str) -> Timestamp {
     Timestamp::parse(text, Timestamp::from_nanos(0)).unwrap()
 }
 
-/// One line of an export.
-#[derive(Deserialize)]
-struct Line<'a> {
-    id: &'a str,
-    seq: u64,
-    time: &'a str,
-    received: &'a str,
-    source: &'a str,
-    noise: Option<&'a str>,
-    #[serde(borrow)]
-    event: &'a RawValue,
-}
-
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents")
-}
-
 /// All recordings, or those whose names begin so.
 pub(crate) fn all(begins: &str) -> Vec<Recording> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = std::fs::read_dir(recording::folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = files.filter_map(|file| file.strip_suffix(".label.json").map(str::to_owned)).collect();
     names.retain(|name| name.starts_with(begins));
     names.sort();
@@ -104,18 +86,8 @@ pub(crate) fn all(begins: &str) -> Vec<Recording> {
 }
 
 pub(crate) fn read(name: &str) -> Recording {
-    let label: Label = serde_json::from_slice(&std::fs::read(folder().join(format!("{name}.label.json"))).unwrap()).unwrap();
-    let packed = std::fs::read(folder().join(format!("{name}.jsonl.zst"))).unwrap();
-    let text = String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap();
-    let mut log = 0;
-    let records = text.lines().map(|line| {
-        let line: Line<'_> = serde_json::from_str(line).unwrap();
-        log = u32::from_str_radix(&line.id[..8], 16).unwrap();
-        let noise = line.noise.map(|noise| noise.parse::<Noise>().unwrap());
-        let event = Event::from_line(line.event.get().as_bytes()).unwrap().with_marks(Marks { noise, ..Marks::default() });
-        Record { seq: line.seq, time: parse(line.time), received: parse(line.received), source: line.source.into(), event }
-    });
-    let records: Vec<Record> = records.collect();
+    let label: Label = serde_json::from_slice(&std::fs::read(recording::folder().join(format!("{name}.label.json"))).unwrap()).unwrap();
+    let (log, records) = recording::read(name);
     let as_of = Timestamp::from_nanos(parse(&label.recorded).nanos() - 1_000_000_000);
-    Recording { name: name.to_owned(), log: LogId::with_prefix(log), records, label, as_of }
+    Recording { name: name.to_owned(), log, records, label, as_of }
 }

@@ -1,4 +1,5 @@
-//! Whoever is to be told of incidents is told, whatever the receiver does and whenever the recorder is killed.
+//! Whoever is to be told of incidents is told, whatever the receiver does and whenever the recorder is
+//! killed.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{Ship, wait_for};

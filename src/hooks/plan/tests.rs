@@ -15,7 +15,8 @@ fn seen(severity: &str, state: &str, end: Option<i64>) -> Seen {
     Seen::of(&json.to_string()).unwrap()
 }
 
-/// What a night brings: each occasion with its time, if it is looked at each second and each message is taken.
+/// What a night brings: each occasion with its time, if it is looked at each second and each message is
+/// taken.
 fn night(seconds: i64, incident: impl Fn(i64) -> Seen) -> Vec<(i64, String)> {
     let (mut told, mut messages, mut now) = (None, Vec::new(), 0);
     while now <= seconds {
