@@ -249,7 +249,7 @@ impl SourceSender {
         Some(())
     }
 
-    /// Waits for room, then puts an input in the queue, behind what was lost before it. Not for use while a
+    /// Waits for room, then puts an input in the queue, after what was lost before it. Not for use while a
     /// daemon's socket is open. False if the receiver is gone.
     pub async fn send(&mut self, input: Input) -> bool {
         if let Some(lost) = self.lost {
@@ -278,7 +278,7 @@ impl SourceSender {
         }
     }
 
-    /// Puts a control input in the queue at once, in a place that [`reserve`](Self::reserve) holds, behind
+    /// Puts a control input in the queue at once, in a place that [`reserve`](Self::reserve) holds, after
     /// what was lost before it. False if no place is left.
     pub fn send_reserved(&mut self, input: Input) -> bool {
         if let Some(lost) = self.lost {

@@ -45,7 +45,7 @@ pub(super) enum Direction {
 pub(super) struct Token {
     pub(super) direction: Direction,
     pub(super) time: RangeInclusive<Timestamp>,
-    /// The record that the page begins behind.
+    /// The record after which the page begins.
     pub(super) at: Cursor,
 }
 

@@ -30,7 +30,7 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// Who holds one IPv6 address mostly holds the 64 bits behind the prefix as well (RFC 4291, 2.5.1).
+/// Who holds one IPv6 address mostly holds the 64 bits after the prefix as well (RFC 4291, 2.5.1).
 pub(super) fn household(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

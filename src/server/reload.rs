@@ -42,7 +42,7 @@ impl Watched {
     }
 }
 
-/// What tells a file from the one that was there before, also behind the links that certificate managers and
+/// What tells a file from the one that was there before, also where it is reached through the links that certificate managers and
 /// Kubernetes use.
 fn signature(paths: &[PathBuf]) -> Signature {
     use std::os::unix::fs::MetadataExt;

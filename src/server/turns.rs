@@ -1,7 +1,7 @@
 //! Whose turn it is to read the log's files: fair by address, cheap before dear, a slice at a time.
 //!
 //! A read of the log is bounded, and each takes a turn of its own: a request that has to look through
-//! millions of records queues again after every slice, behind those that have had less.
+//! millions of records queues again after every slice, after those that have had less.
 
 use super::asker::Party;
 use parking_lot::Mutex;

@@ -20,7 +20,7 @@ const incident = Array.from({ length: EVENTS }, (_, n) => {
   const event = { Type: 'container', Action: n % 3 ? 'start' : 'die', Actor: { ID: `c${n}`, Attributes: { name: `job-${n}` } }, timeNano: 0 };
   return { id: `7f3c9a1e-${n + 1}`, seq: n + 1, time, received: time, source: 'local', event };
 });
-/** The last ten lie behind the range, so that there is something to leave out. */
+/** The last ten lie after the range, so that there is something to leave out. */
 const wanted = incident.slice(0, EVENTS - 10).map(({ seq }) => seq);
 const RANGE = `since=${iso(BEGAN_MS)}&until=${iso(BEGAN_MS + (EVENTS - 11) * APART_MS)}`;
 

@@ -276,7 +276,7 @@ test('a gap that a filter hides is told on the stream, and costs no proof', need
   await page.goto(`${base}?q=type%3Dcontainer`);
   await says(page, '#losses', /^recorder may have missed 3 min/);
   await until('its row is there', () => page.locator('.list .row.loss.gap').isVisible());
-  await until('the stream goes on behind it', () => places.length > 2);
+  await until('the stream continues after it', () => places.length > 2);
   assert.equal(places[1], lost.id);
   await says(page, '#proof', /nothing missed$/);
   faultless();

@@ -83,7 +83,7 @@ fn a_failed_fsync_stops_the_writer_and_nothing_else() {
         let left = look(dir.path(), 0);
         left.holds(&seen, call);
         left.is_whole(call);
-        assert!(left.records.len() < 400, "nothing was written behind the failure");
+        assert!(left.records.len() < 400, "nothing was written after the failure");
     }
 }
 

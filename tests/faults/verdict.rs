@@ -39,7 +39,7 @@ impl Seen {
         others
     }
 
-    /// Number behind the highest seen.
+    /// The number after the highest seen.
     pub(crate) fn next_number(&self) -> u64 {
         self.0.values().max().map_or(1, |n| n + 1)
     }

@@ -169,7 +169,7 @@ async fn a_daemon_that_is_killed_leaves_a_gap() {
     engine.docker(&["volume", "create", &engine.name("after")]);
     let log = log_up_to(&ship, &engine.name("after")).await;
     drop(log);
-    // The event may have been replayed; the verdict stands behind the whole replay.
+    // The event may have been replayed; the verdict comes after the whole replay.
     let log = wait_for("the verdict", async || Some(ship.export("").await).filter(|log| own(log, "gap").len() > 1)).await;
     assert_eq!(ship.get("/readyz").await.status(), 200);
 

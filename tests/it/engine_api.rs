@@ -242,7 +242,7 @@ async fn records_of_the_recorder_come_on_demand_and_with_them_its_gaps() {
     let (log, first, last) = (other.log().await, sequence("job-1") + 1, sequence("job-4") - 1);
     let told: Vec<_> = gaps.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["Actor"]["Attributes"].clone()).collect();
     let expected = serde_json::json!({ "reason": "export", "first": format!("{log}-{first}"), "last": format!("{log}-{last}") });
-    assert_eq!(told, [expected], "from behind job-1 to before job-4");
+    assert_eq!(told, [expected], "from after job-1 to before job-4");
 }
 
 /// Engines leave these fields out from API 1.52 on, and CLIs before 25 end in a panic without them.

@@ -30,8 +30,8 @@ fn parse(stream: &[u8]) -> Vec<Message> {
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(['\r', '\n']).expect("a line without its end");
-        let (line, behind) = rest.split_at(end);
-        rest = behind.strip_prefix("\r\n").unwrap_or(&behind[1..]);
+        let (line, after) = rest.split_at(end);
+        rest = after.strip_prefix("\r\n").unwrap_or(&after[1..]);
         if line.is_empty() {
             let (event, mut data) = (std::mem::take(&mut event), std::mem::take(&mut data));
             if data.pop().is_some() {

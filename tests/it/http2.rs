@@ -21,7 +21,7 @@ async fn a_tunnel_is_refused_and_its_connection_goes_on() {
         let request = hyper::Request::builder().method("CONNECT").uri(target).body(Empty::<bytes::Bytes>::new()).unwrap();
         assert_eq!(within(target, send.send_request(request)).await.unwrap().status(), 400, "{target}");
         let request = hyper::Request::get("https://localhost/healthz").body(Empty::new()).unwrap();
-        assert_eq!(within("an answer behind it", send.send_request(request)).await.unwrap().status(), 200, "{target}");
+        assert_eq!(within("an answer after it", send.send_request(request)).await.unwrap().status(), 200, "{target}");
     }
     running.abort();
     assert!(!std::fs::read_to_string(dir.path().join("said")).unwrap().contains("panicked"));
@@ -43,7 +43,7 @@ async fn a_client_may_send_no_more_than_is_read() {
     let socket = TcpStream::connect(ship.url.trim_start_matches("https://")).await.unwrap();
     let mut tls = TlsConnector::from(config).connect("localhost".try_into().unwrap(), socket).await.unwrap();
     tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    // A ping, whose answer comes behind all that is told at the beginning.
+    // A ping, whose answer comes after all that is told at the beginning.
     tls.write_all(b"\0\0\x08\x06\0\0\0\0\0 answer ").await.unwrap();
     let (mut of_connection, mut of_stream) = (FIRST_WINDOW, None);
     loop {

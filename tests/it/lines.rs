@@ -75,7 +75,7 @@ async fn what_is_too_long_or_no_json_is_told_once() {
     assert!(text("why")[2].contains("nested deeper") && text("why")[3].contains("number"), "{:?}", text("why"));
     assert!(text("sample")[3].contains("1e999"));
     assert!(text("why")[4].contains("surrogate"), "{:?}", text("why"));
-    // What stands behind an escape may be a secret's name.
+    // What stands after an escape may be a secret's name.
     assert_eq!(text("sample")[4], "[redacted] (malformed-sample)");
     let cut: Vec<&Value> = told.iter().filter(|record| record["event"]["Actor"]["ID"] == "long").collect();
     assert_eq!(cut.len(), 1);

@@ -125,7 +125,7 @@ async fn a_stream_of_a_time_tells_losses_whose_records_lie_elsewhere() {
     assert!(told.data.ends_with(&format!(r#""record":{gap}}}"#)), "{}", told.data);
     let rest = stream.read_until(|event| event.event == "end").await;
     assert_eq!(rest.iter().filter(|event| event.event == "message").count(), 2);
-    // Who is cut off right behind hello resumes there and is told again; who has got further is not.
+    // A client that is cut off right after hello resumes there and is told again; one that has got further is not.
     for (id, again) in [(hello.id.clone(), true), (rest[0].id.clone(), false)] {
         let mut resumed = Sse::open(&ship.url, &path, Some(&id)).await.unwrap();
         let events = resumed.read_until(|event| event.event == "end").await;

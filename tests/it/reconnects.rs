@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 const CLIENTS: usize = 100;
-/// A connection is cut behind so many bytes, at most: half of them let a client keep up with the events.
+/// A connection is cut after so many bytes, at most: half of them let a client keep up with the events.
 const CUT_BYTES: usize = 200_000;
 
 /// What anyone has read, by sequence, from the first record on.
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Connects, waiting for a server that is away, and goes on behind what it has.
+    /// Connects, waiting for a server that is away, and continues after what it has.
     async fn connect(&mut self, left: usize) -> Wire {
         for _ in 0..3000 {
             let by_header = self.random.random_bool(0.5);

@@ -21,7 +21,7 @@ const CLIENTS: usize = 50;
 const KEEP: u64 = 3000;
 
 /// Replays from the very beginning to the last record, and gives the length of the gaps it was told of. Every
-/// second client stops behind its first records until the trims are over.
+/// second client stops after its first records until the trims are over.
 async fn replay(url: String, log: String, number: usize, mut trimmed: watch::Receiver<bool>) -> u64 {
     let mut stream = Sse::open(&url, "/api/v1/stream", Some(&format!("{log}-0"))).await.unwrap();
     let (mut covered, mut gone) = (0, 0);

@@ -95,7 +95,7 @@ async fn a_disk_that_stands_still_holds_up_nobody_and_loses_nothing() {
     assert_eq!(visible.keys().last(), Some(&head), "what is there can be read");
     drop(frozen);
 
-    // Live again, behind what has waited.
+    // Live again, after what has waited.
     let sent = busy(&daemon, sent, 1).await;
     ship.wait_for_head(|head| head >= 3 + sent).await;
     let log = ship.export("").await;

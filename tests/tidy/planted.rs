@@ -34,7 +34,7 @@ impl Planted {
         planted
     }
 
-    /// The same with one file written anew, whose folders are made.
+    /// Writes one file, and makes its folders.
     fn put(&self, file: &str, text: &str) {
         let path = self.root.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -17,7 +17,7 @@ pub(super) struct Service {
     pub(super) health: Option<&'static str>,
     /// A named volume and where it is mounted.
     pub(super) volume: Option<(&'static str, &'static str)>,
-    /// Built by the team itself, hence deployed often.
+    /// Built by the team itself, and so deployed often.
     pub(super) own: bool,
 }
 

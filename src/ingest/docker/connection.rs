@@ -127,7 +127,7 @@ impl Connection {
         }
     }
 
-    /// The reason behind an error, where somebody has told it: TLS, or ssh.
+    /// The cause of an error, where it is known: TLS, or ssh.
     pub(super) async fn explain(&mut self, error: IngestError) -> IngestError {
         if let Some(stderr) = &mut self.stderr {
             return stderr.words().await.map_or(error, |said| IngestError::Ssh { said });

@@ -12,7 +12,7 @@ use tokio_rustls::rustls;
 /// Characters of an error in a log, a record and the status.
 const MAX_ERROR_CHARS: usize = 1000;
 
-/// With these a proxy says that nobody behind it answers.
+/// With these a proxy says that the daemon behind it does not answer.
 pub(super) const GATEWAY_ERRORS: RangeInclusive<u16> = 502..=504;
 
 /// Why there is no event stream.

@@ -163,7 +163,7 @@ pub(in crate::ingest) fn by_exec_type(event: &Event) -> Option<Noise> {
 }
 
 /// The command line of a container's probe, as the events show it: the command and its arguments with blanks
-/// in between, and one behind a command without any.
+/// in between, and one after a command without any.
 fn command(container: &Fields<'_>) -> Option<String> {
     let config = container.object("Config");
     let test = config.object("Healthcheck").texts("Test");

@@ -211,7 +211,7 @@ impl Reading {
         self.lines.lag.doubt(true)
     }
 
-    /// Reads on beside attempts to connect anew: a daemon that is being stopped answers nothing either, and
+    /// Reads on during attempts to connect again: a daemon that is being stopped answers nothing either, and
     /// still sends how its containers end; and of a busy one the ring would not hold what happens meanwhile.
     /// Comes back with the stream's end.
     pub(super) async fn drain(&mut self, sink: &mut Sink, observer: &Observer) -> IngestError {
@@ -370,7 +370,7 @@ impl Sink {
         self.sender.make_room(lines, bytes.len()).await;
     }
 
-    /// Once per chunk rather than per line, since the status is behind a lock.
+    /// Once per chunk rather than per line, since a lock guards the status.
     fn count(&mut self) {
         let events = std::mem::take(&mut self.events);
         if events > 0 {

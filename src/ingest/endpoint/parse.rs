@@ -78,7 +78,7 @@ fn cert_path(rest: &str) -> Result<(&str, Option<PathBuf>), &'static str> {
     };
     let authority = authority.strip_suffix('/').unwrap_or(authority);
     if authority.contains(['/', '#']) {
-        return Err("a path behind the address is not supported");
+        return Err("a path after the address is not supported");
     }
     if authority.contains(['@', ' ']) {
         return Err("only HOST:PORT may follow the scheme");

@@ -52,7 +52,7 @@ impl DockerHost {
     /// is not 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub fn read(text: &str, env: Env<'_>) -> Result<Self, EndpointError> {
         let text = text.trim();
-        // A `=` behind the scheme belongs to the URL.
+        // A `=` after the scheme belongs to the URL.
         let (name, url) = match text.split_once('=') {
             Some((name, url)) if !name.contains("://") => (name, url),
             _ => (DEFAULT_NAME, text),

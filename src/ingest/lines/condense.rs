@@ -258,7 +258,7 @@ const MEMBER_OVERHEAD_BYTES: usize = 64;
 const ACTOR: &str = "\u{0}actor";
 const ATTRIBUTES: &str = "\u{0}attributes";
 
-/// The text of a JSON string with its quotes, and `note` behind it, if it is one.
+/// The text of a JSON string with its quotes, and `note` after it, if it is one.
 fn quoted(text: &[u8], note: &str) -> Option<String> {
     let json = format!("\"{}{note}\"", std::str::from_utf8(text).ok()?);
     serde_json::from_str::<String>(&json).is_ok().then_some(json)

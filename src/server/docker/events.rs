@@ -1,7 +1,7 @@
 //! `GET /events`: history, then live, as the Docker Engine sends them.
 //!
 //! The hand-over is by sequence: what the log held when the request came is history, and chosen by time;
-//! everything behind it is live, whatever its time, as in Docker.
+//! everything after it is live, whatever its time, as in Docker.
 
 use super::legacy;
 use super::query::EventsQuery;

@@ -45,7 +45,7 @@ impl EventsQuery {
     }
 }
 
-/// Unix seconds with decimals, of which those behind the ninth are cut off. As in Docker, -1 stands for no
+/// Unix seconds with decimals, of which those after the ninth are cut off. As in Docker, -1 stands for no
 /// time at all.
 fn time(name: &str, text: &str) -> Result<Option<Timestamp>, ApiError> {
     if text.is_empty() || text == "-1" {

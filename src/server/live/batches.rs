@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 /// What a client is sent at once, about.
 const BATCH_BYTES: usize = 64 * 1024;
-/// Batches that are kept for the next client who stands there; with very many filters they are gathered anew
+/// Batches that are kept for the next client who stands there; with very many filters they are gathered again
 /// rather than piled up.
 const KNOWN_BYTES: usize = 8 * 1024 * 1024;
 

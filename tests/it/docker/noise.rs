@@ -98,7 +98,7 @@ async fn probes_are_marked_and_what_people_run_is_not() {
     let streamed = by_sequence(events.iter().filter(|event| is_record(event)).map(|event| event.data.as_str()));
     assert_eq!(streamed, quiet);
 
-    // Secrets go behind the mark.
+    // Secrets are put after the mark.
     let log = redacting.export("").await;
     let marked: Vec<_> = of(&log, &name).into_iter().filter(|(_, record)| !record["noise"].is_null()).collect();
     assert!(marked.iter().any(|(_, record)| action(record) == "exec_create: [redacted] (exec-command)"));

@@ -87,7 +87,7 @@ struct Pair<'a> {
     ship: &'a str,
     /// Versions of the API, the Engine's own last.
     versions: Vec<String>,
-    /// All that happened, as the Engine tells it, and a time behind that.
+    /// All that happened, as the Engine tells it, and a time after that.
     events: Vec<Value>,
     until: String,
 }

@@ -47,7 +47,7 @@ impl FakeDaemon {
 }
 
 /// As Podman 4.3.1 answers: `since` gives history of any length, by the events' own times, and `stream=false`
-/// ends behind it.
+/// ends after it.
 pub(super) async fn events(
     mut stream: impl AsyncWrite + Unpin,
     query: &str,
