@@ -310,7 +310,7 @@ impl Observations {
         self.queue.send(&self.source, Input::Observed { event, received }).await
     }
 
-    /// Comes back when the receiver is gone: there is nobody left to tell.
+    /// Returns when the receiver is gone: there is nobody left to tell.
     pub async fn closed(&self) {
         self.queue.sender.closed().await;
     }

@@ -23,9 +23,9 @@ const COOKIE: &str = "shipslog_session";
 const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Session cookies that are looked at: a browser sends one for each path and domain at most.
 const MAX_SESSIONS: usize = 4;
-/// Permission of those who are neither the file's owner nor in its group.
+/// Permission of users who are neither the file's owner nor in its group.
 const READ_BY_OTHERS: u32 = 0o004;
-/// A shorter token can be guessed.
+/// Characters of a token, at least: a shorter one can be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
 
 /// Why there are no tokens.
@@ -39,11 +39,10 @@ pub enum AccessError {
         /// What the system says.
         why: std::io::Error,
     },
-    /// Nothing in it.
+    /// The file holds no token.
     #[error("{0} holds no token; write one a line, for example with: openssl rand -hex 32")]
     Empty(PathBuf),
-    /// One that could be guessed or cannot be sent. Which one is told by its line, since tokens are never
-    /// shown.
+    /// A token could be guessed, or cannot be sent. Its line tells which one, since tokens are never shown.
     #[error("line {line} of {path} is no usable token: it must have {MIN_TOKEN_CHARS} visible ASCII characters or more")]
     Unusable {
         /// The file.
@@ -72,7 +71,7 @@ pub struct Access {
     path: PathBuf,
     tokens: RwLock<Vec<Digest32>>,
     changes: watch::Sender<()>,
-    /// Wrong ones.
+    /// Wrong tokens.
     pub(super) failures: Arc<Failures>,
 }
 
@@ -89,7 +88,7 @@ impl Admitted {
         self.token.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
     }
 
-    /// Comes back when the token is no longer one of ours.
+    /// Returns when the token is no longer one of ours.
     pub(super) async fn revoked(&self) {
         let mut changes = self.access.changes.subscribe();
         while self.access.tokens.read().contains(&self.token) {
@@ -100,7 +99,7 @@ impl Admitted {
     }
 }
 
-/// Comes back when somebody who needs a token has lost it.
+/// Returns when a client that needs a token has lost it.
 pub(super) async fn revoked(admitted: Option<&Admitted>) {
     match admitted {
         Some(admitted) => admitted.revoked().await,
@@ -117,7 +116,8 @@ impl Access {
         Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?), changes: watch::Sender::new(()), failures: Arc::default() })
     }
 
-    /// Takes a new file as it comes. One with a line that cannot be used is told, and the old tokens kept.
+    /// Reads the file again when it changes. If a line of it cannot be used, the log says so and the old
+    /// tokens stay.
     pub(super) async fn follow_file(self: Arc<Self>, shutdown: Shutdown) {
         let mut file = Watched::new([&self.path], shutdown);
         while file.changed().await {
@@ -127,7 +127,8 @@ impl Access {
                     self.changes.send_replace(());
                     tracing::info!(token.file = %self.path.display(), "the tokens have been read again");
                 }
-                // Whoever empties or removes the file wants nobody in; whoever mistypes a line does not.
+                // An operator who empties or removes the file wants nobody in; one who mistypes a line does
+                // not.
                 Err(e) if e.leaves_nobody() => {
                     self.tokens.write().clear();
                     self.changes.send_replace(());
@@ -170,8 +171,8 @@ impl Access {
                 let (until, proof) = cookie.value().split_once('.')?;
                 let (seconds, proof) = (until.parse::<u64>().ok()?, hex::decode(proof).ok()?);
                 let alive = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))) > now;
-                // Whoever changes the tokens ends the sessions that were opened with them.
-                // Signing costs something, and anybody can send a cookie.
+                // A change of the tokens ends the sessions that were opened with them. Signing costs
+                // something, and anybody can send a cookie.
                 if !alive || proof.len() != Sha256::output_size() {
                     return None;
                 }
@@ -195,7 +196,7 @@ impl Access {
     }
 }
 
-/// What stands in the header for a bearer token. The scheme is in any case (RFC 9110, 11.1).
+/// The bearer token in the header. The scheme may be in any case (RFC 9110, 11.1).
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let given = headers.get(header::AUTHORIZATION).map(warp::http::HeaderValue::as_bytes);
     given.filter(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))).and_then(|value| value.get(7..))
@@ -234,8 +235,8 @@ fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
     if tokens.is_empty() { Err(AccessError::Empty(path.to_owned())) } else { Ok(tokens) }
 }
 
-/// The file's text. A file that everybody on this machine can read is told of: whoever has its tokens is let
-/// in.
+/// The file's text. The log warns of a file that everybody on this machine can read: anybody who has its
+/// tokens is let in.
 fn read_text(path: &Path) -> std::io::Result<String> {
     let text = file::text(file::read(path)?)?;
     let mode = path.metadata()?.permissions().mode();

@@ -3,8 +3,8 @@
 use super::access::{Admitted, revoked};
 use super::peer::Address;
 
-/// Those who share what one of them may take: an address, and behind a proxy, where all have the same, a
-/// token.
+/// Clients that share one allowance: those of one address, or behind a proxy, where all have the same
+/// address, those of one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Party {
     pub(super) address: Address,
@@ -25,7 +25,7 @@ impl Asker {
         Party { address: self.address, token: self.admitted.as_ref().map(Admitted::mark) }
     }
 
-    /// Comes back when the token is no longer one of ours.
+    /// Returns when the token is no longer one of ours.
     pub(super) async fn revoked(&self) {
         revoked(self.admitted.as_ref()).await;
     }

@@ -24,7 +24,7 @@ pub struct Admission {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read, as browsers send them.
     pub cors_origins: Vec<String>,
-    /// Proxies whose word for whom they ask counts.
+    /// Proxies that are believed when they say for whom they ask.
     pub trusted_proxies: TrustedProxies,
     /// Who may ask; everybody without.
     pub access: Option<Arc<Access>>,
@@ -136,7 +136,7 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// A count of things that are open right now.
+/// Counts what is open right now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gauge(Arc<AtomicU64>);
 

@@ -79,7 +79,7 @@ pub(super) fn prefer_wait(headers: &HeaderMap) -> Option<u64> {
     seconds.map(|s| s.min(MAX_WAIT_SECONDS))
 }
 
-/// One that is too large is as large as they come.
+/// A number that is too large for the type counts as the largest.
 fn whole_number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
@@ -119,7 +119,7 @@ impl Query {
         if before.is_some() && (order == Order::Asc || after.is_some()) {
             return Err(ApiError::bad_request("before= goes back from a record's id: add order=desc, and leave out after="));
         }
-        // Beyond the first page of a poll the token says where to go on.
+        // After the first page of a poll the token says where to continue.
         let after = after.filter(|_| token.is_none());
         let before = before.filter(|_| token.is_none());
         if let Some(token) = &token {
@@ -150,8 +150,8 @@ impl Query {
     async fn answer(&self, context: &Context, log: &Arc<dyn EventLog>) -> Result<(Answer, Sequence), ApiError> {
         let bounds = log.bounds();
         let at = match (&self.token, self.after.or(self.before)) {
-            (Some(token), _) => At::Behind(token.at.seq),
-            (None, Some(place)) => At::Behind(place),
+            (Some(token), _) => At::After(token.at.seq),
+            (None, Some(place)) => At::After(place),
             (None, None) => At::Edge { oldest: bounds.oldest },
         };
         let direction = self.token.as_ref().map_or(Direction::Next, |token| token.direction);
@@ -222,7 +222,7 @@ struct Answer {
     page: Page,
     etag: String,
     next: Option<Token>,
-    /// What follows upon the records.
+    /// What follows the records.
     tail: String,
 }
 
@@ -244,7 +244,8 @@ impl Answer {
             let _ = write!(tail, r#","incomplete_left_out":{}"#, missed.left_out);
         }
         let mut digest = Sha256::new();
-        // Not the number of health checks: it rises all the time, and whoever waits does not wait for that.
+        // Not the number of health checks: it rises all the time, and a client that waits does not wait for
+        // that.
         digest.update(format!("{} {} {} {tail}", bounds.log, bounds.oldest, folded.is_some()));
         digest.update(page.records.packed());
         let digest = digest.finalize();

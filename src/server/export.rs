@@ -21,7 +21,7 @@ use warp::http::{HeaderMap, HeaderValue, header};
 use warp::reply::Response;
 
 const PARAMS: [&str; 9] = ["format", "compression", "since", "until", "filters", "exclude", FOLD, "after", "trailer"];
-/// What is received is on its way into the log for less than this, unless the recorder's queue says
+/// What is received takes less time than this on its way into the log, unless the recorder's queue says
 /// otherwise.
 const COMMIT: Duration = Duration::from_secs(1);
 
@@ -33,7 +33,7 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     let compression: Compression = params.get("compression").unwrap_or("none").parse().map_err(ApiError::bad_request)?;
     let trailer = wants_trailer(&params, format)?;
     let (sent, coding) = on_the_way(&request, format, compression)?;
-    // Ahead of the head, so that it does not speak for what comes in between.
+    // This is read before the head, so that it does not speak for records that come in between.
     let now = received_now();
     let bounds = context.log.bounds();
     let log = context.log_for(&asker);
@@ -106,8 +106,9 @@ fn wants_trailer(params: &Params, format: Format) -> Result<bool, ApiError> {
     }
 }
 
-/// How an export is compressed, and the coding that the answer names. Who takes zstd on the way is sent the
-/// log's own frames; who takes nothing as it is, any format.
+/// How an export is compressed, and the coding that the answer names. A client that takes zstd as a coding is
+/// sent the log's own frames; one that takes nothing uncompressed is sent any format in a coding that it
+/// takes.
 fn on_the_way(request: &HeaderMap, format: Format, compression: Compression) -> Result<(Compression, Option<&'static str>), ApiError> {
     if compression != Compression::None {
         return Ok((compression, None));

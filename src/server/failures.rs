@@ -32,12 +32,12 @@ pub(super) struct Failures {
 struct Entry {
     began: Instant,
     count: u32,
-    /// Those that the log has not told of.
+    /// Wrong tokens that the log has not told of.
     untold: u32,
 }
 
 impl Failures {
-    /// Counts one; how long this address is to wait, if it has had too many.
+    /// Counts a wrong token. Gives how long this address is to wait, if it has sent too many.
     pub(super) fn failed(&self, address: Address) -> Option<Duration> {
         let wait = self.count(address, Instant::now());
         self.wrong.fetch_add(1, Relaxed);

@@ -8,7 +8,7 @@ use warp::http::HeaderMap;
 
 /// Proxies that are followed back from the nearest one.
 const MAX_HOPS: usize = 16;
-/// What stands for whoever connects over the unix socket.
+/// The word for clients of the unix socket.
 const UNIX: &str = "unix";
 
 /// Who connects.
@@ -29,7 +29,7 @@ pub struct TrustedProxies(Vec<TrustedProxy>);
 pub enum TrustedProxy {
     /// Machines.
     Net(IpNet),
-    /// Whoever connects over the unix socket.
+    /// Clients of the unix socket.
     Unix,
 }
 
@@ -93,7 +93,7 @@ impl TrustedProxies {
     }
 }
 
-/// All fields of this name, in order; `None` where there is none. What is no text is nothing that can be
+/// All fields of this name, in order; `None` where there is none. A field that is not text cannot be
 /// believed.
 fn lists<'a>(headers: &'a HeaderMap, name: &str) -> Option<Vec<&'a str>> {
     let lists: Vec<_> = headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default()).collect();

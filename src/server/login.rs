@@ -16,7 +16,7 @@ use warp::reply::{Reply, Response};
 const LOGIN: &str = "/login";
 /// Bytes of the largest form that is read.
 const MAX_FORM_BYTES: usize = 4096;
-/// It has to be there by then.
+/// How long a form may take to arrive.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest address that a login leads back to.
 const MAX_NEXT_BYTES: usize = 1024;

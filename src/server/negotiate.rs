@@ -58,8 +58,8 @@ impl Accepted {
         }
     }
 
-    /// The weight of what is sent as it is: whoever does not refuse it takes it, and whoever does not name it
-    /// takes it last.
+    /// The weight of what is sent as it is: a client that does not refuse it takes it, and one that does not
+    /// name it takes it last.
     fn identity(&self) -> f32 {
         self.get("identity").or_else(|| self.get("*")).unwrap_or(f32::MIN_POSITIVE)
     }

@@ -39,8 +39,8 @@ pub(super) enum Direction {
     Prev,
 }
 
-/// What a page token carries: where to go on, and the time range as it was when the first page was made, so
-/// that a range relative to now does not slide from page to page.
+/// What a page token carries: where to continue, and the time range as it was when the first page was made,
+/// so that a range relative to now does not slide from page to page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) direction: Direction,
@@ -237,7 +237,7 @@ impl Page {
         }
         let token = |direction, seq| Token { direction, time: time.clone(), at: LogId::cursor(id, seq) };
         let (beyond, back) = match direction {
-            Direction::Next => (page.more, matches!(at, At::Behind(_))),
+            Direction::Next => (page.more, matches!(at, At::After(_))),
             Direction::Prev => (true, page.more),
         };
         let next = last.filter(|_| beyond).map(|seq| token(Direction::Next, seq));
@@ -261,7 +261,7 @@ impl Page {
         };
         let begin = match at {
             At::Edge { .. } => None,
-            At::Behind(seq) => time(seq).await?,
+            At::After(seq) => time(seq).await?,
         };
         self.span(begin.unwrap_or(first));
         if !self.more {
@@ -279,14 +279,14 @@ impl Page {
 pub(super) enum At {
     /// At the beginning (in the order asked for).
     Edge { oldest: Sequence },
-    /// Beyond this record.
-    Behind(Sequence),
+    /// After this record, in the order asked for.
+    After(Sequence),
 }
 
 impl At {
     fn seq(self, order: Order, want: &Want) -> Sequence {
         match (self, order) {
-            (Self::Behind(seq), _) => seq,
+            (Self::After(seq), _) => seq,
             (Self::Edge { oldest }, Order::Asc) => oldest - 1,
             (Self::Edge { .. }, Order::Desc) => want.until.saturating_add(1),
         }

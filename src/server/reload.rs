@@ -4,8 +4,8 @@ use crate::shutdown::Shutdown;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often is looked. A change is taken when the files have stayed the same from one look to the next, so
-/// that a pair that is being written is not taken half-way.
+/// How often the files are looked at. A change is taken when the files have stayed the same from one look to
+/// the next, so that a pair that is being written is not taken half-way.
 const EVERY: Duration = Duration::from_secs(1);
 
 type Signature = Vec<Option<(SystemTime, u64, u64)>>;
@@ -42,8 +42,8 @@ impl Watched {
     }
 }
 
-/// What tells a file from the one that was there before, also where it is reached through the links that certificate managers and
-/// Kubernetes use.
+/// What tells a file from the one that was there before, also where certificate managers and Kubernetes put
+/// links in its place.
 fn signature(paths: &[PathBuf]) -> Signature {
     use std::os::unix::fs::MetadataExt;
     let of = |path: &PathBuf| path.metadata().ok().and_then(|meta| Some((meta.modified().ok()?, meta.len(), meta.ino())));

@@ -90,7 +90,7 @@ pub async fn serve(listener: Listener, context: Arc<Context>, options: Options) 
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, permits.all_free()).await.is_err() {
-        tracing::info!(server.connections = context.connections.get(), "connections were still open at shutdown; they are cut");
+        tracing::info!(server.connections = context.connections.get(), "connections were still open at shutdown; they are ended");
     }
     if let Some(fan_out) = &fan_out {
         fan_out.ended().await;

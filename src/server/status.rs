@@ -79,7 +79,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
     };
     let ready = error.is_none() && (state == "read-only" || sources.iter().any(|s| s.state == SourceState::Connected));
     let hint = error.as_ref().map(|_| match state {
-        "full" => "recording pauses: make room on the disk, or keep less with --retain-bytes; it goes on by itself",
+        "full" => "recording pauses: make room on the disk, or keep less with --retain-bytes; it continues by itself",
         _ => "recording has stopped: check the disk, then restart shipslog; what was recorded can still be read",
     });
     let sources: Vec<Value> = sources
@@ -118,7 +118,7 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
 /// Prometheus text exposition, format 0.0.4.
 ///
 /// What the log has to be read for is left out where it takes long (a first look at a large log on a slow
-/// disk); the next answer goes on from there.
+/// disk); the next answer continues from there.
 pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
     let context = &context;
     let mut out = String::with_capacity(4096);

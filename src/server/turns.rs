@@ -1,4 +1,5 @@
-//! Whose turn it is to read the log's files: fair by address, cheap before dear, a slice at a time.
+//! Whose turn it is to read the log's files: fair by address, cheap requests before expensive ones, a slice
+//! at a time.
 //!
 //! A read of the log is bounded, and each takes a turn of its own: a request that has to look through
 //! millions of records queues again after every slice, after those that have had less.
@@ -12,10 +13,9 @@ use tokio::sync::oneshot;
 
 /// Turns at a time, for each processor: one may wait for the disk while another unpacks.
 const PER_PROCESSOR: usize = 2;
-/// A request that has read for longer than this is a dear one. Dear ones leave a turn free for the others.
+/// A request that has read for longer than this is an expensive one. Those leave a turn free for the others.
 const CHEAP: Duration = Duration::from_millis(50);
-/// Of so many turns, one goes to the request that has waited longest, so that dear ones come to an end as
-/// well.
+/// Of so many turns, one goes to the request that has waited longest, so that expensive ones end as well.
 const OLDEST_EVERY: usize = 8;
 
 /// The turns of a server.
@@ -28,11 +28,11 @@ pub(super) struct Turns {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
-    /// Those of dear requests.
-    dear: usize,
+    /// Turns of expensive requests.
+    expensive: usize,
     granted: usize,
     tickets: u64,
-    /// Those who wait or have a turn; nobody else is known.
+    /// Clients that wait or have a turn; no others are kept.
     accounts: HashMap<Party, Account>,
     /// One for each request that waits, so there are no more than requests (the connections and streams have
     /// their bounds).
@@ -60,7 +60,7 @@ struct Waiting {
 pub(super) struct Turn {
     turns: Arc<Turns>,
     party: Party,
-    dear: bool,
+    expensive: bool,
     began: Instant,
 }
 
@@ -93,7 +93,7 @@ impl Turns {
         loop {
             // The lock ends with the statement: a turn that nobody takes comes back at once.
             let Some(waiting) = self.state.lock().next(self.most) else { return };
-            let turn = Turn { turns: Arc::clone(self), party: waiting.party, dear: waiting.used >= CHEAP, began: Instant::now() };
+            let turn = Turn { turns: Arc::clone(self), party: waiting.party, expensive: waiting.used >= CHEAP, began: Instant::now() };
             let _ = waiting.call.send(turn);
         }
     }
@@ -113,8 +113,8 @@ impl State {
         if self.running >= most {
             return None;
         }
-        let dear_too = self.dear + 1 < most.max(2);
-        let may = self.waiting.iter().enumerate().filter(|(_, waiting)| dear_too || waiting.used < CHEAP);
+        let expensive_too = self.expensive + 1 < most.max(2);
+        let may = self.waiting.iter().enumerate().filter(|(_, waiting)| expensive_too || waiting.used < CHEAP);
         let served = |party: &Party| self.accounts.get(party).map(|account| account.served);
         let next = if (self.granted + 1).is_multiple_of(OLDEST_EVERY) {
             may.min_by_key(|(_, waiting)| waiting.ticket)
@@ -123,7 +123,7 @@ impl State {
         };
         let waiting = self.waiting.swap_remove(next?.0);
         self.running += 1;
-        self.dear += usize::from(waiting.used >= CHEAP);
+        self.expensive += usize::from(waiting.used >= CHEAP);
         self.granted += 1;
         Some(waiting)
     }
@@ -151,7 +151,7 @@ impl Drop for Turn {
         {
             let mut state = self.turns.state.lock();
             state.running -= 1;
-            state.dear -= usize::from(self.dear);
+            state.expensive -= usize::from(self.expensive);
             state.leave(self.party, self.began.elapsed());
         }
         self.turns.call_next();

@@ -115,7 +115,7 @@ fn say(text: &str) {
 #[test]
 fn child() {
     let Some(plan) = Plan::from_env() else { return };
-    // Whoever waits for what it says then sees it end.
+    // A test that waits for what it says then sees it end.
     std::thread::spawn(|| {
         std::thread::sleep(LONGEST_LIFE);
         say(&format!("\nstuck: not at its end after {LONGEST_LIFE:?}\n"));
@@ -146,7 +146,7 @@ async fn work(plan: Plan) {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(_) => {
-                    // Poisoned: reads must go on, so everything is read once more.
+                    // Poisoned: reads must continue, so everything is read once more.
                     say("state poisoned\n");
                     tell_what_is_there(&log).await;
                     say("done\n");

@@ -88,7 +88,7 @@ pub(crate) fn look(dir: &Path, padding: usize) -> Left {
         left
     });
     drop(runtime);
-    // Sealing may go on for a moment; the lock tells when the log has let go.
+    // Sealing may continue for a moment; the lock tells when the log has let go.
     std::fs::File::open(dir.join("log/lock")).unwrap().lock().unwrap();
     left
 }

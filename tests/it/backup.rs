@@ -56,7 +56,7 @@ async fn an_export_comes_back_under_its_ids_and_goes_on_under_another() {
         assert_dense(&copy.export("").await);
         let one = copy.json(&format!("/api/v1/events/{new}-{last}")).await;
         assert_eq!(one["id"], format!("{new}-{last}"));
-        // A client of the old log goes on where it was.
+        // A client of the old log continues where it was.
         let mut stream = Sse::open(&copy.url, "/api/v1/stream", Some(&format!("{log}-700"))).await.unwrap();
         let events = stream.read_until(is_record).await;
         assert!(events.iter().all(|e| e.event != "reset") && events.last().unwrap().id == format!("{log}-701"));

@@ -40,8 +40,8 @@ fn succeed(command: &mut Command, line: &str) -> String {
     text(&output.stdout)
 }
 
-/// Whether a remark says when recording began: before that there is nothing, and whoever asks for that time
-/// is told.
+/// Whether a remark says when recording began: before that there is nothing, and a reader who asks for that
+/// time is told.
 fn is_beginning(remark: &str) -> bool {
     remark.starts_with("-- recording of ") && remark.contains(" began at ")
 }

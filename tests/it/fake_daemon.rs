@@ -364,7 +364,7 @@ fn summary(id: &str, inspected: &serde_json::Value) -> serde_json::Value {
     })
 }
 
-/// Replays the ring if `since` is given, in order of arrival, and goes on with what is published.
+/// Replays the ring if `since` is given, in order of arrival, and continues with what is published.
 async fn events(mut stream: impl AsyncWrite + Unpin, query: &str, state: &Mutex<State>) -> std::io::Result<()> {
     let history = {
         let state = state.lock();

@@ -1,5 +1,5 @@
-//! Never silent, also under a filter: whoever looks at events of containers only is told that some may be
-//! missing.
+//! A loss is never silent, also under a filter: a client that looks at events of containers only is told that
+//! some may be missing.
 
 use crate::dockerd::Background;
 use crate::fake_daemon::FakeDaemon;
@@ -89,7 +89,7 @@ async fn streams_tell_a_loss_at_once_and_once() {
     assert_eq!((&told["control"], &told["id"], &told["record"]["seq"]), (&json!("incomplete"), &json!(id), &json!(sequence(&gap))));
     assert_eq!(heard().await["seq"], sequence(&record));
 
-    // Whoever has heard it does not hear it again, and whoever was cut off before does.
+    // A client that has heard it does not hear it again, and one that was cut off before does.
     for (after, told) in [(sequence(&gap), vec![]), (sequence(&gap) - 1, vec![sequence(&gap)])] {
         let mut resumed = Sse::open(&ship.url, &stream, Some(&format!("{log}-{after}"))).await.unwrap();
         let events = resumed.read_until(|event| event.event == "caught-up").await;
@@ -125,7 +125,8 @@ async fn a_stream_of_a_time_tells_losses_whose_records_lie_elsewhere() {
     assert!(told.data.ends_with(&format!(r#""record":{gap}}}"#)), "{}", told.data);
     let rest = stream.read_until(|event| event.event == "end").await;
     assert_eq!(rest.iter().filter(|event| event.event == "message").count(), 2);
-    // A client that is cut off right after hello resumes there and is told again; one that has got further is not.
+    // A client that is cut off right after hello resumes there and is told again; one that got further is
+    // not.
     for (id, again) in [(hello.id.clone(), true), (rest[0].id.clone(), false)] {
         let mut resumed = Sse::open(&ship.url, &path, Some(&id)).await.unwrap();
         let events = resumed.read_until(|event| event.event == "end").await;

@@ -44,7 +44,7 @@ async fn each_signal_is_a_clean_stop() {
     for name in ["-TERM", "-INT", "-HUP"] {
         let dir = TempDir::new().unwrap();
         let daemon = FakeDaemon::unix().await;
-        // Whoever runs the tests may have started them with nohup, which is inherited.
+        // The tests may have been started with nohup, which is inherited.
         let launcher = ["env", "--default-signal=HUP"];
         let mut ship = Ship::start_under(&launcher, dir.path(), &["--docker-host", &daemon.url()]);
         daemon.wait_for_subscribers(1).await;

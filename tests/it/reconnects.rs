@@ -25,7 +25,7 @@ const CUT_BYTES: usize = 200_000;
 struct Shared(RwLock<Vec<Option<Box<str>>>>);
 
 impl Shared {
-    /// Whoever comes first says what the record is; all others must have read the same.
+    /// The first client says what the record is; all others must have read the same.
     fn add(&self, seq: u64, line: &str) {
         let at = usize::try_from(seq).unwrap() - 1;
         if let Some(Some(known)) = self.0.read().get(at) {

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 const EVENTS_PER_SECOND: u64 = 500;
 
-/// A filesystem that takes no writes: who writes waits. It goes on when dropped, also where a story fails,
-/// since nobody could end a program that waits for it.
+/// A filesystem that takes no writes: a process that writes waits. It continues when this is dropped, also
+/// where a story fails, since nobody could end a program that waits for it.
 struct Frozen<'a>(&'a Path);
 
 impl<'a> Frozen<'a> {

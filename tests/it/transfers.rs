@@ -1,4 +1,4 @@
-//! Answers on their way: a part of one never passes for the whole, it can be gone on with, and what stands
+//! Answers on their way: a part of one never passes for the whole, it can be continued, and what stands
 //! between may do its worst.
 
 use crate::fake_daemon::FakeDaemon;

@@ -30,17 +30,17 @@ async fn fill(data: &Path, records: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cheap_query_overtakes_dear_ones() {
-    const DEAR: usize = 30;
+    const EXPENSIVE: usize = 30;
     let dir = TempDir::new().unwrap();
     fill(dir.path(), 60_000).await;
     let ship = Ship::start(dir.path(), "unix:///nonexistent");
     let client = reqwest::Client::new();
     let done = Arc::new(AtomicUsize::new(0));
     // Nothing passes, and no summary says so.
-    let dear = format!(r#"{}/api/v1/events?exclude={{"label":["image=busybox"]}}"#, ship.url);
-    let all: Vec<_> = (0..DEAR)
+    let expensive = format!(r#"{}/api/v1/events?exclude={{"label":["image=busybox"]}}"#, ship.url);
+    let all: Vec<_> = (0..EXPENSIVE)
         .map(|_| {
-            let (request, done) = (client.get(&dear).send(), Arc::clone(&done));
+            let (request, done) = (client.get(&expensive).send(), Arc::clone(&done));
             tokio::spawn(async move {
                 assert_eq!(request.await.unwrap().status(), 200);
                 done.fetch_add(1, SeqCst);
@@ -49,14 +49,14 @@ async fn a_cheap_query_overtakes_dear_ones() {
         .collect();
     wait_for("all to be asked", async || {
         let stats = ship.json("/api/v1/stats").await;
-        (stats["server"]["connections"].as_u64().unwrap() >= DEAR as u64).then_some(())
+        (stats["server"]["connections"].as_u64().unwrap() >= EXPENSIVE as u64).then_some(())
     })
     .await;
     for _ in 0..5 {
         assert_eq!(ship.json("/api/v1/events?limit=1").await["records"][0]["seq"], 1);
     }
     let before = done.load(SeqCst);
-    assert!(before < DEAR / 2, "{before} dear queries came first");
+    assert!(before < EXPENSIVE / 2, "{before} expensive queries came first");
     for query in all {
         query.await.unwrap();
     }
@@ -121,7 +121,7 @@ async fn wrong_tokens_are_counted_slowed_and_told_once() {
             assert!((1..=61).contains(&wait), "{wait}");
         }
         statuses.push(answer.status().as_u16());
-        // Whoever has none is asked for one, not slowed.
+        // A client without a token is asked for one, not slowed.
         assert_eq!(client.get(format!("{}/api/v1/stats", ship.url)).send().await.unwrap().status(), 401);
     }
     assert_eq!(statuses, [[401; 20].as_slice(), &[429; 5]].concat());

@@ -110,5 +110,5 @@ pub(crate) const MAX_TEST_MODULE_LINES: usize = 70;
 pub(crate) const MAX_COMMENT_COLUMNS: usize = 110;
 
 /// Files that import each other in a circle today. A circle that is not listed fails, and so does one that is
-/// listed and gone: whoever unties one takes it off here. Paths from the manifest on.
+/// listed and gone: a change that unties one takes it off here. Paths from the manifest on.
 pub(crate) const KNOWN_CIRCLES: &[&[&str]] = &[];

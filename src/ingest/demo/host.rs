@@ -70,7 +70,7 @@ impl DemoHost {
         host
     }
 
-    /// A host that has had `count` messages within about `span` up to `until`, and goes on from there at
+    /// A host that has had `count` messages within about `span` up to `until`, and continues from there at
     /// `pace`.
     pub fn with_history(seed: u64, until: Timestamp, span: Duration, count: usize, pace: Pace) -> (Vec<String>, Self) {
         if count == 0 {
@@ -105,7 +105,7 @@ impl DemoHost {
         self.base = Timestamp::from_nanos(self.base.nanos().saturating_add(nanos));
     }
 
-    /// Goes on at another pace.
+    /// Continues at another pace.
     pub fn set_pace(&mut self, pace: Pace) {
         let (now, old) = (self.now, self.pace);
         for ((at, n), due) in std::mem::take(&mut self.agenda) {

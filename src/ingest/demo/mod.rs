@@ -21,7 +21,7 @@ use std::time::Duration;
 const ENGINE: &str = "demo";
 /// The back-history reaches back about this far.
 const HISTORY_SPAN: Duration = Duration::from_secs(3600);
-/// A source this much behind the wall clock was asleep, and does not catch up.
+/// A source that is this late was asleep, and does not catch up.
 const ASLEEP_AFTER: Duration = Duration::from_secs(5);
 
 /// What the synthetic host is like.

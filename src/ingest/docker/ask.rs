@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// For the whole of an answer. Whoever asks has a shorter limit for what is urgent.
+/// How long a whole answer may take. The caller has a shorter limit for what is urgent.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// How much of an answer is read, and kept.

@@ -79,7 +79,7 @@ impl AsyncWrite for Limited {
 
 impl Connection {
     /// Dials, and asks nothing yet; but ssh is waited for until the daemon behind it has answered a ping, so
-    /// that nobody else's time for an answer goes into a login.
+    /// that no question's time for an answer is spent on a login.
     pub(super) async fn open(dialer: &Dialer) -> Result<Self, IngestError> {
         let dialled = dialer.dial().await?;
         let left = Arc::new(AtomicU64::new(u64::MAX));

@@ -46,7 +46,7 @@ pub(super) struct Engine {
     transport: Arc<Transport>,
     ping_every: Duration,
     ping_timeout: Duration,
-    /// For an answer that a connection may have to be made for.
+    /// How long an answer may take for which a connection may have to be made.
     first_answer: Duration,
 }
 
@@ -105,9 +105,9 @@ impl Engine {
         read(&self.transport, Question { path: PATH, url: &url }, MAX_LOGS_BYTES, sink).await
     }
 
-    /// Comes back when the daemon does not answer any more although its stream is open. Docker sends nothing
-    /// while there are no events, so a quiet daemon and one that hangs look the same otherwise. `heard` is
-    /// set by whoever reads the stream. A dead TCP peer is noticed by keep-alive (`wire`).
+    /// Returns when the daemon does not answer any more although its stream is open. Docker sends nothing
+    /// while there are no events, so a quiet daemon and one that hangs look the same otherwise. The reader of
+    /// the stream sets `heard`. A dead TCP peer is noticed by keep-alive (`wire`).
     pub(super) async fn silence(&self, heard: &AtomicBool) {
         let mut missed: u32 = 0;
         while missed < PINGS_MISSED_MAX {

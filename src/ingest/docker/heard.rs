@@ -1,5 +1,5 @@
-//! Which events of a host were heard lately: what of a replay is new. Their times do not tell, since a
-//! daemon's clock may have been set back meanwhile.
+//! Which events of a host were heard lately: which events of a replay are new. Their times do not tell, since
+//! a daemon's clock may have been set back meanwhile.
 
 use crate::event::Event;
 use std::collections::{HashSet, VecDeque};

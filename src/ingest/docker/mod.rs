@@ -71,7 +71,7 @@ pub struct Timing {
     pub glance_every: Duration,
     /// Between full baselines.
     pub baseline_every: Duration,
-    /// Between looks that the connections of a host which goes on breaking off ask for.
+    /// Between looks that the connections of a host which keeps breaking off ask for.
     pub look_again: Duration,
     /// How long an event may be on its way before what it would have told counts as not told.
     pub observation_grace: Duration,
@@ -168,9 +168,9 @@ impl DockerSource {
             Some(engine) => engine.version().await,
             None => "unknown".to_owned(),
         };
-        // Podman goes on telling history for as long as it has some, and a stream that began with history
-        // goes deaf when the file that it is in is rotated (seen with 4.3.1). So the two come apart: first
-        // the stream, so that nothing falls in between.
+        // Podman keeps telling history for as long as it has some, and a stream that began with history goes
+        // deaf when the file that it is in is rotated (seen with 4.3.1). So the two come apart: first the
+        // stream, so that nothing falls in between.
         let path = |is_libpod| if is_libpod { wire::LIVE } else { wire::EVENTS };
         // Last, so that nothing waits while the daemon writes.
         let stream = EventStream::open(connection, path(is_libpod), &self.timing).await?;

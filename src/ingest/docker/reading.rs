@@ -212,8 +212,8 @@ impl Reading {
     }
 
     /// Reads on during attempts to connect again: a daemon that is being stopped answers nothing either, and
-    /// still sends how its containers end; and of a busy one the ring would not hold what happens meanwhile.
-    /// Comes back with the stream's end.
+    /// still sends how its containers end; and the ring of a busy daemon would not hold what happens
+    /// meanwhile. Returns with the stream's end.
     pub(super) async fn drain(&mut self, sink: &mut Sink, observer: &Observer) -> IngestError {
         loop {
             let next = tokio::select! {
@@ -291,7 +291,7 @@ async fn next(history: Option<&mut EventStream>, held: &mut VecDeque<Bytes>, str
     }
 }
 
-/// Comes back when the daemon answers nothing any more.
+/// Returns when the daemon answers nothing any more.
 async fn silence(engine: Option<&Engine>, heard: &AtomicBool) {
     match engine {
         Some(engine) => engine.silence(heard).await,

@@ -64,7 +64,7 @@ impl Replay {
         }
     }
 
-    /// Whether it is still going on.
+    /// Whether the replay has not ended yet.
     pub(super) fn is_open(&self) -> bool {
         self.open
     }
@@ -91,7 +91,7 @@ impl Replay {
         time > self.requested && time.nanos() <= self.read.nanos().saturating_add(self.ahead)
     }
 
-    /// Comes back when it was silent for long enough; never if the replay has ended.
+    /// Returns when it was silent for long enough; never if the replay has ended.
     pub(super) async fn silence(&self) {
         match self.deadline {
             Some(deadline) => tokio::time::sleep_until(deadline).await,

@@ -1,5 +1,5 @@
-//! What went wrong with a host and was told: each kind of failure once, until all has been well for a while.
-//! A daemon's words are not the same each time, and two failures may take turns for ever.
+//! Failures of a host that the log has told of: each kind once, until all has been well for a while. A
+//! daemon's words are not the same each time, and two failures may take turns for ever.
 
 use super::error::IngestError;
 use std::collections::BTreeSet;

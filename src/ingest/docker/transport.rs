@@ -53,7 +53,7 @@ impl Transport {
         sent.map_err(|error| Error::IOError { err: io::Error::other(error) })
     }
 
-    /// Sends a request for `url` and gives the head of its answer. Whoever reads the answer bounds it.
+    /// Sends a request for `url` and gives the head of its answer. The reader of the answer bounds it.
     pub(super) async fn get(self: &Arc<Self>, url: &str) -> Result<Response<Incoming>, IngestError> {
         Arc::clone(self).send(|| Ok(Request::get(url).header(USER_AGENT, USER_AGENT_VALUE)), u64::MAX).await
     }
@@ -106,8 +106,8 @@ impl Transport {
         answer
     }
 
-    /// Connects. Goes on when whoever asked has lost patience, since the next one will ask soon, and holds
-    /// the place meanwhile.
+    /// Connects. This continues when the caller has lost patience, since the next one will ask soon, and
+    /// holds the place meanwhile.
     async fn dial(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<(Connection, OwnedSemaphorePermit), IngestError> {
         let (give, take) = oneshot::channel();
         let this = Arc::clone(self);

@@ -43,7 +43,7 @@ pub enum Endpoint {
     Ssh(SshTarget),
 }
 
-/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`. What is not there is done without: no
+/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`. A file that is not there is done without: no
 /// `ca.pem` means the roots of the system, neither `cert.pem` nor `key.pem` a client without a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TlsFiles {

@@ -1,9 +1,9 @@
 //! Events out of a stream of bytes, whatever the chunks and the lines look like, in bounded memory.
 //!
-//! Docker ends each event with a line feed, but not everybody does: there are daemons and proxies that send
-//! carriage returns, record separators (RFC 7464), line ends in front, or nothing at all between one event
-//! and the next. So an event ends with its last brace, and is given on at once. Line ends are what reading
-//! goes on from when something is no JSON.
+//! Docker ends each event with a line feed, but there are daemons and proxies that send carriage returns,
+//! record separators (RFC 7464), line ends in front, or nothing at all between one event and the next. So an
+//! event ends with its last brace, and is given on at once. After something that is not JSON, reading
+//! continues at the next line end.
 
 mod condense;
 mod scan;
@@ -31,11 +31,11 @@ const RECORD_SEPARATOR: u8 = 0x1e;
 pub enum Line<'a> {
     /// An event.
     Event(Event),
-    /// What is none; never blank.
+    /// What is not an event; never blank.
     Malformed {
         /// All of it.
         line: &'a [u8],
-        /// Why it is none.
+        /// Why it is not an event.
         error: EventError,
     },
     /// Longer than the limit.
@@ -198,7 +198,7 @@ impl LineSplitter {
         }
     }
 
-    /// What is under way was no JSON up to byte `end` of the chunk; reading goes on from there.
+    /// What is under way was no JSON up to byte `end` of the chunk; reading continues from there.
     fn break_off<'a>(&mut self, chunk: &'a [u8], end: usize, sink: &mut impl FnMut(Line<'_>)) -> &'a [u8] {
         let (piece, rest) = chunk.split_at_checked(end).unwrap_or((chunk, &[]));
         if self.partial.is_empty() && self.too_long.is_none() && piece.len() <= self.max_bytes {

@@ -9,7 +9,7 @@ const KNOWN_LEVELS: u64 = 128;
 /// What a piece of an object comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// It goes on.
+    /// It continues.
     More,
     /// It ended after so many bytes of the piece.
     End(usize),

@@ -69,7 +69,7 @@ struct Source {
     recorder: bool,
 }
 
-/// What follows upon history.
+/// What follows history.
 enum Live {
     Nothing,
     Ever(Reader),
@@ -239,7 +239,7 @@ impl Stream {
             }
         };
         self.ended = true;
-        // Who has all of history is left as by an Engine that stops.
+        // A client that has all of history is left as by an Engine that stops.
         if self.left.is_none() && self.source.is_live() { None } else { Some(Err(stopped)) }
     }
 

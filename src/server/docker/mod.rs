@@ -55,7 +55,7 @@ pub(super) async fn answer<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Response {
     let reads = method == Method::GET || method == Method::HEAD;
-    // The docker command writes all of what it sends before it reads what it is told, and then goes on with
+    // The docker command writes all of what it sends before it reads what it is told, and then continues with
     // the same connection.
     let whole = reads || timeout(BODY_TIMEOUT, pass_over(body)).await.unwrap_or(false);
     let answer = match target.route {

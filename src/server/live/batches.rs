@@ -36,9 +36,9 @@ struct Batch {
 pub(super) struct Batches {
     log: Arc<dyn EventLog>,
     id: LogId,
-    /// By filter and position. `None`: only the client's own task can go on from there. A filter is told by
-    /// its address, since all clients with an equal one share it; the entry holds it, so that the address is
-    /// not given to another.
+    /// By filter and position. `None`: only the client's own task can continue from there. A filter is told
+    /// by its address, since all clients with an equal one share it; the entry holds it, so that the address
+    /// is not given to another.
     known: HashMap<(usize, Sequence), (Arc<Filter>, Option<Batch>)>,
     /// Bytes of all of them.
     bytes: usize,
@@ -92,8 +92,8 @@ impl Batches {
                 (standing.told, standing.spoke) = (batch.told, pass.now);
                 return Some(&batch.bytes);
             }
-            // Also who is never up to date under load, since nothing passes its filter, has to hear
-            // something.
+            // A client that is never up to date under load, since nothing passes its filter, has to hear
+            // something too.
             if pass.tick {
                 sign = sign_of_life(standing, pass.now, id);
             }

@@ -106,8 +106,8 @@ impl Courier {
 
     /// Looks at every link once; whether nothing is left to do.
     async fn pass(&mut self, head: &mut watch::Receiver<Sequence>) -> bool {
-        // The head first: whoever arrives after the look at the arrivals has seen this head, or one that will
-        // be seen as a change.
+        // The head first: a link that arrives after the look at the arrivals has seen this head, or one that
+        // will be seen as a change.
         let mut pass = Pass { head: *head.borrow_and_update(), now: Instant::now(), tick: false };
         self.shard.take_arrivals(&mut self.links);
         // In each pass, since under load one follows the other without a rest.

@@ -186,12 +186,12 @@ impl Feed {
         self.reader.let_go();
     }
 
-    /// Where the client stands, for somebody else to go on from.
+    /// Where the client stands, for somebody else to continue from.
     pub(super) fn standing(&self) -> Standing {
         Standing { position: self.position(), told: self.told, spoke: self.spoke, filter: Arc::clone(self.reader.filter()) }
     }
 
-    /// Goes on from where somebody else left the client.
+    /// Continues where somebody else left the client.
     pub(super) fn resume(&mut self, standing: &Standing) {
         self.reader.go_on_after(standing.position);
         (self.told, self.spoke) = (standing.told, standing.spoke);
@@ -202,7 +202,7 @@ impl Feed {
         Control::Closing { seq: self.told, retry_ms }
     }
 
-    /// Comes back when the server is to stop.
+    /// Returns when the server is to stop.
     pub(super) async fn stopping(&self) {
         self.shutdown.stopping().await;
     }

@@ -116,7 +116,7 @@ impl Stream {
         let asker = self.asker.clone();
         let mut item = tokio::select! {
             biased;
-            // Whoever may no longer ask is told nothing more; the next request is refused.
+            // A client that may no longer ask is told nothing more; its next request is refused.
             () = asker.revoked() => {
                 self.ended = true;
                 return None;

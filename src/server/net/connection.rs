@@ -96,8 +96,8 @@ where
     service.exchange.begin();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // hyper counts from the end of the answer before. What a header may take, the connection's byte
-        // stream sees to.
+        // hyper counts from the end of the answer before. How long a header may take is the business of the
+        // connection's byte stream.
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_BUFFER_BYTES)
         .serve_connection(TokioIo::new(Tolerant::new(stream)), service)

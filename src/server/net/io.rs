@@ -49,7 +49,7 @@ impl Io {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "a request's header is late")))
     }
 
-    /// Lets a write that cannot go on fail after [`STALLED`].
+    /// Lets a write that makes no progress fail after [`STALLED`].
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() || self.watched {
             self.stalled = None;

@@ -3,8 +3,9 @@
 //!
 //! A [`Link`] is in one of three modes. `Task`: hyper writes what the stream gives. `Armed`: the stream has
 //! nothing more to give, hyper may still be writing. `Direct`: hyper has flushed everything, and the fan-out
-//! writes. Whoever cannot take a whole write is handed back, with the rest of it, to its task, which goes on
-//! from the position reached. Only one side may write in each mode, which is what keeps frames whole.
+//! writes. A client that cannot take a whole write is handed back, with the rest of it, to its task, which
+//! continues from the position reached. Only one side may write in each mode, which is what keeps frames
+//! whole.
 
 use super::socket::Socket;
 use crate::cursor::Sequence;
@@ -105,7 +106,7 @@ impl Shard {
         links.append(&mut self.arrivals.lock());
     }
 
-    /// Comes back when a link has been lent that has to be looked at soon.
+    /// Returns when a link has been lent that has to be looked at soon.
     pub(in crate::server) async fn nudged(&self) {
         self.nudge.notified().await;
     }
@@ -126,8 +127,8 @@ impl Link {
         Self { state: Mutex::new(state), shard, task: AtomicWaker::new() }
     }
 
-    /// Lends the socket to the fan-out until the task has to go on, or `stop` comes; tells where the client
-    /// stands then. Dropped early, the socket is the task's as well.
+    /// Lends the socket to the fan-out until the task has to continue, or `stop` comes; tells where the
+    /// client stands then. Dropped early, the socket is the task's as well.
     pub(in crate::server) async fn lend(self: &Arc<Self>, standing: Standing, stop: impl Future<Output = ()>) -> Option<Standing> {
         self.state.lock().mode = Mode::Armed(standing);
         let guard = TakeBack(Arc::clone(self));

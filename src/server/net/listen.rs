@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 /// What the kernel may buffer towards a client. Left to itself it may take megabytes for one that reads
 /// slowly.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// Silence after which the kernel asks whether the peer is there, and goes on asking. Streams of Docker's API
+/// Silence after which the kernel asks whether the peer is there, and keeps asking. Streams of Docker's API
 /// may send nothing else; what stands between, such as NAT, forgets quiet connections after a minute or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Connections that may wait to be accepted: after a restart all clients come back. The kernel allows 4,096

@@ -1,4 +1,5 @@
-//! Peers that take nothing of what waits for them are cut; whoever takes something, however slowly, is not.
+//! A peer that takes nothing of what waits for it is disconnected; one that takes something, however slowly,
+//! is not.
 //!
 //! The kernel has a limit for this, TCP_USER_TIMEOUT, but takes a peer with a small window for one that takes
 //! nothing; and that a socket can be written to again it says only when a third of its buffer is free, which
@@ -13,9 +14,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A peer that acknowledges nothing of what waits for it for this long is cut; it resumes by cursor.
+/// A peer that acknowledges nothing of what waits for it for this long is disconnected; it resumes by cursor.
 pub(in crate::server) const STALLED: Duration = Duration::from_secs(30);
-/// How often it is looked.
+/// How often connections are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// Connections that are looked at before others have their turn; each takes some microseconds.
 const AT_A_TIME: usize = 64;
@@ -87,7 +88,7 @@ impl Peers {
             peer.acknowledged = outgoing.acknowledged;
             peer.since = None;
         } else if now - *peer.since.get_or_insert(now) >= STALLED {
-            tracing::debug!(peer = %peer.remote, "a peer is cut because it takes nothing");
+            tracing::debug!(peer = %peer.remote, "a peer is disconnected because it takes nothing");
             socket.disconnect();
         }
     }

@@ -121,7 +121,7 @@ impl Permits {
         Ok(Permit { connection: Arc::new(held), _client: None })
     }
 
-    /// Comes back when all have been given back.
+    /// Returns when all have been given back.
     pub(in crate::server) async fn all_free(&self) {
         let _ = self.free.acquire_many(u32::try_from(self.total).unwrap_or(u32::MAX)).await;
     }

@@ -1,4 +1,4 @@
-//! Over a cap: told so, and to come back.
+//! Connections over a cap, which are told so, and when to come back.
 
 use super::io::Io;
 use super::permits::Refused;

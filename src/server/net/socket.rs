@@ -29,8 +29,8 @@ macro_rules! either {
 }
 
 impl Socket {
-    /// Writes what fits just now. Asks the kernel rather than tokio, which need not know: whoever waits for
-    /// room finds none as well.
+    /// Writes what fits just now. Asks the kernel rather than tokio, which need not know: a task that waits
+    /// for room finds none either.
     pub(in crate::server) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         Ok(either!(self, socket => rustix::net::send(socket, bytes, flags))?)

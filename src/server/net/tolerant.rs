@@ -32,7 +32,7 @@ enum At {
     Line { begun: bool, encoded: usize },
     /// In the header. `name`: how its current line begins, in lower case; `followed`: a body may come.
     Header { name: Vec<u8>, followed: bool },
-    /// Behind a request with a body, or in another protocol: nothing is touched any more.
+    /// After a request with a body, or in another protocol: nothing is touched any more.
     Beyond,
 }
 

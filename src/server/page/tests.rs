@@ -27,7 +27,7 @@ async fn a_page_tells_of_no_more_gaps_than_its_bound_and_the_next_goes_on() {
             records.extend(page.records.walk());
             gaps.extend(page.gaps.iter().map(|(range, _)| range.clone()));
             let Some(next) = next else { break };
-            at = At::Behind(next.at.seq);
+            at = At::After(next.at.seq);
         }
         if order == Order::Desc {
             records.reverse();
@@ -82,7 +82,7 @@ async fn folded_pages_count_every_health_check_once() {
             seen.extend(page.records.walk());
             let Some(next) = next else { break };
             // A page of nothing but health checks has no record to go on from.
-            at = At::Behind(last.filter(|_| !by_token).unwrap_or(next.at.seq));
+            at = At::After(last.filter(|_| !by_token).unwrap_or(next.at.seq));
         }
         let mut expected: Vec<_> = quiet().collect();
         if order == Order::Desc {

@@ -2,13 +2,13 @@ use super::*;
 use crate::server::peer::Address;
 use std::task::Poll;
 
-const DEAR: Duration = Duration::from_secs(1);
+const EXPENSIVE: Duration = Duration::from_secs(1);
 
 fn party(user: u32) -> Party {
     Party { address: Address::User(user), token: None }
 }
 
-/// Lets each of `waiting` (who, how dear) queue in this order, and gives the order in which they are
+/// Lets each of `waiting` (client, how expensive) queue in this order, and gives the order in which they are
 /// called, one at a time.
 async fn order(waiting: &[(u32, Duration)], most: usize) -> Vec<usize> {
     let turns = Arc::new(Turns::new(most));
@@ -33,14 +33,14 @@ async fn order(waiting: &[(u32, Duration)], most: usize) -> Vec<usize> {
         }
     }
     let state = turns.state.lock();
-    assert!(state.accounts.is_empty() && state.waiting.is_empty() && (state.running, state.dear) == (0, 0));
+    assert!(state.accounts.is_empty() && state.waiting.is_empty() && (state.running, state.expensive) == (0, 0));
     called
 }
 
 #[tokio::test]
 async fn cheap_ones_come_before_dear_ones_of_the_same_address() {
-    let dear = [(1, DEAR), (1, 2 * DEAR), (1, DEAR)];
-    assert_eq!(order(&[&dear[..], &[(1, Duration::ZERO)]].concat(), 1).await, [3, 0, 2, 1]);
+    let expensive = [(1, EXPENSIVE), (1, 2 * EXPENSIVE), (1, EXPENSIVE)];
+    assert_eq!(order(&[&expensive[..], &[(1, Duration::ZERO)]].concat(), 1).await, [3, 0, 2, 1]);
 }
 
 #[tokio::test]
@@ -53,14 +53,14 @@ async fn an_address_waits_for_none_of_another_s_crowd() {
 
 #[tokio::test]
 async fn dear_ones_are_not_starved_and_leave_a_turn_free() {
-    let mut all = vec![(1, DEAR)];
+    let mut all = vec![(1, EXPENSIVE)];
     all.extend([(1, Duration::ZERO); 2 * OLDEST_EVERY]);
     let called = order(&all, 1).await;
     assert!(called.iter().position(|at| *at == 0).unwrap() < OLDEST_EVERY, "{called:?}");
 
     let turns = Arc::new(Turns::new(3));
-    let _held = (turns.take(party(1), DEAR).await, turns.take(party(2), DEAR).await);
-    let mut third = Box::pin(turns.take(party(3), DEAR));
+    let _held = (turns.take(party(1), EXPENSIVE).await, turns.take(party(2), EXPENSIVE).await);
+    let mut third = Box::pin(turns.take(party(3), EXPENSIVE));
     assert!(futures_util::poll!(&mut third).is_pending());
     let _cheap = turns.take(party(1), Duration::ZERO).await;
 }

@@ -105,7 +105,7 @@ async fn a_daemon_that_is_killed_again_and_again() {
     eprintln!("{kills} kills: {} events recorded; {total} seen beside us, of which {missed} lie in gaps", ours.len());
 }
 
-/// Hangs, and goes on: told within 15 s, and proven gapless afterwards.
+/// A daemon that hangs and then continues: told within 15 s, and proven gapless afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_stands_still_is_told_of_and_resumed() {
     let Some(engine) = Engine::own("still") else { return };

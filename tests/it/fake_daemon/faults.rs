@@ -49,7 +49,7 @@ impl FakeDaemon {
     }
 
     /// Whether requests are left unanswered from now on, as by a process that is stopped: those that came
-    /// meanwhile are answered when it goes on. Open event streams stay open.
+    /// meanwhile are answered when it continues. Open event streams stay open.
     pub(crate) fn set_hang(&self, hang: bool) {
         self.state.lock().hang.send_replace(hang);
     }

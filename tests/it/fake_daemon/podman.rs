@@ -15,7 +15,7 @@ pub(super) struct Faults {
     fails: bool,
     /// They stand still after their head.
     hangs: bool,
-    /// They go on for ever with one more line each second.
+    /// They continue for ever with one more line each second.
     drips: bool,
 }
 
@@ -35,7 +35,7 @@ impl FakeDaemon {
         self.state.lock().podman.fails = fails;
     }
 
-    /// Whether answers with history go on for ever, a line each second.
+    /// Whether answers with history continue for ever, a line each second.
     pub(crate) fn set_dripping_history(&self, drips: bool) {
         self.state.lock().podman.drips = drips;
     }

@@ -1,7 +1,7 @@
 //! Cutting an answer of the daemon's into its entries while it comes, whatever its size: only one entry is in
 //! memory at a time, and of a very long text in it only the beginning.
 //!
-//! Nothing here checks that the entries are JSON; whoever reads one does.
+//! Nothing here checks that the entries are JSON; the reader of an entry does.
 
 /// Bytes that are kept of one text in an entry, such as a label; the rest is counted and left out (`…[cut, N
 /// bytes]`).
@@ -48,7 +48,7 @@ enum Place {
     Between,
     Entry,
     /// What follows is of no interest.
-    Behind,
+    After,
     /// It is no list.
     Wrong,
 }
@@ -117,7 +117,7 @@ impl Splitter {
                 Place::Members => self.members(rest),
                 Place::Between => self.between(*byte, rest, after),
                 Place::Entry => self.inside(rest, entry),
-                Place::Behind | Place::Wrong => return,
+                Place::After | Place::Wrong => return,
             };
         }
     }
@@ -132,7 +132,7 @@ impl Splitter {
                 self.give(entry);
                 Ok(())
             }
-            (Place::Behind, _) => Ok(()),
+            (Place::After, _) => Ok(()),
             (Place::Wrong, _) => Err(NoList::Other),
             _ => Err(NoList::BrokenOff),
         }
@@ -149,7 +149,7 @@ impl Splitter {
                 return rest;
             }
             (_, b'[') => self.place = Place::Between,
-            (_, b'n') => self.place = Place::Behind,
+            (_, b'n') => self.place = Place::After,
             (Shape::Member(_), b'{') => self.place = Place::Members,
             _ => self.place = Place::Wrong,
         }
@@ -158,7 +158,7 @@ impl Splitter {
 
     fn between<'a>(&mut self, byte: u8, rest: &'a [u8], after: &'a [u8]) -> &'a [u8] {
         match byte {
-            b']' => self.place = Place::Behind,
+            b']' => self.place = Place::After,
             b',' => {}
             byte if is_blank(byte) => {}
             _ => {
@@ -186,7 +186,7 @@ impl Splitter {
                 }
                 b'[' if self.depth == 0 && self.is_wanted => self.place = Place::Between,
                 b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-                b'}' if self.depth == 0 => self.place = Place::Behind,
+                b'}' if self.depth == 0 => self.place = Place::After,
                 b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                 b',' if self.depth == 0 => self.is_wanted = false,
                 _ => {}

@@ -161,8 +161,8 @@ async fn a_stream_from_which_events_may_be_missing_is_not_trusted() {
     rig.expect_connected().await;
 }
 
-/// Whoever closes a connection that nobody reads from, such as a proxy, says nothing about what the daemon
-/// had dropped before.
+/// The end of a connection that nobody reads from, which a proxy may close, says nothing about what the
+/// daemon had dropped before.
 #[tokio::test]
 async fn a_stream_that_ends_right_behind_late_lines_is_not_trusted_either() {
     let daemon = FakeDaemon::unix().await;

@@ -223,8 +223,8 @@ async fn a_stop_ends_a_replay_that_waits() {
     assert!(!replay.feed.is_over());
 }
 
-/// One run whose clock was a year ahead, between two others; whoever filters the starts out sees the same
-/// jumps without a reason.
+/// One run whose clock was a year ahead, between two others; a client that filters the starts out sees the
+/// same jumps without a reason.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_was_set_between_two_runs_is_not_waited_for() {
     const YEAR: f64 = 365.0 * 24.0 * 3600.0;
