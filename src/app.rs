@@ -282,12 +282,14 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
     let stop = Stop::new();
     // Nothing is written beside somebody else's log.
-    let context = Arc::new(Context::new(log, Recording::default(), admission, started, stop.shutdown()));
+    let scratch = scratch.map_or_else(ScratchDir::new, Ok).context("there is no place for what is derived from the log")?;
+    let files = DerivedFiles::new(scratch.path(), bounds.log, DERIVED_VERSION);
+    let context = Arc::new(Context::new(log, Recording::default(), admission, started, stop.shutdown()).deriving(files));
     announce(&listener, &options)?;
     let mut tasks = Tasks::default();
     tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
-    Ok(Running { stop, tasks, log: None, _thread: None, _scratch: scratch })
+    Ok(Running { stop, tasks, log: None, _thread: None, _scratch: Some(scratch) })
 }
 
 /// Whom the server admits and how it serves them, from the configuration and the files that it names.

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::pages;
 use crate::ingest::{SourceState, SourceStatus};
 use crate::log::WriterState;
+use crate::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -168,7 +169,9 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
         );
     }
     by_source(&mut out, context, &asker).await;
-    if let Some(open) = context.known.open() {
+    let log = context.log_for(&asker);
+    let as_of = timeout_at(Instant::now() + MAX_READING, super::export::as_of(context, &*log, bounds, Timestamp::now())).await;
+    if let Some(open) = as_of.ok().and_then(Result::ok).and_then(|as_of| context.known.open(as_of)) {
         let _ = writeln!(out, "# HELP shipslog_incidents_open Incidents that are not over.\n# TYPE shipslog_incidents_open gauge");
         for (severity, count) in open {
             let severity = serde_json::to_value(severity).ok();

@@ -1,7 +1,11 @@
 //! Rules of the fold where a prototype had none.
 
 use crate::tape::Tape;
-use shipslog::projection::incidents::{CauseKind, Confidence, Kind, MAX_CONTAINERS, MAX_EVIDENCE, Resolution, Severity, Standing};
+use shipslog::cursor::LogId;
+use shipslog::log::GapReason;
+use shipslog::projection::incidents::{
+    CauseKind, Confidence, Kind, MAX_CONTAINERS, MAX_EVIDENCE, Resolution, Severity, Shown, Standing, State, miss, step, view,
+};
 
 fn service<'a>(name: &'a str, number: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![
@@ -225,4 +229,71 @@ fn what_began_before_the_recording_is_qualified() {
     tape.observed("loop", &[("observation", "baseline"), ("state", "restarting"), ("exitCode", "1")]).wait(1000);
     let told = tape.only();
     assert_eq!((&*told.subject, told.confidence), ("loop", Confidence::Qualified));
+}
+
+/// The state after a tape, and that records are missing after it.
+fn with_a_hole(tape: &Tape, why: GapReason) -> State {
+    let mut state = tape.state();
+    let next = tape.records.len() as u64 + 1;
+    miss(&mut state, &(next..=next + 49), why);
+    state
+}
+
+fn only(state: &State, tape: &Tape) -> Shown {
+    let mut shown = view(state, &LogId::with_prefix(7).into(), tape.as_of()).incidents;
+    assert_eq!(shown.len(), 1, "{shown:#?}");
+    shown.remove(0)
+}
+
+#[test]
+fn records_that_are_missing_in_the_log_are_told_and_are_no_wellness() {
+    let mut tape = Tape::new();
+    tape.run("web").crash_loop("web", 4, "1").wait(1000);
+    let mut state = with_a_hole(&tape, GapReason::Damage);
+    // Two hours later the log goes on.
+    let before = tape.records.len();
+    tape.wait(7_200_000).of("other", "create", &[]);
+    step(&mut state, &tape.records[before]);
+    let told = only(&state, &tape);
+    assert_eq!((told.confidence, told.state), (Confidence::Qualified, Standing::Open), "{told:#?}");
+    assert!(told.qualified.iter().any(|reason| reason.contains("50 records of the log are lost")), "{:?}", told.qualified);
+    // From there on it is well for long enough.
+    tape.wait(700_000).of("other", "start", &[]);
+    step(&mut state, &tape.records[before + 1]);
+    assert_eq!(only(&state, &tape).state, Standing::Closed);
+    // What has nothing to do with it is as sure as ever.
+    tape.wait(3_600_000).crash_loop("other", 4, "1");
+    tape.records[before + 2..].iter().for_each(|record| step(&mut state, record));
+    let all = view(&state, &LogId::with_prefix(7).into(), tape.as_of()).incidents;
+    let other = all.iter().find(|one| one.subject == "other").unwrap();
+    assert_eq!(other.confidence, Confidence::Complete, "{other:#?}");
+}
+
+#[test]
+fn a_log_that_was_made_of_a_part_of_another_says_so() {
+    let mut tape = Tape::new();
+    tape.run("web").crash_loop("web", 4, "1");
+    let mut state = with_a_hole(&tape, GapReason::Export);
+    let before = tape.records.len();
+    tape.wait(700_000).of("other", "create", &[]);
+    step(&mut state, &tape.records[before]);
+    let told = only(&state, &tape);
+    assert_eq!((told.confidence, told.state), (Confidence::Qualified, Standing::Closed), "{told:#?}");
+    assert!(told.qualified[0].contains("left records out"), "{:?}", told.qualified);
+}
+
+#[test]
+fn what_began_before_the_oldest_record_is_qualified_until_a_full_look() {
+    let mut tape = Tape::new();
+    let begun = tape.records.len();
+    tape.crash_loop("web", 4, "1").own("baseline", &[]).wait(20_000);
+    let mut state = State::before(1000);
+    tape.records[begun..].iter().for_each(|record| step(&mut state, record));
+    assert!(only(&state, &tape).qualified[0].contains("before the records that are kept"));
+    let from = tape.records.len();
+    tape.wait(3_600_000).run("other").crash_loop("other", 4, "1");
+    tape.records[from..].iter().for_each(|record| step(&mut state, record));
+    let all = view(&state, &LogId::with_prefix(7).into(), tape.as_of()).incidents;
+    let other = all.iter().find(|one| one.subject == "other").unwrap();
+    assert_eq!(other.confidence, Confidence::Complete, "{other:#?}");
 }

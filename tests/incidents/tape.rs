@@ -134,8 +134,13 @@ impl Tape {
         state
     }
 
+    /// Now.
+    pub(crate) fn as_of(&self) -> Timestamp {
+        Self::at(self.received.unwrap_or(self.now))
+    }
+
     pub(crate) fn view(&self) -> View {
-        view(&self.state(), &LogId::with_prefix(7).into(), Self::at(self.received.unwrap_or(self.now)))
+        view(&self.state(), &LogId::with_prefix(7).into(), self.as_of())
     }
 
     /// Incidents of a subject as they are told now.

@@ -99,7 +99,7 @@ impl DerivedFiles {
         for dir in [&self.root, &self.dir] {
             if !fs::symlink_metadata(dir).is_ok_and(|data| data.is_dir()) {
                 files::remove(dir)?;
-                fs::create_dir(dir).map_err(io("cannot create", dir))?;
+                fs::create_dir_all(dir).map_err(io("cannot create", dir))?;
                 if *dir == self.dir {
                     self.remove_others();
                 }

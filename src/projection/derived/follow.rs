@@ -11,11 +11,15 @@ use crate::reader::{Reader, Step, Want};
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 type Sealed = tokio::sync::watch::Receiver<Sequence>;
 
 /// How long is waited after the log could not be read.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long it rests at most after a portion of what nobody waits for: as long as that took, so that it takes
+/// half of one processor's time.
+const REST: Duration = Duration::from_millis(200);
 /// Pieces of the log that are read anew before it is looked whether new records have come.
 const PIECES: usize = 64;
 
@@ -62,7 +66,12 @@ impl Known {
             self.store(sealed).await;
             return Ok(self.log.bounds() != bounds);
         };
+        let began = Instant::now();
         let whole = self.go_on(&mut folded, bounds).await;
+        if self.progress().ready {
+            // Nobody waits for it: others come first.
+            tokio::time::sleep(began.elapsed().min(REST)).await;
+        }
         match whole {
             Ok(true) => self.publish(folded),
             Ok(false) => *anew = Some(folded),

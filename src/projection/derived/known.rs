@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 pub use super::list::{Asked, Listed, Told};
 
@@ -28,6 +28,8 @@ pub struct Known {
     /// There is something to do though the log has not moved.
     pub(super) work: Notify,
     lost: AtomicBool,
+    /// Answers that are looked for at a time: each may hold parts of stretches.
+    turns: Semaphore,
     standing: watch::Sender<Standing>,
     progress: Mutex<Progress>,
 }
@@ -74,6 +76,7 @@ impl Known {
             folded: RwLock::new(None),
             work: Notify::new(),
             lost: AtomicBool::new(false),
+            turns: Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),
             standing: watch::Sender::new(Standing::default()),
             progress: Mutex::default(),
         }
@@ -85,9 +88,9 @@ impl Known {
     }
 
     /// Open incidents by severity, from the least on; nothing before they are known.
-    pub fn open(&self) -> Option<Vec<(Severity, usize)>> {
+    pub fn open(&self, as_of: Timestamp) -> Option<Vec<(Severity, usize)>> {
         let folded = self.folded.read();
-        let view = self.view(folded.as_ref()?, Timestamp::MIN);
+        let view = self.view(folded.as_ref()?, as_of);
         let open: Vec<Severity> =
             view.incidents.iter().filter(|one| one.state != incidents::Standing::Closed).map(|one| one.severity).collect();
         let all = [Severity::Minor, Severity::Major, Severity::Critical];
@@ -119,7 +122,9 @@ impl Known {
         for _ in 0..TRIES {
             let generation = self.ready(head).await?;
             let (this, answer) = (Arc::clone(self), Arc::clone(&answer));
+            let turn = self.turns.acquire().await;
             let answered = tokio::task::spawn_blocking(move || answer(&this)).await;
+            drop(turn);
             match answered.map_err(|e| LogError::Internal(format!("an answer panicked: {e}")))? {
                 Ok(answer) => return Ok(answer),
                 Err(Lost) => {

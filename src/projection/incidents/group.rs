@@ -197,7 +197,9 @@ impl Source {
                     lead.members.push(key);
                 }
             }
-            lead.affected.insert(subject);
+            if lead.affected.len() < MAX_MEMBERS {
+                lead.affected.insert(subject);
+            }
             lead.severity = Severity::Critical;
             lead.kind = if is_mass { Kind::Mass } else { lead.kind.max(Kind::Cascade) };
         });

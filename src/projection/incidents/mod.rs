@@ -121,3 +121,6 @@ impl State {
         self.sources.values().any(|source| !source.blind && now > source.hold && source.timers.is_due(now))
     }
 }
+
+#[cfg(test)]
+mod bounds_tests;

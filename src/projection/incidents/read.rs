@@ -41,7 +41,7 @@ impl State {
         if own && fields.action == "stop" {
             return;
         }
-        let name = &*record.source;
+        let name = &*cut(&record.source, MAX_TEXT);
         if !self.sources.contains_key(name) {
             if self.sources.len() >= MAX_SOURCES {
                 return;

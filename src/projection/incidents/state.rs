@@ -253,8 +253,11 @@ impl Source {
             return None;
         }
         if self.incidents.len() >= MAX_INCIDENTS {
-            let closed = self.incidents.values().find(|incident| !incident.is_open() && incident.provisional.is_none());
-            if let Some(key) = closed.map(|incident| incident.key) {
+            // What may still go on only where nothing else can go.
+            let closed = |settled: bool| {
+                self.incidents.values().find(|incident| !incident.is_open() && (incident.provisional.is_none() || !settled))
+            };
+            if let Some(key) = closed(true).or_else(|| closed(false)).map(|incident| incident.key) {
                 self.incidents.remove(&key);
             }
         }
