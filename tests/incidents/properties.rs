@@ -40,8 +40,12 @@ fn told(view: &View) -> String {
     serde_json::to_string(&(&view.incidents, &view.notices, &view.merged)).unwrap()
 }
 
-/// The time before the next record, at most so far after this one.
+/// The time before the next record, at most so far after this one. Before a start of the recorder nothing
+/// tells how long the one before it listened.
 fn between(recording: &Recording, place: usize, nanos: i64) -> Timestamp {
+    let next = recording.records.get(place + 1);
+    let killed = next.is_some_and(|next| next.event.is_own() && next.event.view().action.as_deref() == Some("start"));
+    let nanos = if killed { 0 } else { nanos };
     let at = Timestamp::from_nanos(recording.records[place].received.nanos().saturating_add(nanos));
     at.min(recording.records.get(place + 1).map_or(recording.as_of, |next| next.received))
 }

@@ -22,7 +22,7 @@ pub const MAX_BINS: usize = 2000;
 /// About the records that are unpacked together.
 const FRAME: u64 = 768;
 /// Frames that are read for exact edges without being asked for it, and with.
-const MAX_FRAMES: usize = 16;
+const MAX_FRAMES: usize = 8;
 const MAX_EXACT_FRAMES: usize = 400;
 /// Leaves at edges that are read; with more of them the answer is not exact.
 const MAX_EDGE_LEAVES: usize = 16;
@@ -265,7 +265,7 @@ impl Known {
             return Ok(facets);
         }
         for leaf in at_edges {
-            each(log, leaf.first.saturating_sub(LEAF / 16)..=leaf.last, |record| {
+            each(log, leaf.first.saturating_sub(LEAF / 8)..=leaf.last, |record| {
                 let counted = classifier.read(record);
                 if record.seq >= leaf.first && (time.0..=time.1).contains(&record.time.nanos()) {
                     facets.rollup.count(counted);

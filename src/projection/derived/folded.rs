@@ -90,7 +90,7 @@ impl Folded {
         self.counting.read(record);
         self.received = self.received.min(record.received.nanos());
         self.through = record.seq;
-        if record.seq % STRETCH == 0 {
+        if record.seq.is_multiple_of(STRETCH) {
             finished.extend(self.finish());
         }
     }

@@ -87,8 +87,8 @@ impl Asked {
     }
 }
 
-fn is_about(about: &[String], subject: &Option<String>) -> bool {
-    subject.as_ref().is_none_or(|subject| about.contains(subject))
+fn is_about(about: &[String], subject: Option<&String>) -> bool {
+    subject.is_none_or(|subject| about.contains(subject))
 }
 
 impl Known {
@@ -129,7 +129,7 @@ impl Known {
                 let about = || loaded.get(&at).and_then(|closed| closed.get(place)).map(|closed| &closed.about[..]);
                 if row.seq >= oldest
                     && asked.wants(row, Standing::Closed, view.as_of)
-                    && (asked.subject.is_none() || is_about(about().unwrap_or_default(), &asked.subject))
+                    && (asked.subject.is_none() || is_about(about().unwrap_or_default(), asked.subject.as_ref()))
                 {
                     found.push((*row, Place::Stored(at, place)));
                 }
@@ -138,7 +138,7 @@ impl Known {
         for (at, shown) in live.iter().enumerate() {
             let row = Row::of(shown);
             let about = || Closed::of(shown).map(|closed| closed.about).unwrap_or_default();
-            if asked.wants(&row, shown.state, view.as_of) && (asked.subject.is_none() || is_about(&about(), &asked.subject)) {
+            if asked.wants(&row, shown.state, view.as_of) && (asked.subject.is_none() || is_about(&about(), asked.subject.as_ref())) {
                 found.push((row, Place::Live(at)));
             }
         }

@@ -40,9 +40,9 @@ pub const VERSION: u32 = super::incidents::VERSION * 100 + 1;
 /// Records of one tally: what a histogram is not sure of at an edge.
 pub(super) const TALLY: u64 = 64;
 /// Records that are counted together by value.
-pub(super) const LEAF: u64 = 4096;
+pub(super) const LEAF: u64 = 2048;
 /// Records of a stretch.
-pub const STRETCH: u64 = 32_768;
+pub const STRETCH: u64 = 16_384;
 
 /// The stretch that a record lies in.
 fn stretch_of(seq: Sequence) -> u64 {

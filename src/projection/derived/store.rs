@@ -95,7 +95,9 @@ impl Store {
     /// Forgets stretches whose records are gone.
     pub(super) fn trim(&self, before: u64) {
         let gone: Vec<u64> = self.held.lock().stretches.keys().take_while(|number| **number < before).copied().collect();
-        gone.into_iter().for_each(|number| self.held.lock().remove(number));
+        for number in gone {
+            self.held.lock().remove(number);
+        }
         let Some(files) = &self.files else { return };
         files.numbers().into_iter().take_while(|number| *number < before).for_each(|number| files.remove(number));
     }

@@ -3,7 +3,7 @@
 use super::bounds::{MAX_GAPS, MAX_TEXT, REPLAY};
 use super::container::{At, Death, Run};
 use super::incident::{Cause, CauseKind, Failure, Key, Kind, Severity, Sign};
-use super::state::{Gap, LEFT_OUT, Lost, Source, State};
+use super::state::{Beginning, Gap, LEFT_OUT, Lost, Source, State};
 use super::text::cut;
 use super::timers::Timer;
 use crate::event::EventView;
@@ -85,7 +85,7 @@ impl Source {
         let was_blind = self.blind;
         self.sees_again(at, view);
         if reason == FIRST_CONTACT {
-            (self.first_contact, self.cut) = (true, false);
+            self.beginning = Beginning::Recording;
             self.outage = None;
             return;
         }
@@ -151,7 +151,7 @@ impl Source {
         }
         let known = self.containers.contains_key(id);
         let container = self.know(id, view);
-        container.told |= view.attribute("state").is_some();
+        container.told = view.attribute("state").map(|_| at.seq).or(container.told);
         let (was, subject) = (container.run, container.subject.clone());
         self.learn(id, &subject, at, view);
         if known && observation != "difference" {

@@ -99,8 +99,8 @@ pub(super) struct Container {
     /// What it took the place of when it was made, where that ran then or had just been stopped.
     pub(super) replaces: Option<String>,
     pub(super) paused: Option<At>,
-    /// Something told how it is, and not only that it is there.
-    pub(super) told: bool,
+    /// The last record that told how it is, and not only that it is there.
+    pub(super) told: Option<u64>,
     /// The code that it ended with last.
     pub(super) code: Option<i64>,
     /// When it ended, as an inspection tells of one that was not known before.
@@ -142,7 +142,7 @@ impl Container {
             clean_exits: 0,
             replaces: None,
             paused: None,
-            told: false,
+            told: None,
             code: None,
             finished: None,
             restarts: VecDeque::new(),

@@ -118,7 +118,7 @@ impl Standing {
         let next = of_it.and_then(|incident| incident.next_start).filter(|next| *next > at);
         let waits = container.run == Run::Dead && container.stopped.is_none() && next.is_some();
         let (state, since) = match container.run {
-            _ if !container.told => ("unknown", None),
+            _ if container.told.is_none() => ("unknown", None),
             Run::Created => ("created", container.created),
             Run::Running => ("running", container.started),
             Run::Paused => ("paused", container.paused.or(container.started)),

@@ -2,7 +2,7 @@
 
 use super::bounds::{GRACE, MAX_FEW, MAX_SOURCES, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT};
 use super::container::{At, Container, Run, add_few};
-use super::state::{Around, Source, State, Surrounding};
+use super::state::{Around, Beginning, Source, State, Surrounding};
 use super::subject::{Change, Difference};
 use super::text::cut;
 use crate::event::{EventView, Record};
@@ -46,7 +46,8 @@ impl State {
             if self.sources.len() >= MAX_SOURCES {
                 return;
             }
-            self.sources.insert(name.to_owned(), Source { cut: self.cut, partial: self.partial, ..Source::new(name) });
+            let beginning = if self.cut { Beginning::Cut } else { Beginning::Unknown };
+            self.sources.insert(name.to_owned(), Source { beginning, partial: self.partial, ..Source::new(name) });
         }
         let Some(source) = self.sources.get_mut(name) else { return };
         if own {
@@ -117,7 +118,8 @@ impl Source {
         };
         let (action, detail) = action.split_once(": ").map_or((action, None), |(action, detail)| (action, Some(detail)));
         let tells = matches!(action, "create" | "start" | "die" | "pause" | "unpause");
-        self.know(id, view).told |= tells;
+        let container = self.know(id, view);
+        container.told = if tells { Some(at.seq) } else { container.told };
         match action {
             "create" => self.created(id, at),
             "start" => self.started(id, at),

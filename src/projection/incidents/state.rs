@@ -42,10 +42,9 @@ pub(super) struct Source {
     pub(super) blind: bool,
     /// Its daemon's major version, 0 where that is not known.
     pub(super) engine: u32,
-    /// When recording began, if this log says so, and when the first full look ended.
-    pub(super) first_contact: bool,
-    /// What was told of it before the records that are kept is gone.
-    pub(super) cut: bool,
+    /// What was before the first record of it.
+    pub(super) beginning: Beginning,
+    /// When the first full look ended.
     /// As [`State::partial`].
     pub(super) partial: bool,
     pub(super) baseline: Option<i64>,
@@ -125,8 +124,7 @@ impl Source {
             hold: i64::MIN,
             blind: false,
             engine: 0,
-            first_contact: false,
-            cut: false,
+            beginning: Beginning::Unknown,
             partial: false,
             baseline: None,
             looked: None,
@@ -273,10 +271,10 @@ impl Source {
             }
         }
         if incident.kind != Kind::Host && self.baseline.is_none_or(|baseline| incident.start < baseline) {
-            if self.first_contact {
-                incident.qualify(BEFORE);
-            } else if self.cut {
-                incident.qualify(BEFORE_KEPT);
+            match self.beginning {
+                Beginning::Unknown => {}
+                Beginning::Recording => incident.qualify(BEFORE),
+                Beginning::Cut => incident.qualify(BEFORE_KEPT),
             }
         }
         if self.partial {
@@ -301,6 +299,17 @@ pub(super) const BEFORE: &str = "it may have begun before the recording";
 pub(super) const BEFORE_KEPT: &str = "it may have begun before the records that are kept";
 /// Why nothing is sure in a log that was made of a part of another.
 pub(super) const LEFT_OUT: &str = "events may be missing: the export from which this log was made left records out";
+
+/// What was before the first record of a Docker host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Beginning {
+    /// Nothing tells.
+    Unknown,
+    /// Recording began there.
+    Recording,
+    /// Records that are gone.
+    Cut,
+}
 
 /// Records that are missing in the log itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
