@@ -177,6 +177,20 @@ fn what_an_inspection_adds_is_told() {
     assert_eq!((told.kind, told.counts.oom), (Kind::Oom, 1));
 }
 
+/// It is asked at once, before the failure is judged.
+#[test]
+fn what_an_inspection_tells_before_the_failure_is_judged_is_told_too() {
+    let mut tape = Tape::new();
+    tape.create("web").network("disconnect", "web", "bridge");
+    tape.observed("web", &[("observation", "failure"), ("state", "created"), ("error", "exec: /usr/bin/nope: no such file")]).wait(5000);
+    assert!(tape.only().cause.iter().any(|cause| cause.text == "the Engine says: exec: /usr/bin/nope: no such file"));
+    let failed = [("observation", "failure"), ("state", "exited"), ("oomKilled", "true"), ("memory", "25165824")];
+    tape.run("big").wait(3000).die("big", "137").wait(30).observed("big", &failed).wait(5000);
+    let told = tape.told("big").remove(0);
+    assert_eq!((told.kind, told.counts.oom), (Kind::Oom, 1));
+    assert!(told.cause.iter().any(|cause| cause.text.ends_with("its limit is 24 MiB")), "{:?}", told.cause);
+}
+
 #[test]
 fn a_night_of_looping_stays_within_its_bounds() {
     let mut tape = Tape::new();

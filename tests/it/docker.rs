@@ -3,6 +3,7 @@
 mod failures;
 mod followers;
 mod hard_times;
+mod incidents;
 mod life;
 mod noise;
 mod versions;

@@ -212,10 +212,21 @@ impl Source {
                 container.health = healthy;
             }
         }
+        let error = view.attribute("error").filter(|error| !error.is_empty());
+        if let Some(container) = self.containers.get_mut(id) {
+            container.memory = view.attribute("memory").and_then(|bytes| bytes.parse().ok()).or(container.memory);
+            // It is asked at once, and a failure is judged a moment later: what an inspection tells of one is
+            // there before its incident.
+            if view.attribute("observation") == Some("failure") {
+                container.error = error.map(|error| (at, cut(error, MAX_TEXT)));
+                if view.attribute("oomKilled") == Some("true") && container.death.is_some() {
+                    container.oom.get_or_insert(at);
+                }
+            }
+        }
         let Some(key) = self.current_key(subject) else { return };
-        if let Some(error) = view.attribute("error").filter(|error| !error.is_empty()) {
-            let cause = Cause::new(CauseKind::StartFailed, Some(at), &format!("the Engine says: {error}"));
-            self.change(key, |incident| incident.caused(cause));
+        if let Some(error) = error {
+            self.change(key, |incident| incident.caused(Cause::said(at, error)));
         }
         let near = |incident: &super::incident::Incident| {
             incident.died.is_some_and(|died| at.time.saturating_sub(died.time) <= super::bounds::MINUTE)

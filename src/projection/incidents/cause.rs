@@ -115,7 +115,7 @@ fn deploy(change: &Change) -> Cause {
 
 fn symptom(sign: Sign, first: At, container: &Container) -> Cause {
     let (kind, text) = match sign {
-        Sign::Oom => (CauseKind::Oom, super::words::OOM.to_owned()),
+        Sign::Oom => (CauseKind::Oom, super::words::oom(container.memory)),
         Sign::Exit(Some(137)) => (CauseKind::Signal, super::words::KILLED.to_owned()),
         Sign::Exit(code @ Some(_)) => (CauseKind::ExitCode, super::words::exit(code)),
         Sign::Exit(None) => (CauseKind::Unknown, super::words::exit(None)),
@@ -124,6 +124,13 @@ fn symptom(sign: Sign, first: At, container: &Container) -> Cause {
         Sign::Refused => (CauseKind::StartFailed, super::words::REFUSED.to_owned()),
     };
     Cause::new(kind, Some(first), &text)
+}
+
+impl Cause {
+    /// Why the Engine could not start it.
+    pub(super) fn said(at: At, error: &str) -> Self {
+        Self::new(CauseKind::StartFailed, Some(at), &format!("the Engine says: {error}"))
+    }
 }
 
 impl Incident {

@@ -82,6 +82,10 @@ pub(super) struct Container {
     pub(super) died: Option<At>,
     /// A `network disconnect` that may be a start that failed.
     pub(super) refused: Option<At>,
+    /// Why the Engine could not start it, as an inspection tells.
+    pub(super) error: Option<(At, String)>,
+    /// Bytes of memory that it may use, as an inspection tells.
+    pub(super) memory: Option<u64>,
     /// A `network connect` since which nothing started.
     pub(super) connected: bool,
     /// Networks (ids) that it was connected to since its last start.
@@ -131,6 +135,8 @@ impl Container {
             death: None,
             died: None,
             refused: None,
+            error: None,
+            memory: None,
             connected: false,
             plugged: BTreeSet::new(),
             unsure: false,

@@ -2,7 +2,7 @@
 
 use super::bounds::{CLEAN_LOOP, GRACE, LADDER_LAST, LADDER_RESET, LADDER_SLACK, MAX_ASKED, OOM_NEAR, SECOND};
 use super::container::{At, Container, Death, Run};
-use super::incident::{Failure, Incident, Key, Kind, Resolution, Severity, Sign};
+use super::incident::{Cause, Failure, Incident, Key, Kind, Resolution, Severity, Sign};
 use super::intent::{forced_after, is_asked};
 use super::state::{AskedDeath, Source};
 use super::timers::Timer;
@@ -191,6 +191,9 @@ impl Source {
         self.change(key, |incident| {
             incident.rise(kind, severity);
             incident.container(container.short());
+            if let Some((at, error)) = &container.error {
+                incident.caused(Cause::said(*at, error));
+            }
         });
         Some(key)
     }

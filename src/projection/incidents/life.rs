@@ -89,7 +89,7 @@ impl Source {
         container.starts += 1;
         container.kills.clear();
         (container.signalled, container.stopped, container.oom, container.health, container.refused) = (None, None, None, None, None);
-        (container.connected, container.ever_healthy, container.paused) = (false, false, None);
+        (container.connected, container.ever_healthy, container.paused, container.error) = (false, false, None, None);
         container.unsure &= container.plugged.is_empty();
         if let Some(started) = unseen {
             self.unseen_death(id, started, at);

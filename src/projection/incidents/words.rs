@@ -10,6 +10,14 @@ use std::fmt::Write as _;
 const MAX_PHASES: usize = 3;
 
 pub(super) const OOM: &str = "out of memory: the kernel told of it, and the container died";
+/// With the limit, where an inspection told it.
+pub(super) fn oom(limit: Option<u64>) -> String {
+    match limit {
+        Some(bytes) if bytes >= 1 << 20 => format!("{OOM}; its limit is {} MiB", bytes >> 20),
+        Some(bytes) => format!("{OOM}; its limit is {bytes} bytes"),
+        None => OOM.to_owned(),
+    }
+}
 pub(super) const OOM_INSIDE: &str = "out of memory: a process inside was killed, the container itself lives on";
 pub(super) const KILLED: &str =
     "exit 137 (SIGKILL): no signal was sent through the API and no oom was told, so it came from outside Docker or from inside";

@@ -45,7 +45,7 @@ async fn how_long_a_container_ran_is_kept_and_shown() {
     }
 }
 
-fn compose(engine: &Engine, dir: &Path, project: &str, args: &[&str]) -> String {
+pub(super) fn compose(engine: &Engine, dir: &Path, project: &str, args: &[&str]) -> String {
     let mut command = Command::new("docker-compose");
     command.current_dir(dir).env("DOCKER_HOST", &engine.url).env_remove("COMPOSE_API_VERSION");
     let output = Background::start(command.args(["--project-name", project]).args(args)).wait();
