@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No child is at work for so long, under strace either.
+/// No child works for so long, not even under strace.
 const LONGEST_LIFE: Duration = Duration::from_secs(180);
 
 /// What a child is to do; passed on in the environment.
@@ -190,7 +190,7 @@ async fn tell_what_is_there(log: &Arc<dyn EventLog>) {
     }
 }
 
-/// Follows the head for ever, from the head on.
+/// Follows the log for ever, from its head on.
 async fn tell_what_is_seen(log: Arc<dyn EventLog>) {
     let mut reader = Reader::new(Arc::clone(&log), log.bounds().head, Want::default());
     loop {

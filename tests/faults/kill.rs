@@ -1,4 +1,4 @@
-//! SIGKILL, again and again, while tips turn over, are sealed and merged.
+//! SIGKILL, again and again, while tips are rotated, sealed and merged.
 
 use crate::child::{Plan, limits, number};
 use crate::verdict::{Left, Seen, look, no_litter};

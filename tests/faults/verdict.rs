@@ -108,14 +108,14 @@ impl Left {
         }
     }
 
-    /// And nothing is missing otherwise.
+    /// Nothing else is missing.
     pub(crate) fn is_whole(&self, about: &str) {
         assert!(self.gaps.iter().all(|(_, reason)| *reason == GapReason::Retention), "{about}: {:?}", self.gaps);
         assert!(self.recovery.lost.is_empty() && self.recovery.quarantined.is_empty(), "{about}: {:?}", self.recovery);
     }
 }
 
-/// No file that only a work in progress needs.
+/// There is no file that only unfinished work needs.
 pub(crate) fn no_litter(dir: &Path) {
     for entry in std::fs::read_dir(dir.join("log")).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();

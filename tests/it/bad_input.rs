@@ -117,8 +117,7 @@ async fn clients_that_never_finish_asking_are_shown_out() {
         let ended = tokio::time::timeout(crate::support::PATIENCE, stream.read_to_end(&mut answer)).await;
         assert!(ended.is_ok(), "the read timeout of docs/api.md is 10 s; {:?} have passed", began.elapsed());
     }
-    // The place is given back after the socket is closed, not before; the one left is that of the asking
-    // itself.
+    // The permit is given back after the socket is closed, not before; the one left is that of this request.
     let places = async || (ship.json("/api/v1/stats").await["server"]["connections"] == 1).then_some(());
     crate::support::wait_for("their places to be free again", places).await;
 }

@@ -51,7 +51,7 @@ async fn our_pages_load_behind_a_proxy_that_changes_the_host() {
         let request = site.into_iter().fold(request, |request, site| request.header("Sec-Fetch-Site", site));
         request.send().await.unwrap()
     };
-    // Parts are anybody's.
+    // Anybody may have the parts of a page.
     for site in [None, Some("same-origin"), Some("cross-site")] {
         assert_eq!(ask(&ship, &part, site).await.status(), 200, "{site:?}");
     }
@@ -59,7 +59,7 @@ async fn our_pages_load_behind_a_proxy_that_changes_the_host() {
         assert_eq!(ask(&ship, path, Some("same-origin")).await.status(), 200, "{path}");
         assert_eq!(ask(&ship, path, Some("same-site")).await.status(), 403, "{path}");
     }
-    // Over plain HTTP browsers do not say so; the answer says what to set, and that helps.
+    // Over plain HTTP browsers do not send it; the answer says what to set, and that helps.
     let refused = ask(&ship, "/api/v1/stream", None).await;
     assert_eq!(refused.status(), 403);
     let detail = refused.json::<Value>().await.unwrap()["detail"].as_str().unwrap().to_owned();
@@ -99,7 +99,7 @@ async fn a_login_works_below_a_prefix() {
         assert!(of(&again).starts_with("/login?wrong=1&next="), "{again}");
         let right = post(TOKEN).await;
         assert_eq!(of(&form.join(right.headers()["location"].to_str().unwrap()).unwrap()), page);
-        // Where the cookie is for is then the browser's own reckoning: the form's directory.
+        // The browser then derives the cookie's path itself: the form's directory.
         assert!(!right.headers()["set-cookie"].to_str().unwrap().to_lowercase().contains("path"));
     }
     let out = client().post(format!("{}/logout", ship.url)).send().await.unwrap();
@@ -173,7 +173,7 @@ async fn quotes_in_a_target_need_not_be_encoded() {
     let ask = |target: &str, more: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
     let mut requests = ask(r#"/v1.47/events?since=0&until=1&filters={"type":["container"],"label":["a#<b>"]}"#, "").repeat(2);
     requests += &ask(r#"/events?since=0&until=1&filters={"type":[]"#, "");
-    // Somebody else's quotes stay as they are.
+    // Quotes of other kinds stay as they are.
     requests += &ask("/assets/0/base.js", "If-None-Match: W/\"x\"\r\nX: \"<\"\r\n");
     requests += &ask(r#"/api/v1/events?filters={"type":["recorder"]}"#, "Connection: close\r\n");
     let answer = raw(&ship, requests.as_bytes()).await;
@@ -182,7 +182,8 @@ async fn quotes_in_a_target_need_not_be_encoded() {
     assert!(answer.contains(r#""Action":"start""#), "{answer}");
 }
 
-/// Whom a trusted proxy asks for is who has asked: for wrong tokens, for places, and in the log.
+/// The client that a trusted proxy asks for is the one that counts: for wrong tokens, for permits, and in the
+/// log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_proxy_says_who_asks_and_another_does_not() {
     let dir = TempDir::new().unwrap();
@@ -208,7 +209,7 @@ async fn a_trusted_proxy_says_who_asks_and_another_does_not() {
     })
     .await;
 
-    // Two places for each client, however many the proxy takes.
+    // Each client has two permits, however many the proxy takes.
     let stream = async |client: &str| ask(&ship.url, "/api/v1/stream?since=oldest", TOKEN, "X-Forwarded-For", client).await.unwrap();
     let mut open = Vec::new();
     for client in ["192.0.2.7", "192.0.2.8"] {
@@ -226,7 +227,7 @@ async fn a_trusted_proxy_says_who_asks_and_another_does_not() {
     wait_for("the place that was given back", async || (stream("192.0.2.7").await.status() == 200).then_some(())).await;
     drop(ship);
 
-    // Without the flag nobody's word counts.
+    // Without the flag no proxy is believed.
     let ship = start(&dir.path().join("data"), &["--token-file", tokens.to_str().unwrap()]);
     for n in 0..21 {
         let response = ask(&ship.url, "/readyz", "wrong-wrong-wrong-wrong", "X-Forwarded-For", &format!("192.0.2.{n}")).await.unwrap();

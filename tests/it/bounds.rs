@@ -1,5 +1,5 @@
-//! What clients can make the server hold, measured at the process: nobody's slowness costs memory that has no
-//! bound.
+//! What clients can make the server hold, measured at the process: no client's slowness costs memory without
+//! a bound.
 
 use crate::support::{Ship, ship_with, wait_for, within};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Peak memory of a server that answers any number of clients, in MiB: its own caches are 24, and a debug
-/// build takes some. Those who made it hold their answers made it take 500 to 950.
+/// build takes some. Clients that made it hold their answers made it take 500 to 950.
 const MOST_MIB: u64 = 200;
 /// Records of about 900 bytes, so that a page of 10,000 has 8 MiB.
 const RECORDS: u64 = 20_000;
@@ -149,7 +149,7 @@ async fn sixty_slow_readers_cost_little_and_get_everything() {
             socket.read_exact(&mut first).await.unwrap();
             assert!(first.starts_with(b"HTTP/1.1 200"), "{path}");
         }
-        // Whatever is to be held is held when nothing more is written: the kernel's buffers are full.
+        // When nothing more is written, the kernel's buffers are full, and all is held that will be.
         let mut before = 0;
         wait_for("the writers to stand still", async || {
             let now: u64 = std::fs::read_to_string(format!("/proc/{}/io", ship.pid()))

@@ -43,7 +43,7 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
-    /// A server that is `name` and lets in whom this authority has signed.
+    /// A server called `name`, which lets in clients that this authority has signed.
     pub(crate) fn server(&self, what: For, name: &str) -> ServerConfig {
         let provider = Arc::new(ring::default_provider());
         let mut roots = RootCertStore::empty();

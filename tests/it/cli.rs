@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The program, asking `url`; nothing of the machine's own settings plays a part.
+/// The program, which asks `url`, without any setting of this machine.
 fn shipslog(url: &str, line: &str) -> Command {
     let mut command = Command::new(BIN);
     for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "DOCKER_HOST", "SHIPSLOG_LISTEN", "SHIPSLOG_DATA_DIR", "SHIPSLOG_CONFIG"] {
@@ -310,7 +310,7 @@ async fn a_reader_that_has_seen_enough_is_no_failure() {
         let first = first_line(child.stdout.take().unwrap(), child.id(), line);
         assert!(first.ends_with('\n') && first.len() > 10, "{line}: {first}");
         let mut child = Background::adopt(child);
-        // Nothing but the next event tells a follower that nobody listens any more.
+        // Only the next event tells a follower that nobody reads its output any more.
         let code = wait_for("the end", async || {
             daemon.emit(&docker_line("container", "start", 5000));
             child.code()

@@ -1,5 +1,5 @@
-//! Very many clients that do nothing but keep a connection: nothing is lost, those who read get everything,
-//! and new ones are served again when the crowd has gone.
+//! Very many clients that do nothing but keep a connection: nothing is lost, clients that read get
+//! everything, and new ones are served again when the crowd has gone.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{PATIENCE, Ship, assert_dense, quick_docker_line, wait_for};
@@ -25,9 +25,9 @@ const MEANWHILE: u64 = 2000;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks for everything and reads nothing.
+/// A request for everything, from a client that reads nothing.
 const STALLED_REQUEST: &[u8] = b"GET /api/v1/stream?since=oldest HTTP/1.1\r\nHost: localhost\r\n\r\n";
-/// Comes a byte at a time, and never to its end.
+/// A request that comes a byte at a time and never ends.
 const SLOW_REQUEST: &[u8] =
     b"GET /api/v1/stream?since=oldest HTTP/1.1\r\nHost: localhost\r\nX-Padding: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
@@ -61,8 +61,8 @@ async fn read_all(url: String, number: usize, caught_up: Arc<tokio::sync::Semaph
     events
 }
 
-/// Those who stall and those who dawdle. A connection that the server does not take in this time is not held
-/// against it.
+/// Clients that read nothing, and clients that send a byte at a time. A connection that the server does not
+/// take in this time is not held against it.
 async fn crowd(url: &str) -> (Vec<TcpStream>, Vec<TcpStream>) {
     let mut coming = JoinSet::new();
     for number in 0..STALLED + SLOW {

@@ -1,4 +1,4 @@
-//! Every cursor that cannot be used, by every way in: each is answered as docs/api.md says, and those who
+//! Every cursor that cannot be used, by every way in: each is answered as docs/api.md says, and clients that
 //! follow meanwhile notice nothing.
 
 use crate::serve;
@@ -26,9 +26,9 @@ const KEEP: u64 = 500;
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Told {
     Reset(&'static str),
-    /// Of records that have been trimmed.
+    /// It names records that have been trimmed.
     Gap,
-    /// Nothing: it starts at the head.
+    /// It says nothing and starts at the head.
     Now,
 }
 
@@ -51,8 +51,8 @@ async fn trimmed_log(dir: &TempDir) -> Arc<dyn EventLog> {
     log
 }
 
-/// Follows from the head that was when it came up to an event that says `stop`, and must get every record in
-/// between; how many.
+/// Follows from the head at its arrival to an event that says `stop`, and must get every record in between.
+/// Gives their number.
 async fn follow(url: String, from: Ipv4Addr, ready: watch::Sender<usize>) -> u64 {
     let mut wire = Wire::open(&url, from, "/api/v1/stream", None, usize::MAX).await.unwrap();
     let (mut last, mut records, mut stopped) = (None, 0, false);

@@ -14,7 +14,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
 }
 
-/// Polls until there is an answer; also an answer that does not come is not waited for longer.
+/// Polls until there is an answer; an answer that does not come is waited for no longer either.
 pub(crate) async fn wait_for<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let polling = async {
         loop {
@@ -54,7 +54,7 @@ pub(crate) fn first_line(pipe: impl Read + Send + 'static, process: u32, what: &
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
         let mut line = String::new();
-        // No more than it takes: what is left in the pipe tells its writer that nobody listens.
+        // A small buffer: the writer is to notice that nobody reads the rest.
         let read = BufReader::with_capacity(64, pipe).read_line(&mut line);
         let _ = sender.send(read.map(|_| line));
     });

@@ -50,7 +50,7 @@ fn messages(log: &BTreeMap<u64, String>) -> Vec<String> {
     log.values().filter(|line| !is_own(&parsed(line))).map(|line| message(line)).collect()
 }
 
-/// Waits until the daemon's own lines come to all of them. What happens from then on they get once: moby may
+/// Waits until the daemon's own lines come to all of them. From then on they get each event once: moby may
 /// repeat an event that falls into the moment of subscribing.
 async fn wait_for_listeners(engine: &Engine, listeners: &[&Background]) {
     let ready = engine.name("ready");
@@ -73,7 +73,7 @@ fn between<'a>(lines: &'a [String], begin: &str, end: &str) -> &'a [String] {
     &lines[the_only(begin)..=the_only(end)]
 }
 
-/// Every message once, and in the same order, moby's own freedom apart.
+/// Every message is there once, in the same order but for what moby itself reorders.
 fn assert_same_events(ours: &[String], theirs: &[String], who: &str) {
     let sorted = |lines: &[String]| {
         let mut lines = lines.to_vec();
@@ -143,7 +143,7 @@ fn assert_in_order(life: &[String], expected: &[&str]) {
     assert!(expected.iter().all(|action| rest.any(|seen| seen == action)), "{expected:?} in {life:?}");
 }
 
-/// The ring dies with the daemon: what it did in its last moments may be missing, and that is on record.
+/// The ring dies with the daemon: events of its last moments may be missing, and a record says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_killed_leaves_a_gap() {
     let Some(mut engine) = Engine::own("restart") else { return };

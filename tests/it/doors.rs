@@ -129,7 +129,7 @@ async fn a_unix_socket_serves_streams_and_the_cli() {
     drop(ship);
 }
 
-/// A client without patience for redirects, which the tests look at.
+/// A client that follows no redirects, since the tests look at them.
 fn plain() -> reqwest::Client {
     reqwest::Client::builder().read_timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
@@ -274,7 +274,7 @@ async fn caps_for_each_address_and_for_streams_leave_the_others_alone() {
     wait_for("a place", async || stream(&third).await.ok().filter(|r| r.status() == 200).map(|_| ())).await;
 }
 
-/// Who opens a door and then says nothing is shown out, whatever the protocol.
+/// A client that connects and then says nothing is disconnected, whatever the protocol.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_ends_a_connection() {
     use tokio_rustls::TlsConnector;

@@ -226,7 +226,7 @@ async fn records_of_the_recorder_come_on_demand_and_with_them_its_gaps() {
     assert_eq!(both, [&["container start"; 6][..], &["recorder connect", "recorder gap", "recorder start"]].concat());
     assert!(actions(&ship, r#"{"event":["gap"]}"#).await.is_empty());
 
-    // Of a log that lacks something, that is told in the same way, to those who ask.
+    // If a log lacks something, clients that ask are told in the same way.
     let part = dir.path().join("part.jsonl");
     let text: String = ship.selected(r#"&filters={"container":["job-1","job-4"]}"#).await.into_values().map(|line| line + "\n").collect();
     std::fs::write(&part, text).unwrap();

@@ -29,7 +29,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 /// moby's `eventsLimit`.
 pub(crate) const RING: usize = 256;
-/// Pieces that may wait for one subscriber. A test that outruns this is told so.
+/// Pieces that may wait for one subscriber. A test that sends more fails with these words.
 const SUBSCRIBER_PIECES: usize = 1 << 16;
 
 #[derive(Debug, Clone)]
@@ -194,7 +194,7 @@ impl FakeDaemon {
         }
     }
 
-    /// An event that only the ring has seen, as one from before any subscriber.
+    /// An event that only the ring has, as one from before any subscriber.
     pub(crate) fn emit_to_ring(&self, line: &str) {
         let mut state = self.state.lock();
         if state.ring.len() == RING {
@@ -279,7 +279,7 @@ fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let mut held = state.lock();
     held.connected += 1;
     let state = Arc::clone(state);
-    // An error is the client's going away.
+    // An error means that the client has gone.
     let task = tokio::spawn(async move {
         if let Ok(stream) = accepted.await {
             drop(converse(stream, &state).await);

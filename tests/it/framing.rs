@@ -189,7 +189,7 @@ fn any_event_is_one_frame() {
     });
 }
 
-/// A few of the worst, all the way from a daemon to a client.
+/// A few of the worst messages, all the way from a daemon to a client.
 #[tokio::test(flavor = "multi_thread")]
 async fn nasty_events_pass_through_http() {
     let deep = format!("{{\"deep\":{}\"\u{2028}</script>\"{}}}", "[".repeat(100), "]".repeat(100));
@@ -235,7 +235,7 @@ async fn nasty_events_pass_through_http() {
     }
 }
 
-/// The parser above would be worth nothing if it let pass what it is there to find.
+/// The parser above must find what it is there to find.
 #[test]
 fn the_parser_sees_what_leaks() {
     let good = b"retry: 2000\n\n: hi\n\nevent: hello\r\nid: 1\rdata: a\ndata: b\n\nid: 2\ndata:{}\n\n";

@@ -8,7 +8,7 @@ use crate::support::{Ship, Sse, assert_dense, is_record, quick_docker_line, wait
 use serde_json::Value;
 use std::path::Path;
 
-/// Leaves less free than the recorder wants.
+/// This leaves less free than the recorder wants.
 fn fill(disk: &Path, file: &Path) {
     let stat = rustix::fs::statvfs(disk).unwrap();
     let free = usize::try_from(stat.f_bavail * stat.f_frsize).unwrap();

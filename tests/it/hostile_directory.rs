@@ -1,5 +1,5 @@
 //! Somebody else's directory: what `verify`, `serve --read-only` and `import` make of files that are larger
-//! than any log writes, or no files. What is claimed about memory is measured at the child.
+//! than any log writes, or no files. The memory is measured at the child.
 
 use crate::support::{BIN, PATIENCE, end_of, ship_with};
 use std::fs::{self, File};

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const DOCUMENT: &str = include_str!("../../docs/install.md");
 /// The proxy's configuration.
 pub(crate) const CONFIGURATION: &str = include_str!("../../packaging/haproxy.cfg");
-/// Where it listens, and what it stands before.
+/// Where it listens, and which socket it guards.
 const LISTEN: &str = "bind :2375\n";
 const SOCKET: &str = "server docker /var/run/docker.sock\n";
 
@@ -109,7 +109,7 @@ async fn whatever_happens_only_what_is_documented_is_asked() {
     daemon.emit(&docker_line("container", "start", 1));
     wait_for_event(&ship, "job-1\"").await;
 
-    // A container that runs something before anybody knows it.
+    // A container that runs something before it has been inspected.
     daemon.set_containers(&[("c1", container("c1")), ("c2", container("c2"))]);
     daemon.emit(&docker_line("container", "exec_create: /check ", 2).replace("\"image\"", "\"execID\":\"e1\",\"image\""));
     wait_for("the inspection", async || (daemon.count("/containers/c2/json") > 0).then_some(())).await;

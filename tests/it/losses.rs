@@ -39,7 +39,7 @@ async fn recorded() -> (TempDir, FakeDaemon, Ship) {
     (dir, daemon, ship)
 }
 
-/// As if the daemon were killed and started again; the record of what may be missing.
+/// Ends the daemon's streams as a restart would. Gives the record of what may be missing.
 async fn restarted(daemon: &FakeDaemon, ship: &Ship) -> String {
     daemon.restart();
     the_gap(ship, "daemon-restart").await
@@ -179,7 +179,7 @@ async fn pages_tell_a_loss_and_wake_whoever_waits_for_news() {
         let answer = ship.json(&format!("/api/v1/events?{query}")).await;
         assert_eq!(incomplete(&answer), told, "{query}");
     }
-    // In each page what it meets, verbatim.
+    // Each page tells the losses that fall into its time, verbatim.
     let first = ship.get(&format!("{page}&order=desc&limit=1")).await.text().await.unwrap();
     assert!(first.contains(&format!(r#""incomplete":[{gap}]"#)), "{first}");
     let next: Value = serde_json::from_str(&first).unwrap();

@@ -1,5 +1,5 @@
-//! The description of the routes, `docs/openapi.yaml`, against the program. `tests/clients/openapi` asks by
-//! it what nobody thought of.
+//! The description of the routes, `docs/openapi.yaml`, against the program. `tests/clients/openapi` makes
+//! requests up by it.
 
 use crate::support::{PATIENCE, Ship, client};
 use reqwest::{Method, Response};
@@ -38,7 +38,7 @@ fn parameters<'a>(description: &'a Value, path: &str, place: &str) -> BTreeSet<&
     all.map(|parameter| parameter["name"].as_str().unwrap()).collect()
 }
 
-/// A path with something in the places of what varies.
+/// A path with a value for each of its parameters.
 fn target(path: &str) -> String {
     path.replace("{version}", "1.51").replace("{id}", "00000000-1").replace("{hash}", "0").replace("{name}", "x")
 }
@@ -47,7 +47,7 @@ fn without_redirects() -> reqwest::Client {
     reqwest::Client::builder().read_timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-/// A path without the names of what varies in it.
+/// A path without the names of its parameters.
 fn nameless(path: &str) -> String {
     let segment = |segment: &str| segment.split_once('{').map_or_else(|| segment.to_owned(), |(before, _)| format!("{before}{{}}"));
     path.split('/').map(segment).collect::<Vec<_>>().join("/")

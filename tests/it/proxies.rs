@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const COMMANDS: [&str; 6] = ["healthcheck", "stats", "query -n 1", "tail -n 1", "export", "tail --since oldest --speed 1000 --until 0s"];
 const VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// A proxy that counts who comes and sends everybody away.
+/// A proxy that counts its clients and refuses them all.
 fn proxy() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -79,7 +79,8 @@ async fn shown(ship: &Ship) -> Vec<String> {
     all
 }
 
-/// What is on record of `secrets`, and of a container and lines that are no events, that hold more of them.
+/// What the log holds of `secrets`, and of a container and of lines that are not events, which hold more
+/// secrets.
 async fn tell_everything(daemon: &FakeDaemon, ship: &Ship) {
     daemon.wait_for_subscribers(1).await;
     for line in secrets() {

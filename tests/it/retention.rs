@@ -1,4 +1,4 @@
-//! Old records go while clients replay them: what a client cannot have any more it is told, and the disk gets
+//! Old records go while clients replay them: a client is told what it cannot have any more, and the disk gets
 //! its room back.
 
 use crate::serve;

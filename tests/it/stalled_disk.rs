@@ -52,7 +52,7 @@ fn event(n: u64) -> String {
     )
 }
 
-/// Emits for so many seconds from event `sent` on; the number of the next one.
+/// Emits events for so many seconds, from number `sent` on. Gives the number of the next one.
 async fn busy(daemon: &FakeDaemon, sent: u64, seconds: u64) -> u64 {
     let mut tick = tokio::time::interval(Duration::from_secs(1) / u32::try_from(EVENTS_PER_SECOND).unwrap());
     let next = sent + seconds * EVENTS_PER_SECOND;

@@ -219,7 +219,7 @@ async fn a_burst_is_recorded_whole() {
     host.daemon.flood(lines.into_iter(), 16 << 10).await;
     let mut head = 0;
     while head < count {
-        // As long as it gets on.
+        // For as long as the head moves.
         head = wait_for("more of the burst to be stored", async || {
             let stats = ship.json("/api/v1/stats").await;
             assert_eq!(stats["ingest"]["lost"], 0, "{stats}");

@@ -37,7 +37,7 @@ impl Ship {
         Self::launch(Launch { listen: listen.to_owned(), ..Launch::default() }, data, args)
     }
 
-    /// With all that it says in a file.
+    /// Everything that it says goes to a file.
     pub(crate) fn start_logging(data: &Path, args: &[&str], log: &Path) -> Self {
         Self::launch(Launch { log: Some(log.to_owned()), ..Launch::default() }, data, args)
     }
@@ -173,10 +173,11 @@ impl Default for Launch {
 }
 
 /// An address of the loopback network that no other program of these stories has, with any port. On one that
-/// all shared, a port was free for whoever asked the system for one while its program was killed and not
-/// started again yet: a reader of `crash.rs` that had not connected by then, and that brought no cursor, as
-/// its WebSocket does, would follow the program of another story for as long as that lived, and the story of
-/// kills stood still (which was seen once, for eight minutes); or the program did not start again.
+/// all shared, a port was free for any program that asked the system for one while its own program was killed
+/// and not started again yet: a reader of `crash.rs` that had not connected by then, and that brought no
+/// cursor, as its WebSocket does, would follow the program of another story for as long as that lived, and
+/// the story of kills stood still (which was seen once, for eight minutes); or the program did not start
+/// again.
 fn own_address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

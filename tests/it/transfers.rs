@@ -1,5 +1,5 @@
-//! Answers on their way: a part of one never passes for the whole, it can be continued, and what stands
-//! between may do its worst.
+//! Answers on their way: a part of one never passes for the whole, it can be continued, and whatever a proxy
+//! between does to it is noticed.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{BIN, PATIENCE, Ship, docker_line, ship_with, wait_for};
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Nobody is there, so that the log stays as it is, but for the recorder's own words.
+/// No daemon is there, so that the log stays as it is but for the recorder's own records.
 const NOBODY: [&str; 2] = ["--docker-host", "x=tcp://127.0.0.1:1"];
 
 /// A log of some megabytes that do not compress.

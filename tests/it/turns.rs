@@ -1,4 +1,4 @@
-//! Who is served first, who no longer is, and who has to wait.
+//! Which clients are served first, which no longer, and which have to wait.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{PATIENCE, Ship, docker_line, wait_for};

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// More bytes than the log keeps in memory for those who keep up (8 MiB).
+/// More bytes than the log keeps in memory for clients that keep up (8 MiB).
 const EVENTS: u64 = 6000;
 const NOISE: usize = 2000;
 

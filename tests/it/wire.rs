@@ -72,7 +72,7 @@ pub(crate) struct Wire {
     body: Incoming,
     task: JoinHandle<()>,
     buffer: BytesMut,
-    /// Bytes that may still be read; beyond them the connection is as good as cut.
+    /// Bytes that may still be read; beyond them the connection counts as cut.
     left: usize,
 }
 
@@ -83,7 +83,7 @@ impl Drop for Wire {
 }
 
 impl Wire {
-    /// Opens a stream of which `left` bytes will be read. An error is the server's being away.
+    /// Opens a stream of which `left` bytes will be read. An error means that the server is away.
     pub(crate) async fn open(url: &str, from: Ipv4Addr, path: &str, last_id: Option<&[u8]>, left: usize) -> Result<Self, String> {
         let stream = connect(url, from).await.map_err(|e| e.to_string())?;
         let (mut sender, connection) =

@@ -1,4 +1,4 @@
-//! Finding what one looks for: keys, hints, folding, hosts and times, over an export that is served as it is.
+//! How records are found: keys, hints, folding, hosts and times, over an export that is served as it is.
 
 use super::{ask, refused, run, shipslog, text};
 use crate::support::Ship;

@@ -63,7 +63,7 @@ async fn wait_for_verdicts(ship: &Ship, count: usize) -> BTreeMap<u64, String> {
     wait_for("the verdict", async || Some(ship.export("").await).filter(|log| verdicts(log).len() >= count)).await
 }
 
-/// Kills under churn: whatever another subscriber saw of each daemon's life is in the log, once.
+/// Kills while events come: whatever another subscriber saw of each daemon's life is in the log, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_killed_again_and_again() {
     let Some(mut engine) = Engine::own("kills") else { return };

@@ -35,7 +35,7 @@ async fn every_reader_gets_the_whole_life() {
     log_up_to(&ship, &begin).await;
 
     let oom = live_first_part(&engine, &wire).await;
-    // In the midst of a container's life.
+    // In the middle of a container's life.
     let mut running =
         Background::start(&mut engine.cli(&["run", "--name", &engine.name("cut"), "--network", "none", "busybox:test", "true"]));
     ship.kill();

@@ -84,7 +84,7 @@ async fn probes_are_marked_and_what_people_run_is_not() {
     assert!(unmarked.len() <= 1, "all but perhaps the first: {unmarked:?}");
     assert!(of(&log, &name).iter().any(|(_, record)| action(record) == "health_status: healthy" && record["noise"].is_null()));
 
-    // Everywhere it can be left out, and is nothing but left out.
+    // It can be left out everywhere, and nothing else changes.
     let quiet: BTreeMap<u64, String> =
         log.iter().filter(|(_, line)| parsed(line)["noise"].is_null()).map(|(s, l)| (*s, l.clone())).collect();
     assert!(quiet.len() < log.len());

@@ -1,4 +1,4 @@
-//! Who gets in, and what those are told who do not.
+//! Which clients get in, and what the others are told.
 
 use super::{Lines, SECOND, event, kind, now, recorded, refusal};
 use crate::dockerd::{Background, Engine};

@@ -25,7 +25,7 @@ async fn history_hands_over_to_live_without_loss_or_repetition() {
     for (n, message) in messages.iter().enumerate().skip(100) {
         daemon.emit(message);
         emitted.send_replace(n);
-        // Not so fast that the readers come when all is over.
+        // Slow enough for the readers to come before the end.
         if n % 20 == 0 {
             ship.wait_for_head(|head| head + 500 > u64::try_from(n).unwrap()).await;
         }
@@ -89,8 +89,8 @@ async fn without_times_only_the_present_is_told() {
     wait_for("the places", async || (streams().await == 0).then_some(())).await;
 }
 
-/// An orderly end for who has everything so far, and none for who has not: half of history must not look like
-/// all of it.
+/// A client that has everything so far gets an orderly end, and one that has not gets none: half of history
+/// must not look like all of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_live_streams_and_breaks_off_history() {
     let base = now() - 3600 * SECOND;

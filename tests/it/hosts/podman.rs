@@ -18,7 +18,7 @@ struct Podman {
 impl Podman {
     /// `None` where there is none.
     fn start() -> Option<Self> {
-        // Whether containers can be run here at all is known where there is an Engine.
+        // Where there is an Engine, containers can be run at all.
         Engine::given("podman")?;
         if !Command::new("podman").arg("--version").output().is_ok_and(|output| output.status.success()) {
             skipped("podman is not installed (Debian: apt-get install podman)");

@@ -53,7 +53,7 @@ async fn who_is_not_trusted_is_told_what_to_do_and_harms_no_other_host() {
     let right = host("right", &daemon.url().replace("https", "tcp"), &right);
     let hosts = cases.iter().map(|(host, _)| host.as_str()).chain([right.as_str()]);
     let args: Vec<&str> = hosts.flat_map(|host| ["--docker-host", host]).collect();
-    // Whom the system trusts.
+    // The authorities that the system trusts.
     let system = format!("SSL_CERT_FILE={}", path("other/ca.pem").display());
     let ship = Ship::start_under(&["env", &system], dir.path(), &args);
     connected(&ship, "right").await;
