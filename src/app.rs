@@ -56,7 +56,7 @@ pub async fn serve(mut config: ServeConfig) -> anyhow::Result<()> {
     run(config, listener, stop).await
 }
 
-/// Comes back when the program is to stop.
+/// Returns when the program is to stop.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -79,7 +79,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Whether whoever started the program has it ignore SIGHUP (bit 0 of the mask, proc(5)).
+/// Whether the program was started so that it ignores SIGHUP (bit 0 of the mask, proc(5)).
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -312,7 +312,7 @@ fn admission(config: &ServeConfig) -> anyhow::Result<(Admission, server::Options
     Ok((admission, options))
 }
 
-/// Each connection is an open file, and the log needs some to go on: the soft limit of many systems is 1,024.
+/// Each connection is an open file, and the log needs some, too: the soft limit of many systems is 1,024.
 /// Where the hard one is too low, connections are fewer, rather than that Docker or the log go without.
 fn affordable_connections(wanted: usize) -> usize {
     let needed = wanted as u64 + SPARE_FILES;

@@ -1,5 +1,5 @@
-//! What goes to stderr and stdout without ever being waited for: whoever reads them may stop, and a full pipe
-//! must stop nobody else.
+//! What goes to stderr and stdout without ever being waited for: their reader may stop, and a full pipe must
+//! stop nobody else.
 
 use crate::text::{is_hostile, printable};
 use parking_lot::{Condvar, Mutex};

@@ -77,8 +77,8 @@ impl Event {
     }
 
     /// Takes one line of a daemon's `/events`. What ordinary JSON parsers refuse is refused: one such line
-    /// would stop whoever reads an export. A message that says anywhere that it is the recorder's is marked
-    /// as foreign.
+    /// would stop a reader of an export. A message that says anywhere that it is the recorder's is marked as
+    /// foreign.
     ///
     /// # Errors
     /// [`EventError`] when the line is not one JSON object in UTF-8, or not one that every parser reads.

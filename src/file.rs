@@ -1,5 +1,5 @@
-//! Small files that whoever runs the program names: settings, tokens, certificates, contexts of the docker
-//! CLI. Reading one takes bounded memory, whatever it turns out to be, and never waits.
+//! Small files that the operator names: settings, tokens, certificates, contexts of the docker CLI. Reading
+//! one takes bounded memory, whatever it turns out to be, and never waits.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -46,7 +46,7 @@ pub async fn run(log: Arc<dyn EventLog>, retention: Retention, shutdown: Shutdow
     }
 }
 
-/// Time since the machine was started, with that in which it slept: the wall clock goes on meanwhile, and has
+/// Time since the machine was started, with that in which it slept: the wall clock runs meanwhile, and has
 /// not jumped.
 fn steady() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

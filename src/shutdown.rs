@@ -1,6 +1,6 @@
 //! The end of the program, or of a part of it: one side says so, and everybody who waits for it is told.
 //!
-//! Two types over one token, since whoever is told must not be able to say so.
+//! Two types over one token, since a task that is told must not be able to say so.
 
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,7 @@ impl Shutdown {
         self.0.is_cancelled()
     }
 
-    /// Comes back when work is to end.
+    /// Returns when work is to end.
     pub async fn stopping(&self) {
         self.0.cancelled().await;
     }

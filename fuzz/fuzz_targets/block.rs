@@ -5,13 +5,13 @@
 use libfuzzer_sys::fuzz_target;
 use shipslog::log::fuzzing;
 
-/// Of the header: where the length of what is behind it stands, and the checksum.
+/// Of the header: where the length of what follows it stands, and the checksum.
 const PACKED_BYTES: std::ops::Range<usize> = 52..56;
 const CRC: std::ops::Range<usize> = 120..124;
 
 fuzz_target!(|bytes: &[u8]| {
     shipslog_fuzz::look(fuzzing::block(bytes));
-    // What checksums guard is looked at as well: whoever makes a block up can make its checksum.
+    // What checksums guard is looked at as well: a forged block can have a right checksum.
     if let Some(packed) = bytes.get(CRC.end..) {
         let mut value = bytes.to_vec();
         value[PACKED_BYTES].copy_from_slice(&(packed.len() as u32).to_be_bytes());

@@ -6,7 +6,7 @@ use shipslog::log::fuzzing;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// Where the sequence stands in a line: behind `{"id":"7f3c9a1e-`.
+/// Where the sequence stands in a line: after `{"id":"7f3c9a1e-`.
 const FIRST_DIGIT: usize = 16;
 
 /// In memory where the machine has such a directory.
@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     if mend(&mut mended).is_some() {
         read(&mended);
     }
-    // The first line's own sequence, so that what stands behind it is looked at.
+    // The first line's own sequence, so that what follows it is looked at.
     let digits = bytes.iter().skip(FIRST_DIGIT).take_while(|byte| byte.is_ascii_digit());
     let first = digits.fold(0_u64, |all, digit| all.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
     shipslog_fuzz::look(fuzzing::lines(first, bytes));
@@ -50,8 +50,8 @@ const ENTRY: usize = 72;
 const HEAD: usize = 96;
 const PLACE: usize = 8;
 
-/// Makes the checksums fit (the layout is that of `src/log/segment/index.rs`): whoever makes a segment up can
-/// do so too.
+/// Makes the checksums fit (the layout is that of `src/log/segment/index.rs`): a program that forges a
+/// segment can do so too.
 fn mend(file: &mut [u8]) -> Option<()> {
     let table_frames = little(file, file.len().checked_sub(9)?)?;
     let table = file.len().checked_sub(8 + 8 * Some(table_frames).filter(|n| *n < 1000)? + 9)?;

@@ -1,4 +1,4 @@
-//! Names, labels and commands come from whoever may start a container: nothing of them reaches a terminal
+//! Names, labels and commands come from anybody who may start a container: nothing of them reaches a terminal
 //! raw.
 
 use crate::text::is_hostile;

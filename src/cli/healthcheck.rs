@@ -19,8 +19,8 @@ pub(super) struct HealthcheckArgs {
     /// Fail also if one of several Docker hosts is not connected
     #[arg(long, help_heading = "What counts as healthy")]
     strict: bool,
-    /// Fail only if the process does not answer: for whoever would restart it, which mends neither a Docker
-    /// host nor a full disk
+    /// Fail only if the process does not answer: for a supervisor that would restart it, which mends neither
+    /// a Docker host nor a full disk
     #[arg(long, conflicts_with = "strict", help_heading = "What counts as healthy")]
     live: bool,
     #[command(flatten)]

@@ -117,7 +117,7 @@ async fn hint(client: &Client, selection: &Selection, count: Option<usize>, prin
     Ok(())
 }
 
-/// Shows the newest records and says where to go on. First the edge, then the records: what arrives in
+/// Shows the newest records and says where to continue. First the edge, then the records: what arrives in
 /// between is either among the records or after the edge, and `max` of both leaves nothing out and repeats
 /// nothing.
 async fn show_newest(

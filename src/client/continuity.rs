@@ -37,12 +37,12 @@ pub enum StreamItem {
         /// `retention` or `damage`.
         reason: String,
     },
-    /// The position was not of this log; the stream goes on from the oldest record, so that records may come
-    /// again.
+    /// The position was not of this log; the stream continues from the oldest record, so that records may
+    /// come again.
     Reset {
         /// `foreign-log`, `future`, `malformed`; `unannounced` if the server changed logs without a word.
         reason: String,
-        /// The oldest sequence kept, where the stream goes on.
+        /// The oldest sequence kept, where the stream continues.
         oldest: Sequence,
     },
     /// The recorder may have missed events of this time, and the filter hides its record that says so.
@@ -111,7 +111,7 @@ pub(super) struct Continuity {
     dense: bool,
     /// `hello` named another log than the one followed; a `reset` has to follow.
     foreign: Option<Sequence>,
-    /// The log that `hello` named, as cursors do. A copy of a log goes on under a name of its own: its
+    /// The log that `hello` named, as cursors do. A copy of a log continues under a name of its own: its
     /// cursors follow those of its ancestor without a word, as its sequences do.
     named: Option<u32>,
 }
@@ -207,8 +207,8 @@ impl Continuity {
         out.push_back(StreamItem::Record { id: frame.id.unwrap_or_default(), line: frame.data });
     }
 
-    /// The stream must go on exactly where the last one ended. Behind that, something is lost, filter or not.
-    /// Before it, records come again and are dropped, unless a `reset` says that they count.
+    /// The stream must continue exactly where the last one ended. After that, something is lost, filter or
+    /// not. Before it, records come again and are dropped, unless a `reset` says that they count.
     fn hello(&mut self, at: Cursor, oldest: Sequence, out: &mut VecDeque<StreamItem>) {
         match self.last {
             Some(last) if last.log == at.log => lost(last.seq, at.seq, out),

@@ -78,7 +78,7 @@ struct PageLinks {
 }
 
 impl HistoryPage {
-    /// What to ask for as [`HistoryQuery::page`] to go on; `None` at the end.
+    /// What to ask for as [`HistoryQuery::page`] to continue; `None` at the end.
     pub fn next(&self) -> Option<&str> {
         self.page.next.as_deref()
     }

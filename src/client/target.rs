@@ -117,7 +117,7 @@ fn on_this_machine(builder: ClientBuilder, host: &str) -> ClientBuilder {
 }
 
 /// A redirect to another scheme is refused: a token that was to be encrypted would not be, and plain HTTP has
-/// no certificates to go on with.
+/// no certificates to continue with.
 fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let before = attempt.previous().last();
     if before.is_some_and(|before| before.scheme() != attempt.url().scheme()) {

@@ -7,8 +7,8 @@ use crate::event::{EventView, RECORDER_TYPE};
 
 /// The action of the recorder's records that tell of events that may be missing.
 const GAP: &str = "gap";
-/// What every such record holds, whoever wrote its JSON again: the value of its `Type`, unless it is written
-/// with an escape.
+/// What every such record holds, even if a program wrote its JSON again: the value of its `Type`, unless it
+/// is written with an escape.
 pub(super) const GAP_LITERAL: &str = r#""recorder""#;
 
 /// Whether an event has the shape of a record about events that may be missing. A daemon's own message may

@@ -101,10 +101,11 @@ pub enum WriterState {
     Ok,
     /// Somebody else's log, or an export: nothing is recorded.
     ReadOnly,
-    /// The disk is full. Recording goes on by itself when there is space again; nothing was written in part.
+    /// The disk is full. Recording continues by itself when there is space again; nothing was written in
+    /// part.
     Full(String),
     /// A write or an fsync failed: nothing more is written until the program is restarted, since after a
-    /// failed fsync nobody knows what the disk holds. Reads go on.
+    /// failed fsync nobody knows what the disk holds. Reads continue.
     Poisoned(String),
 }
 

@@ -24,7 +24,7 @@ pub struct EmbeddedLog {
     requests: mpsc::Sender<Request>,
     head: watch::Receiver<Sequence>,
     state: watch::Receiver<WriterState>,
-    /// Reads of the disk that may go on at a time.
+    /// Reads of the disk at a time, at most.
     turns: Semaphore,
     /// Of a log that is only read: the senders that nobody uses, and what goes when it is closed.
     _read_only: Option<(watch::Sender<Sequence>, watch::Sender<WriterState>, Vec<ScratchCopy>)>,
@@ -50,7 +50,7 @@ impl EmbeddedLog {
         let catalog = Arc::new(catalog);
         let (head, head_receiver) = watch::channel(catalog.bounds().head);
         let (state, state_receiver) = watch::channel(full.map_or(WriterState::Ok, |why| {
-            tracing::error!(error = why, "the disk is full; nothing is recorded until there is room, reads go on");
+            tracing::error!(error = why, "the disk is full; nothing is recorded until there is room, reads continue");
             WriterState::Full(why)
         }));
         let (requests, inbox) = mpsc::channel(QUEUE);
@@ -236,7 +236,7 @@ mod tests {
         assert!(matches!(log.append(records(4..=4)).await, Err(LogError::Poisoned(_))));
         assert!(matches!(log.close().await, Err(LogError::Poisoned(_))));
         assert_eq!(log.read_after(0, &Scan::default()).await.unwrap().through, 3);
-        // Whoever follows it waits on.
+        // A follower keeps waiting.
         assert!(tokio::time::timeout(Duration::from_millis(50), head.changed()).await.is_err());
         drop_and_wait(log, dir.path()).await;
         let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();

@@ -106,7 +106,7 @@ async fn search(
         let sources = serde_json::json!({ "source": wanted }).to_string();
         let mut reader = ReverseReader::new(Arc::clone(log), before, Want::filtered(filter(Some(&sources), Some(OWN))?));
         let many = wanted.len();
-        // Whoever is found is not looked for further down.
+        // A source that is found is not looked for further down.
         while wanted.len() == many {
             let Some(step) = reader.next().await? else { return Ok(()) };
             if let Step::Records(selection) = step {

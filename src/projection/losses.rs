@@ -96,8 +96,8 @@ impl Loss {
         Some(Self { line: (line.len() <= MAX_LINE_BYTES).then(|| Bytes::copy_from_slice(&line)), ..loss })
     }
 
-    /// Whether whoever asks for this time with this filter is not given the record, though nothing leaves its
-    /// Docker host out.
+    /// Whether a client that asks for this time with this filter is not given the record, though nothing
+    /// leaves its Docker host out.
     pub fn is_hidden(&self, filter: &Filter, time: &RangeInclusive<Timestamp>) -> bool {
         filter.wants_source(&self.source) && !(time.contains(&self.told) && self.passes(filter))
     }
@@ -196,7 +196,7 @@ impl Known {
         }
         for_each(log, after, bounds.head, &mut |loss: &Loss| {
             self.losses.push_back(loss.clone());
-            // Whoever asks may go away in the middle: the next one continues after this.
+            // The client may go away in the middle: the next one continues after this.
             self.through = loss.seq;
             if self.losses.len() > MAX_KNOWN
                 && let Some(oldest) = self.losses.pop_front()

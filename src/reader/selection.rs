@@ -7,8 +7,8 @@ use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Bytes of frames that a reader gives at once, about, or one record: whoever takes them slowly holds no more
-/// of the log's memory.
+/// Bytes of frames that a reader gives at once, about, or one record: a client that takes them slowly holds
+/// no more of the log's memory.
 pub const PART_BYTES: usize = 64 * 1024;
 
 /// Which records a reader wants.

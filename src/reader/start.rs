@@ -30,7 +30,7 @@ pub enum ResetReason {
     Malformed,
 }
 
-/// A cursor that was not honoured. The client goes on from the oldest record, and is told.
+/// A cursor that was not honoured. The client continues from the oldest record, and is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
     /// Why.

@@ -181,7 +181,7 @@ impl Recorder {
             Input::Disconnected { reason, doubt } => {
                 self.cut_short(source);
                 let Some(doubt) = doubt else { return self.own(source, "disconnect", &[("reason", &reason)]) };
-                // Also for whoever comes after a crash.
+                // Also for the run after a crash.
                 let (lines, since) = (doubt.lines.to_string(), doubt.since.to_string());
                 self.own(source, "disconnect", &[("reason", &reason), (memory::DOUBTFUL, &lines), (memory::DOUBTFUL_SINCE, &since)]);
                 self.continuity(source).doubt(doubt);
@@ -310,7 +310,7 @@ impl Recorder {
         }
     }
 
-    /// Comes back when the log may take records again, or after a moment.
+    /// Returns when the log may take records again, or after a moment.
     async fn wait_for_room(&self) {
         let mut state = self.log.watch_writer();
         let room = state.wait_for(|state| !matches!(state, WriterState::Full(_)));

@@ -10,8 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The log's reason is told up to this many characters.
 const MAX_REASON_CHARS: usize = 200;
 
-/// Whether the log has refused a batch for what is in it, and goes on taking others. Nothing of the batch was
-/// stored.
+/// Whether the log has refused a batch for what is in it, and takes others. Nothing of the batch was stored.
 pub(super) fn is_one(error: &LogError) -> bool {
     !matches!(
         error,

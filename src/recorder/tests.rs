@@ -171,7 +171,7 @@ async fn a_replay_that_is_cut_short_is_judged_before_it_is_stored() {
     let bench = Bench::new();
     bench.session(vec![connected("start"), event(1), replay_end(1)]).await;
     let before = bench.story().await.len();
-    // Nothing of the ring's beginning is known: whoever reads event 8 must have read of the gap before.
+    // Nothing of the ring's beginning is known: a client that reads event 8 must have read of the gap before.
     bench.session(vec![connected("start"), event(8), Input::Disconnected { reason: "eof".into(), doubt: None }]).await;
     assert_eq!(bench.story().await[before..], ["start -", "connect start", "gap daemon-restart", "start c8", "disconnect eof", "stop -"]);
     let before = bench.story().await.len();

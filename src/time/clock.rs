@@ -32,7 +32,7 @@ pub struct ClockStep {
 }
 
 /// Begins at the wall clock's time and follows the steady one from there. When the wall clock is set forward,
-/// this one goes with it at the next [`step`](Self::step); when it is set back, this one goes on steadily.
+/// this one goes with it at the next [`step`](Self::step); when it is set back, this one runs on steadily.
 pub struct Clock {
     read: Box<dyn Fn() -> Reading + Send + Sync>,
     /// This clock less the steady one, in nanoseconds. It only grows.
@@ -79,7 +79,7 @@ impl Clock {
             return None;
         }
         let from = Timestamp::from_nanos(now.saturating_add(*known));
-        // What is ahead of the wall clock waits for nobody: it goes on.
+        // What is ahead of the wall clock waits for nobody: it runs on.
         self.offset.fetch_add(difference.max(0), SeqCst);
         *known = difference.min(0);
         Some(ClockStep { from, to: wall })
@@ -91,7 +91,7 @@ pub fn received_now() -> Timestamp {
     PROCESS.now()
 }
 
-/// The machine's clocks. The steady one goes on while the machine sleeps, as the wall clock does.
+/// The machine's clocks. The steady one runs while the machine sleeps, as the wall clock does.
 fn read() -> Reading {
     // In this order: what is received must not seem to be received before it happened, by however little.
     let steady = steady();

@@ -34,7 +34,7 @@ pub(super) struct WriterParts {
     pub(super) dir: PathBuf,
     pub(super) manifest: Manifest,
     pub(super) watermark: Watermark,
-    /// Where it goes on.
+    /// Where it continues.
     pub(super) tail: Tail,
     pub(super) catalog: Arc<Catalog>,
     pub(super) sealer: Sealer,
@@ -58,8 +58,8 @@ pub(super) struct Writer {
     /// A write to the tip failed for want of space.
     tip_failed: bool,
     helper: CommitHelper,
-    /// A block that is durable and visible, and that sled is still to get: whoever waits for its commit does
-    /// not wait for that.
+    /// A block that is durable and visible, and that sled is still to get: the caller that waits for its
+    /// commit does not wait for that.
     unsettled: Option<(Sequence, Vec<u8>)>,
     head: watch::Sender<Sequence>,
     state: watch::Sender<WriterState>,
@@ -252,7 +252,7 @@ impl Writer {
         }
     }
 
-    /// Stops writing while the disk is nearly full, and goes on when there is room again.
+    /// Stops writing while the disk is nearly full, and continues when there is room again.
     fn check_room(&mut self) -> Result<(), LogError> {
         let stopped = !self.is_ok();
         match free_space::check(&self.dir, stopped) {
@@ -265,7 +265,7 @@ impl Writer {
             self.replace_tip()?;
         }
         if stopped {
-            tracing::info!("the disk has room again; recording goes on");
+            tracing::info!("the disk has room again; recording continues");
             self.state.send_replace(WriterState::Ok);
         }
         Ok(())
@@ -291,7 +291,7 @@ impl Writer {
 
     fn full(&self, why: String) -> LogError {
         if self.is_ok() {
-            tracing::error!(error = why, "the disk is full; recording pauses until there is room, reads go on");
+            tracing::error!(error = why, "the disk is full; recording pauses until there is room, reads continue");
         }
         self.state.send_if_modified(|state| {
             let new = WriterState::Full(why.clone());
@@ -345,7 +345,7 @@ impl Writer {
     }
 
     fn poison(&self, error: &LogError) {
-        tracing::error!(error = %error, "the log takes no more records until restart; reads go on");
+        tracing::error!(error = %error, "the log takes no more records until restart; reads continue");
         self.state.send_replace(WriterState::Poisoned(error.to_string()));
     }
 
@@ -374,7 +374,7 @@ struct LastWords(watch::Sender<Sequence>, watch::Sender<WriterState>);
 impl Drop for LastWords {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("the writer of the log has panicked; the log takes no more records until restart, reads go on");
+            tracing::error!("the writer of the log has panicked; the log takes no more records until restart, reads continue");
             self.1.send_replace(WriterState::Poisoned("its writer has panicked".to_owned()));
             // Without a sender readers would take the log for closed.
             std::mem::forget(self.0.clone());

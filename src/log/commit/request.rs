@@ -26,7 +26,7 @@ pub(in crate::log) enum Request {
     Panic,
 }
 
-/// Whether there is only one processor: whoever has been woken by a commit runs when its writer stands back,
+/// Whether there is only one processor: the caller that a commit has woken runs when its writer stands back,
 /// and not before.
 fn alone() -> bool {
     static ALONE: LazyLock<bool> = LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|n| n.get() == 1));
@@ -40,8 +40,8 @@ pub(in crate::log) fn stand_back() {
     }
 }
 
-/// Whoever waits for a commit often brings the next one at once, sooner than a thread falls asleep and is
-/// woken.
+/// A caller that waits for a commit often brings the next one at once, sooner than a thread falls asleep and
+/// is woken.
 pub(in crate::log) fn poll_briefly(requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
     if alone() {
         return None;

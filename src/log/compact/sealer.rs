@@ -211,7 +211,7 @@ impl Thread {
         *self.next.lock() = match made {
             Ok(tip) => Next::Ready(Arc::new(tip)),
             Err(e) => {
-                tracing::warn!(error = %e, "cannot make the next tip of the log; the one in use goes on");
+                tracing::warn!(error = %e, "cannot make the next tip of the log; the one in use stays");
                 // Whichever name it had got to: it is new and holds nothing, and its name must be free for
                 // the next attempt.
                 let name = names::tip(from);
@@ -296,7 +296,7 @@ impl Thread {
 
 /// A panic ends what it hit, not the sealer: without one a tip would grow for ever.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).inspect_err(|_| tracing::error!("the sealer of the log panicked, and goes on")).ok()
+    catch_unwind(AssertUnwindSafe(work)).inspect_err(|_| tracing::error!("the sealer of the log panicked, and continues")).ok()
 }
 
 fn panicked() -> LogError {

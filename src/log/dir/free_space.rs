@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Left free for others, for sealing (which gives space back) and for what must be written at a stop.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
-/// So much more must be free before recording goes on, so that it does not stop again at once.
+/// So much more must be free before recording continues, so that it does not stop again at once.
 const RESUME_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Bytes that may be written into `dir`.

@@ -2,8 +2,8 @@
 
 use crate::cursor::{Cursor, LogId, Sequence};
 
-/// Which log a record is of: a copy of a log goes on under a name of its own, and keeps the names of what it
-/// was.
+/// Which log a record is of: a copy of a log continues under a name of its own, and keeps the names of what
+/// it was.
 #[derive(Debug, Clone)]
 pub(in crate::log) struct Lineage {
     log: LogId,

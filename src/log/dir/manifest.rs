@@ -143,7 +143,8 @@ impl Manifest {
         sync_dir(dir)
     }
 
-    /// Whether `LOG` is a copy of the file that was written: then a log of the same name may go on elsewhere.
+    /// Whether `LOG` is a copy of the file that was written: then a log of the same name may continue
+    /// elsewhere.
     pub(in crate::log) fn is_copy(&self, dir: &Path) -> Result<bool, LogError> {
         let path = dir.join("LOG");
         let Some(written) = self.file else { return Ok(false) };

@@ -1,8 +1,8 @@
 //! Directories that go again: copies of tips, since sled writes when it opens, and logs made of an export
 //! that is only served.
 //!
-//! They lie in the system's place for such things. Whoever uses one holds a lock on it, so that what a kill
-//! left is told from what is in use, and goes at the next start of any shipslog of the same user.
+//! They lie in the system's place for such things. Its user holds a lock on it, so that what a kill left is
+//! told from what is in use, and goes at the next start of any shipslog of the same user.
 
 use super::durable::io;
 use super::files;

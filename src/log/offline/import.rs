@@ -297,7 +297,7 @@ impl<'a> Import<'a> {
             clean_head: Some(head),
             ..Manifest::create()
         };
-        // Where the export comes from, recording may go on: from here on this is another log.
+        // Where the export comes from, recording may continue: from here on this is another log.
         manifest.fork(head);
         Watermark::open(self.dir)?.0.write(head)?;
         manifest.write(self.dir)?;

@@ -30,7 +30,7 @@ pub struct Report {
     pub segments: usize,
     /// Bytes looked at.
     pub bytes: u64,
-    /// The chain's value after the newest record, in hex: whoever notes it can prove later that nothing
+    /// The chain's value after the newest record, in hex: a reader who notes it can prove later that nothing
     /// before it was altered.
     pub chain: String,
     /// What is not as it should be, one sentence each.
@@ -181,7 +181,7 @@ impl Check {
         value
     }
 
-    /// Whether the chain goes on with `first`. Across a hole it may not: what is missing has been told, and
+    /// Whether the chain continues with `first`. Across a hole it may not: what is missing has been told, and
     /// is not told as altered.
     fn joins(&mut self, first: Sequence, before: ChainValue, about: &str) {
         let imported = self.manifest.as_ref().map_or(0, |manifest| manifest.imported);

@@ -27,7 +27,7 @@ pub(in crate::log) struct Catalog {
     pub(in crate::log) log: LogId,
     pub(in crate::log) lineage: Lineage,
     pub(in crate::log) state: RwLock<State>,
-    /// Held by whoever removes or replaces segments, from the decision to the end: names are used again.
+    /// Held by a task that removes or replaces segments, from the decision to the end: names are used again.
     pub(in crate::log) shape: Mutex<()>,
     /// Held by the filtered read that unpacks several frames at once.
     pub(in crate::log) ahead: Mutex<()>,

@@ -68,7 +68,7 @@ enum Part<'a> {
     Gap(RangeInclusive<Sequence>, GapReason),
 }
 
-/// Where a read goes on: in the segments, or in the tips with what was planned there.
+/// Where a read continues: in the segments, or in the tips with what was planned there.
 enum Plan {
     Segments(Arc<Vec<Arc<Segment>>>),
     Tips(Vec<Planned>, Sequence),
@@ -162,7 +162,7 @@ impl Catalog {
 
     /// Reads downwards. May read the disk.
     pub(in crate::log) fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
-        // Behind the head nothing is missing.
+        // After the head nothing is missing.
         let before = before.min(self.bounds().head + 1);
         let plan = {
             let state = self.state.read();

@@ -1,4 +1,4 @@
-//! Opening a log's directory: what is there, what is damaged, what is missing, and where writing goes on.
+//! Opening a log's directory: what is there, what is damaged, what is missing, and where writing continues.
 //!
 //! [`open`] goes through the phases in order. Damage is set aside and told, and keeps no log from opening.
 
@@ -71,7 +71,8 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let chain = parts.chain(&manifest.lineage()?)?;
     // The newest tip is written to. One that could not be opened, or is not whole, is followed by a new one,
     // and so is one that came back short: sled may stop at the same damage next time, and drop what was
-    // written after it. A copy goes on in a new tip, so that what is sealed of this one is not joined to it.
+    // written after it. A copy continues in a new tip, so that what is sealed of this one is not joined to
+    // it.
     let short = end < may_have_seen && parts.had_tip();
     let usable = !matches!(chain, ChainEnd::Damaged) && parts.is_writable();
     let full = if copy || short || !usable { parts.add_tip(&dir, &listing, &manifest, &lock)? } else { None };
@@ -93,7 +94,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     Ok(Found { dir, manifest, watermark, catalog, tail, waiting, recovery, full: unnoted.or(full) })
 }
 
-/// A log of the same name may go on elsewhere: from here on this one has another.
+/// A log of the same name may continue elsewhere: from here on this one has another.
 fn fork(manifest: &mut Manifest, end: Sequence) {
     let ancestor = manifest.log.clone();
     manifest.fork(end);
@@ -101,7 +102,7 @@ fn fork(manifest: &mut Manifest, end: Sequence) {
         store.id = manifest.log,
         store.ancestor = ancestor,
         event.seq = end,
-        "this is a copy of a log; it goes on under an id of its own"
+        "this is a copy of a log; it continues under an id of its own"
     );
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 static HELD: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
 static CHANGED: Condvar = Condvar::new();
 
-/// Lets the syncs go on with itself.
+/// Syncs are held until this is dropped.
 pub(in crate::log) struct Held(PathBuf);
 
 /// From now on, no journal below `dir` is synced.

@@ -87,7 +87,7 @@ impl Image {
     }
 
     /// The log with other bytes in one file of its tip. Each `turn` in another of four ways: after a clean
-    /// stop or after a kill, in its own place or as a copy, which goes on in a tip of its own. `alone`:
+    /// stop or after a kill, in its own place or as a copy, which continues in a tip of its own. `alone`:
     /// without the other half of the tip.
     fn with(&self, name: &Path, bytes: &[u8], turn: usize, alone: bool) -> TempDir {
         let hurt = TempDir::new().unwrap();

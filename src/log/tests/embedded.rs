@@ -159,7 +159,7 @@ async fn a_tip_that_does_not_open_is_set_aside() {
     fs::write(tip.join("conf"), b"not what sled wrote").unwrap();
     fs::remove_file(tip.join("journal")).unwrap();
     let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
-    assert_eq!(log.bounds().log, id, "the log goes on under its own name");
+    assert_eq!(log.bounds().log, id, "the log continues under its own name");
     let lost = recovery.lost[0].clone();
     assert!(*lost.start() == 1 && *lost.end() >= 10, "{lost:?}");
     assert!(recovery.quarantined[0].join("db").exists());
@@ -258,7 +258,7 @@ async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
         drop_and_wait(log, dir.path()).await;
         copy_dir(dir.path(), copy.path());
 
-        // Both go on from the same place, and no cursor names two events.
+        // Both continue from the same place, and no cursor names two events.
         let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
         log.append(records(31..=31)).await.unwrap();
         let (twin, recovery) = EmbeddedLog::open_with(copy.path(), limits).unwrap();

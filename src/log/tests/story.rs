@@ -227,7 +227,7 @@ async fn a_clock_that_was_ahead_once_holds_up_nothing() {
     drop_and_wait(log, dir.path()).await;
     let report = verify(dir.path(), &mut |_, _| {}).unwrap();
     assert!(report.damage.is_empty() && report.records == end, "{report:?}");
-    // Behind a restart it goes on from where the newest block ends.
+    // After a restart it continues from where the newest block ends.
     let (log, _) = EmbeddedLog::open_with(dir.path(), limits(Duration::from_secs(3600))).unwrap();
     log.append(records(1..=1)).await.unwrap();
     log.close().await.unwrap();

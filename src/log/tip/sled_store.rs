@@ -161,7 +161,7 @@ impl SledStore {
 /// some hundred calls on that one: a thread that has nothing to do any more keeps up to 64 of its buffers of
 /// 2 MiB.
 pub(in crate::log) fn collect_garbage() {
-    // The epoch has to go on twice until nobody can see them any more, and one call frees a few of them.
+    // The epoch has to advance twice until nobody can see them any more, and one call frees a few of them.
     for _ in 0..COLLECTIONS {
         crossbeam_epoch::pin().flush();
     }

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Where writing goes on.
+/// Where writing continues.
 #[derive(Debug, Clone)]
 pub(in crate::log) struct Tail {
     /// Where the next record goes; `None` where there was no room to make one.

@@ -28,7 +28,7 @@ fn a_wall_clock_that_is_set_is_told_and_followed_forward_only() {
         // Set forward.
         (83, 30, 83, Some((32, 83))),
         (93, 40, 93, None),
-        // Set back: it goes on.
+        // Set back: it runs on.
         (33, 50, 103, Some((103, 33))),
         (43, 60, 113, None),
         // Set forward, but not up to where this clock is.

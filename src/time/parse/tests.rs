@@ -72,7 +72,7 @@ fn dates_are_of_the_zone() {
     for (text, time) in cases {
         assert_eq!(berlin().parse(text), Ok(ReadTime { time: utc(time), remark: None }), "{text}");
     }
-    // Behind UTC it is still the day before.
+    // West of UTC it is still the day before.
     let west = TimeParser { now: utc("2026-11-22T02:00:00.000000000Z"), zone: zone("America/New_York").unwrap() };
     assert_eq!(west.parse("today").unwrap().time, utc("2026-11-21T05:00:00.000000000Z"));
 }

@@ -61,7 +61,7 @@ impl Check {
         superseded
     }
 
-    /// Looks at the index, and whether the chain goes on with the segment.
+    /// Looks at the index, and whether the chain continues with the segment.
     fn index(&mut self, segment: &Segment, name: &str) -> Option<IndexData> {
         let index = segment.index().ok();
         if !segment.has_index() {

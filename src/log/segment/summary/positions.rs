@@ -37,7 +37,7 @@ impl Candidates {
     }
 }
 
-/// Whether whoever looks at the positions `told` comes by those that were `found`.
+/// Whether a look at the positions `told` meets those that were `found`.
 pub(super) fn cover(told: &[u8], found: &[u8]) -> bool {
     told.is_empty() || told.contains(&REST) || found.iter().all(|position| told.contains(position))
 }

@@ -10,7 +10,7 @@
 //! ```
 //! All integers are big-endian, so that stored bytes mean the same on every machine. Format 3 is still read;
 //! it knows no mark but `noise`. The chain value after a block is not known yet when the block is written,
-//! since hashing goes on while the disk syncs. The next block has it, or it follows from the records.
+//! since hashing continues while the disk syncs. The next block has it, or it follows from the records.
 
 mod decode;
 

@@ -111,7 +111,7 @@ fn damage_costs_the_block_that_it_hits() {
         let hit = ends.iter().rposition(|end| *end <= at as u64);
         let expected: Vec<_> = (0..5).filter(|n| Some(*n) != hit).map(|n| n as u64 * 3 + 1).collect();
         assert_eq!(firsts, expected, "byte {at}");
-        // Behind the last whole block nobody can tell damage from what a crash tore off.
+        // After the last whole block nobody can tell damage from what a crash tore off.
         assert_eq!(whole, hit.is_none_or(|hit| hit == 4), "byte {at}");
     }
     for length in (0..usize::try_from(ends[5]).unwrap()).step_by(7) {
