@@ -1,6 +1,7 @@
 use super::request::MAX_STATUS_BYTES;
 use super::testing::{LAST_CHUNK, LOG, Reply, Request, Server, answer, chunked, line, stream_body};
 use super::*;
+use crate::testing::within;
 use std::time::Duration;
 
 const SSE: &str = "text/event-stream";
@@ -22,7 +23,7 @@ async fn until_caught_up(follow: &mut Follow) -> (Vec<String>, Vec<StreamItem>) 
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), all).await.unwrap();
+    within("caught-up", all).await;
     (lines, others)
 }
 
@@ -98,7 +99,7 @@ async fn goes_on_when_the_server_comes_back() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut stream = Client::new(&format!("{port}")).unwrap().follow(Start::Oldest, &Filter::default()).with_pace(FAST);
     for _ in 0..3 {
-        let item = stream.next().await.unwrap();
+        let item = within("an item", stream.next()).await.unwrap();
         assert!(
             matches!(&item, StreamItem::Reconnecting { error, .. } if error.contains("refused") && error.contains("shipslog serve")),
             "{item:?}"
@@ -177,7 +178,7 @@ async fn a_replay_ends_where_the_server_says_so() {
     }
     assert_eq!(lines, [line(1), line(2), line(3), line(7)]);
     assert_eq!(losses(&others), 0, "what an end leaves out is not lost: {others:?}");
-    assert_eq!(stream.next().await.unwrap(), StreamItem::End { seq: 9 }, "it stays over");
+    assert_eq!(within("the end", stream.next()).await.unwrap(), StreamItem::End { seq: 9 }, "it stays over");
     let requests = server.requests.lock().unwrap();
     let asked = "/api/v1/stream?until=1970-01-01T00%3A00%3A01.000000000Z&speed=2.5";
     assert_eq!(requests[0].target, format!("{asked}&since=1970-01-01T00%3A00%3A00.000000000Z"));
@@ -206,7 +207,7 @@ async fn a_replay_that_breaks_before_its_end_is_told_that_nothing_is_left() {
 async fn a_refusal_is_final_and_says_why() {
     let problem = r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"filters has the unknown key \"typ\""}"#;
     let server = Server::start(move |_, _| Reply::Bytes(answer("400 Bad Request", "application/problem+json", problem))).await;
-    let error = follow(&server, Start::Now).next().await.unwrap_err();
+    let error = within("an error", follow(&server, Start::Now).next()).await.unwrap_err();
     assert_eq!(error.to_string(), "the server refused: filters has the unknown key \"typ\" (HTTP 400)");
     let client = Client::new(&server.url()).unwrap();
     assert_eq!(client.history(&HistoryQuery::default()).await.unwrap_err(), error);
@@ -216,7 +217,8 @@ async fn a_refusal_is_final_and_says_why() {
 #[tokio::test]
 async fn something_else_that_listens_there_is_not_taken_for_shipslog() {
     let server = Server::start(|_, _| Reply::Bytes(answer("200 OK", "text/html", "<html>"))).await;
-    assert!(matches!(follow(&server, Start::Now).next().await, Err(ClientError::NotShipslog { .. })));
+    let answer = within("an error", follow(&server, Start::Now).next()).await;
+    assert!(matches!(answer, Err(ClientError::NotShipslog { .. })));
     let client = Client::new(&server.url()).unwrap();
     assert!(matches!(client.stats().await, Err(ClientError::NotShipslog { .. })));
 }

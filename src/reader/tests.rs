@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::Event;
 use crate::log::{EmbeddedLog, Limits, NewRecord};
+use crate::testing::within;
 use crate::time::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -49,10 +50,10 @@ async fn replays_then_follows_without_a_seam() {
     let mut reader = Reader::new(Arc::clone(&log), 3, Want::default());
     assert_eq!(drain(&mut reader).await, (4..=15).collect::<Vec<_>>());
     log.append(vec![record(16)]).await.unwrap();
-    assert!(reader.wait().await, "a move since the last read is not missed");
+    assert!(within("a move", reader.wait()).await, "a move since the last read is not missed");
     assert_eq!(drain(&mut reader).await, [16]);
     let waiting = tokio::spawn(async move {
-        reader.wait().await;
+        within("a move", reader.wait()).await;
         drain(&mut reader).await
     });
     log.append(vec![record(17)]).await.unwrap();

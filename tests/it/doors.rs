@@ -114,7 +114,7 @@ async fn a_unix_socket_serves_streams_and_the_cli() {
     let mut read_until = async |end: &str| {
         let mut buffer = [0; 4096];
         while !text.contains(end) {
-            let read = stream.read(&mut buffer).await.unwrap();
+            let read = within("more of the stream", stream.read(&mut buffer)).await.unwrap();
             assert_ne!(read, 0, "the stream ended: {text}");
             text.push_str(&String::from_utf8_lossy(&buffer[..read]));
         }

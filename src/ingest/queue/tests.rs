@@ -8,7 +8,7 @@ fn event(n: u64) -> Input {
 
 async fn take(receiver: &mut QueueReceiver, max: usize) -> Vec<Input> {
     let mut out = Vec::new();
-    receiver.recv_many(&mut out, max).await;
+    crate::testing::within("inputs", receiver.recv_many(&mut out, max)).await;
     out.into_iter().map(|tagged| tagged.input).collect()
 }
 
@@ -122,11 +122,11 @@ async fn a_lack_of_bytes_is_one_overflow_as_well() {
 async fn the_end_of_either_side_is_noticed() {
     let (sender, mut receiver) = queue(20, 100);
     drop(sender);
-    assert_eq!(receiver.recv_many(&mut Vec::new(), 5).await, 0);
+    assert_eq!(crate::testing::within("the end of the senders", receiver.recv_many(&mut Vec::new(), 5)).await, 0);
     let (sender, receiver) = queue(20, 100);
     let mut source = sender.for_source("a".into());
     drop(receiver);
-    tokio::time::timeout(crate::testing::PATIENCE, source.observations().closed()).await.expect("the end is noticed");
+    crate::testing::within("the end of the receiver", source.observations().closed()).await;
     assert!(!source.reserve().await);
     assert!(!source.observations().send(Event::from_line(b"{}").unwrap(), Timestamp::MIN).await);
 }
