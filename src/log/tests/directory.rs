@@ -7,15 +7,13 @@ use crate::log::testing::contract::{self, read_all, records};
 use crate::log::testing::directory::KINDS;
 use crate::log::testing::directory::{copy_dir, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
-use crate::testing::until;
+use crate::testing::{PATIENCE, until};
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Nothing here takes this long unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Places in a file at which it is hurt.
 const PLACES: usize = 24;
 /// Bytes at the begin of a file that belong to its head.

@@ -7,6 +7,7 @@ use crate::filter::Filter;
 use crate::log::testing::contract::{read_all, records};
 use crate::log::testing::directory::{CLEAN, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, MAX_RECORD_BYTES, NewRecord, Piece, Scan, import, verify};
+use crate::testing::PATIENCE;
 use crate::time::Timestamp;
 use std::fs;
 use std::io::BufReader;
@@ -14,8 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn limits(merge_after: Duration) -> Limits {
     Limits { tip_records: 8, merge_after, ..Limits::default() }

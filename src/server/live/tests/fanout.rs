@@ -7,20 +7,17 @@ use crate::filter::Filter;
 use crate::log::{Bounds, Chunk, EmbeddedLog, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
 use crate::server::net::{Socket, Standing};
 use crate::shutdown::Stop;
+use crate::testing::PATIENCE;
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-
-/// Long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Panics once when it is asked for what is new.
 struct PanickingLog {
