@@ -29,7 +29,7 @@ async fn fill(data: &Path, records: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cheap_query_overtakes_dear_ones() {
+async fn a_cheap_query_overtakes_expensive_ones() {
     const EXPENSIVE: usize = 30;
     let dir = TempDir::new().unwrap();
     fill(dir.path(), 60_000).await;
