@@ -164,20 +164,26 @@ impl Known {
     /// # Errors
     /// When the log cannot be read.
     pub async fn begins(self: &Arc<Self>) -> Result<Option<Timestamp>, LogError> {
-        self.answer(self.log.bounds().head, |known| Ok(known.tallies()?.iter().map(|tally| tally.time.0).min().map(Timestamp::from_nanos)))
-            .await
+        let beginning = |known: &Self| {
+            let folded = known.folded.read();
+            let folded = folded.as_ref().ok_or(Lost)?;
+            let stretches = folded.stretches.iter().map(|stretch| stretch.time.0);
+            Ok(stretches.chain(folded.counting.tallies.iter().map(|tally| tally.time.0)).min().map(Timestamp::from_nanos))
+        };
+        self.answer(self.log.bounds().head, beginning).await
     }
 
-    /// All tallies of records that are kept, rising.
-    fn tallies(&self) -> Result<Vec<Tally>, Lost> {
+    /// Hands over all tallies of records that are kept, rising.
+    fn each_tally(&self, mut give: impl FnMut(&Tally)) -> Result<(), Lost> {
         let (stretches, present) = {
             let folded = self.folded.read();
             let folded = folded.as_ref().ok_or(Lost)?;
             (folded.stretches.clone(), folded.counting.tallies.clone())
         };
         let oldest = self.log.bounds().oldest;
-        let all = stretches.iter().flat_map(|stretch| stretch.tallies.iter().copied()).chain(present);
-        Ok(all.filter(|tally| tally.first >= oldest).collect())
+        let all = stretches.iter().flat_map(|stretch| stretch.tallies.iter()).chain(&present);
+        all.filter(|tally| tally.first >= oldest).for_each(&mut give);
+        Ok(())
     }
 
     /// Counts by class in bins of equal length. `exact`: whatever that takes, within bounds.
@@ -206,7 +212,12 @@ impl Known {
         let begun = histogram;
         let counted = self.answer(log.bounds().head, move |known| {
             let mut histogram = begun.clone();
-            let at_edges: Vec<Tally> = known.tallies()?.into_iter().filter(|tally| !histogram.take(tally)).collect();
+            let mut at_edges: Vec<Tally> = Vec::new();
+            known.each_tally(|tally| {
+                if !histogram.take(tally) {
+                    at_edges.push(*tally);
+                }
+            })?;
             Ok((histogram, at_edges))
         });
         let (mut histogram, at_edges) = counted.await?;

@@ -146,34 +146,32 @@ impl Folded {
         if !self.counting.tallies.is_empty() {
             return false;
         }
-        let begun = self.stretches.len();
-        let mut last: Option<Sidecar> = None;
-        let mut newer: Vec<Sidecar> = Vec::new();
+        let mut found: Vec<Stretch> = Vec::new();
+        let mut newest: Option<Sidecar> = None;
         for number in store.numbers(stretch_of(self.through + 1)) {
             let Some(sidecar) = store.get(number) else { break };
-            let before = last.as_ref().map_or(self.before, |last| last.head.after);
-            let through = last.as_ref().map_or(self.through, |last| last.head.last);
-            let next = sidecar.head.first == through + 1 || covers(missing, &(through + 1..=sidecar.head.first - 1));
+            let (before, through) = found.last().map_or((self.before, self.through), |last| (last.head.after, last.head.last));
+            let next = sidecar.head.first == through + 1 || covers(missing, &(through + 1..=sidecar.head.first.saturating_sub(1)));
             if sidecar.head.number != number || sidecar.head.before != before || !next || !sidecar.is_of(head, missing) {
                 break;
             }
-            if let Some(before) = last.replace(sidecar) {
-                newer.push(before);
-            }
+            let Some(stretch) = sidecar.in_memory() else { break };
+            found.push(stretch);
+            newest = Some(sidecar);
         }
-        newer.extend(last);
         // Of the newest the state is wanted as well; where it cannot be had the one before will do.
-        while let Some(last) = newer.last() {
-            if let (Some((state, ids)), true) = (last.state(), newer.iter().all(|sidecar| sidecar.in_memory().is_some())) {
+        while let Some(last) = found.last() {
+            let stored = newest.take().or_else(|| store.get(last.head.number)).filter(|stored| stored.head == last.head);
+            if let Some((state, ids)) = stored.and_then(|stored| stored.state()) {
                 (self.state, self.ids) = (state, ids);
                 (self.through, self.before) = (last.head.last, last.head.after);
                 self.missing.clear();
-                self.stretches.extend(newer.iter().filter_map(Sidecar::in_memory).map(Arc::new));
-                break;
+                self.stretches.extend(found.into_iter().map(Arc::new));
+                return true;
             }
-            newer.pop();
+            found.pop();
         }
-        self.stretches.len() > begun
+        false
     }
 }
 

@@ -197,3 +197,65 @@ async fn parts_of_a_list_make_it_whole_and_subjects_are_found() {
     let lost = known.list(Asked { after: Some("00000000-1c".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap();
     assert!(lost.unknown_cursor);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_those_of_the_records_in_the_range() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path(), COUNT).await;
+    let (known, _stop) = known(&log, Some(files(dir.path(), &log)));
+    let of = |action: &'static str, range: std::ops::Range<i64>| {
+        range.filter(|n| matches!((n % 40, action), (0, "die") | (1, "start") | (2.., "exec_start"))).count()
+    };
+    // Whole, over the edges of stretches and leaves, within one leaf, and nothing.
+    for (from, to) in [(0, COUNT), (5, 20_001), (16_000, 17_000), (33_000, COUNT), (2100, 2150), (COUNT + 10, COUNT + 20)] {
+        let time = at(from * APART)..=at((to - 1) * APART);
+        let everything = Span { time: time.clone(), filter: Arc::default() };
+        let filter = crate::filter::Filter::from_params(Some(r#"{"type":["container"]}"#), None).unwrap();
+        let by_the_log = Span { time, filter: Arc::new(filter) };
+        for span in [&everything, &by_the_log] {
+            let facets = known.facets(&log, span).await.unwrap();
+            assert!(facets.exact && facets.ended_after.is_none());
+            assert_eq!(facets.scanned, u64::try_from(to.min(COUNT) - from.min(COUNT)).unwrap(), "{from} {to}");
+            let (actions, others) = facets.top("action", 10);
+            for action in ["die", "start", "exec_start"] {
+                let seen = actions.iter().find(|facet| facet.value == action).map_or((0, 0), |facet| (facet.count, facet.failures));
+                let expected = u32::try_from(of(action, from.min(COUNT)..to.min(COUNT))).unwrap();
+                assert_eq!(seen, (expected, if action == "die" { expected } else { 0 }), "{action} {from} {to}");
+            }
+            assert_eq!(others, 0);
+            for bins in [1, 7, 200] {
+                let histogram = known.histogram(&log, span, bins, true).await.unwrap();
+                assert_eq!((histogram.edge_error, histogram.ended_after), (0, None));
+                let sum = |class: &str| {
+                    let place = CLASSES.iter().position(|name| *name == class).unwrap();
+                    histogram.bins.iter().map(|bin| bin[place]).sum::<u64>()
+                };
+                for (class, action) in [("failure", "die"), ("start", "start"), ("exec", "exec_start"), ("stop", "none")] {
+                    assert_eq!(sum(class), of(action, from.min(COUNT)..to.min(COUNT)) as u64, "{class} {from} {to} {bins}");
+                }
+            }
+        }
+    }
+    // Where edges are not read, what is not sure is said, and nothing is lost.
+    let span = Span { time: at(0)..=at(COUNT * APART), filter: Arc::default() };
+    let rough = known.histogram(&log, &span, 2000, false).await.unwrap();
+    assert_eq!((rough.edge_error, rough.bins.iter().flatten().sum::<u64>()), (TALLY, u64::try_from(COUNT).unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_at_a_time_is_folded_from_the_stretch_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path(), COUNT).await;
+    let (known, _stop) = known(&log, Some(files(dir.path(), &log)));
+    // Container 12 crashes with record 16,480, in the second stretch, and is started again 2 s later.
+    let crash = 16_480 * APART;
+    for (second, state, exit) in [(crash - 1, "running", None), (crash, "exited", Some(1)), (crash + 2, "running", None)] {
+        let inventory = known.state_at(&log, at(second)).await.unwrap();
+        let one = inventory.containers.iter().find(|one| one.key == "c12").unwrap();
+        assert_eq!((one.state, one.exit), (state, exit), "{one:?}");
+        assert_eq!(inventory.folded_to, u64::try_from(second / APART + 1).unwrap());
+        assert_eq!(inventory.containers.len(), 50);
+    }
+    let before = known.state_at(&log, at(-10)).await.unwrap();
+    assert!(before.containers.is_empty() && !before.qualified.is_empty());
+}
