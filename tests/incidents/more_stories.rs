@@ -177,6 +177,20 @@ fn what_an_inspection_adds_is_told() {
     assert_eq!((told.kind, told.counts.oom), (Kind::Oom, 1));
 }
 
+#[test]
+fn a_label_says_what_is_made_of_a_failure() {
+    for (wish, told, notices) in [("off", 0, 0), ("notice", 0, 1), ("on", 1, 0)] {
+        let mut tape = Tape::new();
+        let labels = [("image", "app:1"), ("shipslog.incidents", wish)];
+        tape.of("web", "create", &labels).of("web", "start", &labels);
+        for _ in 0..5 {
+            tape.wait(500).of("web", "die", &[labels[0], labels[1], ("exitCode", "1")]).wait(300).of("web", "start", &labels);
+        }
+        tape.wait(3000);
+        assert_eq!((tape.told("web").len(), tape.notices().len()), (told, notices), "{wish}");
+    }
+}
+
 /// It is asked at once, before the failure is judged.
 #[test]
 fn what_an_inspection_tells_before_the_failure_is_judged_is_told_too() {

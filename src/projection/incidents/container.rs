@@ -207,7 +207,7 @@ pub(super) fn add_few(set: &mut BTreeSet<String>, text: &str) {
 
 /// Whether an attribute says what the container is, and not what just happened to it.
 fn is_lasting(key: &str) -> bool {
-    const PASSING: [&str; 24] = [
+    const PASSING: [&str; 28] = [
         "exitCode",
         "signal",
         "execID",
@@ -232,6 +232,10 @@ fn is_lasting(key: &str) -> bool {
         "imageID",
         "imageRef",
         "healthLog",
+        "stopSignal",
+        "probe",
+        "probeExitCode",
+        "mounts",
     ];
     !PASSING.contains(&key)
 }

@@ -7,6 +7,10 @@ use super::intent::{forced_after, is_asked};
 use super::state::{AskedDeath, Source};
 use super::timers::Timer;
 
+/// A container's label that says what is made of its failures: `off` for nothing, `notice` for a line that
+/// nobody is told of.
+pub(super) const LABEL: &str = "shipslog.incidents";
+
 impl Source {
     /// Judges the death of a container that waits for it.
     pub(super) fn judge(&mut self, id: &str, now: i64) {
@@ -126,7 +130,7 @@ impl Source {
                 self.revive(key);
                 key
             }
-            None => self.begin(subject, kind.unwrap_or(Kind::Crash), first, now)?,
+            None => self.begin(container, kind.unwrap_or(Kind::Crash), first, now)?,
         };
         let sign = if failure.oom { Sign::Oom } else { Sign::Exit(failure.code) };
         self.phase(key, container, sign, first, failure.at, failure.up);
@@ -169,10 +173,18 @@ impl Source {
         Some(key)
     }
 
-    fn begin(&mut self, subject: &str, kind: Kind, at: At, now: i64) -> Option<Key> {
+    fn begin(&mut self, container: &Container, kind: Kind, at: At, now: i64) -> Option<Key> {
+        let wish = container.attributes.get(LABEL).map(String::as_str);
+        if wish == Some("off") {
+            return None;
+        }
         let key = self.free_key(at.seq, b'c', kind)?;
-        self.subject(subject).incident = Some(key);
-        Some(self.open(Incident::new(key, subject, kind, at, now)))
+        self.subject(&container.subject).incident = Some(key);
+        let mut incident = Incident::new(key, &container.subject, kind, at, now);
+        if wish == Some("notice") {
+            (incident.noted, incident.severity) = (true, Severity::Notice);
+        }
+        Some(self.open(incident))
     }
 
     /// A new incident of a subject that has none.
@@ -185,7 +197,7 @@ impl Source {
         at: At,
         now: i64,
     ) -> Option<Key> {
-        let key = self.begin(&container.subject, kind, at, now)?;
+        let key = self.begin(container, kind, at, now)?;
         let ran = container.started.map_or(0, |started| at.time.saturating_sub(started.time));
         self.phase(key, container, sign, at, at, ran);
         self.change(key, |incident| {

@@ -151,7 +151,7 @@ impl Source {
         });
         let subject = self.incidents.get(&key).map(|incident| incident.subject.clone()).unwrap_or_default();
         if super::subject::project(&subject).is_some_and(|project| self.is_all_down(project)) {
-            self.change(key, |incident| incident.severity = Severity::Critical);
+            self.change(key, |incident| incident.rise(incident.kind, Severity::Critical));
         }
     }
 }

@@ -144,6 +144,8 @@ pub(super) struct Incident {
     pub(super) grouped: u8,
     /// That it was taken in has been told.
     pub(super) gone: bool,
+    /// It is a notice whatever happens, since its container's label says so.
+    pub(super) noted: bool,
 }
 
 impl Incident {
@@ -195,6 +197,7 @@ impl Incident {
             link: None,
             grouped: 0,
             gone: false,
+            noted: false,
         }
     }
 
@@ -243,7 +246,9 @@ impl Incident {
 
     pub(super) fn rise(&mut self, kind: Kind, severity: Severity) {
         self.kind = self.kind.max(kind);
-        self.severity = self.severity.max(severity);
+        if !self.noted {
+            self.severity = self.severity.max(severity);
+        }
     }
 
     /// Counts a death, and tells whether it makes a loop.

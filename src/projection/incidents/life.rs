@@ -266,6 +266,9 @@ impl Source {
 
     /// Something worth a line: it is over when it is told.
     pub(super) fn notice(&mut self, subject: &str, id: &str, kind: Kind, at: At, now: i64, title: &str) -> Option<super::incident::Key> {
+        if self.containers.get(id).and_then(|container| container.attributes.get(super::death::LABEL)).is_some_and(|wish| wish == "off") {
+            return None;
+        }
         let key = self.free_key(at.seq, b'n', kind)?;
         let mut notice = Incident::new(key, subject, kind, at, now);
         notice.severity = Severity::Notice;
