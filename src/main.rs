@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
-    let code = cli::report(result, &stderr);
+    let code = cli::conclude(result, &stderr);
     stderr.finish();
     code
 }

@@ -1,8 +1,8 @@
 //! Arguments that several commands share.
 
 use super::clock::Clock;
+use super::ending::Usage;
 use super::render::OutputForm;
-use super::report::Usage;
 use crate::client::{Client, Selection, Target};
 use crate::file;
 use crate::filter::Filter;

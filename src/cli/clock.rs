@@ -1,6 +1,6 @@
 //! In which time zone times are read and shown.
 
-use super::report::Usage;
+use super::ending::Usage;
 use crate::time::{Tz, zone};
 
 /// Which time zone.

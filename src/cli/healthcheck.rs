@@ -1,8 +1,8 @@
 //! `healthcheck`: for container runtimes and units.
 
 use super::args::Remote;
+use super::ending::AnsweredNo;
 use super::escape::escape;
-use super::report::AnsweredNo;
 use crate::client::ClientError;
 use anyhow::Context as _;
 use serde_json::Value;

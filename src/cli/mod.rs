@@ -4,6 +4,7 @@ mod args;
 mod clock;
 mod config_show;
 mod documents;
+mod ending;
 mod escape;
 mod export;
 mod healthcheck;
@@ -13,14 +14,13 @@ mod nothing;
 mod printer;
 mod query;
 mod render;
-mod report;
 mod stats;
 mod tail;
 #[cfg(test)]
 mod testing;
 mod verify;
 
-pub use report::report;
+pub use ending::conclude;
 
 use crate::config::{ServeArgs, ServeConfig};
 
@@ -76,7 +76,7 @@ enum ConfigCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// Whatever keeps the command from doing its work; [`report()`] says it and finds the exit code.
+/// Whatever keeps the command from doing its work; [`conclude`] says it and finds the exit code.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => crate::app::serve(ServeConfig::load(&args, &|name| std::env::var_os(name))?).await,

@@ -1,7 +1,7 @@
 //! `verify`: whether a log is whole.
 
+use super::ending::AnsweredNo;
 use super::escape::escape;
-use super::report::AnsweredNo;
 use crate::log;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write as _};

@@ -5,9 +5,9 @@ mod suffix;
 
 use super::args::{Remote, Since, Terms, Until, choose};
 use super::clock::Clock;
+use super::ending::Interrupted;
 use super::escape::Safe;
 use super::printer::{Printer, remark};
-use super::report::Interrupted;
 use super::{history, interrupted, nothing};
 use crate::client::{Client, ClientError, Compression, Export, Selection};
 use crate::event::LAST_WORDS;

@@ -1,7 +1,7 @@
 //! What the name of a file says about what is to be in it.
 
 use super::FormatArg;
-use crate::cli::report::Usage;
+use crate::cli::ending::Usage;
 use crate::client::Compression;
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-use super::super::report::Usage;
+use super::super::ending::Usage;
 use super::*;
 use crate::client::testing::{LAST_CHUNK, Reply, Server, answer, chunked};
 use clap::Parser as _;

@@ -22,7 +22,7 @@ pub(super) struct AnsweredNo;
 
 /// Says what went wrong, in one line where possible, and gives the exit code: 0 also for a reader that went
 /// away (`| head`), 2 for wrong usage, 130 for an interrupted export, 1 for the rest.
-pub fn report(result: anyhow::Result<()>, stderr: &Stderr) -> ExitCode {
+pub fn conclude(result: anyhow::Result<()>, stderr: &Stderr) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let (code, quiet) = judge(&error);
     if !quiet {
