@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 4 | `app`, `cli`, `config`, `console` |
 //! | 3 | `server`, `client` |
-//! | 2 | `recorder`, `reader`, `projection`, `export`, `retention` |
+//! | 2 | `recorder`, `reader`, `projection`, `export`, `report`, `retention` |
 //! | 1 | `log` (with `migrations`), `ingest` |
 //! | 0 | `event`, `cursor`, `file`, `filter`, `redact`, `shutdown`, `text`, `time` |
 
@@ -29,6 +29,7 @@ pub mod projection;
 pub mod reader;
 pub mod recorder;
 pub mod redact;
+pub mod report;
 pub mod retention;
 pub mod server;
 pub mod shutdown;

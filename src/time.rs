@@ -99,6 +99,14 @@ impl serde::Serialize for Timestamp {
     }
 }
 
+/// From what [`Timestamp`] is shown as.
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::from_text(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("not a time with nine decimals"))
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with all nine decimals, so that texts sort as the times do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

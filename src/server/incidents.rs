@@ -51,7 +51,7 @@ fn asked(params: &Params) -> Result<Asked, ApiError> {
 }
 
 /// A value by the name that it has in answers.
-fn named<T: DeserializeOwned>(params: &Params, name: &str) -> Result<Option<T>, ApiError> {
+pub(super) fn named<T: DeserializeOwned>(params: &Params, name: &str) -> Result<Option<T>, ApiError> {
     let parse = |text: &str| T::deserialize(IntoDeserializer::<value::Error>::into_deserializer(text));
     let wrong = |error: value::Error| ApiError::bad_request(format!("{name}: {}", shorten(&error.to_string())));
     params.get(name).map(parse).transpose().map_err(wrong)
@@ -62,13 +62,18 @@ fn shorten(text: &str) -> String {
 }
 
 /// The time up to which everything received is in the log.
-async fn now(context: &Context, log: &Arc<dyn EventLog>) -> Result<Timestamp, ApiError> {
+pub(super) async fn now(context: &Context, log: &Arc<dyn EventLog>) -> Result<Timestamp, ApiError> {
     let now = Timestamp::now();
     Ok(as_of(context, &**log, log.bounds(), now).await?)
 }
 
 /// A list, and as of when it was judged.
-async fn listed(context: &Context, log: &Arc<dyn EventLog>, asked: &Asked, at: Option<Timestamp>) -> Result<(Listed, Timestamp), ApiError> {
+pub(super) async fn listed(
+    context: &Context,
+    log: &Arc<dyn EventLog>,
+    asked: &Asked,
+    at: Option<Timestamp>,
+) -> Result<(Listed, Timestamp), ApiError> {
     let (listed, as_of) = match at {
         Some(at) => (context.known.list_at(log, asked.clone(), at).await?, at),
         None => {

@@ -24,6 +24,7 @@ mod peer;
 mod positions;
 mod problem;
 mod reload;
+mod report;
 mod routes;
 mod serve;
 mod state;

@@ -8,7 +8,7 @@ use super::docker::{self, Target};
 use super::live::{stream, ws};
 use super::net::{Link, Permit, Secure};
 use super::problem::ApiError;
-use super::{charts, events, export, incidents, login, pages, state, status};
+use super::{charts, events, export, incidents, login, pages, report, state, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
@@ -78,6 +78,11 @@ pub(super) fn routes(
     let facets = facets.then(charts::facets).map(answer).boxed();
     let lifelines = path!("api" / "v1" / "lifelines").and(get()).and(with.clone()).and(query).and(headers).and(asker);
     let lifelines = lifelines.then(charts::lifelines).map(answer).boxed();
+    let report_of = path!("api" / "v1" / "incidents" / String / "report").and(get()).and(with.clone());
+    let report_of = report_of.map(|id, context| (context, id)).untuple_one().and(query).and(headers).and(asker);
+    let report_of = report_of.then(report::one).map(answer).boxed();
+    let report = path!("api" / "v1" / "report").and(get()).and(with.clone()).and(query).and(headers).and(asker);
+    let report = report.then(report::range).map(answer).boxed();
     let ws = path!("api" / "v1" / "ws")
         .and(get())
         .and(with.clone())
@@ -112,7 +117,7 @@ pub(super) fn routes(
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
     let operations = stats.or(openapi).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
-    let api = api.or(incidents).unify().or(incident).unify().or(state).unify().boxed();
+    let api = api.or(incidents).unify().or(incident).unify().or(state).unify().or(report_of).unify().or(report).unify().boxed();
     let charts = histogram.or(facets).unify().or(lifelines).unify().boxed();
     let api = api.or(charts).unify().boxed();
     let ui = live.or(compare).unify().or(sse).unify().or(polling).unify().or(websocket).unify().or(part).unify().boxed();

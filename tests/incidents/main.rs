@@ -8,6 +8,7 @@ mod properties;
 #[path = "../shared/recording.rs"]
 mod recording;
 mod recordings;
+mod reports;
 mod score;
 mod stories;
 mod tape;

@@ -38,6 +38,7 @@ mod proxies;
 mod reconnects;
 mod redaction;
 mod replay;
+mod reports;
 mod resume;
 mod retention;
 #[path = "../../benches/support/serve.rs"]

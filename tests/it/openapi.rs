@@ -116,8 +116,8 @@ async fn every_parameter_is_described_and_nothing_else() {
         names.split(", ").map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
-    for path in
-        ["stream", "events", "incidents", "state", "histogram", "facets", "lifelines", "export"].map(|name| format!("/api/v1/{name}"))
+    for path in ["stream", "events", "incidents", "report", "state", "histogram", "facets", "lifelines", "export"]
+        .map(|name| format!("/api/v1/{name}"))
     {
         let path = &*path;
         let described = owned(parameters(&description, path, "query"));

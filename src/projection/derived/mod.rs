@@ -35,7 +35,7 @@ pub use lanes::{Lane, Lifelines};
 use crate::cursor::Sequence;
 
 /// Version of what is stored, with [that of the fold](super::incidents::VERSION) in it.
-pub const VERSION: u32 = super::incidents::VERSION * 100 + 1;
+pub const VERSION: u32 = super::incidents::VERSION * 100 + 2;
 
 /// Records of one tally: what a histogram is not sure of at an edge.
 pub(super) const TALLY: u64 = 64;

@@ -58,8 +58,10 @@ pub(in crate::projection) use intent::is_fatal;
 pub use inventory::{Baseline, Inventory, Standing as ContainerStanding, Used};
 pub use state::{State, VERSION};
 pub use subject::Difference;
-pub(in crate::projection) use subject::key as subject_of;
-pub use view::{Confidence, Counts, MAX_SHOWN_EVIDENCE, Part, Shown, ShownAction, ShownCause, ShownPhase, View};
+pub use subject::key as subject_of;
+pub use view::{
+    Confidence, Counts, Failed, MAX_SHOWN_EVIDENCE, MAX_SHOWN_FAILURES, Part, Shown, ShownAction, ShownCause, ShownPhase, View,
+};
 
 use crate::cursor::Sequence;
 use crate::event::Record;

@@ -74,7 +74,7 @@ impl Subject {
 
 /// The subject of a container: Compose's project and service, a swarm service, a pod's container, or its
 /// name.
-pub(in crate::projection) fn key<'a>(get: impl Fn(&str) -> Option<&'a str>, id: &str) -> String {
+pub fn key<'a>(get: impl Fn(&str) -> Option<&'a str>, id: &str) -> String {
     let compose = |key: &str| get(key).filter(|value| !value.is_empty());
     if let (Some(project), Some(service)) = (compose("com.docker.compose.project"), compose("com.docker.compose.service")) {
         if get(ONE_OFF) == Some("True") {

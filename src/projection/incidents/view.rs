@@ -1,6 +1,6 @@
 //! What is shown of the fold: the JSON of docs/api.md.
 
-use super::bounds::MAX_TEXT;
+use super::bounds::{MAX_TEXT, MILLI};
 use super::container::At;
 use super::ids::Ids;
 use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Replicas, Resolution, Severity, Standing};
@@ -8,11 +8,14 @@ use super::state::{Source, State};
 use super::subject::Difference;
 use super::words;
 use crate::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Records of one incident's evidence that an answer names; the rest is counted.
 pub const MAX_SHOWN_EVIDENCE: usize = 12;
+/// Deaths of one incident and of those that it took in, that an answer names.
+pub const MAX_SHOWN_FAILURES: usize = 256;
 
 /// Everything that is known at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,7 +37,7 @@ pub struct View {
 }
 
 /// One incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// Cursor of its first record and a letter: fixed at birth.
     pub id: String,
@@ -80,7 +83,7 @@ pub struct Shown {
     /// Causes of all its phases, the likeliest first.
     pub cause: Vec<ShownCause>,
     /// Troubles that followed each other without a pause, where there are several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<ShownPhase>,
     /// What was done through the API meanwhile.
     pub actions: Vec<ShownAction>,
@@ -95,19 +98,32 @@ pub struct Shown {
     /// The incident that took it in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<String>,
+    /// Its deaths, rising: the first and the last, as far as they are kept. Whoever draws them must not judge
+    /// by exit codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failed>,
+}
+
+/// A death that was judged to be a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The record.
+    pub record: String,
+    /// Milliseconds that it had run; 0 where that is not known.
+    pub up_ms: u64,
 }
 
 /// A subject's part in an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The subject.
     pub key: String,
     /// `root` or `affected`.
-    pub role: &'static str,
+    pub role: Cow<'static, str>,
 }
 
 /// What was counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Deaths that nobody asked for.
     pub deaths: u64,
@@ -120,7 +136,7 @@ pub struct Counts {
 }
 
 /// What came before, or what the symptom says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownCause {
     /// What it is.
     pub kind: CauseKind,
@@ -140,12 +156,12 @@ pub struct ShownCause {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// What differs between them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Difference>,
 }
 
 /// One trouble among several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPhase {
     /// The symptom.
     pub kind: Kind,
@@ -166,7 +182,7 @@ pub struct ShownPhase {
 }
 
 /// What somebody did through the API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownAction {
     /// The record.
     pub record: String,
@@ -176,12 +192,12 @@ pub struct ShownAction {
     /// `swarm: …`.
     pub what: String,
     /// What a recreate changed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Difference>,
 }
 
 /// Whether something may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// Nothing is known to be missing.
@@ -246,9 +262,16 @@ impl Shown {
                 qualified.push(reason.clone());
             }
         }
-        let root = (incident.kind != Kind::Mass).then(|| Part { key: incident.subject.clone(), role: "root" });
+        let root = (incident.kind != Kind::Mass).then(|| Part { key: incident.subject.clone(), role: "root".into() });
         let affected =
-            incident.affected.iter().filter(|key| **key != incident.subject).map(|key| Part { key: key.clone(), role: "affected" });
+            incident.affected.iter().filter(|key| **key != incident.subject).map(|key| Part { key: key.clone(), role: "affected".into() });
+        let failed = std::iter::once(incident).chain(members.iter().copied()).flat_map(Incident::failures);
+        let mut failed: Vec<(u64, i64)> = failed.map(|failure| (failure.at.seq, failure.up)).collect();
+        failed.sort_unstable();
+        failed.dedup();
+        let millis = |up: i64| u64::try_from(up / MILLI).unwrap_or(0);
+        let failures =
+            failed.iter().take(MAX_SHOWN_FAILURES).map(|(seq, up)| Failed { record: cursor(*seq), up_ms: millis(*up) }).collect();
         let phase = |phase: &Phase| ShownPhase {
             kind: phase.kind,
             severity: phase.severity(),
@@ -302,6 +325,7 @@ impl Shown {
             confidence: Confidence::of(&qualified),
             qualified,
             merged_into: incident.merged_into.map(id),
+            failures,
         }
     }
 }

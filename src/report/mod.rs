@@ -1,0 +1,42 @@
+//! Reports: what a person reads, prints or sends of one incident or of a range.
+//!
+//! A report is a pure function of incidents, of records around them and of what the log tells of itself: no
+//! clock goes in. [`gather()`] reads the log for it and [`Report::render`] makes its bytes; nothing else
+//! does I/O.
+//!
+//! | file | what |
+//! |---|---|
+//! | `selection` | which incidents are wanted |
+//! | `gather` | what a report needs, from a log |
+//! | `acts` | one record in words |
+//! | `draft`, `melt` | timelines, and loops in them as one row |
+//! | `lanes` | the states of containers over time |
+//! | `model`, `words` | what a report holds, in sentences |
+//! | `markdown`, `html`, `picture`, `perfetto`, `sheet` | its forms |
+
+mod acts;
+mod draft;
+mod format;
+mod gather;
+mod html;
+mod item;
+mod lanes;
+mod markdown;
+mod melt;
+mod model;
+mod perfetto;
+mod picture;
+mod safe;
+mod selection;
+mod sheet;
+mod style;
+mod words;
+
+pub use format::Format;
+pub use gather::{Found, Of, gather};
+pub use model::{
+    FIRST_ITEMS, LAST_ITEMS, Lane, MAX_INCIDENTS, MAX_LANES, MAX_MARKS, MAX_RELATED, MAX_ROWS, MAX_SPANS, MAX_WORDS, Manifest, Mark,
+    Missing, Related, Report, Row, Run, Span, Told,
+};
+pub use selection::Selection;
+pub use words::duration;
