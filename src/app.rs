@@ -16,6 +16,7 @@ use crate::retention;
 use crate::server::{self, Access, Admission, Context, Listener, Recording, Tls};
 use crate::shutdown::Stop;
 use anyhow::Context as _;
+use foreign::Foreign;
 use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::future::Future;
@@ -232,7 +233,7 @@ async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Runni
         // Where everything is kept it has nothing to do.
         until.stopping().await;
     });
-    let recording = Recording { sources: statuses, recorder: stats };
+    let recording = Recording { sources: statuses, recorder: stats, as_of: None };
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context = Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files));
     announce(&listener, &options)?;
@@ -274,9 +275,10 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     let started = Instant::now();
     let (admission, options) = admission(&config)?;
     let opening = path.to_owned();
-    let (log, scratch) = tokio::task::spawn_blocking(move || foreign::open(&opening, &cancelled)).await?.with_context(|| {
-        format!("cannot serve {} read-only; it must be the --data-dir of a log, or a JSON Lines export", path.display())
-    })?;
+    let Foreign { log, as_of, scratch } =
+        tokio::task::spawn_blocking(move || foreign::open(&opening, &cancelled)).await?.with_context(|| {
+            format!("cannot serve {} read-only; it must be the --data-dir of a log, or a JSON Lines export", path.display())
+        })?;
     let log: Arc<dyn EventLog> = Arc::new(log);
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, "the log is open for reading; nothing is recorded");
@@ -284,7 +286,7 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     // Nothing is written beside somebody else's log.
     let scratch = scratch.map_or_else(ScratchDir::new, Ok).context("there is no place for what is derived from the log")?;
     let files = DerivedFiles::new(scratch.path(), bounds.log, DERIVED_VERSION);
-    let context = Arc::new(Context::new(log, Recording::default(), admission, started, stop.shutdown()).deriving(files));
+    let context = Arc::new(Context::new(log, Recording { as_of, ..Recording::default() }, admission, started, stop.shutdown()).deriving(files));
     announce(&listener, &options)?;
     let mut tasks = Tasks::default();
     tasks.start("reader for incidents", &Handle::current(), context.follow());

@@ -1,20 +1,30 @@
 //! A log or an export that is not ours, for reading.
 
-use crate::export;
+use crate::export::{self, LastLine};
 use crate::log::{EmbeddedLog, ScratchDir};
+use crate::time::Timestamp;
 use std::io::{BufRead, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+/// A log that is not ours.
+pub(super) struct Foreign {
+    pub(super) log: EmbeddedLog,
+    /// Until when its export says that it was recorded.
+    pub(super) as_of: Option<Timestamp>,
+    pub(super) scratch: Option<ScratchDir>,
+}
+
 /// A directory as it is; an export by way of a log that goes when it is closed.
-pub(super) fn open(path: &Path, cancelled: &AtomicBool) -> anyhow::Result<(EmbeddedLog, Option<ScratchDir>)> {
+pub(super) fn open(path: &Path, cancelled: &AtomicBool) -> anyhow::Result<Foreign> {
     if path.is_dir() {
-        return Ok((EmbeddedLog::open_read_only(path)?, None));
+        return Ok(Foreign { log: EmbeddedLog::open_read_only(path)?, as_of: None, scratch: None });
     }
-    let mut lines = Cancellable { lines: export::decompress(std::fs::File::open(path)?)?, cancelled };
+    let lines = Cancellable { lines: export::decompress(std::fs::File::open(path)?)?, cancelled };
+    let mut lines = LastLine::of(lines);
     let scratch = ScratchDir::new()?;
     crate::log::import(&mut lines, scratch.path(), &mut |_| {})?;
-    Ok((EmbeddedLog::open_read_only(scratch.path())?, Some(scratch)))
+    Ok(Foreign { log: EmbeddedLog::open_read_only(scratch.path())?, as_of: lines.as_of(), scratch: Some(scratch) })
 }
 
 /// Lines that end with an error when nobody wants them any more.

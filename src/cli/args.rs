@@ -108,6 +108,24 @@ impl Since {
     }
 }
 
+/// As of when.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Times")]
+pub(super) struct At {
+    /// Judge as it was known at this time: only what had been received by then counts
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    at: Option<String>,
+}
+
+impl At {
+    /// The time.
+    pub(super) fn time(&self, clock: &Clock) -> Result<Option<Timestamp>, Usage> {
+        let parser = TimeParser { now: Timestamp::now(), zone: clock.zone()? };
+        let read = |text: &str| parser.parse(text).map(|reading| reading.time).map_err(|e| Usage(format!("--at: {e}")));
+        self.at.as_deref().map(read).transpose()
+    }
+}
+
 /// What a user has chosen, and what there is to say about it.
 #[derive(Debug)]
 pub(super) struct Chosen {

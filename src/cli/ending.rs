@@ -20,8 +20,14 @@ pub(super) struct Interrupted;
 #[error("no")]
 pub(super) struct AnsweredNo;
 
+/// There is what `--fail-on` asks about, and it was already told on stdout.
+#[derive(Debug, thiserror::Error)]
+#[error("there is such an incident")]
+pub(super) struct Found;
+
 /// Says what went wrong, in one line where possible, and gives the exit code: 0 also for a reader that went
-/// away (`| head`), 2 for wrong usage, 130 for an interrupted export, 1 for the rest.
+/// away (`| head`), 2 for wrong usage, 3 for an incident that was asked about, 130 for an
+/// interrupted export, 1 for the rest.
 pub fn conclude(result: anyhow::Result<()>, stderr: &Stderr) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     let (code, quiet) = judge(&error);
@@ -49,6 +55,8 @@ fn judge(error: &anyhow::Error) -> (u8, bool) {
         (0, true)
     } else if error.is::<Usage>() || error.is::<ConfigError>() {
         (2, false)
+    } else if error.is::<Found>() {
+        (3, true)
     } else if error.is::<Interrupted>() {
         (130, false)
     } else {
@@ -78,6 +86,7 @@ mod tests {
         assert_eq!(judge(&anyhow!(pipe())), (0, true));
         assert_eq!(judge(&Err::<(), _>(pipe()).context("writing").unwrap_err()), (0, true));
         assert_eq!(judge(&AnsweredNo.into()), (1, true));
+        assert_eq!(judge(&Found.into()), (3, true));
         assert_eq!(judge(&Interrupted.into()), (130, false));
     }
 }

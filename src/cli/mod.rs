@@ -10,10 +10,13 @@ mod export;
 mod healthcheck;
 mod history;
 mod import;
+mod incidents;
 mod nothing;
+mod partial;
 mod printer;
 mod query;
 mod render;
+mod report;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -48,6 +51,10 @@ enum Command {
     Tail(tail::TailArgs),
     /// Show events of the past, oldest first
     Query(query::QueryArgs),
+    /// Say what broke, since when, after what and how it ended; exit with 3 for --fail-on
+    Incidents(incidents::IncidentsArgs),
+    /// Write a report of one incident, or of a range
+    Report(report::ReportArgs),
     /// Save events to a file, as a backup or for other tools
     Export(export::ExportArgs),
     /// Show what the recorder holds and does
@@ -82,6 +89,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => crate::app::serve(ServeConfig::load(&args, &|name| std::env::var_os(name))?).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Query(args) => query::run(args).await,
+        Command::Incidents(args) => incidents::run(args).await,
+        Command::Report(args) => report::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Stats(args) => stats::run(args).await,
         Command::Import(args) => import::run(args).await,

@@ -4,6 +4,7 @@ mod backoff;
 mod continuity;
 mod error;
 mod follow;
+mod incidents;
 mod request;
 mod sse;
 mod target;
@@ -12,6 +13,7 @@ pub use backoff::{Backoff, Pace};
 pub use continuity::StreamItem;
 pub use error::ClientError;
 pub use follow::Follow;
+pub use incidents::IncidentPage;
 pub use request::{Compression, Export, HistoryPage, HistoryQuery, LogBounds, Order, Readiness, Selection};
 pub use target::Target;
 

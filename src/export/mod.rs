@@ -2,10 +2,12 @@
 
 mod compress;
 pub mod docker;
+mod last_line;
 mod table;
 mod trailer;
 
 pub use compress::{Compression, decompress};
+pub use last_line::LastLine;
 
 use crate::cursor::Sequence;
 use crate::event::{Event, RECORDER_TYPE};

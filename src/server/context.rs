@@ -12,6 +12,7 @@ use crate::log::{DerivedFiles, EventLog};
 use crate::projection::{BySource, Known, Losses};
 use crate::recorder::RecorderStats;
 use crate::shutdown::Shutdown;
+use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -52,6 +53,8 @@ pub struct Recording {
     pub sources: Vec<StatusHandle>,
     /// The recorder's counters.
     pub recorder: Arc<RecorderStats>,
+    /// Where nothing is recorded any more: until when the export says that it was.
+    pub as_of: Option<Timestamp>,
 }
 
 /// Shared state of the server.

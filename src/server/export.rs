@@ -130,7 +130,7 @@ pub(super) async fn as_of(context: &Context, log: &dyn EventLog, bounds: Bounds,
     let settled = now.checked_sub(COMMIT).unwrap_or(now);
     Ok(match newest {
         Some(newest) if records => newest.max(settled),
-        Some(newest) => newest,
+        Some(newest) => newest.max(context.recording.as_of.unwrap_or(newest)),
         None => settled,
     })
 }

@@ -2,6 +2,7 @@
 
 mod export;
 mod finding;
+mod incidents;
 mod replay;
 
 use crate::dockerd::Background;

@@ -1,19 +1,18 @@
 //! `export`: a selection as a file, whole or not at all.
 
-mod partial;
 mod suffix;
 
 use super::args::{Remote, Since, Terms, Until, choose};
 use super::clock::Clock;
 use super::ending::Interrupted;
 use super::escape::Safe;
+use super::partial::Partial;
 use super::printer::{Printer, remark};
 use super::{history, interrupted, nothing};
 use crate::client::{Client, ClientError, Compression, Export, Selection};
 use crate::event::LAST_WORDS;
 use anyhow::Context as _;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use partial::Partial;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

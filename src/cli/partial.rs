@@ -1,6 +1,6 @@
 //! A file that appears under its name whole or not at all.
 
-use super::super::ending::Usage;
+use super::ending::Usage;
 use anyhow::Context as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
