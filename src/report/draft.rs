@@ -4,7 +4,7 @@ use super::acts::{Act, Fact, Seen};
 use super::item::Item;
 use super::lanes::{Before, Lanes, Place};
 use super::melt::melt;
-use super::model::{FIRST_ITEMS, LAST_ITEMS, Lane, MAX_ROWS, Row};
+use super::model::{FEWEST_ROWS, FIRST_ITEMS, LAST_ITEMS, Lane, MAX_ALL_ROWS, MAX_ROWS, Row};
 use super::safe::plain;
 use super::words::{difference, duration};
 use crate::cursor::Cursor;
@@ -99,7 +99,8 @@ impl Draft {
             incident.containers.iter().for_each(|container| self.lanes.waits(&incident.source, container));
         }
         let (lanes, more) = self.lanes.finish();
-        Drafted { told: self.entries.into_iter().map(Entry::finish).collect(), lanes, more_lanes: more }
+        let rows = (MAX_ALL_ROWS / self.entries.len().max(1)).clamp(FEWEST_ROWS, MAX_ROWS);
+        Drafted { told: self.entries.into_iter().map(|entry| entry.finish(rows)).collect(), lanes, more_lanes: more }
     }
 }
 
@@ -155,7 +156,7 @@ impl Entry {
         self.last.push_back(item);
     }
 
-    fn finish(mut self) -> (Shown, Vec<Row>) {
+    fn finish(mut self, most: usize) -> (Shown, Vec<Row>) {
         let mut items = std::mem::take(&mut self.first);
         let middle = items.last().map(|item| (item.time, item.seq));
         items.extend(std::mem::take(&mut self.last));
@@ -170,17 +171,17 @@ impl Entry {
             let time = rows.get(place).map_or(self.incident.start, |row| row.time);
             rows.insert(place.min(rows.len()), left_out(time, self.omitted));
         }
-        (self.incident, shorten(rows))
+        (self.incident, shorten(rows, most))
     }
 }
 
 /// At most so many rows: the first and the last.
-fn shorten(mut rows: Vec<Row>) -> Vec<Row> {
-    if rows.len() <= MAX_ROWS {
+fn shorten(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
+    if rows.len() <= most {
         return rows;
     }
-    let last = rows.split_off(rows.len() - MAX_ROWS / 2);
-    let middle = rows.split_off(MAX_ROWS / 2 - 1);
+    let last = rows.split_off(rows.len() - most / 2);
+    let middle = rows.split_off(most / 2 - 1);
     let records: u64 = middle.iter().map(|row| row.folded + u64::from(row.record.is_some())).sum();
     let time = middle.first().map_or(Timestamp::MIN, |row| row.time);
     rows.push(left_out(time, records));

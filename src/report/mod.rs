@@ -35,8 +35,8 @@ mod words;
 pub use format::Format;
 pub use gather::{Found, Of, gather};
 pub use model::{
-    FIRST_ITEMS, LAST_ITEMS, Lane, MAX_INCIDENTS, MAX_LANES, MAX_MARKS, MAX_RELATED, MAX_ROWS, MAX_SPANS, MAX_WORDS, Manifest, Mark,
-    Missing, Related, Report, Row, Run, Span, Told,
+    FEWEST_ROWS, FIRST_ITEMS, LAST_ITEMS, Lane, MAX_ALL_ROWS, MAX_INCIDENTS, MAX_LANES, MAX_MARKS, MAX_RELATED, MAX_ROWS, MAX_SPANS,
+    MAX_WORDS, Manifest, Mark, Missing, Related, Report, Row, Run, Span, Told,
 };
 pub use selection::Selection;
 pub use words::duration;

@@ -8,6 +8,10 @@ use serde::Serialize;
 pub const MAX_INCIDENTS: usize = 100;
 /// Rows of one incident's timeline; those in the middle are counted.
 pub const MAX_ROWS: usize = 120;
+/// Rows of all timelines of a report: of many incidents each has fewer, but [`FEWEST_ROWS`] at least.
+pub const MAX_ALL_ROWS: usize = 3000;
+/// Rows that one incident's timeline has in any case, if there are so many.
+pub const FEWEST_ROWS: usize = 20;
 /// Records that one incident's timeline is made from: the first ones, and the last ones.
 pub const FIRST_ITEMS: usize = 300;
 /// Of the last ones.

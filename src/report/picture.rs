@@ -190,7 +190,7 @@ fn bar(out: &mut String, scale: &Scale, lane: &Lane, y: i64, span: &Span, end: T
         Run::Created | Run::Exited => (y + 6, 4),
     };
     let (x, width) = (tenths(a), tenths((b - a).max(8)));
-    let title = format!("{} {}: {}", plain(&lane.subject), lane.container, said(span));
+    let title = format!("{}: {}", lane.container, said(span));
     let _ = write!(
         out,
         "<rect class=\"{}\" x=\"{x}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",

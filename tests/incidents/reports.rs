@@ -7,7 +7,7 @@ use shipslog::log::{EmbeddedLog, EventLog, NewRecord, import};
 use shipslog::projection::Losses;
 use shipslog::projection::incidents::{Ids, Severity, Shown, State, View, step, view};
 use shipslog::reader::{Reader, Step, Want};
-use shipslog::report::{FIRST_ITEMS, Format, Found, LAST_ITEMS, MAX_ROWS, Of, Report, Row, Selection, gather};
+use shipslog::report::{FIRST_ITEMS, Format, Found, LAST_ITEMS, MAX_ALL_ROWS, MAX_INCIDENTS, MAX_ROWS, Of, Report, Row, Selection, gather};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
@@ -353,5 +353,33 @@ async fn a_long_story_is_told_within_bounds() {
     let unlisted: u64 = told.timeline.iter().filter(|row| row.record.is_none()).map(|row| row.folded).sum();
     let listed = told.timeline.iter().filter(|row| row.record.is_some()).count() as u64;
     assert!(listed + unlisted >= 1200, "{listed} and {unlisted}");
+    check(&report);
+}
+
+/// More of everything than a report holds, of names that grow where they are escaped.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worst_report_is_bounded_in_bytes() {
+    const BYTES: usize = 24 << 20;
+    let mut tape = Tape::new();
+    let name = |n: usize| format!("{n}{}", "\"".repeat(180));
+    let many = MAX_INCIDENTS + 10;
+    for n in 0..many {
+        tape.of(&format!("{n:064}"), "start", &[("name", &name(n)), ("image", "app:1")]);
+    }
+    for turn in 0..30 {
+        for n in 0..many {
+            let (id, code) = (format!("{n:064}"), (turn + 1).to_string());
+            tape.of(&id, "die", &[("name", &name(n)), ("exitCode", &code)]).of(&id, "start", &[("name", &name(n))]);
+        }
+    }
+    tape.wait(60_000).own("baseline", &[]);
+    let report = Opened::tape(&tape).await.all().await;
+    assert!(report.incidents.len() == MAX_INCIDENTS || report.incidents[0].incident.subjects.len() > 1, "{}", report.incidents.len());
+    let rows: usize = report.incidents.iter().map(|told| told.timeline.len()).sum();
+    assert!(rows <= MAX_ALL_ROWS, "{rows}");
+    for format in [Format::Html, Format::Markdown, Format::Json, Format::Perfetto, Format::Csv] {
+        let bytes = report.render(format).len();
+        assert!(bytes < BYTES, "{format:?}: {bytes}");
+    }
     check(&report);
 }
