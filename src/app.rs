@@ -286,7 +286,8 @@ async fn read_only(path: &Path, config: ServeConfig, listener: Listener, cancell
     // Nothing is written beside somebody else's log.
     let scratch = scratch.map_or_else(ScratchDir::new, Ok).context("there is no place for what is derived from the log")?;
     let files = DerivedFiles::new(scratch.path(), bounds.log, DERIVED_VERSION);
-    let context = Arc::new(Context::new(log, Recording { as_of, ..Recording::default() }, admission, started, stop.shutdown()).deriving(files));
+    let context =
+        Arc::new(Context::new(log, Recording { as_of, ..Recording::default() }, admission, started, stop.shutdown()).deriving(files));
     announce(&listener, &options)?;
     let mut tasks = Tasks::default();
     tasks.start("reader for incidents", &Handle::current(), context.follow());

@@ -36,11 +36,8 @@ impl Receiver {
                 let (taken, number, answers) = (Arc::clone(&taken), Arc::clone(&number), answers.clone());
                 tokio::spawn(async move {
                     let mut bytes = Vec::new();
-                    while let Some(message) = request(&mut bytes) {
-                        if socket.read_buf(&mut bytes).await.unwrap_or(0) == 0 && message.is_none() {
-                            return;
-                        }
-                        let Some(message) = request(&mut bytes).flatten() else { continue };
+                    while socket.read_buf(&mut bytes).await.unwrap_or(0) > 0 {
+                        let Some(message) = request(&bytes) else { continue };
                         bytes.clear();
                         taken.lock().push(message);
                         match answers.get(number.fetch_add(1, SeqCst)).copied().unwrap_or(Answer::Status(204)) {
@@ -66,13 +63,13 @@ impl Receiver {
     }
 }
 
-/// The message in a whole request; `Some(None)`: more of it is to come.
-fn request(bytes: &mut [u8]) -> Option<Option<(String, Value)>> {
+/// The message in a request, once it is whole.
+fn request(bytes: &[u8]) -> Option<(String, Value)> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return Some(None) };
+    let (head, body) = text.split_once("\r\n\r\n")?;
     let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
     let length: usize = header("content-length")?.parse().ok()?;
-    Some((body.len() >= length).then(|| (header("webhook-id").unwrap_or_default().to_owned(), serde_json::from_str(body).unwrap())))
+    (body.len() >= length).then(|| (header("webhook-id").unwrap_or_default().to_owned(), serde_json::from_str(body).unwrap()))
 }
 
 fn event(action: &str, seconds: i64, attributes: &str) -> String {

@@ -6,7 +6,7 @@ use crate::projection::incidents::{is_fatal, subject_of};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The names of the classes, in the order of [`Class`].
+/// The names of the classes, in the order of their numbers.
 pub const CLASSES: [&str; 10] = ["failure", "oom", "health", "stop", "start", "change", "exec", "probe", "other", "recorder"];
 
 /// A death is told apart by what so many records before it tell: the answer is the same wherever reading

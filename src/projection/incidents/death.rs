@@ -182,7 +182,7 @@ impl Source {
         self.subject(&container.subject).incident = Some(key);
         let mut incident = Incident::new(key, &container.subject, kind, at, now);
         if wish == Some("notice") {
-            (incident.noted, incident.severity) = (true, Severity::Notice);
+            (incident.at_most, incident.severity) = (Severity::Notice, Severity::Notice);
         }
         Some(self.open(incident))
     }

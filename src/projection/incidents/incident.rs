@@ -144,8 +144,8 @@ pub(super) struct Incident {
     pub(super) grouped: u8,
     /// That it was taken in has been told.
     pub(super) gone: bool,
-    /// It is a notice whatever happens, since its container's label says so.
-    pub(super) noted: bool,
+    /// How bad it may become, since its container's label says so.
+    pub(super) at_most: Severity,
 }
 
 impl Incident {
@@ -197,7 +197,7 @@ impl Incident {
             link: None,
             grouped: 0,
             gone: false,
-            noted: false,
+            at_most: Severity::Critical,
         }
     }
 
@@ -246,9 +246,7 @@ impl Incident {
 
     pub(super) fn rise(&mut self, kind: Kind, severity: Severity) {
         self.kind = self.kind.max(kind);
-        if !self.noted {
-            self.severity = self.severity.max(severity);
-        }
+        self.severity = self.severity.max(severity).min(self.at_most);
     }
 
     /// Counts a death, and tells whether it makes a loop.

@@ -125,4 +125,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod bounds_tests;
+mod tests;
