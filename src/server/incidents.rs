@@ -9,7 +9,7 @@ use super::params::Params;
 use super::problem::ApiError;
 use crate::log::{Bounds, EventLog};
 use crate::projection::incidents::{MAX_OPEN, Severity};
-use crate::projection::{AskedIncidents as Asked, Listed, Told};
+use crate::projection::{AskedIncidents as Asked, Listed};
 use crate::time::Timestamp;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use serde_json::json;
@@ -147,26 +147,6 @@ impl Answer {
 
 fn notices_tag(listed: &Listed) -> String {
     format!("{} {}", listed.notices, listed.left_out)
-}
-
-/// One incident, also one that another took in.
-pub(super) async fn one(context: Arc<Context>, id: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
-    let log = context.log_for(&asker);
-    let polling = Polling::of(&headers, true);
-    loop {
-        let telling = async { Ok(context.known.one(id.clone(), now(&context, &log).await?).await?) };
-        let json = match until_revoked(&asker, telling).await? {
-            Told::Incident(json) => json,
-            Told::Gone => return Err(ApiError::new(StatusCode::GONE, "the records of this incident are gone (reason: retention)")),
-            Told::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND, "there is no such incident in this log")),
-        };
-        let etag = etag_of(&[&json]);
-        let unchanged = negotiate::has(&headers, &etag);
-        if unchanged && polling.again(&context, &asker).await? {
-            continue;
-        }
-        return Ok(answered(json, &etag, unchanged, &Params::default(), &polling));
-    }
 }
 
 /// What is found out, unless whoever asks may not know it any more.

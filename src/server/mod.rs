@@ -9,6 +9,7 @@ mod events;
 mod export;
 mod failures;
 mod forwarded;
+mod incident;
 mod incidents;
 mod lines;
 mod live;

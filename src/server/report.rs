@@ -78,6 +78,16 @@ async fn make(context: &Context, log: &Arc<dyn EventLog>, at: Option<Timestamp>,
     Ok(report::gather(log, &context.losses, found, of).await?)
 }
 
+/// One incident as it is known now, with its timeline and what was at the same time, as JSON.
+pub(super) async fn told(context: &Context, log: &Arc<dyn EventLog>, id: &str) -> Result<String, ApiError> {
+    let report = make(context, log, None, &Of::One(id.to_owned())).await?;
+    let told = report.incidents.first().ok_or_else(no_such)?;
+    serde_json::to_string(told).map_err(|error| {
+        tracing::error!(%error, "an incident cannot be written");
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "an incident cannot be written")
+    })
+}
+
 fn asked(selection: &Selection) -> AskedIncidents {
     AskedIncidents {
         range: selection.range.clone(),

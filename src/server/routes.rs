@@ -8,7 +8,7 @@ use super::docker::{self, Target};
 use super::live::{stream, ws};
 use super::net::{Link, Permit, Secure};
 use super::problem::ApiError;
-use super::{charts, events, export, incidents, login, pages, report, state, status};
+use super::{charts, events, export, incident, incidents, login, pages, report, state, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
@@ -69,7 +69,7 @@ pub(super) fn routes(
         .map(answer)
         .boxed();
     let incident = path!("api" / "v1" / "incidents" / String).and(get()).and(with.clone()).map(|id, context| (context, id)).untuple_one();
-    let incident = incident.and(headers).and(asker).then(incidents::one).map(answer).boxed();
+    let incident = incident.and(headers).and(asker).then(incident::one).map(answer).boxed();
     let state = path!("api" / "v1" / "state").and(get()).and(with.clone()).and(query).and(headers).and(asker);
     let state = state.then(state::state).map(answer).boxed();
     let histogram = path!("api" / "v1" / "histogram").and(get()).and(with.clone()).and(query).and(headers).and(asker);

@@ -73,6 +73,9 @@ export class Drawer {
     const json = messageText(item.line);
     parts.id.textContent = record.id;
     parts.words.textContent = sentence(record, item.cause);
+    const printed = record.event?.Action === 'last-words' && !record.foreign ? record.event.Actor?.Attributes?.text ?? '' : '';
+    parts.output.hidden = printed === '';
+    parts.output.textContent = visible(printed);
     parts.times.textContent = `happened ${fullTime(record.time)}\nreceived ${fullTime(record.received)} from ${printable(String(record.source))}\n${record.time}`;
     parts.json.textContent = visible(json);
     parts.said.textContent = '';

@@ -9,6 +9,7 @@ import { count } from './format.js';
 import { lossText } from './gaps.js';
 import { watchHealth } from './health.js';
 import { HostPicker, replaceTerm } from './hosts.js';
+import { IncidentStrip } from './incidents.js';
 import { bindKeys } from './keys.js';
 import { EventList } from './list.js';
 import { offerLogout } from './logout.js';
@@ -51,6 +52,7 @@ const list = new EventList(el('list'), {
 });
 const rail = new Rail(el('rail'), (time) => goTo({ time }));
 const banner = new Banner(el('banner'));
+const incidents = new IncidentStrip(el('incidents'));
 const drawer = new Drawer(el('drawer'), {
   onFilter: (key, value) => applyFilter(replaceTerm(view.q, key, value)),
   onAround: ({ id, time }) => {
@@ -129,6 +131,7 @@ function openView() {
     showProgress();
     return;
   }
+  incidents.show(view);
   chips.show(parsed.terms);
   hosts.show(view.q);
   list.setFold(!view.noise);

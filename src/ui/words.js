@@ -47,6 +47,14 @@ function ofRecorder(record) {
     const counted = Object.entries(a).filter(([, value]) => /^\d+$/.test(value)).map(([key, value]) => `${value} ${key}`);
     return `The recorder has looked at everything on ${record.source}${counted.length ? `: ${counted.join(', ')}` : ''}.`;
   }
+  if (event.Action === 'last-words') {
+    const name = a.name || shortId(event.Actor?.ID ?? '');
+    if (a.why) return `What ${name} printed last is not known, or not all of it: ${a.why}.`;
+    return a.lines === '0' ? `${name} printed nothing before it died.` : `What ${name} printed before it died: its last ${a.lines === '1' ? 'line' : `${a.lines} lines`}.`;
+  }
+  if (event.Action === 'notified') {
+    return a.status === 'begins' ? `The hook ${a.hook} is told of incidents from now on.` : `The hook ${a.hook} was told of incident ${a.incident} (${a.occasion}): ${a.status}.`;
+  }
   const reason = a.reason ? `: ${a.reason}` : '';
   return own({
     start: `The recorder ${a.version ?? ''} started.`,
