@@ -301,7 +301,8 @@ impl Shown {
             subjects: root.into_iter().chain(affected).collect(),
             containers,
             start: Timestamp::from_nanos(incident.start),
-            end: end.map(Timestamp::from_nanos),
+            // A daemon's clock may have been set back meanwhile.
+            end: end.map(|end| Timestamp::from_nanos(end.max(incident.start))),
             known: Timestamp::from_nanos(incident.known),
             first: cursor(incident.key.seq),
             last: cursor(members.iter().map(|member| member.last).max().unwrap_or(0).max(incident.last)),
