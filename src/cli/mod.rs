@@ -17,6 +17,7 @@ mod printer;
 mod query;
 mod render;
 mod report;
+mod state;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -55,6 +56,8 @@ enum Command {
     Incidents(incidents::IncidentsArgs),
     /// Write a report of one incident, or of a range
     Report(report::ReportArgs),
+    /// Show which containers there were at a time, and how they were
+    State(state::StateArgs),
     /// Save events to a file, as a backup or for other tools
     Export(export::ExportArgs),
     /// Show what the recorder holds and does
@@ -91,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(args) => query::run(args).await,
         Command::Incidents(args) => incidents::run(args).await,
         Command::Report(args) => report::run(args).await,
+        Command::State(args) => state::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Stats(args) => stats::run(args).await,
         Command::Import(args) => import::run(args).await,

@@ -2,6 +2,7 @@
 
 use super::request::parse;
 use super::{Client, ClientError, read_at_most};
+use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -47,6 +48,16 @@ impl Client {
     /// [`ClientError`]
     pub async fn incidents(&self, params: &[(&str, String)]) -> Result<IncidentPage, ClientError> {
         parse(&read_at_most(self.get("/api/v1/incidents", params, &[]).await?, MAX_INCIDENTS_BYTES).await?)
+    }
+
+    /// The state at a time, now without one, as JSON text.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn state(&self, at: Option<Timestamp>) -> Result<String, ClientError> {
+        let params: Vec<(&str, String)> = at.map(|at| ("at", at.to_string())).into_iter().collect();
+        let body = read_at_most(self.get("/api/v1/state", &params, &[]).await?, MAX_INCIDENTS_BYTES).await?;
+        parse::<Box<RawValue>>(&body).map(|raw| raw.get().to_owned())
     }
 
     /// A report of one incident by its id, or of a range.

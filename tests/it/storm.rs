@@ -207,6 +207,9 @@ async fn verdicts_say_what_happened_to_the_ring() {
     }
 }
 
+/// Memory of a debug build after a burst, with room for what another allocator or kernel keeps.
+const MOST_AT_REST_KIB: u64 = 110 << 10;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_is_recorded_whole() {
     let dir = TempDir::new().unwrap();
@@ -230,9 +233,11 @@ async fn a_burst_is_recorded_whole() {
     let log = wait_for_event(&ship, count - 1).await;
     assert_dense(&log);
     assert_every_event_once(&log, count);
-    // What the rush needed is given back: blocks in memory, buffers of sled, pages of the allocator.
+    // What the rush needed is given back: blocks in memory, buffers of sled, pages of the allocator. What is
+    // known of the newest containers stays, some 14 MB of the 86 that a debug build has then.
     let peak = ship.peak_rss_kib();
-    wait_for("a quarter of the memory to be given back", async || (ship.rss_kib() < peak / 4 * 3).then_some(())).await;
+    let is_given_back = |rss: u64| rss < peak / 5 * 4 && rss < MOST_AT_REST_KIB;
+    wait_for("a fifth of the memory to be given back", async || is_given_back(ship.rss_kib()).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("tokio", EVERYWHERE),
     ("tokio_rustls", &["ingest::docker", "server::net"]),
     ("tokio_stream", &["ingest", "server"]),
-    ("tokio_util", &["shutdown", "ingest::docker"]),
+    ("tokio_util", &["shutdown", "ingest::docker", "cli::state"]),
     ("toml", &["config"]),
     ("tracing", EVERYWHERE),
     ("tracing_subscriber", &["main", "console"]),

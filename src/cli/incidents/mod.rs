@@ -4,8 +4,8 @@ mod asked;
 mod human;
 mod offline;
 
-pub(super) use asked::{Asked, Offline, Which};
-pub(super) use offline::Opened;
+pub(super) use asked::{Asked, Offline, Place, Which};
+pub(super) use offline::{Opened, source};
 
 use super::args::{At, Remote, Since, Until};
 use super::clock::Clock;

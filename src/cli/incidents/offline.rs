@@ -26,15 +26,28 @@ pub(in crate::cli) struct Opened {
     _scratch: Option<ScratchDir>,
 }
 
+/// A log that was opened.
+pub(in crate::cli) struct Source {
+    pub(in crate::cli) log: Arc<dyn EventLog>,
+    /// The time up to which it tells everything.
+    pub(in crate::cli) end: Timestamp,
+    /// Removed at the end.
+    scratch: Option<ScratchDir>,
+}
+
+/// Opens a place.
+pub(in crate::cli) async fn source(place: &Place) -> anyhow::Result<Source> {
+    let place = place.clone();
+    let (log, said, scratch) = tokio::task::spawn_blocking(move || open(&place)).await??;
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    let end = said.max(received(&*log).await?).unwrap_or(Timestamp::MIN);
+    Ok(Source { log, end, scratch })
+}
+
 impl Opened {
     /// Opens a place, and finds what broke.
     pub(in crate::cli) async fn new(place: &Place, asked: &Asked) -> anyhow::Result<Self> {
-        let (log, said, scratch) = {
-            let place = place.clone();
-            tokio::task::spawn_blocking(move || open(&place)).await??
-        };
-        let log: Arc<dyn EventLog> = Arc::new(log);
-        let end = said.max(received(&*log).await?).unwrap_or(Timestamp::MIN);
+        let Source { log, end, scratch } = source(place).await?;
         let view = match asked.judged(place) {
             // After the end nobody listened: that is never taken for silence.
             Some(at) if at < end => known(&log, at, at).await?,

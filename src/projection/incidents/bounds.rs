@@ -76,10 +76,11 @@ pub const SETTLED_AT_ONCE: usize = 1000;
 
 /// Docker hosts that are followed; records of others are passed over.
 pub const MAX_SOURCES: usize = 1000;
-/// Containers that are known of one host. Beyond it the one that is gone or was heard of longest ago goes.
-pub const MAX_CONTAINERS: usize = 10_000;
+/// Containers that are known of one host, four times as many as Docker's largest hosts run. Beyond it the one
+/// that is gone or was heard of longest ago goes.
+pub const MAX_CONTAINERS: usize = 4_000;
 /// Subjects that are known of one host.
-pub const MAX_SUBJECTS: usize = 20_000;
+pub const MAX_SUBJECTS: usize = 8_000;
 /// Incidents of one host that are kept, open and closed; beyond it the closed one that began first goes, and
 /// where all are open nothing new is opened but counted.
 pub const MAX_INCIDENTS: usize = 10_000;

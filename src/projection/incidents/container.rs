@@ -1,9 +1,10 @@
 //! What is known of one container.
 
 use super::bounds::{MAX_FEW, MAX_LABELS, MAX_TEXT};
+use super::labels::Labels;
 use super::text::cut;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// When and where something was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ impl Death {
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) subject: String,
-    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) attributes: Labels,
     pub(super) image_id: Option<String>,
     pub(super) run: Run,
     pub(super) heard: i64,
@@ -118,7 +119,7 @@ impl Container {
         Self {
             id: cut(id, MAX_TEXT),
             subject,
-            attributes: BTreeMap::new(),
+            attributes: Labels::default(),
             image_id: None,
             run: Run::Created,
             heard: i64::MIN,

@@ -1,7 +1,7 @@
 //! The life of containers, event by event.
 
 use super::bounds::{GRACE, LONG_PAUSE, MAX_FEW, MAX_RESTARTS, NEVER_STARTED, OOM_NEAR, REPLACED, SECOND};
-use super::container::{At, Container, Death, Kill, Run};
+use super::container::{At, Death, Kill, Run};
 use super::incident::{Incident, Kind, Resolution, Severity};
 use super::intent::is_fatal;
 use super::state::{Around, Source};
@@ -29,8 +29,8 @@ impl Source {
             return;
         };
         let before = subject.current.as_ref().filter(|current| *current != id).and_then(|current| self.containers.get(current));
-        let ran = before.is_some_and(Container::is_up);
-        let look = before.map(Look::of).or_else(|| subject.last.clone()).filter(|look| look.id != id);
+        let ran = before.is_some_and(|container| container.is_up());
+        let look = before.map(|container| Look::of(container)).or_else(|| subject.last.clone()).filter(|look| look.id != id);
         let recent = look.as_ref().is_some_and(|look| look.ended.is_some_and(|ended| at.time.saturating_sub(ended.time) <= REPLACED));
         let key = subject.incident;
         let Some(container) = self.containers.get_mut(id) else { return };

@@ -33,6 +33,7 @@ mod incident;
 mod intent;
 mod inventory;
 mod kinds;
+mod labels;
 mod life;
 mod mark;
 mod outage;

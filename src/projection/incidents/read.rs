@@ -102,9 +102,9 @@ impl Source {
         if !self.containers.contains_key(id) {
             self.make_room();
             let subject = super::subject::key(|key| view.attribute(key), id);
-            self.containers.insert(cut(id, MAX_TEXT), Container::new(id, subject));
+            self.containers.insert(cut(id, MAX_TEXT), Box::new(Container::new(id, subject)));
         }
-        let container = self.containers.entry(cut(id, MAX_TEXT)).or_insert_with(|| Container::new(id, id.to_owned()));
+        let container = self.containers.entry(cut(id, MAX_TEXT)).or_insert_with(|| Box::new(Container::new(id, id.to_owned())));
         container.heard = clock;
         container.describe(view.attributes.iter().map(|(key, value)| (key.as_ref(), value.as_ref())));
         container

@@ -25,7 +25,7 @@ impl Source {
         let own = self.subjects.get_key_value(name).into_iter();
         let others = self.subjects.range(numbered.clone()..).take_while(|(name, _)| name.starts_with(&numbered));
         let replicas = own.chain(others).filter_map(|(_, subject)| subject.current.as_ref()).filter_map(|id| self.containers.get(id));
-        let up: Vec<bool> = replicas.map(Container::is_up).collect();
+        let up: Vec<bool> = replicas.map(|container| container.is_up()).collect();
         (up.len() > 1).then(|| Replicas { down: up.iter().filter(|up| !**up).count(), of: up.len() })
     }
 
@@ -52,7 +52,7 @@ impl Source {
         let mut services = std::collections::BTreeSet::new();
         for (name, subject) in self.subjects.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
             let current = subject.current.as_ref().and_then(|id| self.containers.get(id));
-            if current.is_some_and(Container::is_up) {
+            if current.is_some_and(|container| container.is_up()) {
                 return false;
             }
             if self.current(name).is_some_and(|incident| incident.is_open() && incident.down) {
@@ -71,7 +71,7 @@ impl Source {
                 continue;
             }
             let current = self.subjects.get(&name).and_then(|subject| subject.current.as_ref()).and_then(|id| self.containers.get(id));
-            for dependency in current.map(dependencies).unwrap_or_default() {
+            for dependency in current.map(|container| dependencies(container)).unwrap_or_default() {
                 if dependency == on {
                     return true;
                 }

@@ -51,8 +51,8 @@ pub(super) struct Source {
     /// The last full look.
     pub(super) looked: Option<At>,
     pub(super) timers: Timers,
-    pub(super) containers: BTreeMap<String, Container>,
-    pub(super) subjects: BTreeMap<String, Subject>,
+    pub(super) containers: BTreeMap<String, Box<Container>>,
+    pub(super) subjects: BTreeMap<String, Box<Subject>>,
     pub(super) incidents: BTreeMap<Key, Incident>,
     pub(super) surroundings: VecDeque<Surrounding>,
     pub(super) gaps: VecDeque<Gap>,
@@ -231,6 +231,12 @@ impl Source {
         let rank = |container: &Container| (container.run != Run::Gone, container.is_up(), container.heard);
         let oldest = lowest(self.containers.values().map(|container| (rank(container), container.id.clone())), MAX_CONTAINERS);
         for id in oldest {
+            // Whom it stood for is as long ago, unless there is an incident of it.
+            let of = self.containers.get(&id).map(|container| container.subject.clone()).unwrap_or_default();
+            let stands = |subject: &Subject| subject.incident.is_none() && subject.current.as_deref().is_none_or(|current| current == id);
+            if self.subjects.get(&of).is_some_and(|subject| stands(subject)) {
+                self.subjects.remove(&of);
+            }
             self.forget(&id);
         }
     }

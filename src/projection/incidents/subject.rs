@@ -2,9 +2,10 @@
 
 use super::bounds::{MAX_CHANGES, MAX_DIFFERENCES, MAX_TEXT};
 use super::container::{At, Container, ONE_OFF, short_id};
+use super::labels::Labels;
 use super::text::cut;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// One difference between a container and the one whose place it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub(super) struct Subject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Look {
     pub(super) id: String,
-    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) attributes: Labels,
     pub(super) image_id: Option<String>,
     pub(super) ended: Option<At>,
 }

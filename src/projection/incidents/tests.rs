@@ -166,7 +166,7 @@ fn what_a_subject_and_a_container_remember_is_bounded() {
         }
         let container = &flood.one().containers[&id];
         let bytes: usize = container.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        assert!(bytes <= MAX_LABELS && container.attributes.values().all(|value| value.len() <= MAX_TEXT));
+        assert!(bytes <= MAX_LABELS && container.attributes.iter().all(|(_, value)| value.len() <= MAX_TEXT));
         assert_eq!((container.networks.len(), container.volumes.len(), container.plugged.len()), (MAX_FEW, MAX_FEW, MAX_FEW));
         assert_eq!(container.kills.len(), MAX_FEW);
     }

@@ -247,3 +247,17 @@ async fn a_directory_is_read_beside_its_recorder() {
     let beside: Value = serde_json::from_str(&succeed(&mut offline(&line), &line)).unwrap();
     assert!(beside["manifest"]["last"].as_str().is_some_and(|last| last.ends_with("-5")), "{beside}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_at_a_time_is_the_same_from_everywhere() {
+    let (dir, name) = (TempDir::new().unwrap(), "crashloop-exit-a");
+    let ship = Ship::start_with(dir.path(), &["--read-only", &recording(name)]);
+    let list: Value = ship.get("/api/v1/incidents").await.json().await.unwrap();
+    let line = format!("state --at {} --output json", list["incidents"][0]["start"].as_str().unwrap());
+    let state = |command: &mut Command| serde_json::from_str::<Value>(&succeed(command, &line)).unwrap();
+    let (served, read) = (state(&mut shipslog(&ship.url, &line)), state(&mut of_file(&line, name)));
+    assert_eq!(served["containers"], read["containers"]);
+    assert!(!served["containers"].as_array().unwrap().is_empty(), "{served}");
+    let shown = succeed(&mut of_file("state --utc", name), "state --utc");
+    assert!(shown.contains("subject") && shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+}
