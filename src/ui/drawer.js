@@ -54,7 +54,7 @@ export class Drawer {
     this.#handlers = handlers;
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
     this.#parts = {
-      id: part('id'), words: part('words'), times: part('times'), json: part('json'), said: part('said'),
+      id: part('id'), words: part('words'), output: part('output'), times: part('times'), json: part('json'), said: part('said'),
       raw: /** @type {HTMLAnchorElement} */ (part('raw')), link: /** @type {HTMLAnchorElement} */ (part('link')),
       copy: part('copy'), copyText: part('copy-text'), around: part('around'), close: part('close'), byId: part('by-id'), byName: part('by-name'),
     };
