@@ -103,9 +103,11 @@ export function watchHealth({ onProblems, onReady, about }) {
 
   async function look() {
     clearTimeout(timer);
+    const before = new Map(news);
     try {
       told = await read();
-      news.clear();
+      // What the stream has said meanwhile may be newer than the answer.
+      for (const [host, problem] of before) if (news.get(host) === problem) news.delete(host);
       failures = 0;
       show();
     } catch (error) {
