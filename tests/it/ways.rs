@@ -49,8 +49,8 @@ async fn both_ways_give_everything_to_the_quick_and_to_the_slow() {
         let switch = format!("--direct-writes={direct}");
         let ship = Ship::start_with(dir.path(), &["--docker-host", &daemon.url(), &switch]);
         daemon.wait_for_subscribers(1).await;
-        // Beginning, connection and its verdict: what comes while clients catch up, one sees before and another
-        // after.
+        // Beginning, connection and its verdict: what comes while clients catch up, one sees before and
+        // another after.
         ship.wait_for_head(|head| head >= 3).await;
         let die = "/api/v1/stream?since=oldest&filters=%7B%22event%22%3A%5B%22die%22%5D%7D";
         let mut clients = Vec::new();
