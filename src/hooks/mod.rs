@@ -201,7 +201,7 @@ impl Teller {
 
     /// Incidents that this hook may be told of, the oldest first: those of the last day, and those that it
     /// believes to go on.
-    async fn seen(&self, as_of: Timestamp) -> Result<Vec<Seen>, LogError> {
+    async fn seen(&mut self, as_of: Timestamp) -> Result<Vec<Seen>, LogError> {
         let asked = Asked {
             range: as_of.checked_sub(TOO_OLD).unwrap_or(as_of)..=as_of,
             state: None,
@@ -214,11 +214,15 @@ impl Teller {
         };
         let listed = self.known.list(asked, as_of).await?;
         let mut seen: Vec<Seen> = listed.incidents.iter().rev().filter_map(|json| Seen::of(json)).collect();
-        for id in self.memory.open() {
-            if seen.iter().all(|one| one.id != id)
-                && let Answered::Incident(json) = self.known.one(id.to_owned(), as_of).await?
-            {
-                seen.extend(Seen::of(&json));
+        let open: Vec<String> = self.memory.open().map(str::to_owned).collect();
+        for id in open {
+            if seen.iter().any(|one| one.id == id) {
+                continue;
+            }
+            match self.known.one(id.clone(), as_of).await? {
+                Answered::Incident(json) => seen.extend(Seen::of(&json)),
+                // Nobody can tell its end any more, and asking for it at each look would go on for ever.
+                Answered::Gone | Answered::Unknown => self.memory.forget(&id),
             }
         }
         Ok(seen)

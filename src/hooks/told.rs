@@ -81,6 +81,13 @@ impl Memory {
         self.told.iter().filter(|(_, told)| !told.closed).map(|(id, _)| id.as_str())
     }
 
+    /// There is no such incident any more: its end will not be told.
+    pub(super) fn forget(&mut self, id: &str) {
+        if let Some(told) = self.told.get_mut(id) {
+            told.closed = true;
+        }
+    }
+
     pub(super) fn tell(&mut self, seen: &Seen, occasion: Occasion) {
         self.keep(&seen.id, seen.severity, occasion);
     }
@@ -128,6 +135,15 @@ mod tests {
         assert_eq!(memory.open().collect::<Vec<_>>(), ["a-7x"]);
         record(&mut memory, &[("hook", "ops"), ("log", "this"), ("incident", "a-7x"), ("severity", "major"), ("occasion", "closed")]);
         assert_eq!(memory.open().count(), 0);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_asked_for_again() {
+        let mut memory = Memory::default();
+        memory.keep("gone", Severity::Major, Occasion::Opened);
+        memory.keep("there", Severity::Major, Occasion::Opened);
+        memory.forget("gone");
+        assert_eq!(memory.open().collect::<Vec<_>>(), ["there"]);
     }
 
     #[test]
