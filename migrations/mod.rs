@@ -1,6 +1,7 @@
 //! Steps of the on-disk format, one file each. See README.md in this folder for the rules.
 
 mod v6_marks;
+mod v7_followers;
 
 use crate::log::LogError;
 use std::path::Path;
@@ -12,7 +13,7 @@ type Step = fn(&Path) -> Result<(), LogError>;
 pub const OLDEST: u32 = 5;
 
 /// All steps in order.
-const STEPS: [(u32, Step); 1] = [(v6_marks::FORMAT, v6_marks::up)];
+const STEPS: [(u32, Step); 2] = [(v6_marks::FORMAT, v6_marks::up), (v7_followers::FORMAT, v7_followers::up)];
 
 /// Brings the directory `dir` from `format` to the newest one, step by step.
 ///

@@ -10,6 +10,7 @@ mod edit;
 mod fields;
 mod marks;
 mod noise;
+mod origin;
 mod own;
 mod readable;
 mod view;
@@ -19,11 +20,13 @@ pub use fields::Fields;
 use fields::PlainFields;
 pub use marks::Marks;
 pub use noise::{Noise, UnknownNoise};
-pub use own::{LAST_WORDS, begins_as_own, shortened};
+pub use origin::{AtHost, Origin};
+pub(crate) use origin::{OriginParts, OriginText, string_bytes};
+pub use own::{LAST_WORDS, NOTIFIED, TICK, begins_as_own, shortened};
 pub use readable::{MAX_NESTING, MAX_NUMBER_BYTES};
 pub use view::EventView;
 pub(crate) use wire::{LineWriter, RecordParts};
-pub use wire::{Record, write_line};
+pub use wire::{Record, RecordView, write_line};
 
 /// `Type` of the records that the recorder writes about itself.
 pub const RECORDER_TYPE: &str = "recorder";
@@ -103,7 +106,12 @@ impl Event {
 
     /// The fields that are stored beside the message, without parsing it again where that can be.
     pub fn fields(&self) -> Fields<'_> {
-        self.plain.and_then(|plain| plain.fields(&self.json)).unwrap_or_else(|| self.view().into())
+        self.plain_fields().unwrap_or_else(|| self.view().into())
+    }
+
+    /// The same where that takes no parsing. `None`: one of them has escapes.
+    pub(crate) fn plain_fields(&self) -> Option<Fields<'_>> {
+        self.plain.and_then(|plain| plain.fields(&self.json))
     }
 
     /// The fields that shipslog looks at.

@@ -16,6 +16,10 @@ const SHORTER: [Lengths; 4] = [
 ];
 /// `Action` of a record of what a container printed before it died.
 pub const LAST_WORDS: &str = "last-words";
+/// `Action` of the record that says what was told to whom.
+pub const NOTIFIED: &str = "notified";
+/// `Action` of a record that says that time has passed, and with it what an incident had waited for.
+pub const TICK: &str = "tick";
 /// Attribute that says how many others were left out.
 const LEFT_OUT: &str = "left_out";
 

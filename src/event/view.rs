@@ -119,8 +119,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Documented<'a> {
                             let actor: Option<DocumentedActor<'a>> = map.next_value()?;
                             let (id, attributes) = actor.map_or((None, None), |actor| (actor.id, actor.attributes));
                             view.actor_id = text(id);
-                            view.attributes =
-                                attributes.map_or_else(Vec::new, |pairs| pairs.0.into_iter().map(|(k, v)| (k, v.0)).collect());
+                            view.attributes = attributes.map_or_else(Vec::new, |pairs| pairs.0);
                         }
                         Member::Scope => view.scope = text(map.next_value()?),
                         Member::Time => seconds = map.next_value()?,
@@ -145,7 +144,7 @@ struct DocumentedActor<'a> {
     #[serde(borrow, rename = "ID")]
     id: Option<Text<'a>>,
     #[serde(borrow, rename = "Attributes")]
-    attributes: Option<Pairs<'a, Text<'a>>>,
+    attributes: Option<Pairs<'a, Cow<'a, str>, Text<'a>>>,
 }
 
 /// `timeNano`, or `time` where that is all there is.
@@ -193,6 +192,12 @@ impl<'de> Visitor<'de> for ViewVisitor {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+impl<'a> From<Text<'a>> for Cow<'a, str> {
+    fn from(text: Text<'a>) -> Self {
+        text.0
+    }
+}
+
 fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|t| t.0)
 }
@@ -216,23 +221,26 @@ fn actor(raw: &RawValue) -> ActorParts<'_> {
     parts
 }
 
-/// The members of an object, in wire order.
-struct Pairs<'a, V>(Vec<(Cow<'a, str>, V)>);
+/// Members for which room is made at once: most messages have as many attributes or fewer.
+const ABOUT_MEMBERS: usize = 16;
 
-impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
+/// The members of an object, in wire order; each value was read as a `T`.
+struct Pairs<'a, V, T = V>(Vec<(Cow<'a, str>, V)>, PhantomData<T>);
+
+impl<'de: 'a, 'a, V, T: Deserialize<'de> + Into<V>> Deserialize<'de> for Pairs<'a, V, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<'a, V>(PhantomData<(&'a str, V)>);
-        impl<'de: 'a, 'a, V: Deserialize<'de>> Visitor<'de> for Members<'a, V> {
-            type Value = Pairs<'a, V>;
+        struct Members<'a, V, T>(PhantomData<(&'a str, V, T)>);
+        impl<'de: 'a, 'a, V, T: Deserialize<'de> + Into<V>> Visitor<'de> for Members<'a, V, T> {
+            type Value = Pairs<'a, V, T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut out = Vec::new();
-                while let Some((key, value)) = map.next_entry::<Text<'a>, V>()? {
-                    out.push((key.0, value));
+                let mut out = Vec::with_capacity(ABOUT_MEMBERS);
+                while let Some((key, value)) = map.next_entry::<Text<'a>, T>()? {
+                    out.push((key.0, value.into()));
                 }
-                Ok(Pairs(out))
+                Ok(Pairs(out, PhantomData))
             }
         }
         deserializer.deserialize_map(Members(PhantomData))

@@ -1,8 +1,10 @@
 //! The wire form of a record (docs/records.md): one line of JSON around the message.
 
-use super::{Event, Marks, quote};
+use super::origin::{BEFORE_ID, BEFORE_RECEIVED, BEFORE_SOURCE, END};
+use super::{AtHost, Event, EventView, Marks, OriginParts, RECORDER_TYPE, quote};
 use crate::cursor::{LogId, Sequence};
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -21,12 +23,44 @@ pub struct Record {
     pub event: Event,
 }
 
+/// A record whose message is taken apart, once for all that look at it.
+#[derive(Debug)]
+pub struct RecordView<'a> {
+    /// As of [`Record`].
+    pub seq: Sequence,
+    /// As of [`Record`].
+    pub time: Timestamp,
+    /// As of [`Record`].
+    pub received: Timestamp,
+    /// As of [`Record`].
+    pub source: Cow<'a, str>,
+    /// Of a record of a fleet: what it says in the log of its host.
+    pub at_host: Option<AtHost<'a>>,
+    /// What is known of the message besides its text.
+    pub marks: Marks,
+    /// The fields of the message.
+    pub event: EventView<'a>,
+}
+
+impl RecordView<'_> {
+    /// Whether it is a message of this recorder's own, and not one that a daemon sent.
+    pub fn is_own(&self) -> bool {
+        !self.marks.foreign && self.event.kind.as_deref() == Some(RECORDER_TYPE)
+    }
+}
+
 impl Record {
+    /// The same with its message taken apart. A record that is read so is never one of a fleet.
+    pub fn view(&self) -> RecordView<'_> {
+        let Self { seq, time, received, ref source, ref event } = *self;
+        RecordView { seq, time, received, source: Cow::Borrowed(source), at_host: None, marks: event.marks(), event: event.view() }
+    }
+
     /// The record as every route shows it (docs/records.md): one line of JSON, without the line end.
     pub fn to_line(&self, log: LogId) -> String {
         let mut line = String::with_capacity(self.event.as_json().len() + 192);
         let (marks, json) = (self.event.marks(), self.event.as_json());
-        let parts = RecordParts { time: self.time, received: self.received, source: &self.source, marks, json };
+        let parts = RecordParts { time: self.time, received: self.received, source: &self.source, origin: None, marks, json };
         LineWriter::default().write(&mut line, &log.cursor(self.seq).to_string(), self.seq, &parts);
         line
     }
@@ -34,7 +68,7 @@ impl Record {
 
 /// Appends the wire form of a record without marks to `out`, from its parts.
 pub fn write_line(out: &mut String, log: LogId, seq: Sequence, time: Timestamp, received: Timestamp, source: &str, event_json: &str) {
-    let parts = RecordParts { time, received, source, marks: Marks::default(), json: event_json };
+    let parts = RecordParts { time, received, source, origin: None, marks: Marks::default(), json: event_json };
     LineWriter::default().write(out, &log.cursor(seq).to_string(), seq, &parts);
 }
 
@@ -44,6 +78,8 @@ pub(crate) struct RecordParts<'a> {
     pub(crate) time: Timestamp,
     pub(crate) received: Timestamp,
     pub(crate) source: &'a str,
+    /// Of a record of a fleet.
+    pub(crate) origin: Option<OriginParts<'a>>,
     pub(crate) marks: Marks,
     /// The message.
     pub(crate) json: &'a str,
@@ -54,13 +90,14 @@ pub(crate) struct RecordParts<'a> {
 pub(crate) struct LineWriter {
     source: String,
     quoted: String,
-    /// Of the own time and of the time of receipt: the second, and its text up to the decimals.
-    seconds: [(i64, String); 2],
+    /// Of the own time, of the time of receipt and of that of an origin: the second, and its text up to the
+    /// decimals.
+    seconds: [(i64, String); 3],
 }
 
 impl Default for LineWriter {
     fn default() -> Self {
-        Self { source: String::new(), quoted: quote(""), seconds: [(i64::MAX, String::new()), (i64::MAX, String::new())] }
+        Self { source: String::new(), quoted: quote(""), seconds: [const { (i64::MAX, String::new()) }; 3] }
     }
 }
 
@@ -79,10 +116,24 @@ impl LineWriter {
         self.write_time(out, 1, record.received);
         out.push_str(r#"","source":"#);
         out.push_str(&self.quoted);
+        if let Some(origin) = record.origin {
+            self.write_origin(out, origin);
+        }
         record.marks.write(out);
         out.push_str(r#","event":"#);
         out.push_str(record.json);
         out.push('}');
+    }
+
+    fn write_origin(&mut self, out: &mut String, OriginParts { id, received, source }: OriginParts<'_>) {
+        let _ = write!(out, "{BEFORE_ID}{id}{BEFORE_RECEIVED}");
+        self.write_time(out, 2, received);
+        match source {
+            Some(source) => {
+                let _ = write!(out, "{BEFORE_SOURCE}{}}}", quote(source));
+            }
+            None => out.push_str(END),
+        }
     }
 
     /// As [`Timestamp`] prints itself.
@@ -116,7 +167,8 @@ mod tests {
             for (source, marks) in [("a", Marks::default()), ("b\"c", Marks::default()), ("b\"c", marked), ("a", Marks::default())] {
                 let (time, received) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 0x55));
                 let mut line = String::new();
-                writer.write(&mut line, &log.cursor(seq).to_string(), seq, &RecordParts { time, received, source, marks, json: "{}" });
+                let parts = RecordParts { time, received, source, origin: None, marks, json: "{}" };
+                writer.write(&mut line, &log.cursor(seq).to_string(), seq, &parts);
                 let marks = if marks == marked { r#","noise":"healthcheck","cut":{"bytes":2000000},"foreign":true"# } else { "" };
                 let source = quote(source);
                 let cursor = log.cursor(seq);

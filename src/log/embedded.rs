@@ -8,10 +8,14 @@ use super::dir::durable::io;
 use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};
-use super::{Bounds, Chunk, EventLog, Held, Limits, LogError, NewRecord, Packed, Recovery, Scan, TrimStep, WriterState};
-use crate::cursor::{Cursor, Sequence};
+use super::{
+    Bounds, Chunk, EventLog, Follow, Held, Limits, LogError, NewRecord, Packed, Recovery, Resume, Scan, SealedFrame, TrimStep, WriterState,
+};
+use crate::chain::ChainValue;
+use crate::cursor::{Cursor, MAX_SEQUENCE, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +50,25 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`EmbeddedLog::open`].
     pub fn open_with(data_dir: &Path, limits: Limits) -> Result<(Self, Recovery), LogError> {
-        let Found { dir, manifest, watermark, catalog, tail, waiting, recovery, full } = recover::open(data_dir)?;
+        let found = recover::open(data_dir, None)?;
+        let recovery = found.recovery.clone();
+        Ok((Self::start(found, limits)?, recovery))
+    }
+
+    /// Opens or creates the log of a follower.
+    pub(super) fn open_follower(data_dir: &Path, follow: &Follow, limits: Limits) -> Result<(Self, Resume, Recovery), LogError> {
+        if !(1..=MAX_SEQUENCE).contains(&follow.first) {
+            return Err(LogError::Refused(format!("no log begins with the record {}", follow.first)));
+        }
+        let found = recover::open(data_dir, Some(follow))?;
+        let (recovery, tail, any) = (found.recovery.clone(), &found.tail, found.tail.next > follow.first);
+        let received = any.then_some(tail.last_received);
+        let resume = Resume { next: tail.next, chain: tail.chain, received, place: found.place };
+        Ok((Self::start(found, limits)?, resume, recovery))
+    }
+
+    fn start(found: Found, limits: Limits) -> Result<Self, LogError> {
+        let Found { dir, manifest, watermark, catalog, tail, waiting, full, .. } = found;
         let catalog = Arc::new(catalog);
         let (head, head_receiver) = watch::channel(catalog.bounds().head);
         let (state, state_receiver) = watch::channel(full.map_or(WriterState::Ok, |why| {
@@ -55,13 +77,18 @@ impl EmbeddedLog {
         }));
         let (requests, inbox) = mpsc::channel(QUEUE);
         let sealer = Sealer::start(Arc::clone(&catalog), &dir, limits)?;
+        let (mut waiting, mut full_tips) = (VecDeque::from(waiting), VecDeque::new());
+        if catalog.follower {
+            full_tips = std::mem::take(&mut waiting);
+        }
         for tip in waiting {
-            sealer.seal(tip);
+            sealer.seal(vec![tip]);
         }
         let helper = CommitHelper::start(catalog.log).map_err(io("cannot start a thread for", &dir))?;
-        let parts = WriterParts { dir, manifest, watermark, tail, catalog: Arc::clone(&catalog), sealer, helper, limits, head, state };
+        let parts =
+            WriterParts { dir, manifest, watermark, tail, catalog: Arc::clone(&catalog), sealer, helper, limits, full_tips, head, state };
         spawn_writer(Writer::new(parts), inbox)?;
-        Ok((Self { catalog, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None }, recovery))
+        Ok(Self { catalog, requests, head: head_receiver, state: state_receiver, turns: turns(), _read_only: None })
     }
 
     /// Opens the log in `data_dir` for reading: a copy, a backup, a directory on a read-only disk. Nothing in
@@ -85,7 +112,7 @@ impl EmbeddedLog {
         })
     }
 
-    async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, LogError>>) -> Result<T, LogError> {
+    pub(super) async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, LogError>>) -> Result<T, LogError> {
         let gone = || match &*self.state.borrow() {
             WriterState::Poisoned(why) => LogError::Poisoned(why.clone()),
             _ => LogError::Closed,
@@ -117,6 +144,9 @@ fn spawn_writer(writer: Writer, inbox: mpsc::Receiver<Request>) -> Result<(), Lo
 impl EventLog for EmbeddedLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError> {
         batch::check_sizes(&records)?;
+        if self.catalog.follower {
+            return Err(LogError::Refused("a follower's log takes the records of its stream only".to_owned()));
+        }
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Append(records, reply), answer).await
     }
@@ -139,6 +169,18 @@ impl EventLog for EmbeddedLog {
             return Ok(None);
         }
         self.on_disk(move |catalog| catalog.packed_after(after, until)).await
+    }
+
+    async fn chain_around(&self, seq: Sequence) -> Result<Option<(ChainValue, ChainValue)>, LogError> {
+        self.on_disk(move |catalog| catalog.chain_around(seq)).await
+    }
+
+    async fn sealed_after(&self, after: Sequence) -> Result<Option<SealedFrame>, LogError> {
+        // At the head there is nothing to ask the disk for.
+        if *self.catalog.watch_sealed().borrow() <= after {
+            return Ok(None);
+        }
+        self.on_disk(move |catalog| catalog.sealed_after(after)).await
     }
 
     async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {

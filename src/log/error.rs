@@ -1,6 +1,8 @@
 //! What can go wrong with a log.
 
+use super::fleet::Follow;
 use super::limits::MAX_RECORD_BYTES;
+use crate::cursor::{LogId, Sequence};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,6 +52,42 @@ pub enum LogError {
         found: u32,
         /// The oldest format this program knows.
         oldest: u32,
+    },
+    /// A follower's log holds the records of its stream, and a recorder's own would come between.
+    #[error("{path} holds what a follower has of the fleet {log}; nothing can be recorded there: give the recorder its own --data-dir")]
+    IsFollower {
+        /// The log's directory.
+        path: PathBuf,
+        /// The fleet's id.
+        log: LogId,
+    },
+    /// A follower cannot continue what a recorder began.
+    #[error("{path} holds the log of a recorder; a follower of a fleet needs a --data-dir of its own")]
+    NotFollower {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// A follower's log is of another fleet, or begins elsewhere.
+    #[error(
+        "{path} follows the fleet {} from the record {} on (chain before it {:.8}), not {} from {} on (chain {:.8}); give the follower another --data-dir",
+        .found.log, .found.first, hex::encode(.found.chain), .wanted.log, .wanted.first, hex::encode(.wanted.chain)
+    )]
+    OtherFollow {
+        /// The log's directory.
+        path: PathBuf,
+        /// What it follows.
+        found: Box<Follow>,
+        /// What it was to follow.
+        wanted: Box<Follow>,
+    },
+    /// A follower was given other records than the next ones. Nothing was stored. With `given` below `next`
+    /// it has the first of them already; above it, records are missing in between.
+    #[error("the next record of the log is {next}, and the records given begin with {given}")]
+    NotNext {
+        /// What comes next.
+        next: Sequence,
+        /// What came.
+        given: Sequence,
     },
     /// What was to be imported cannot be, or not there.
     #[error("{0}")]

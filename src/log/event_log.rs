@@ -3,6 +3,8 @@
 use super::api::{Bounds, Chunk, NewRecord, Packed, Scan, TrimStep, WriterState};
 use super::error::LogError;
 use super::read::held::Held;
+use super::read::sealed::SealedFrame;
+use crate::chain::ChainValue;
 use crate::cursor::{Cursor, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -41,6 +43,24 @@ pub trait EventLog: Send + Sync + 'static {
     /// As [`EventLog::read_after`].
     async fn packed_after(&self, after: Sequence, until: Sequence) -> Result<Option<Packed>, LogError> {
         let _ = (after, until);
+        Ok(None)
+    }
+
+    /// The hash chain's values before and after the record `seq`, where the log has them.
+    ///
+    /// # Errors
+    /// As [`EventLog::read_after`].
+    async fn chain_around(&self, seq: Sequence) -> Result<Option<(ChainValue, ChainValue)>, LogError> {
+        let _ = seq;
+        Ok(None)
+    }
+
+    /// The frame that is stored for good and begins right after `after`, if one does.
+    ///
+    /// # Errors
+    /// As [`EventLog::read_after`].
+    async fn sealed_after(&self, after: Sequence) -> Result<Option<SealedFrame>, LogError> {
+        let _ = after;
         Ok(None)
     }
 

@@ -10,7 +10,7 @@ pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 /// When a tip is full, and how segments are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Records in a tip.
+    /// Records in a tip. In a follower's log: in a segment, which ends with each multiple of it.
     pub tip_records: u64,
     /// Stored bytes in a tip.
     pub tip_bytes: u64,

@@ -10,6 +10,8 @@ mod dir;
 mod embedded;
 mod error;
 mod event_log;
+mod fleet;
+mod follower;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -31,8 +33,12 @@ pub use dir::scratch::ScratchDir;
 pub use embedded::EmbeddedLog;
 pub use error::LogError;
 pub use event_log::EventLog;
+pub use fleet::{FleetRecord, Follow, Followed, Resume};
+pub use follower::FollowerLog;
 pub use limits::{Limits, MAX_RECORD_BYTES};
-pub use offline::import::{Imported, import};
+pub use offline::import::{Imported, import, import_to_read};
 pub use offline::verify::{Report, verify};
 pub use read::held::Held;
+pub use read::sealed::SealedFrame;
 pub use record::block::Block;
+pub use record::origin::host_line;

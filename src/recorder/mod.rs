@@ -7,6 +7,7 @@ mod memory;
 mod redaction;
 mod refusal;
 mod stats;
+pub mod ticks;
 
 pub use stats::RecorderStats;
 

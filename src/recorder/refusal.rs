@@ -18,6 +18,9 @@ pub(super) fn is_one(error: &LogError) -> bool {
             | LogError::InUse(_)
             | LogError::NewerFormat { .. }
             | LogError::OlderFormat { .. }
+            | LogError::IsFollower { .. }
+            | LogError::NotFollower { .. }
+            | LogError::OtherFollow { .. }
             | LogError::Damaged(_)
             | LogError::Internal(_)
             | LogError::Full { .. }

@@ -7,10 +7,7 @@ use std::fmt;
 
 /// Why a text is not a time. Says what was wrong and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is not a time: {why}; use RFC 3339 (2026-11-22T10:49:37Z), Unix seconds (1795344577.148), a duration back from now (10m, 2h30m, 7d), \
-     now, today, yesterday, 02:00, 2026-11-29 or 2026-11-29 02:00:05"
-)]
+#[error("{text:?} is not a time: {why}; use 10m (ago), 02:00, yesterday 23:10, 2026-11-29 02:00:05, RFC 3339 or Unix seconds")]
 pub struct TimeError {
     text: String,
     why: &'static str,
@@ -116,7 +113,7 @@ impl TimeParser {
         }
         let duration = text.strip_prefix("now").map_or(text, str::trim_start);
         let duration = duration.strip_prefix(['-', '−']).map_or(duration, str::trim_start);
-        let back = humantime::parse_duration(duration).map_err(|_| "unknown form")?;
+        let back = humantime::parse_duration(duration).map_err(|_| why_not(text))?;
         self.now.checked_sub(back).map(plain).ok_or("the duration reaches before 1677")
     }
 
@@ -175,6 +172,37 @@ impl TimeParser {
         (1..=MAX_SKIPPED_MINUTES)
             .find_map(|minutes| self.zone.from_local_datetime(&at.checked_add_signed(Span::minutes(minutes))?).earliest())
     }
+}
+
+/// What is wrong with a text that has none of the forms, as far as it can be told.
+fn why_not(text: &str) -> &'static str {
+    why_no_clock(text).or_else(|| why_no_day(text)).unwrap_or("unknown form")
+}
+
+/// What is wrong with the time of day in it.
+fn why_no_clock(text: &str) -> Option<&'static str> {
+    let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let clock = text.split([' ', 'T', 't', '_']).rfind(|word| word.contains(':')).unwrap_or_default();
+    let clock = clock.trim_end_matches(['Z', 'z']).split(['+', '-', '.']).next().unwrap_or_default();
+    let parts: Vec<&str> = clock.split(':').collect();
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| is_number(part)) {
+        return None;
+    }
+    let beyond = |part: &&str, most: u32| part.parse::<u32>().is_ok_and(|value| value > most);
+    match parts.as_slice() {
+        [hour, ..] if beyond(hour, 23) => Some("an hour goes from 00 to 23"),
+        [_, rest @ ..] if rest.iter().any(|part| beyond(part, 59)) => Some("minutes and seconds go from 00 to 59"),
+        parts if parts.iter().any(|part| part.len() < 2) => Some("a time of day has two digits each, as in 09:04"),
+        _ => None,
+    }
+}
+
+/// What is wrong with the day with which it begins.
+fn why_no_day(text: &str) -> Option<&'static str> {
+    let first = text.get(..10).unwrap_or_default();
+    let [year, month, day] = *first.split('-').collect::<Vec<&str>>().as_slice() else { return None };
+    let looks_like_one = number(year, 4).is_some() && number(month, 2).is_some() && number(day, 2).is_some();
+    (looks_like_one && date(first).is_none()).then_some("there is no such day")
 }
 
 /// The time in nanoseconds.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// What the program of this tree writes.
-const LOG_FORMAT: u64 = 6;
+const LOG_FORMAT: u64 = 7;
 
 /// A log as a released program of an older format left it.
 fn unpack(fixture: &str) -> TempDir {
@@ -61,7 +61,7 @@ fn a_kill_at_any_call_of_a_migration_keeps_every_record_under_its_id() {
     if !has_strace() {
         return;
     }
-    let fixtures = [("format-5-clean", 5), ("format-5-killed", 5)];
+    let fixtures = [("format-5-clean", 5), ("format-5-killed", 5), ("format-6-clean", 6), ("format-6-killed", 6)];
     for (fixture, from) in fixtures {
         let whole = unpack(fixture);
         assert_eq!(format(whole.path()), from);

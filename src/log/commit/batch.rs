@@ -1,10 +1,11 @@
 //! Records as they come are cut into blocks, and each block gets its stored form. Its wire form and its link
 //! in the chain are made beside that (helper.rs).
 
-use crate::event::Noise;
+use crate::cursor::Sequence;
+use crate::event::{Noise, Origin};
 use crate::log::record::line::is_start;
-use crate::log::tip::codec::{self, Compressed, Encoder, StoredRecord};
-use crate::log::{LogError, MAX_RECORD_BYTES, NewRecord};
+use crate::log::tip::codec::{self, Compressed, Encoder, StoredOrigin, StoredRecord};
+use crate::log::{FleetRecord, LogError, MAX_RECORD_BYTES, NewRecord};
 use crate::time::Timestamp;
 use std::ops::Range;
 
@@ -19,8 +20,11 @@ const ENVELOPE: usize = 256;
 /// Bytes of a character in a JSON string, at most, for each byte that it has.
 const ESCAPED: usize = 6;
 
+/// Most bytes of a record of a fleet as a line: whatever a host has stored, and the host's name twice.
+const MAX_FLEET_RECORD_BYTES: usize = 2 * MAX_RECORD_BYTES;
+
 // A block holds the message, parts of it once more, and what the envelope takes.
-const _: () = assert!(MAX_BLOCK_BYTES + 2 * MAX_RECORD_BYTES < codec::MAX_RAW_BYTES);
+const _: () = assert!(MAX_BLOCK_BYTES + 2 * MAX_FLEET_RECORD_BYTES < codec::MAX_RAW_BYTES);
 
 /// What a record takes as a line, at most.
 fn line_bytes(record: &NewRecord) -> usize {
@@ -33,13 +37,35 @@ pub(in crate::log) fn check_sizes(records: &[NewRecord]) -> Result<(), LogError>
     large.map_or(Ok(()), |(index, bytes)| Err(LogError::TooLarge { index, bytes }))
 }
 
+/// As [`check_sizes`], for records of a fleet.
+pub(in crate::log) fn check_fleet_sizes(records: &[FleetRecord]) -> Result<(), LogError> {
+    let bytes = |record: &FleetRecord| {
+        let names = record.source.len() + record.origin.source.as_ref().map_or(0, |source| source.len());
+        record.event.as_json().len() + ESCAPED * names + 2 * ENVELOPE
+    };
+    let large = records.iter().map(bytes).enumerate().find(|(_, bytes)| *bytes > MAX_FLEET_RECORD_BYTES);
+    large.map_or(Ok(()), |(index, bytes)| Err(LogError::TooLarge { index, bytes }))
+}
+
 /// Records that are to be committed, cut into blocks.
 #[derive(Debug)]
 pub(in crate::log) struct Batch {
     records: Vec<NewRecord>,
     /// When each was received. It falls only where a run of the recorder starts.
     received: Vec<Timestamp>,
+    /// In a follower's: of each record its origin, and its place in the stream.
+    followed: Vec<(Origin, u64)>,
     blocks: Vec<BlockRange>,
+}
+
+/// One record of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::log) struct BatchRecord<'a> {
+    pub(in crate::log) record: &'a NewRecord,
+    /// Its own time.
+    pub(in crate::log) time: Timestamp,
+    pub(in crate::log) received: Timestamp,
+    pub(in crate::log) followed: Option<&'a (Origin, u64)>,
 }
 
 /// The records of one block.
@@ -53,22 +79,41 @@ pub(in crate::log) struct BlockRange {
 impl Batch {
     /// Cuts `records`, none of which is said to be received before `last_received`, up to a `start`.
     pub(in crate::log) fn new(records: Vec<NewRecord>, last_received: Timestamp) -> Self {
-        let mut batch = Self { received: Vec::with_capacity(records.len()), blocks: Vec::new(), records };
-        let (mut latest, mut block) = (last_received, BlockRange { records: 0..0, bytes: 0 });
+        let mut batch = Self { received: Vec::with_capacity(records.len()), followed: Vec::new(), blocks: Vec::new(), records };
+        let mut latest = last_received;
         for record in &batch.records {
             latest = if is_start(&record.event) { record.received } else { latest.max(record.received) };
             batch.received.push(latest);
+        }
+        batch.cut(|_| false);
+        batch
+    }
+
+    /// Cuts records of a fleet, the first of which gets the sequence `first`. A block ends with each multiple
+    /// of `segment_records`, as segments do.
+    pub(in crate::log) fn followed(records: Vec<FleetRecord>, first: Sequence, segment_records: u64) -> Self {
+        let received = records.iter().map(|record| record.received).collect();
+        let split = |FleetRecord { source, received, event, origin, place }| (NewRecord { source, received, event }, (origin, place));
+        let (records, followed) = records.into_iter().map(split).unzip();
+        let mut batch = Self { received, followed, blocks: Vec::new(), records };
+        batch.cut(|end| (first - 1 + end as u64).is_multiple_of(segment_records));
+        batch
+    }
+
+    /// `ends_at`: whether a block ends with the records up to this index, whatever it holds.
+    fn cut(&mut self, ends_at: impl Fn(usize) -> bool) {
+        let mut block = BlockRange { records: 0..0, bytes: 0 };
+        for record in &self.records {
             block.bytes += record.event.as_json().len() + record.source.len() + ENVELOPE;
             block.records.end += 1;
-            if block.records.len() >= MAX_BLOCK_RECORDS || block.bytes >= MAX_BLOCK_BYTES {
-                let end = block.records.end;
-                batch.blocks.push(std::mem::replace(&mut block, BlockRange { records: end..end, bytes: 0 }));
+            let end = block.records.end;
+            if block.records.len() >= MAX_BLOCK_RECORDS || block.bytes >= MAX_BLOCK_BYTES || ends_at(end) {
+                self.blocks.push(std::mem::replace(&mut block, BlockRange { records: end..end, bytes: 0 }));
             }
         }
         if !block.records.is_empty() {
-            batch.blocks.push(block);
+            self.blocks.push(block);
         }
-        batch
     }
 
     /// Where its blocks are.
@@ -76,11 +121,13 @@ impl Batch {
         &self.blocks
     }
 
-    /// The records of a block, and when each was received.
-    pub(in crate::log) fn records(&self, block: &BlockRange) -> impl Iterator<Item = (&NewRecord, Timestamp)> {
-        let part = block.records.clone();
-        let records = self.records.get(part.clone()).unwrap_or_default();
-        records.iter().zip(self.received.get(part).unwrap_or_default().iter().copied())
+    /// The records of a block.
+    pub(in crate::log) fn records(&self, block: &BlockRange) -> impl Iterator<Item = BatchRecord<'_>> {
+        block.records.clone().filter_map(|at| {
+            let (record, received, followed) = (self.records.get(at)?, *self.received.get(at)?, self.followed.get(at));
+            let time = followed.map_or_else(|| record.event.fields().time.unwrap_or(received), |(origin, _)| origin.time);
+            Some(BatchRecord { record, time, received, followed })
+        })
     }
 
     /// When its last record was received.
@@ -91,10 +138,10 @@ impl Batch {
     /// The packed form of a block, which needs nothing of the chain.
     pub(in crate::log) fn compress(&self, block: &BlockRange) -> Result<Compressed, LogError> {
         let mut encoder = Encoder::with_capacity(block.bytes);
-        for (record, received) in self.records(block) {
+        for BatchRecord { record, time, received, followed } in self.records(block) {
             let (fields, marks) = (record.event.fields(), record.event.marks());
-            encoder.push(&StoredRecord {
-                time: fields.time.unwrap_or(received).nanos(),
+            let stored = StoredRecord {
+                time: time.nanos(),
                 received: received.nanos(),
                 source: &record.source,
                 kind: &fields.kind,
@@ -104,7 +151,11 @@ impl Batch {
                 noise: Noise::code(marks.noise),
                 cut: marks.cut.unwrap_or(0),
                 foreign: marks.foreign,
-            })?;
+            };
+            match followed {
+                Some((origin, place)) => encoder.push_followed(&stored, &StoredOrigin::from(origin), *place)?,
+                None => encoder.push(&stored)?,
+            }
         }
         encoder.compress()
     }
@@ -134,7 +185,7 @@ mod tests {
             record.received = Timestamp::from_nanos(nanos);
         }
         let batch = Batch::new(new, Timestamp::from_nanos(8));
-        let received: Vec<_> = batch.records(&batch.blocks[0]).map(|(_, received)| received.nanos()).collect();
+        let received: Vec<_> = batch.records(&batch.blocks[0]).map(|record| record.received.nanos()).collect();
         assert_eq!(received, [8, 8, 9]);
     }
 

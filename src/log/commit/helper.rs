@@ -1,7 +1,7 @@
 //! What readers need and durability does not: the wire form with its hash chain, and sled's copy of a block.
 //! A thread of its own makes them while the writer packs and the disk syncs.
 
-use super::batch::{Batch, BlockRange};
+use super::batch::{Batch, BatchRecord, BlockRange};
 use crate::cursor::{LogId, Sequence};
 use crate::event::RecordParts;
 use crate::log::LogError;
@@ -50,11 +50,12 @@ impl Work {
     /// The wire form, and the chain's value after it.
     fn done(self) -> (Block, ChainValue) {
         let mut builder = BlockBuilder::new(self.log, self.first, self.range.bytes);
-        let chain = self.batch.records(&self.range).fold(self.chain, |chain, (record, received)| {
+        let chain = self.batch.records(&self.range).fold(self.chain, |chain, BatchRecord { record, time, received, followed }| {
             let line = builder.push(&RecordParts {
-                time: record.event.fields().time.unwrap_or(received),
+                time,
                 received,
                 source: &record.source,
+                origin: followed.map(|(origin, _)| origin.parts()),
                 marks: record.event.marks(),
                 json: record.event.as_json(),
             });

@@ -1,7 +1,9 @@
 //! The writer: one thread that turns whatever has queued into one durable block after the other.
 
 pub(super) mod batch;
+mod follow;
 pub(super) mod helper;
+mod last_words;
 pub(super) mod request;
 mod rotate;
 mod trim;
@@ -11,14 +13,16 @@ use super::dir::free_space;
 use super::dir::manifest::{Manifest, RESERVE};
 use super::dir::watermark::Watermark;
 use super::read::catalog::Catalog;
-use super::tip::Tail;
 use super::tip::index::IndexEntry;
 use super::tip::sled_store::MAX_VALUE_BYTES;
+use super::tip::{Tail, Tip};
 use super::{Limits, LogError, NewRecord, WriterState, recover};
 use crate::cursor::Sequence;
 use batch::{Batch, BlockRange, MAX_BLOCK_RECORDS};
 use helper::CommitHelper;
+use last_words::LastWords;
 use request::{Appended, Request, poll_briefly, stand_back};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +44,8 @@ pub(super) struct WriterParts {
     pub(super) sealer: Sealer,
     pub(super) helper: CommitHelper,
     pub(super) limits: Limits,
+    /// Of a follower: tips that are to be sealed, oldest first.
+    pub(super) full_tips: VecDeque<Arc<Tip>>,
     /// The last sequence that readers see.
     pub(super) head: watch::Sender<Sequence>,
     pub(super) state: watch::Sender<WriterState>,
@@ -55,6 +61,8 @@ pub(super) struct Writer {
     manifest: Manifest,
     watermark: Watermark,
     tail: Tail,
+    /// Of a follower: full tips whose segment is not complete yet, oldest first.
+    full_tips: VecDeque<Arc<Tip>>,
     /// A write to the tip failed for want of space.
     tip_failed: bool,
     helper: CommitHelper,
@@ -67,9 +75,9 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(parts: WriterParts) -> Self {
-        let WriterParts { dir, manifest, watermark, tail, catalog, sealer, helper, limits, head, state } = parts;
+        let WriterParts { dir, manifest, watermark, tail, catalog, sealer, helper, limits, full_tips, head, state } = parts;
         let tip_failed = tail.unusable;
-        Self { dir, catalog, sealer, limits, manifest, watermark, tail, tip_failed, helper, unsettled: None, head, state }
+        Self { dir, catalog, sealer, limits, manifest, watermark, tail, full_tips, tip_failed, helper, unsettled: None, head, state }
     }
 
     /// Where the log lies.
@@ -135,6 +143,11 @@ impl Writer {
     /// Serves what is not an append; a close is handed back.
     fn serve(&mut self, request: Option<Request>) -> Option<Request> {
         match request {
+            Some(Request::AppendAt(first, records, reply)) => {
+                let _ = reply.send(self.append_at(first, records));
+                self.hand_over();
+                None
+            }
             Some(Request::Trim(before, reply)) => {
                 let _ = reply.send(self.trim(before));
                 None
@@ -222,10 +235,19 @@ impl Writer {
     fn append(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
         let batch = Arc::new(Batch::new(records, self.tail.last_received));
         let told = self.manifest.holes == self.tail.holes;
+        self.commit_all(&batch)?;
+        if !told {
+            self.remember_holes();
+        }
+        Ok(())
+    }
+
+    fn commit_all(&mut self, batch: &Arc<Batch>) -> Result<(), LogError> {
         for range in batch.blocks() {
             self.check_poison()?;
             self.check_room()?;
-            match self.commit(&batch, range) {
+            self.enter_segment()?;
+            match self.commit(batch, range) {
                 Ok(()) => self.rotate(),
                 Err(e) if e.is_full() => {
                     // Other writers took the room that was there. sled takes nothing more after that, so a
@@ -238,9 +260,6 @@ impl Writer {
                     return Err(e);
                 }
             }
-        }
-        if !told {
-            self.remember_holes();
         }
         Ok(())
     }
@@ -365,19 +384,5 @@ impl Writer {
         self.watermark.sync()?;
         self.manifest.clean_head = Some(self.tail.next - 1);
         self.manifest.write(&self.dir)
-    }
-}
-
-/// Told before anybody finds the writer gone, should it panic.
-struct LastWords(watch::Sender<Sequence>, watch::Sender<WriterState>);
-
-impl Drop for LastWords {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("the writer of the log has panicked; the log takes no more records until restart, reads continue");
-            self.1.send_replace(WriterState::Poisoned("its writer has panicked".to_owned()));
-            // Without a sender readers would take the log for closed.
-            std::mem::forget(self.0.clone());
-        }
     }
 }

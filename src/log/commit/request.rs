@@ -1,7 +1,7 @@
 //! What the writer is asked to do.
 
 use crate::cursor::Sequence;
-use crate::log::{LogError, NewRecord};
+use crate::log::{FleetRecord, Followed, LogError, NewRecord};
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub(in crate::log) type Appended = Result<RangeInclusive<Sequence>, LogError>;
 #[derive(Debug)]
 pub(in crate::log) enum Request {
     Append(Vec<NewRecord>, oneshot::Sender<Appended>),
+    /// Of a follower: the sequence that the first record is to get.
+    AppendAt(Sequence, Vec<FleetRecord>, oneshot::Sender<Result<Followed, LogError>>),
     Trim(Sequence, oneshot::Sender<Result<Sequence, LogError>>),
     Close(oneshot::Sender<Result<(), LogError>>),
     /// To see what comes of it.

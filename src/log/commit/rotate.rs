@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How long a commit waits for the next tip when the one in use is far too large.
 const BACKPRESSURE: Duration = Duration::from_millis(200);
 /// Tips that may be there at a time; while there are so many, the one in use grows past its limits.
-const MAX_TIPS: usize = 8;
+pub(super) const MAX_TIPS: usize = 8;
 
 impl Writer {
     /// A tip in which a write failed takes nothing more, but can be read and sealed.
@@ -33,6 +33,9 @@ impl Writer {
     /// Goes on in a new tip when the one in use is full. It is made ready ahead by the sealer, so that no
     /// commit waits for it.
     pub(super) fn rotate(&mut self) {
+        if self.catalog.follower {
+            return self.rotate_follower();
+        }
         let Fill { records, bytes, since, began } = self.tail.fill;
         let age = since.map_or(0, |since| Timestamp::now().nanos().saturating_sub(since.nanos()));
         // By the clocks that its records tell of, or by the steady one, should they all have been ahead.
@@ -61,11 +64,15 @@ impl Writer {
         }
     }
 
-    fn continue_in(&mut self, tip: Arc<Tip>) {
+    pub(super) fn continue_in(&mut self, tip: Arc<Tip>) {
         self.settle();
         self.catalog.add_tip(Arc::clone(&tip));
         if let Some(full) = self.tail.tip.replace(tip) {
-            self.sealer.seal(full);
+            if self.catalog.follower {
+                self.full_tips.push_back(full);
+            } else {
+                self.sealer.seal(vec![full]);
+            }
         }
         self.tail.fill = Fill::default();
     }

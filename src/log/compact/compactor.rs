@@ -40,7 +40,8 @@ impl Compactor {
     /// Merges one row of small neighbours, if there is one, or packs one segment again that was packed in
     /// haste. Whether it did.
     pub(in crate::log) fn compact(&mut self) -> bool {
-        if self.again.is_some_and(|at| Instant::now() < at) {
+        // A follower's segments are the same as those of all others.
+        if self.catalog.follower || self.again.is_some_and(|at| Instant::now() < at) {
             return false;
         }
         let segments = self.catalog.segments();

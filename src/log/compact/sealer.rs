@@ -28,7 +28,7 @@ const SEALER_NICE: i32 = 10;
 
 enum Job {
     Prepare(Sequence),
-    Seal(Arc<Tip>),
+    Seal(Vec<Arc<Tip>>),
 }
 
 /// The next tip, on its way.
@@ -105,11 +105,11 @@ impl Sealer {
         }
     }
 
-    /// Seals a tip to which nothing is added any more, after those that were given before: a segment follows
-    /// the one before it.
-    pub(in crate::log) fn seal(&self, tip: Arc<Tip>) {
+    /// Seals tips to which nothing is added any more into one segment, after those that were given before: a
+    /// segment follows the one before it.
+    pub(in crate::log) fn seal(&self, tips: Vec<Arc<Tip>>) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _ = self.jobs.send(Job::Seal(tip));
+        let _ = self.jobs.send(Job::Seal(tips));
     }
 
     /// Whether the oldest tip that waits could not be sealed: then waiting for room among the tips is of no
@@ -128,7 +128,7 @@ struct Thread {
     /// How many jobs are in it.
     jobs: Arc<AtomicUsize>,
     /// In order: a segment follows the one before it.
-    waiting: VecDeque<Arc<Tip>>,
+    waiting: VecDeque<Vec<Arc<Tip>>>,
     next: Arc<Mutex<Next>>,
     failing: Arc<AtomicBool>,
     pace: Pace,
@@ -168,13 +168,14 @@ impl Thread {
                         let compacted = guarded(|| self.compactor.compact()) == Some(true);
                         quiet = Quiet::new(if compacted { began.elapsed() } else { self.merge_after });
                     }
-                    Some(tip) => {
-                        let sealed = guarded(|| self.seal(&tip)).unwrap_or_else(|| Err(panicked().into()));
+                    Some(tips) => {
+                        let sealed = guarded(|| self.seal(&tips)).unwrap_or_else(|| Err(panicked().into()));
                         self.failing.store(sealed.is_err(), Ordering::Relaxed);
                         match sealed {
                             Ok(()) => drop(self.waiting.pop_front()),
                             Err(e) => {
-                                tracing::error!(store.tip = %tip.dir().display(), error = %e, "a tip cannot be sealed; it stays as it is and is tried again");
+                                let tip = tips.first().map(|tip| tip.dir().display().to_string());
+                                tracing::error!(store.tip = tip, error = %e, "a tip cannot be sealed; it stays as it is and is tried again");
                             }
                         }
                     }
@@ -200,7 +201,7 @@ impl Thread {
                     *self.next.lock() = Next::Unasked;
                 }
             }
-            Job::Seal(tip) => self.waiting.push_back(tip),
+            Job::Seal(tips) => self.waiting.push_back(tips),
         }
     }
 
@@ -233,10 +234,31 @@ impl Thread {
         }
     }
 
-    /// Writes the tip's records as segments, durably, and only then removes the tip.
-    fn seal(&mut self, tip: &Arc<Tip>) -> Result<(), WriteError> {
-        let mut sealed = Vec::new();
-        let mut writer: Option<Unfinished> = None;
+    /// Writes the records of neighbouring tips as segments, durably, and only then removes the tips.
+    fn seal(&mut self, tips: &[Arc<Tip>]) -> Result<(), WriteError> {
+        let mut sealing = Sealing { dir: &self.dir.clone(), sealed: Vec::new(), writer: None };
+        let mut damaged = Vec::new();
+        for tip in tips {
+            if !self.add_tip(tip, &mut sealing)? {
+                damaged.push(tip);
+            }
+        }
+        sealing.end_segment()?;
+        sync_dir(&self.dir)?;
+        let segments = sealing.sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        self.catalog.replace_tips(tips, segments);
+        for tip in tips {
+            if damaged.iter().any(|damaged| Arc::ptr_eq(damaged, tip)) {
+                tip.retire_aside();
+            } else {
+                tip.retire();
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the records of a tip. Whether they were all there.
+    fn add_tip(&mut self, tip: &Arc<Tip>, sealing: &mut Sealing<'_>) -> Result<bool, WriteError> {
         let mut whole = true;
         for entry in self.catalog.tip_entries(tip) {
             self.sit_out_burst();
@@ -244,9 +266,10 @@ impl Thread {
             while let Ok(job) = self.inbox.try_recv() {
                 self.take(job);
             }
+            let log = self.catalog.log_of(tip, entry.first);
             let found = tip.get(entry.first, entry.parts).and_then(|value| {
                 let (header, _) = codec::check(&value)?;
-                Ok((header, codec::decode(&value, self.catalog.log_of(tip, entry.first))?))
+                Ok((header, codec::decode(&value, log)?))
             });
             let (header, block) = match found {
                 Ok(found) => found,
@@ -262,33 +285,40 @@ impl Thread {
                 Err(e) => return Err(e.into()),
             };
             // A segment has no holes: what comes after one begins another.
-            if writer.as_ref().is_some_and(|w| w.writer.next() != header.first) {
-                sealed.extend(
-                    writer.take().map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?,
-                );
+            if sealing.writer.as_ref().is_some_and(|w| w.writer.next() != header.first) {
+                sealing.end_segment()?;
             }
-            let unfinished = match &mut writer {
+            let unfinished = match &mut sealing.writer {
                 Some(writer) => writer,
-                None => writer.insert(Unfinished::create(&self.dir, header.first, |out| {
-                    SegmentWriter::new(out, self.catalog.log_of(tip, header.first), header.first, header.chain_before, LEVEL)
+                None => sealing.writer.insert(Unfinished::create(&self.dir, header.first, |out| {
+                    SegmentWriter::new(out, log, header.first, header.chain_before, LEVEL)
                 })?),
             };
             if header.chain_before != unfinished.writer.chain() {
                 return Err(altered(header.first.saturating_sub(1)).into());
             }
-            unfinished.writer.hurry(self.catalog.tips() >= MANY_TIPS);
+            // How fast records come is another thing on every follower.
+            unfinished.writer.hurry(!self.catalog.follower && self.catalog.tips() >= MANY_TIPS);
             for seq in block.sequences() {
                 unfinished.writer.push(&block.line(seq, false))?;
             }
         }
-        sealed.extend(writer.map(Unfinished::finish).transpose()?.flatten().map(|written| written.publish(&self.dir)).transpose()?);
-        sync_dir(&self.dir)?;
-        let segments = sealed.iter().map(|path| Segment::open(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-        self.catalog.replace_tip(tip, segments);
-        if whole {
-            tip.retire();
-        } else {
-            tip.retire_aside();
+        Ok(whole)
+    }
+}
+
+/// Segments that tips become.
+struct Sealing<'a> {
+    dir: &'a Path,
+    sealed: Vec<PathBuf>,
+    /// The one under way.
+    writer: Option<Unfinished>,
+}
+
+impl Sealing<'_> {
+    fn end_segment(&mut self) -> Result<(), WriteError> {
+        if let Some(written) = self.writer.take().map(Unfinished::finish).transpose()?.flatten() {
+            self.sealed.push(written.publish(self.dir)?);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 use super::durable::io;
 use super::files;
 use crate::log::LogError;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -120,17 +121,21 @@ impl DerivedFiles {
         if !fs::symlink_metadata(&self.dir).is_ok_and(|data| data.is_dir()) {
             return Vec::new();
         }
-        let names = fs::read_dir(&self.dir).into_iter().flatten().flatten().take(MAX_FILES);
-        let number = |name: &str| name.strip_suffix(SUFFIX).filter(|digits| digits.len() == 20)?.parse().ok();
-        let mut numbers: Vec<u64> = names.filter_map(|entry| number(entry.file_name().to_str()?)).collect();
-        numbers.sort_unstable();
-        numbers
+        numbers(fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.file_name()))
     }
 
     /// Removes one.
     pub fn remove(&self, number: u64) {
         let _ = files::remove(&self.path(number));
     }
+}
+
+/// The numbers in names of files, rising.
+fn numbers(names: impl Iterator<Item = OsString>) -> Vec<u64> {
+    let number = |name: &str| name.strip_suffix(SUFFIX).filter(|digits| digits.len() == 20)?.parse().ok();
+    let mut numbers: Vec<u64> = names.take(MAX_FILES).filter_map(|name| number(name.to_str()?)).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 fn checksum(version: [u8; 4], length: [u8; 4], content: &[u8]) -> u32 {
@@ -173,6 +178,18 @@ mod tests {
         File::options().write(true).open(files.path(5)).unwrap().set_len(1 << 40).unwrap();
         assert_eq!(files.read(5), None, "longer than any is");
         assert!(files.write(6, &vec![0; MAX_DERIVED_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn of_files_without_end_so_many_are_looked_at() {
+        let mut looked = 0_u64;
+        let names = std::iter::from_fn(|| {
+            looked += 1;
+            Some(OsString::from(if looked.is_multiple_of(1000) { format!("{looked:020}.bin") } else { "else".to_owned() }))
+        });
+        let numbers = numbers(names);
+        assert_eq!((numbers.len(), numbers.last()), (MAX_FILES / 1000, Some(&(MAX_FILES as u64))));
+        assert_eq!(looked, MAX_FILES as u64);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use super::durable::{io, sync_dir};
 use super::files;
 use super::lineage::Lineage;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::log::LogError;
+use crate::log::record::chain::CHAIN_START;
+use crate::log::{Follow, LogError};
 use crate::migrations;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -17,7 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Format of the directory as a whole; `migrations/` holds the steps between formats.
-pub(in crate::log) const LOG_FORMAT: u32 = 6;
+pub(in crate::log) const LOG_FORMAT: u32 = 7;
 /// The oldest that is read; no release wrote an older one.
 const OLDEST_FORMAT: u32 = migrations::OLDEST;
 /// Longest `LOG`, in bytes: some 400,000 holes.
@@ -50,6 +51,17 @@ pub(in crate::log) struct Manifest {
     /// The file in which this was written. Another one is a copy.
     #[serde(default)]
     pub(in crate::log) file: Option<FileIdentity>,
+    /// Of a follower's log: where it begins. A recorder's has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::log) follows: Option<Follows>,
+}
+
+/// Where a follower's log begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::log) struct Follows {
+    first: Sequence,
+    /// The value of the hash chain before it, in hex.
+    chain: String,
 }
 
 /// What a copy of a file has not in common with it. Not the device: its number may change from one boot to
@@ -91,6 +103,41 @@ impl Manifest {
             ancestors: Vec::new(),
             imported: 0,
             file: None,
+            follows: None,
+        }
+    }
+
+    /// A new log of a follower, or of a recorder.
+    pub(in crate::log) fn create_for(follow: Option<&Follow>) -> Self {
+        let Some(follow) = follow else { return Self::create() };
+        Self {
+            log: follow.log.to_string(),
+            // What came before is not here, as if it had been trimmed.
+            trimmed: follow.first,
+            clean_head: Some(follow.first.saturating_sub(1)),
+            follows: Some(Follows { first: follow.first, chain: hex::encode(follow.chain) }),
+            ..Self::create()
+        }
+    }
+
+    /// What it follows; nothing when it is a recorder's.
+    pub(in crate::log) fn follow(&self) -> Result<Option<Follow>, LogError> {
+        let Some(Follows { first, chain }) = &self.follows else { return Ok(None) };
+        let mut value = CHAIN_START;
+        hex::decode_to_slice(chain, &mut value)
+            .map_err(|_| LogError::Damaged(format!("LOG holds {chain:?}, which is no value of a chain")))?;
+        Ok(Some(Follow { log: self.log_id()?, first: *first, chain: value }))
+    }
+
+    /// Refuses a log of another kind, of another fleet, or with another beginning. `follow`: of a follower.
+    pub(in crate::log) fn check_follow(&self, dir: &Path, follow: Option<&Follow>) -> Result<(), LogError> {
+        let path = dir.to_owned();
+        match (self.follow()?, follow) {
+            (None, None) => Ok(()),
+            (Some(found), Some(wanted)) if found == *wanted => Ok(()),
+            (Some(found), Some(wanted)) => Err(LogError::OtherFollow { path, found: Box::new(found), wanted: Box::new(*wanted) }),
+            (Some(found), None) => Err(LogError::IsFollower { path, log: found.log }),
+            (None, Some(_)) => Err(LogError::NotFollower { path }),
         }
     }
 
@@ -121,7 +168,8 @@ impl Manifest {
     fn makes_sense(&self) -> bool {
         let holes = self.holes.iter().flat_map(|(from, to)| [*from, *to]);
         let forks = self.ancestors.iter().map(|(_, fork)| *fork);
-        let ends = [self.reserved, self.trimmed, self.clean_head.unwrap_or(0), self.imported];
+        let first = self.follows.as_ref().map_or(0, |follows| follows.first);
+        let ends = [self.reserved, self.trimmed, self.clean_head.unwrap_or(0), self.imported, first];
         // What is reserved may lie beyond the last sequence.
         ends.into_iter().chain(holes).chain(forks).all(|seq| seq <= MAX_SEQUENCE + 2 * RESERVE)
     }

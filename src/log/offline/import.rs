@@ -2,7 +2,7 @@
 //! one.
 
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, Marks, Record, UnknownNoise};
+use crate::event::{Event, Marks, Origin, Record, UnknownNoise};
 use crate::log::dir::durable::{create_private_dir, io, sync_dir};
 use crate::log::dir::manifest::Manifest;
 use crate::log::dir::watermark::Watermark;
@@ -10,7 +10,7 @@ use crate::log::dir::{files, lock, names};
 use crate::log::record::chain::{CHAIN_START, ChainValue};
 use crate::log::record::line::Line;
 use crate::log::segment::{self, LEVEL, SegmentWriter, WriteError};
-use crate::log::{LogError, MAX_RECORD_BYTES};
+use crate::log::{FleetRecord, LogError, MAX_RECORD_BYTES};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -53,6 +53,7 @@ struct AnyRecord<'a> {
     cut: Option<CutMark>,
     #[serde(default)]
     foreign: bool,
+    origin: Option<AnyOrigin>,
     #[serde(borrow)]
     event: &'a RawValue,
 }
@@ -61,6 +62,14 @@ struct AnyRecord<'a> {
 #[derive(Deserialize)]
 struct CutMark {
     bytes: NonZeroU64,
+}
+
+/// Where the record of a fleet comes from.
+#[derive(Deserialize)]
+struct AnyOrigin {
+    id: String,
+    received: String,
+    source: Option<String>,
 }
 
 /// The last line of an export that says what should be in it.
@@ -86,6 +95,28 @@ fn end_line(text: &[u8]) -> Option<End> {
 /// [`LogError::Refused`] for a line that is no record, which it names, and when there is a log already.
 /// Nothing is left behind then.
 pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Imported, LogError> {
+    make(lines, data_dir, progress, Purpose::Record)
+}
+
+/// The same for a log that is only read, and goes when it is closed: if its lines are all of one log and none
+/// is missing, it keeps the id that their cursors begin with, since nothing is ever recorded into it.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_to_read(lines: &mut dyn BufRead, data_dir: &Path) -> Result<Imported, LogError> {
+    make(lines, data_dir, &mut |_| {}, Purpose::Read)
+}
+
+/// What a log is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To go on with recording.
+    Record,
+    /// To be read, and nothing else.
+    Read,
+}
+
+fn make(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut(u64), purpose: Purpose) -> Result<Imported, LogError> {
     let target = data_dir.join("log");
     if fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(already_there(data_dir));
@@ -96,7 +127,7 @@ pub fn import(lines: &mut dyn BufRead, data_dir: &Path, progress: &mut dyn FnMut
     // out.
     let _lock = lock::lock(&dir).map_err(|e| if matches!(e, LogError::InUse(_)) { under_way(data_dir) } else { e })?;
     clear(&dir)?;
-    let done = Import::new(&dir).run(lines, progress).and_then(|imported| {
+    let done = Import::new(&dir, purpose).run(lines, progress).and_then(|imported| {
         sync_dir(&dir)?;
         let _ = fs::remove_dir(&target);
         fs::rename(&dir, &target).map_err(|e| match e.kind() {
@@ -148,6 +179,7 @@ pub(in crate::log) fn remove_leftover(data_dir: &Path) -> Result<(), LogError> {
 
 struct Import<'a> {
     dir: &'a Path,
+    purpose: Purpose,
     writer: Option<SegmentWriter<BufWriter<File>>>,
     chain: ChainValue,
     log: Option<u32>,
@@ -159,9 +191,10 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(dir: &'a Path) -> Self {
+    fn new(dir: &'a Path, purpose: Purpose) -> Self {
         Self {
             dir,
+            purpose,
             writer: None,
             chain: CHAIN_START,
             log: None,
@@ -297,11 +330,13 @@ impl<'a> Import<'a> {
             clean_head: Some(head),
             ..Manifest::create()
         };
-        // Where the export comes from, recording may continue: from here on this is another log.
-        manifest.fork(head);
+        let missing = self.next - self.first - self.records;
+        if self.purpose == Purpose::Record || missing > 0 || !self.ancestors.is_empty() {
+            // Where the export comes from, recording may continue: from here on this is another log.
+            manifest.fork(head);
+        }
         Watermark::open(self.dir)?.0.write(head)?;
         manifest.write(self.dir)?;
-        let missing = self.next - self.first - self.records;
         Ok(Imported { records: self.records, bounds: (self.first, head), missing })
     }
 }
@@ -321,12 +356,15 @@ fn canonical(text: &[u8]) -> Result<(Cursor, Vec<u8>), LogError> {
     let noise = record.noise.as_deref().map(str::parse).transpose().map_err(|e: UnknownNoise| refuse(&e))?;
     let event = Event::from_line(record.event.get().as_bytes()).map_err(|e| refuse(&e))?;
     let marks = Marks { noise, cut: record.cut.map(|cut| cut.bytes.get()), foreign: record.foreign };
-    let record = Record {
-        seq: cursor.seq,
-        time: time(&record.time)?,
-        received: time(&record.received)?,
-        source: record.source.into(),
-        event: event.with_marks(marks),
+    let (seq, log, event, source) = (cursor.seq, LogId::with_prefix(cursor.log), event.with_marks(marks), record.source.into());
+    let (own_time, received) = (time(&record.time)?, time(&record.received)?);
+    let line = match record.origin {
+        None => Record { seq, time: own_time, received, source, event }.to_line(log),
+        Some(AnyOrigin { id, received: host_received, source: host_source }) => {
+            let id = id.parse().map_err(|e| refuse(&e))?;
+            let origin = Origin { id, time: own_time, received: time(&host_received)?, source: host_source.map(Into::into) };
+            FleetRecord { source, received, event, origin, place: 0 }.to_line(log, seq)
+        }
     };
-    Ok((cursor, record.to_line(LogId::with_prefix(cursor.log)).into_bytes()))
+    Ok((cursor, line.into_bytes()))
 }

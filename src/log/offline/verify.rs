@@ -193,7 +193,8 @@ impl Check {
 
     /// `seen`: what readers had seen, beside a recorder.
     fn end(mut self, dir: &Path, data_dir: &Path, seen: Option<Sequence>) -> Result<Report, LogError> {
-        let end = self.next.map_or(0, |next| next - 1);
+        let before = self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed.saturating_sub(1));
+        let end = self.next.map_or(before, |next| next - 1);
         if let Some(manifest) = self.manifest.clone() {
             let seen = if self.report.recording { seen } else { manifest.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
             let told = manifest.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);

@@ -5,10 +5,11 @@ use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use crate::log::record::block::Block;
 use crate::log::record::prefilter::Prefiltered;
-use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, Segment, SummaryChunk};
+use crate::log::segment::{CHUNK_FRAMES, Candidates, FrameMeta, IndexData, Segment, SummaryChunk};
 use crate::log::tip::index::IndexEntry;
 use crate::log::tip::{Tip, codec};
 use crate::log::{LogError, Scan};
+use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub(super) struct Caches {
     /// Where in the frames of a chunk of summaries something may be that passes a filter: a filtered read
     /// comes back to a chunk again and again.
     judged: Cache<(Chunked, Arc<Filter>), Arc<[Candidates]>>,
+    /// The index of the segment whose chain was asked for last, by its id: a forwarder asks for each frame.
+    index: Mutex<Option<(u64, Arc<IndexData>)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,12 +57,25 @@ impl Caches {
             blocks: Cache::with_weighter(256, CACHE_BYTES, Weights),
             summary_chunks: Cache::with_weighter(64, SUMMARY_BYTES, Weights),
             judged: Cache::new(JUDGED_CHUNKS),
+            index: Mutex::default(),
         }
     }
 
     /// Gives the memory of blocks back.
     pub(super) fn clear(&self) {
         self.blocks.clear();
+        *self.index.lock() = None;
+    }
+
+    /// The index of a segment, with its values of the hash chain.
+    pub(super) fn index(&self, segment: &Segment) -> Result<Arc<IndexData>, LogError> {
+        let mut slot = self.index.lock();
+        if let Some((_, index)) = slot.as_ref().filter(|(id, _)| *id == segment.id()) {
+            return Ok(Arc::clone(index));
+        }
+        let index = Arc::new(segment.index()?);
+        *slot = Some((segment.id(), Arc::clone(&index)));
+        Ok(index)
     }
 
     /// What is in a block of a tip for a scan, as blocks that rise. `log`: whose records the tip holds.

@@ -32,6 +32,8 @@ pub(in crate::log) struct Catalog {
     /// Held by the filtered read that unpacks several frames at once.
     pub(in crate::log) ahead: Mutex<()>,
     pub(super) caches: Caches,
+    /// Records come from a fleet's stream only, and segments are the same on every follower.
+    pub(in crate::log) follower: bool,
     /// The last record that lies in a segment.
     sealed: watch::Sender<Sequence>,
     pub(in crate::log) lock: Lock,
@@ -79,11 +81,21 @@ impl Catalog {
         let Manifest { trimmed, imported, .. } = *manifest;
         let (log, lineage) = (manifest.log_id()?, manifest.lineage()?);
         let head = tips.iter().rev().find_map(|part| part.index.last()).map(|entry| entry.last);
-        let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(0);
+        let head = head.or(segments.last().map(|segment| segment.last())).unwrap_or(trimmed.saturating_sub(1));
         let sealed = watch::Sender::new(segments.last().map_or(0, |segment| segment.last()));
         let state = State { segments: Arc::new(segments), tips, recent: VecDeque::new(), recent_bytes: 0, trimmed, imported, head };
         let state = RwLock::new(state);
-        Ok(Self { log, lineage, state, shape: Mutex::new(()), ahead: Mutex::new(()), caches: Caches::new(), sealed, lock })
+        Ok(Self {
+            log,
+            lineage,
+            state,
+            shape: Mutex::new(()),
+            ahead: Mutex::new(()),
+            caches: Caches::new(),
+            follower: manifest.follows.is_some(),
+            sealed,
+            lock,
+        })
     }
 
     /// Makes a durable block of the newest tip visible.
@@ -133,10 +145,16 @@ impl Catalog {
         state.tips.iter().find(|part| Arc::ptr_eq(&part.tip, tip)).map(|part| part.index.all().copied().collect()).unwrap_or_default()
     }
 
-    /// Puts segments in the place of the tip whose records they hold.
-    pub(in crate::log) fn replace_tip(&self, tip: &Arc<Tip>, sealed: Vec<Arc<Segment>>) {
+    /// The last record of a tip.
+    pub(in crate::log) fn last_of(&self, tip: &Arc<Tip>) -> Option<Sequence> {
+        let state = self.state.read();
+        state.tips.iter().find(|part| Arc::ptr_eq(&part.tip, tip)).and_then(|part| Some(part.index.last()?.last))
+    }
+
+    /// Puts segments in the place of the tips whose records they hold.
+    pub(in crate::log) fn replace_tips(&self, tips: &[Arc<Tip>], sealed: Vec<Arc<Segment>>) {
         let mut state = self.state.write();
-        state.tips.retain(|part| !Arc::ptr_eq(&part.tip, tip));
+        state.tips.retain(|part| !tips.iter().any(|tip| Arc::ptr_eq(&part.tip, tip)));
         Arc::make_mut(&mut state.segments).extend(sealed);
         let last = state.segments.last().map_or(0, |segment| segment.last());
         drop(state);

@@ -7,3 +7,4 @@ pub(super) mod catalog;
 pub(super) mod held;
 pub(super) mod parallel;
 pub(super) mod scan;
+pub(super) mod sealed;

@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
-use crate::event::{Event, EventView, LineWriter, Marks, Noise, Record, RecordParts};
+use crate::event::{Event, EventView, LineWriter, Marks, Noise, Origin, Record, RecordParts, RecordView};
 use crate::filter::{Filter, Subject};
 use crate::log::LogError;
 use crate::time::Timestamp;
@@ -216,6 +216,14 @@ impl Block {
         Some(Record { seq, time: line.time(), received: line.received(), source: line.source().into(), event })
     }
 
+    /// The same, without copies.
+    pub fn view(&self, seq: Sequence) -> Option<RecordView<'_>> {
+        let line = self.parts(seq)?;
+        let event = EventView::parse(line.bytes.get(line.json()).and_then(|json| std::str::from_utf8(json).ok())?).ok()?;
+        let (time, received, source, marks) = (line.time(), line.received(), line.source(), line.marks());
+        Some(RecordView { seq, time, received, source, at_host: line.at_host(), marks, event })
+    }
+
     /// The event's own time.
     pub fn time(&self, seq: Sequence) -> Timestamp {
         self.parts(seq).map(Line::time).unwrap_or_default()
@@ -239,6 +247,16 @@ impl Block {
     /// The record's marks.
     pub fn marks(&self, seq: Sequence) -> Marks {
         self.parts(seq).map(Line::marks).unwrap_or_default()
+    }
+
+    /// Where the record comes from, if it is one of a fleet.
+    pub fn origin(&self, seq: Sequence) -> Option<Origin> {
+        self.parts(seq).and_then(Line::origin)
+    }
+
+    /// The line that a record of a fleet has in the log of its host, without its end.
+    pub fn host_line(&self, seq: Sequence) -> Option<Vec<u8>> {
+        self.parts(seq).and_then(super::origin::host_line_of)
     }
 
     /// The fields of the message.
@@ -346,7 +364,14 @@ mod tests {
         let mut lines = String::new();
         for n in 95..=1005 {
             let (json, time) = (format!(r#"{{"n":{n}}}"#), Timestamp::from_nanos(n));
-            lines.push_str(builder.push(&RecordParts { time, received: time, source: "a\"b", marks: Marks::default(), json: &json }));
+            lines.push_str(builder.push(&RecordParts {
+                time,
+                received: time,
+                source: "a\"b",
+                origin: None,
+                marks: Marks::default(),
+                json: &json,
+            }));
             lines.push('\n');
         }
         let (built, read) = (builder.finish(), Block::from_lines(95, lines.as_bytes()).unwrap());

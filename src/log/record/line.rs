@@ -2,15 +2,15 @@
 //! [`write_line`](crate::event::write_line) laid them out.
 
 use crate::cursor::Sequence;
-use crate::event::{Event, Marks};
+use crate::event::{AtHost, Event, Marks, Origin, OriginText, string_bytes};
 use crate::log::LogError;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::Range;
 
-const BEFORE_CURSOR: &str = r#"{"id":""#;
+pub(super) const BEFORE_CURSOR: &str = r#"{"id":""#;
 /// A cursor without its sequence: 8 hex digits and `-`.
-const LOG_BYTES: usize = 9;
+pub(super) const LOG_BYTES: usize = 9;
 /// Where the sequence stands in the cursor with which a line begins.
 pub(in crate::log) const SEQUENCE_AT: usize = BEFORE_CURSOR.len() + LOG_BYTES;
 const BEFORE_SEQ: &str = r#"","seq":"#;
@@ -73,17 +73,9 @@ impl<'a> Line<'a> {
     }
 
     /// Where the source stands, as JSON text with its quotes.
-    fn source_text(self) -> Range<usize> {
+    pub(super) fn source_text(self) -> Range<usize> {
         let start = source_at(self.digits);
-        let text = self.bytes.get(start + 1..).unwrap_or_default();
-        let mut from = 0;
-        while let Some(at) = memchr::memchr2(b'"', b'\\', text.get(from..).unwrap_or_default()) {
-            if text.get(from + at) == Some(&b'"') {
-                return start..start + 1 + from + at + 1;
-            }
-            from += at + 2;
-        }
-        start..start
+        start..start + self.bytes.get(start..).and_then(string_bytes).unwrap_or(0)
     }
 
     /// Name of the Docker host.
@@ -95,9 +87,28 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The marks that may stand after the source, and where they end.
-    fn marks_and_end(self) -> (Marks, usize) {
+    /// The origin that stands after the source in a line of a fleet, and where it ends.
+    pub(super) fn origin_and_end(self) -> (Option<OriginText<'a>>, usize) {
         let end = self.source_text().end;
+        match self.bytes.get(end..).and_then(OriginText::read) {
+            Some((origin, bytes)) => (Some(origin), end + bytes),
+            None => (None, end),
+        }
+    }
+
+    /// Where the record comes from, if it is one of a fleet.
+    pub(in crate::log) fn origin(self) -> Option<Origin> {
+        self.origin_and_end().0.and_then(|origin| origin.origin(self.time()))
+    }
+
+    /// What a record of a fleet says in the log of its host.
+    pub(in crate::log) fn at_host(self) -> Option<AtHost<'a>> {
+        self.origin_and_end().0.and_then(OriginText::at_host)
+    }
+
+    /// The marks that may stand after source and origin, and where they end.
+    fn marks_and_end(self) -> (Marks, usize) {
+        let end = self.origin_and_end().1;
         let (marks, bytes) = self.bytes.get(end..).map(Marks::read).unwrap_or_default();
         (marks, end + bytes)
     }
@@ -107,9 +118,12 @@ impl<'a> Line<'a> {
         self.marks_and_end().0
     }
 
-    /// Whether it is a `start` of the recorder, at which the time of receipt may fall. Looks through the
-    /// message.
+    /// Whether it is a `start` of the recorder, at which the time of receipt may fall. In a fleet's log it
+    /// never does: there the hub tells it. Looks through the message.
     pub(in crate::log) fn is_start(self) -> bool {
+        if self.origin_and_end().0.is_some() {
+            return false;
+        }
         let event = self.bytes.get(self.json()).and_then(|json| Event::from_line(json).ok());
         event.is_some_and(|event| is_start(&event.with_marks(self.marks())))
     }
@@ -138,6 +152,7 @@ impl<'a> Line<'a> {
                 .is_some()
             && is(source.start - BEFORE_SOURCE.len(), BEFORE_SOURCE)
             && !source.is_empty()
+            && self.origin_and_end().0.is_none_or(|origin| origin.origin(self.time()).is_some())
             && is(self.marks_and_end().1, BEFORE_EVENT)
             && self.bytes.last() == Some(&b'}')
             && self.bytes.get(json).is_some_and(|json| crate::event::Event::from_line(json).is_ok_and(|e| e.as_json().as_bytes() == json));

@@ -5,4 +5,5 @@
 pub(super) mod block;
 pub(super) mod chain;
 pub(super) mod line;
+pub(super) mod origin;
 pub(super) mod prefilter;

@@ -1,7 +1,6 @@
 //! Which log a directory holds, also where its `LOG` is lost.
 
 use crate::cursor::{LogId, Sequence};
-use crate::log::LogError;
 use crate::log::dir::listing::Listing;
 use crate::log::dir::lock::Lock;
 use crate::log::dir::manifest::{Manifest, RESERVE};
@@ -9,19 +8,28 @@ use crate::log::dir::quarantine::Quarantine;
 use crate::log::dir::watermark::Watermark;
 use crate::log::segment::Segment;
 use crate::log::tip::Tip;
+use crate::log::{Follow, LogError};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Which log this is, and whether that is from a whole `LOG`. One that is lost is made again from what the
 /// tips and segments know; it then reserves so much that no sequence is used twice.
-pub(super) fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &mut Quarantine) -> Result<(Manifest, bool), LogError> {
+///
+/// `follow`: of a follower, which knows more of its log than its parts do.
+pub(super) fn identify(
+    dir: &Path,
+    listing: &Listing,
+    lock: &Lock,
+    follow: Option<&Follow>,
+    quarantine: &mut Quarantine,
+) -> Result<(Manifest, bool), LogError> {
     let why = match Manifest::read(dir) {
         Ok(Some(manifest)) => return Ok((manifest, true)),
         Ok(None) if listing.is_empty() => {
             // Before the tip, so that a kill in between leaves a log without records, not records without a
             // log.
-            let manifest = Manifest::create();
+            let manifest = Manifest::create_for(follow);
             manifest.write(dir)?;
             return Ok((manifest, true));
         }
@@ -37,6 +45,16 @@ pub(super) fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &
             dir.display()
         )));
     };
+    let found = is_follower(listing, lock);
+    match follow {
+        Some(_) if found == Some(false) => return Err(LogError::NotFollower { path: dir.to_owned() }),
+        Some(wanted) if wanted.log != log => {
+            let found = Box::new(Follow { log, ..*wanted });
+            return Err(LogError::OtherFollow { path: dir.to_owned(), found, wanted: Box::new(*wanted) });
+        }
+        None if found == Some(true) => return Err(LogError::IsFollower { path: dir.to_owned(), log }),
+        _ => {}
+    }
     if fs::symlink_metadata(&path).is_ok() {
         quarantine.take(&path)?;
     }
@@ -45,7 +63,23 @@ pub(super) fn identify(dir: &Path, listing: &Listing, lock: &Lock, quarantine: &
     let tips = listing.tips.iter().filter_map(|(_, path)| Tip::open(path, Arc::clone(lock)).ok());
     let ends = tips.filter_map(|(tip, contents)| Some((tip.log_id()?, contents.headers.last()?.last())));
     let ancestors = ancestors(listing, log, ends);
-    Ok((Manifest { log: log.to_string(), reserved, clean_head: None, ancestors, ..Manifest::create() }, false))
+    let mut manifest = Manifest { log: log.to_string(), reserved, clean_head: None, ancestors, ..Manifest::create_for(follow) };
+    if follow.is_some() {
+        // How much retention has removed, the first segment tells.
+        manifest.trimmed = listing.segments.first().map_or(manifest.trimmed, |(first, _)| manifest.trimmed.max(*first));
+    }
+    Ok((manifest, false))
+}
+
+/// Whether the records are a fleet's; `None` when none can be read.
+fn is_follower(listing: &Listing, lock: &Lock) -> Option<bool> {
+    let tips =
+        || listing.tips.iter().rev().find_map(|(_, path)| Some(Tip::open(path, Arc::clone(lock)).ok()?.1.headers.last()?.place.is_some()));
+    let of = |segment: &Segment| {
+        let block = segment.block(segment.frames().last()?).ok()?;
+        Some(block.origin(block.last()).is_some())
+    };
+    tips().or_else(|| listing.segments.iter().rev().find_map(|(_, path)| of(&Segment::open(path).ok()?)))
 }
 
 /// No record that is here has a higher sequence, except in the newest tip.

@@ -18,8 +18,9 @@ use super::dir::scratch::ScratchDir;
 use super::dir::watermark::Watermark;
 use super::offline::import;
 use super::read::catalog::Catalog;
+use super::record::chain::CHAIN_START;
 use super::tip::{Tail, Tip};
-use super::{LogError, Recovery};
+use super::{Follow, LogError, Recovery};
 use crate::cursor::Sequence;
 use crate::migrations;
 use gaps::Gaps;
@@ -36,6 +37,8 @@ pub(super) struct Found {
     pub(super) watermark: Watermark,
     pub(super) catalog: Catalog,
     pub(super) tail: Tail,
+    /// Of a follower: the place of the newest record, as far as a block tells it.
+    pub(super) place: Option<u64>,
     /// Tips that are to be sealed, oldest first.
     pub(super) waiting: Vec<Arc<Tip>>,
     pub(super) recovery: Recovery,
@@ -44,7 +47,9 @@ pub(super) struct Found {
 }
 
 /// Opens or creates the log in `data_dir`.
-pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
+///
+/// `follow`: of a follower.
+pub(super) fn open(data_dir: &Path, follow: Option<&Follow>) -> Result<Found, LogError> {
     let dir = data_dir.join("log");
     // Before anything is made in the place where an import is going to put its log.
     import::remove_leftover(data_dir)?;
@@ -53,11 +58,13 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     ScratchDir::sweep();
     let listing = Listing::read(&dir)?;
     let mut quarantine = Quarantine::new(data_dir);
-    let (mut manifest, certain) = identify(&dir, &listing, &lock, &mut quarantine)?;
+    let (mut manifest, certain) = identify(&dir, &listing, &lock, follow, &mut quarantine)?;
+    manifest.check_follow(&dir, follow)?;
     migrations::upgrade(&dir, manifest.format)?;
     manifest.format = manifest::LOG_FORMAT;
     listing.remove_litter()?;
-    let copy = certain && manifest.is_copy(&dir)?;
+    // A follower's copy goes on with what every follower has: under the same id.
+    let copy = certain && follow.is_none() && manifest.is_copy(&dir)?;
     let (watermark, seen) = open_watermark(&dir, &mut quarantine)?;
 
     let mut parts = Parts::open(&listing, &manifest, &lock, &mut quarantine)?;
@@ -78,20 +85,23 @@ pub(super) fn open(data_dir: &Path) -> Result<Found, LogError> {
     let full = if copy || short || !usable { parts.add_tip(&dir, &listing, &manifest, &lock)? } else { None };
 
     let may_have_seen = if certain { may_have_seen } else { may_have_seen.max(end.max(seen.unwrap_or(0)) + RESERVE) };
+    // What a follower lacks at its end it gets once more, under the same sequences.
+    let may_have_seen = if follow.is_some() { end } else { may_have_seen };
     let Gaps { holes, lost, next } = Gaps::find(&parts, &manifest, may_have_seen);
     let quarantined = quarantine.into_paths();
     let recovery = Recovery { clean: manifest.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
 
     let unusable = full.is_some();
     let unnoted = begin(&dir, &watermark, next - 1, &mut manifest)?;
-    let (chain, last_received) = parts.last(chain);
+    let (chain, last_received) = parts.last(chain, follow.map_or(CHAIN_START, |follow| follow.chain));
+    let place = parts.place();
     let mut waiting = parts.tips();
     // The newest one is there to be read, also where it takes nothing more.
     let tip = waiting.pop();
     let tail = Tail { tip, unusable, unnoted: unnoted.is_some(), fill: parts.fill(), next, chain, last_received, holes };
     let (segments, tips) = parts.into_readable();
     let catalog = Catalog::new(&manifest, segments, tips, lock)?;
-    Ok(Found { dir, manifest, watermark, catalog, tail, waiting, recovery, full: unnoted.or(full) })
+    Ok(Found { dir, manifest, watermark, catalog, tail, place, waiting, recovery, full: unnoted.or(full) })
 }
 
 /// A log of the same name may continue elsewhere: from here on this one has another.

@@ -100,16 +100,21 @@ impl Parts {
         Ok(None)
     }
 
+    /// The place of the newest record in a fleet's stream.
+    pub(super) fn place(&self) -> Option<u64> {
+        self.headers().next_back()?.place
+    }
+
     /// The chain's value after the newest record and when that was received. `chain`: as [`Parts::chain`]
-    /// gives it.
-    pub(super) fn last(&self, chain: ChainEnd) -> (ChainValue, Timestamp) {
+    /// gives it; `start`: the value before the first record.
+    pub(super) fn last(&self, chain: ChainEnd, start: ChainValue) -> (ChainValue, Timestamp) {
         match (self.headers().next_back(), self.segments.last()) {
             (Some(header), _) => (chain.value().unwrap_or(chain::CHAIN_START), header.received.1),
             (None, Some(segment)) => {
                 let chain = segment.index().ok().and_then(|index| index.chain_after.last().copied());
                 (chain.unwrap_or(chain::CHAIN_START), segment.received().1)
             }
-            (None, None) => (chain::CHAIN_START, Timestamp::MIN),
+            (None, None) => (start, Timestamp::MIN),
         }
     }
 

@@ -166,7 +166,14 @@ fn busy(dir: &Path, records: &[(&str, &str)]) -> Segment {
         let json = serde_json::json!({"Type": "container", "Action": action, "Actor": {"ID": "ab", "Attributes": {"name": name}}});
         let event = Event::from_line(json.to_string().as_bytes()).unwrap();
         let time = Timestamp::from_nanos(n);
-        let record = RecordParts { time, received: time, source: "local", marks: crate::event::Marks::default(), json: event.as_json() };
+        let record = RecordParts {
+            time,
+            received: time,
+            source: "local",
+            origin: None,
+            marks: crate::event::Marks::default(),
+            json: event.as_json(),
+        };
         writer.push(builder.push(&record).as_bytes()).unwrap();
     }
     std::fs::write(&path, writer.finish().unwrap().0).unwrap();

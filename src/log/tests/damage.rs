@@ -315,7 +315,7 @@ async fn behind_a_last_block_that_cannot_be_read_goes_a_new_tip() {
     // The last block of all, and one that is the last since the one after it is not there at all.
     for (firsts, fits, lost) in [(&[11][..], true, 2), (&[8, 11], false, 5)] {
         let dir = hurt(0, firsts, fits);
-        let found = recover::open(dir.path()).unwrap();
+        let found = recover::open(dir.path(), None).unwrap();
         let tip = found.tail.tip.as_ref().unwrap();
         assert!(tip.name() > 12 && found.tail.fill.records == 0, "{}", tip.dir().display());
         let mut harm = Harm::default();

@@ -219,7 +219,8 @@ fn unpack(fixture: &str, to: &Path) {
 
 #[tokio::test]
 async fn older_formats_open_and_go_on() {
-    let fixtures = [("format-5-clean", 262, true), ("format-5-killed", 262, false)];
+    let fixtures =
+        [("format-5-clean", 262, true), ("format-5-killed", 262, false), ("format-6-clean", 262, true), ("format-6-killed", 262, false)];
     for (fixture, head, clean) in fixtures {
         let dir = TempDir::new().unwrap();
         unpack(fixture, dir.path());

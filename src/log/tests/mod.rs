@@ -3,6 +3,7 @@
 mod damage;
 mod directory;
 mod embedded;
+mod follower;
 mod import;
 mod model;
 mod repack;

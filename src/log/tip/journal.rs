@@ -191,7 +191,7 @@ impl Journal {
         }
         // Damage, or the end. All of the rest is looked at, a piece at a time: a block's header is as easily
         // hit as anything else.
-        let is_start = |bytes: &[u8]| matches!(bytes, [format, 0] if codec::BLOCK_FORMATS.contains(format));
+        let is_start = |bytes: &[u8]| matches!(bytes, [format, flags] if codec::begins_block(*format, *flags));
         let mut piece = Vec::new();
         let mut from = at;
         while let Some((data, _)) = next_data(&self.file, from, end) {

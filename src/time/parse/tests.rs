@@ -157,3 +157,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_error_says_what_is_wrong_in_one_short_line() {
+    for (text, why) in [
+        ("25:99", "an hour goes from 00 to 23"),
+        ("24:00", "an hour goes from 00 to 23"),
+        ("09:75", "minutes and seconds go from 00 to 59"),
+        ("2026-11-29 09:10:61", "minutes and seconds go from 00 to 59"),
+        ("2026-11-29T25:10:00Z", "an hour goes from 00 to 23"),
+        ("9:04", "two digits each, as in 09:04"),
+        ("yesterday 9:04", "two digits each, as in 09:04"),
+        ("2026-02-30", "there is no such day"),
+        ("2026-13-01 10:00", "there is no such day"),
+        ("soon", "unknown form"),
+    ] {
+        let error = TimeParser::utc(NOW).parse(text).unwrap_err().to_string();
+        assert!(error.contains(why) && error.chars().count() <= 170, "{text}: {error}");
+    }
+}

@@ -32,7 +32,7 @@ fn packing_again_gives_way_to_every_job_that_waits() {
     assert!(gives_way(&mut thread), "the next tip is asked for");
     let job = thread.inbox.try_recv().unwrap();
     thread.take(job);
-    sealer.seal(sealer.prepared().unwrap());
+    sealer.seal(vec![sealer.prepared().unwrap()]);
     assert!(gives_way(&mut thread), "a tip is to be sealed");
     let job = thread.inbox.try_recv().unwrap();
     thread.take(job);

@@ -25,6 +25,7 @@ fn lines(records: &[(String, String)]) -> String {
             time,
             received: time,
             source: "local",
+            origin: None,
             marks: Marks { noise, ..Marks::default() },
             json: event.as_json(),
         }));

@@ -5,6 +5,7 @@ use super::{MAX_ACTIONS, NAME_BYTES, OTHER_ACTIONS, Row, Seen, Summaries, WORD_B
 use crate::event::EventView;
 use crate::log::LogError;
 use crate::log::record::line::Line;
+use crate::log::segment::frame::compressor;
 use bincode::Options;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -162,6 +163,6 @@ impl SummaryBuilder {
     pub(in crate::log::segment) fn finish(self) -> Result<Vec<u8>, LogError> {
         let failed = |e: &dyn std::fmt::Display| LogError::Internal(format!("cannot encode the summaries of a segment: {e}"));
         let raw = bincode().serialize(&self.summaries()).map_err(|e| failed(&e))?;
-        zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(|e| failed(&e))
+        compressor(ZSTD_LEVEL).and_then(|mut compressor| compressor.compress(&raw)).map_err(|e| failed(&e))
     }
 }

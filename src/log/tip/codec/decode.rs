@@ -1,6 +1,6 @@
 //! Out of the stored form.
 
-use super::{BLOCK_FORMAT, Header, StoredRecord, StoredRecord3, bincode, check, damaged};
+use super::{BLOCK_FORMAT_NOISE_ONLY, Header, StoredOrigin, StoredRecord, StoredRecord3, bincode, check, damaged};
 use crate::cursor::{LogId, Sequence};
 use crate::event::RecordParts;
 use crate::log::record::block::{Block, BlockBuilder};
@@ -47,13 +47,15 @@ fn read(value: &[u8], mut give: impl FnMut(&Header, Sequence, &RecordParts<'_>))
     let mut rest = raw.as_slice();
     for seq in header.first..=header.last() {
         let record: StoredRecord<'_> = match header.format {
-            BLOCK_FORMAT => read_record(&mut rest)?,
-            _ => read_record::<StoredRecord3<'_>>(&mut rest)?.into(),
+            BLOCK_FORMAT_NOISE_ONLY => read_record::<StoredRecord3<'_>>(&mut rest)?.into(),
+            _ => read_record(&mut rest)?,
         };
+        let origin = header.place.map(|_| read_record::<StoredOrigin<'_>>(&mut rest)).transpose()?;
         let record = RecordParts {
             time: Timestamp::from_nanos(record.time),
             received: Timestamp::from_nanos(record.received),
             source: record.source,
+            origin: origin.map(Into::into),
             marks: record.marks()?,
             json: record.json,
         };

@@ -1,23 +1,26 @@
-//! The stored form of a block, format 4: a fixed header, then zstd of bincode records.
+//! The stored form of a block, format 5: a fixed header, then zstd of bincode records.
 //!
 //! ```text
 //! offset  0 format u8 · flags u8 · parts u16 · count u32 · first sequence u64
 //! offset 16 min, max event time i64 · min, max received time i64      (nanoseconds since the Unix epoch)
 //! offset 48 raw length u32 · packed length u32
-//! offset 56 chain value before · 32 zero bytes                       (32 bytes, see chain.rs)
+//! offset 56 chain value before                                       (32 bytes, see chain.rs)
+//! offset 88 place in the fleet's stream u64 · 24 zero bytes
 //! offset 120 crc32 u32 over everything before it and the packed bytes after it
 //! offset 124 packed: zstd level 1 of `count` bincode (varint) records
 //! ```
-//! All integers are big-endian, so that stored bytes mean the same on every machine. Format 3 is still read;
-//! it knows no mark but `noise`. The chain value after a block is not known yet when the block is written,
-//! since hashing continues while the disk syncs. The next block has it, or it follows from the records.
+//! All integers are big-endian, so that stored bytes mean the same on every machine. With the flag 1 it is a
+//! block of a follower: it has a place, and each record is followed by its origin. Formats 4, which has no
+//! flags, and 3, which knows no mark but `noise` either, are still read. The chain value after a block is not
+//! known yet when the block is written, since hashing continues while the disk syncs. The next block has it,
+//! or it follows from the records.
 
 mod decode;
 
 pub(in crate::log) use decode::{decode, prefilter};
 
-use crate::cursor::{MAX_SEQUENCE, Sequence};
-use crate::event::{Marks, Noise};
+use crate::cursor::{Cursor, MAX_SEQUENCE, Sequence};
+use crate::event::{Marks, Noise, Origin, OriginParts};
 use crate::log::LogError;
 use crate::log::record::chain::ChainValue;
 use crate::time::Timestamp;
@@ -26,13 +29,15 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
 /// Format number in the first byte of each block that is written.
-pub(in crate::log) const BLOCK_FORMAT: u8 = 4;
+pub(in crate::log) const BLOCK_FORMAT: u8 = 5;
+/// Of blocks that a log of format 6 wrote.
+const BLOCK_FORMAT_WITHOUT_FLAGS: u8 = 4;
 /// Of blocks that a log of format 5 wrote.
 const BLOCK_FORMAT_NOISE_ONLY: u8 = 3;
-/// All of them.
-pub(in crate::log) const BLOCK_FORMATS: [u8; 2] = [BLOCK_FORMAT, BLOCK_FORMAT_NOISE_ONLY];
+/// Flag of a follower's block.
+const FOLLOWED: u8 = 1;
 /// Bytes of zeros in a header.
-const RESERVED_BYTES: usize = 32;
+const RESERVED_BYTES: usize = 24;
 /// Bytes before the packed records.
 pub(in crate::log) const HEADER_BYTES: usize = 124;
 /// Most bytes that a block's records may take unpacked. The writer stays far below (`batch::MAX_BLOCK_BYTES`
@@ -57,11 +62,13 @@ pub(in crate::log) struct Header {
     pub(in crate::log) raw_bytes: u32,
     pub(in crate::log) packed_bytes: u32,
     pub(in crate::log) chain_before: ChainValue,
+    /// Of a follower's block: the place of its last record.
+    pub(in crate::log) place: Option<u64>,
     pub(in crate::log) crc: u32,
 }
 
-/// One record as format 4 stores it. `action` and `actor_id` stand beside the message so that later filters
-/// need not parse it.
+/// One record as formats 4 and 5 store it. `action` and `actor_id` stand beside the message so that later
+/// filters need not parse it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::log) struct StoredRecord<'a> {
     pub(in crate::log) time: i64,
@@ -76,6 +83,28 @@ pub(in crate::log) struct StoredRecord<'a> {
     /// Bytes of a message of which a part was kept; 0 for one that was kept whole.
     pub(in crate::log) cut: u64,
     pub(in crate::log) foreign: bool,
+}
+
+/// What stands after a record in a follower's block.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::log) struct StoredOrigin<'a> {
+    log: u32,
+    seq: u64,
+    received: i64,
+    source: Option<&'a str>,
+}
+
+impl<'a> From<&'a Origin> for StoredOrigin<'a> {
+    /// The own time stands in the record.
+    fn from(origin: &'a Origin) -> Self {
+        Self { log: origin.id.log, seq: origin.id.seq, received: origin.received.nanos(), source: origin.source.as_deref() }
+    }
+}
+
+impl<'a> From<StoredOrigin<'a>> for OriginParts<'a> {
+    fn from(StoredOrigin { log, seq, received, source }: StoredOrigin<'a>) -> Self {
+        Self { id: Cursor { log, seq }, received: Timestamp::from_nanos(received), source }
+    }
 }
 
 impl StoredRecord<'_> {
@@ -118,12 +147,19 @@ fn damaged(what: &str) -> LogError {
 pub(in crate::log) struct Encoder {
     raw: Vec<u8>,
     count: u32,
+    place: Option<u64>,
     time: Option<(Timestamp, Timestamp)>,
     received: Option<(Timestamp, Timestamp)>,
 }
 
 fn widen(range: &mut Option<(Timestamp, Timestamp)>, time: Timestamp) {
     *range = Some(range.map_or((time, time), |(min, max)| (min.min(time), max.max(time))));
+}
+
+fn serialize(raw: &mut Vec<u8>, part: &impl Serialize) -> Result<(), LogError> {
+    // With a limit it would be measured before it is written; the writer bounds what it gives.
+    let written = bincode().with_no_limit().serialize_into(raw, part);
+    written.map_err(|e| LogError::Internal(format!("cannot encode a record: {e}")))
 }
 
 /// One compressor serves the writer's thread: making one takes as long as a small block.
@@ -141,15 +177,24 @@ fn compress(raw: &[u8]) -> Result<Vec<u8>, LogError> {
 
 impl Encoder {
     pub(in crate::log) fn push(&mut self, record: &StoredRecord<'_>) -> Result<(), LogError> {
-        // With a limit it would be measured before it is written; the writer bounds what it gives.
-        bincode()
-            .with_no_limit()
-            .serialize_into(&mut self.raw, record)
-            .map_err(|e| LogError::Internal(format!("cannot encode a record: {e}")))?;
+        serialize(&mut self.raw, record)?;
         self.count += 1;
         widen(&mut self.time, Timestamp::from_nanos(record.time));
         widen(&mut self.received, Timestamp::from_nanos(record.received));
         Ok(())
+    }
+
+    /// Adds a record of a fleet, which lies at `place` in the stream. A block holds either such records or
+    /// others.
+    pub(in crate::log) fn push_followed(
+        &mut self,
+        record: &StoredRecord<'_>,
+        origin: &StoredOrigin<'_>,
+        place: u64,
+    ) -> Result<(), LogError> {
+        self.push(record)?;
+        self.place = Some(place);
+        serialize(&mut self.raw, origin)
     }
 
     /// With room for so many bytes of records.
@@ -192,6 +237,7 @@ impl Compressed {
             raw_bytes: length(raw.raw.len())?,
             packed_bytes: length(packed.len())?,
             chain_before,
+            place: raw.place,
             crc: 0,
         };
         let mut value = Vec::with_capacity(HEADER_BYTES + packed.len());
@@ -215,7 +261,7 @@ impl Header {
     /// Everything but the checksum.
     fn write(&self, out: &mut Vec<u8>) {
         out.push(self.format);
-        out.push(0);
+        out.push(if self.place.is_some() { FOLLOWED } else { 0 });
         out.extend_from_slice(&self.parts.to_be_bytes());
         out.extend_from_slice(&self.count.to_be_bytes());
         out.extend_from_slice(&self.first.to_be_bytes());
@@ -225,17 +271,17 @@ impl Header {
         out.extend_from_slice(&self.raw_bytes.to_be_bytes());
         out.extend_from_slice(&self.packed_bytes.to_be_bytes());
         out.extend_from_slice(&self.chain_before);
+        out.extend_from_slice(&self.place.unwrap_or(0).to_be_bytes());
         out.extend_from_slice(&[0; RESERVED_BYTES]);
     }
 
     /// Reads a header; the checksum is not looked at yet.
     pub(in crate::log) fn read(value: &[u8]) -> Result<Self, LogError> {
         let mut rest = value;
-        let [format] = take(&mut rest)?;
-        if !BLOCK_FORMATS.contains(&format) {
+        let [format, flags] = take(&mut rest)?;
+        if !begins_block(format, flags) {
             return Err(damaged("a block of unknown format"));
         }
-        let [_flags] = take(&mut rest)?;
         let header = Self {
             format,
             parts: u16::from_be_bytes(take(&mut rest)?),
@@ -246,6 +292,10 @@ impl Header {
             raw_bytes: u32::from_be_bytes(take(&mut rest)?),
             packed_bytes: u32::from_be_bytes(take(&mut rest)?),
             chain_before: take(&mut rest)?,
+            place: {
+                let place = u64::from_be_bytes(take(&mut rest)?);
+                (flags == FOLLOWED).then_some(place)
+            },
             crc: {
                 let _reserved: [u8; RESERVED_BYTES] = take(&mut rest)?;
                 u32::from_be_bytes(take(&mut rest)?)
@@ -261,6 +311,15 @@ impl Header {
             return Err(LogError::Damaged(format!("a block of {mib} MiB, and no more than {most} MiB are read")));
         }
         Ok(header)
+    }
+}
+
+/// Whether a block may begin with these two bytes.
+pub(in crate::log) const fn begins_block(format: u8, flags: u8) -> bool {
+    match format {
+        BLOCK_FORMAT => flags & !FOLLOWED == 0,
+        BLOCK_FORMAT_WITHOUT_FLAGS | BLOCK_FORMAT_NOISE_ONLY => flags == 0,
+        _ => false,
     }
 }
 

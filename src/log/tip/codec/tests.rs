@@ -70,6 +70,64 @@ proptest! {
     }
 }
 
+/// With another format, as if it had been written so.
+fn reformatted(value: &[u8], format: u8) -> Vec<u8> {
+    let mut value = value.to_vec();
+    value[0] = format;
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&value[..HEADER_BYTES - 4]);
+    crc.update(&value[HEADER_BYTES..]);
+    value[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
+    value
+}
+
+proptest! {
+    #[test]
+    fn a_followers_block_has_a_place_and_origins(
+        origins in prop::collection::vec((any::<u32>(), any::<u64>(), any::<i64>(), proptest::option::of(".{0,9}")), 1..20),
+        place in any::<u64>(),
+    ) {
+        let mut encoder = Encoder::default();
+        let origins: Vec<Origin> = origins
+            .into_iter()
+            .map(|(log, seq, received, source)| Origin {
+                id: Cursor { log, seq },
+                time: Timestamp::from_nanos(5),
+                received: Timestamp::from_nanos(received),
+                source: source.map(Into::into),
+            })
+            .collect();
+        for (at, origin) in (1..).zip(&origins) {
+            let record = StoredRecord { time: 5, received: 6, source: "web", kind: "k", action: "a", actor_id: "i", json: "{}", noise: 1, cut: 0, foreign: false };
+            // The place of a block is that of its last record.
+            let place = if at == origins.len() { place } else { 1 };
+            encoder.push_followed(&record, &StoredOrigin::from(origin), place).unwrap();
+        }
+        let (header, value) = encoder.compress().unwrap().finish(9, [7; 32], 24 * 1024).unwrap();
+        prop_assert_eq!(header.place, Some(place));
+        prop_assert_eq!(&Header::read(&value).unwrap(), &header);
+        let block = decode(&value, LogId::random()).unwrap();
+        for (seq, origin) in (9..).zip(origins) {
+            prop_assert_eq!(block.origin(seq), Some(origin));
+            prop_assert_eq!((block.json(seq), block.noise(seq)), ("{}", Some(Noise::HealthCheck)));
+        }
+        // Nothing but format 5 has flags, and it has one.
+        prop_assert!(Header::read(&reformatted(&value, BLOCK_FORMAT_WITHOUT_FLAGS)).is_err());
+        let mut other = value;
+        other[1] |= 2;
+        prop_assert!(Header::read(&other).is_err());
+    }
+}
+
+#[test]
+fn blocks_of_format_4_are_read() {
+    let (header, value) = encode(&[(1, 2, "x".to_owned()), (3, 4, "yy".to_owned())], 7);
+    assert_eq!((header.format, header.place), (5, None));
+    let old = reformatted(&value, BLOCK_FORMAT_WITHOUT_FLAGS);
+    let (old, new) = (decode(&old, LogId::with_prefix(1)).unwrap(), decode(&value, LogId::with_prefix(1)).unwrap());
+    assert_eq!(old.sse_frames(7, 8), new.sse_frames(7, 8));
+}
+
 #[test]
 fn blocks_without_marks_are_read() {
     let mut raw = Vec::new();
@@ -78,13 +136,9 @@ fn blocks_without_marks_are_read() {
         bincode().serialize_into(&mut raw, &record).unwrap();
     }
     let encoder = Encoder { raw, count: 2, ..Encoder::default() };
-    let (_, mut value) = encoder.compress().unwrap().finish(7, [7; 32], 24 * 1024).unwrap();
+    let (_, value) = encoder.compress().unwrap().finish(7, [7; 32], 24 * 1024).unwrap();
     assert!(decode(&value, LogId::random()).is_err(), "its records are shorter than format 4 says");
-    value[0] = BLOCK_FORMAT_NOISE_ONLY;
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&value[..HEADER_BYTES - 4]);
-    crc.update(&value[HEADER_BYTES..]);
-    value[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.finalize().to_be_bytes());
+    let value = reformatted(&value, BLOCK_FORMAT_NOISE_ONLY);
     let block = decode(&value, LogId::random()).unwrap();
     assert_eq!((block.sequences(), block.json(8), block.noise(8)), (7..=8, r#"{"b":2}"#, None));
 }
@@ -119,7 +173,7 @@ fn every_truncation_is_noticed() {
 fn sizes_that_no_block_has_are_refused() {
     let (_, value) = encode(&[(1, 1, "a".to_owned())], 1);
     let whole = Header::read(&value).unwrap();
-    let sizes = HEADER_BYTES - 4 - RESERVED_BYTES - 32 - 8;
+    let sizes = HEADER_BYTES - 4 - RESERVED_BYTES - 8 - 32 - 8;
     let with = |raw: usize, packed: usize| {
         let mut value = value.clone();
         value[sizes..sizes + 4].copy_from_slice(&u32::try_from(raw).unwrap().to_be_bytes());
