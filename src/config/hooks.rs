@@ -11,6 +11,8 @@ use std::path::PathBuf;
 const MAX_HOOKS: usize = 16;
 /// So many times may be named.
 const MAX_MUTES: usize = 256;
+/// Bytes of a name.
+const MAX_NAME_BYTES: usize = 64;
 
 /// One `[[hook]]`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
@@ -62,7 +64,7 @@ pub(super) fn check(tables: &[HookTable]) -> Result<Vec<Hook>, ConfigError> {
     let mut hooks: Vec<Hook> = Vec::new();
     for table in tables {
         let place = |key: &str| format!("[[hook]] {:?}, {key}", table.name);
-        if table.name.is_empty() || table.name.len() > 64 || hooks.iter().any(|hook| hook.name == table.name) {
+        if table.name.is_empty() || table.name.len() > MAX_NAME_BYTES || hooks.iter().any(|hook| hook.name == table.name) {
             return Err(refuse(place("name"), &table.name, "a name of up to 64 bytes that no other hook has"));
         }
         let is_safe = is_safe(&table.url).ok_or_else(|| refuse(place("url"), &table.url, "a URL such as https://hooks.example/x"))?;
@@ -127,62 +129,4 @@ fn second(text: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hooks(text: &str) -> Result<Vec<Hook>, String> {
-        let layer: crate::config::Layer = toml::from_str(text).map_err(|e| e.to_string())?;
-        check(&layer.hook).map_err(|e| e.to_string())
-    }
-
-    fn mutes(text: &str) -> Result<Vec<Mute>, String> {
-        let layer: crate::config::Layer = toml::from_str(text).map_err(|e| e.to_string())?;
-        check_mutes(&layer.mute).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn what_a_file_says_of_hooks() {
-        let found = hooks(
-            "[[hook]]\nname = \"ops\"\nurl = \"https://hooks.example/x\"\nformat = \"slack\"\nseverity = \"major\"\n\
-             subjects = [\"shop/*\"]\nheader-file = \"/etc/token\"\n[[hook]]\nname = \"here\"\nurl = \"http://[::1]:9093/api/v2/alerts\"\n",
-        )
-        .unwrap();
-        assert_eq!(
-            (found[0].form, found[0].severity, found[0].subjects.as_slice()),
-            (Form::Slack, Severity::Major, &["shop/*".to_owned()][..])
-        );
-        assert_eq!((found[1].form, found[1].severity, found[1].header_file.as_ref()), (Form::Json, Severity::Minor, None));
-    }
-
-    #[test]
-    fn what_is_wrong_with_them_is_said() {
-        for (more, part) in [
-            ("url = \"http://hooks.example/x\"", "https://, or insecure = true"),
-            ("url = \"ftp://x\"", "a URL such as"),
-            ("url = \"https://x\"\nseverity = \"notice\"", "notices are never sent"),
-            ("url = \"https://x\"\nformat = \"smtp\"", "unknown variant `smtp`"),
-            ("url = \"https://x\"\ncolour = 1", "unknown field `colour`"),
-            ("url = \"https://x\"\n[[hook]]\nname = \"a\"\nurl = \"https://x\"", "that no other hook has"),
-        ] {
-            let error = hooks(&format!("[[hook]]\nname = \"a\"\n{more}")).unwrap_err();
-            assert!(error.contains(part), "{more}: {error}");
-        }
-        assert!(hooks("[[hook]]\nname = \"a\"\nurl = \"http://hooks.example\"\ninsecure = true").is_ok());
-    }
-
-    #[test]
-    fn what_a_file_says_of_mutes() {
-        let found = mutes(
-            "[[mute]]\nsubjects = [\"nightly*\"]\ndaily = \"23:30-04:00\"\ntz = \"Europe/Berlin\"\n\
-             [[mute]]\nfrom = \"2026-12-24 18:00\"\nuntil = \"2026-12-24T20:00:00Z\"\n",
-        )
-        .unwrap();
-        let daily = found[0].daily.unwrap();
-        assert_eq!((daily.from, daily.until, daily.zone), (84_600, 14_400, Tz::Europe__Berlin));
-        assert_eq!(found[1].until.unwrap().since(found[1].from.unwrap()).as_secs(), 7200);
-        for (text, part) in [("daily = \"25:00-01:00\"", "02:00-04:30"), ("tz = \"Mars\"", "a zone"), ("from = \"soon\"", "a time")] {
-            let error = mutes(&format!("[[mute]]\n{text}")).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,10 @@
 //! Configuration of `serve`: flag over environment over file over default, with the origin of each value
 //! kept.
 
+mod follower;
+mod forward;
 mod hooks;
+mod links;
 mod redaction;
 mod remarks;
 mod setting;
@@ -10,14 +13,16 @@ mod table;
 mod value;
 
 pub use crate::ingest::endpoint::Env;
+pub use forward::{ForwardKey, Forwarding};
 pub use setting::{Origin, Setting};
+pub use settings::hooks_of;
 pub use table::{Layer, Settings};
 
 use crate::hooks::{Hook, Mute};
 use crate::redact::Rules;
 use crate::retention::Retention;
 pub use crate::server::Address;
-use crate::server::TrustedProxies;
+use crate::server::{Link, TrustedProxies};
 use std::path::PathBuf;
 
 /// What `serve` runs with; every value checked.
@@ -64,6 +69,10 @@ pub struct ServeConfig {
     pub hooks: Vec<Hook>,
     /// When not to.
     pub mutes: Vec<Mute>,
+    /// Other programs that the page leads to.
+    pub links: Vec<Link>,
+    /// Where the log is forwarded.
+    pub forwarding: Option<Forwarding>,
 }
 
 /// The arguments of `serve` and `config show`.
@@ -117,6 +126,14 @@ pub enum ConfigError {
         place: String,
         /// The address.
         listen: Address,
+    },
+    /// A setting of recorders, given to a server of a fleet.
+    #[error("{place}: {why}; set it on the hosts")]
+    OfHosts {
+        /// Flag, variable, or file and key.
+        place: String,
+        /// Why it cannot be set here.
+        why: &'static str,
     },
 }
 

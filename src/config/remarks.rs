@@ -30,6 +30,13 @@ impl Settings {
                 let most = (self.max_connections.value / 4).max(MIN_OF_EACH);
                 Some(format!("{most}, a quarter of all but {MIN_OF_EACH} or more, and any number from this machine"))
             }
+            "forward" => none(&self.forward.value).map(|_| "none: nothing is forwarded".to_owned()),
+            "forward-name" if self.forward_name.value.is_empty() => Some("not set".to_owned()),
+            "forward-nkey" => unset(&self.forward_nkey.value),
+            "forward-creds" => unset(&self.forward_creds.value),
+            "forward-tls-ca" => unset(&self.forward_tls_ca.value),
+            "forward-tls-cert" => unset(&self.forward_tls_cert.value),
+            "forward-tls-key" => unset(&self.forward_tls_key.value),
             _ => None,
         }
     }

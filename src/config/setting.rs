@@ -54,6 +54,11 @@ impl<T> Setting<T> {
     }
 }
 
+/// A path that was given.
+pub(super) fn given(path: &Setting<PathBuf>) -> Option<PathBuf> {
+    Some(path.value.clone()).filter(|path| !path.as_os_str().is_empty())
+}
+
 /// The environment variable of a key.
 pub(super) fn variable(key: &str) -> String {
     format!("SHIPSLOG_{}", key.replace('-', "_").to_uppercase())

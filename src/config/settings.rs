@@ -1,9 +1,9 @@
 //! Merging the layers, and checking what comes out.
 
-use super::setting::{Origin, Setting};
+use super::setting::{Origin, Setting, given};
 use super::table::{FOREVER, Layer, Settings, UNLIMITED};
 use super::value::text;
-use super::{Address, ConfigError, Env, ServeArgs, ServeConfig, hooks, redaction};
+use super::{Address, ConfigError, Env, ServeArgs, ServeConfig, forward, hooks, links, redaction};
 use crate::file;
 use crate::ingest::endpoint::{Current, current_context};
 use crate::retention::Retention;
@@ -23,13 +23,18 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] for a file or a variable that cannot be read as settings.
     pub fn resolve(args: &ServeArgs, env: Env<'_>) -> Result<Self, ConfigError> {
-        let path = args.config.clone().or_else(|| env("SHIPSLOG_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from));
-        let file = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
-        let mut settings = Self::merge(args.flags.clone(), env, file, path.as_deref())?;
+        let mut settings = Self::merged(args, env)?;
         if settings.docker_host.origin == Origin::Default {
             settings.docker_host = dockers_own(env)?;
         }
         Ok(settings)
+    }
+
+    /// The same, without the choice of a Docker host where none is named.
+    pub(super) fn merged(args: &ServeArgs, env: Env<'_>) -> Result<Self, ConfigError> {
+        let path = args.config.clone().or_else(|| env("SHIPSLOG_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from));
+        let file = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        Self::merge(args.flags.clone(), env, file, path.as_deref())
     }
 
     /// Checks the values.
@@ -87,6 +92,8 @@ impl Settings {
             last_words: self.last_words()?,
             hooks: hooks::check(&self.hook)?,
             mutes: hooks::check_mutes(&self.mute)?,
+            links: links::check(&self.link)?,
+            forwarding: forward::check(self)?,
         })
     }
 
@@ -144,11 +151,6 @@ impl Settings {
     }
 }
 
-/// A path that was given.
-fn given(path: &Setting<PathBuf>) -> Option<PathBuf> {
-    Some(path.value.clone()).filter(|path| !path.as_os_str().is_empty())
-}
-
 /// As the docker CLI chooses: `DOCKER_HOST`, the current context, the usual socket.
 fn dockers_own(env: Env<'_>) -> Result<Setting<Vec<String>>, ConfigError> {
     let chosen = |value, origin| Setting { key: "docker-host", value: vec![value], origin };
@@ -161,6 +163,15 @@ fn dockers_own(env: Env<'_>) -> Result<Setting<Vec<String>>, ConfigError> {
         }
         None => chosen(DEFAULT_DOCKER_HOST.to_owned(), Origin::Default),
     })
+}
+
+/// The hooks of a file, and when they are told nothing.
+///
+/// # Errors
+/// [`ConfigError`] for what cannot be used.
+pub fn hooks_of(path: &Path) -> Result<(Vec<crate::hooks::Hook>, Vec<crate::hooks::Mute>), ConfigError> {
+    let layer = read_file(path)?;
+    Ok((hooks::check(&layer.hook)?, hooks::check_mutes(&layer.mute)?))
 }
 
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {

@@ -2,6 +2,7 @@
 //! with its help and its default.
 
 use super::hooks::{HookTable, MuteTable};
+use super::links::LinkTable;
 use super::redaction::all_rules;
 use super::setting::{Origin, Setting, variable};
 use super::value::{Value, from_file};
@@ -31,12 +32,16 @@ macro_rules! settings {
             #[arg(skip)]
             #[serde(default)]
             pub mute: Vec<MuteTable>,
+            /// `[[link]]` of the file.
+            #[arg(skip)]
+            #[serde(default)]
+            pub link: Vec<LinkTable>,
         }
 
         impl Layer {
             /// What the environment says.
             fn of_environment(env: Env<'_>) -> Result<Self, ConfigError> {
-                Ok(Self { $($field: <$type>::from_variable(env, &variable($key))?,)* hook: Vec::new(), mute: Vec::new() })
+                Ok(Self { $($field: <$type>::from_variable(env, &variable($key))?,)* hook: Vec::new(), mute: Vec::new(), link: Vec::new() })
             }
         }
 
@@ -48,6 +53,8 @@ macro_rules! settings {
             pub hook: Vec<HookTable>,
             /// `[[mute]]` of the file.
             pub mute: Vec<MuteTable>,
+            /// `[[link]]` of the file.
+            pub link: Vec<LinkTable>,
         }
 
         impl Settings {
@@ -56,7 +63,7 @@ macro_rules! settings {
                 let environment = Layer::of_environment(env)?;
                 Ok(Self { $($field: first($key, flags.$field, environment.$field, file.$field, path).unwrap_or_else(|| {
                     Setting { key: $key, value: $default, origin: Origin::Default }
-                }),)* hook: file.hook, mute: file.mute })
+                }),)* hook: file.hook, mute: file.mute, link: file.link })
             }
 
             /// Each setting as key, value in TOML, and origin.
@@ -165,4 +172,39 @@ settings! {
     /// none]
     #[arg(help_heading = "What to record", value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "50")]
     "last-words" last_words: u32 = 0;
+    /// Forward the log to this server of a fleet's hub; repeatable [env: SHIPSLOG_FORWARD, separated by
+    /// commas]
+    ///
+    /// Recording never waits for it. What could not be forwarded follows when the hub is back, as long as the
+    /// log keeps it.
+    #[arg(help_heading = "Fleet", value_name = "URL")]
+    "forward" forward: Vec<String> = Vec::new();
+    /// Forward as this host, as it was enrolled [env: SHIPSLOG_FORWARD_NAME]
+    #[arg(help_heading = "Fleet", value_name = "NAME")]
+    "forward-name" forward_name: String = String::new();
+    /// Show the hub this NKey: a file with its seed [env: SHIPSLOG_FORWARD_NKEY]
+    #[arg(help_heading = "Fleet", value_name = "FILE")]
+    "forward-nkey" forward_nkey: PathBuf = PathBuf::new();
+    /// Show the hub these credentials: a file with a JWT and its key [env: SHIPSLOG_FORWARD_CREDS]
+    #[arg(help_heading = "Fleet", value_name = "FILE")]
+    "forward-creds" forward_creds: PathBuf = PathBuf::new();
+    /// Believe the certificates in this PEM file about the hub [env: SHIPSLOG_FORWARD_TLS_CA]
+    #[arg(help_heading = "Fleet", value_name = "FILE")]
+    "forward-tls-ca" forward_tls_ca: PathBuf = PathBuf::new();
+    /// Show the hub the certificate in this PEM file [env: SHIPSLOG_FORWARD_TLS_CERT]
+    #[arg(help_heading = "Fleet", value_name = "FILE")]
+    "forward-tls-cert" forward_tls_cert: PathBuf = PathBuf::new();
+    /// The key of that certificate, a PEM file [env: SHIPSLOG_FORWARD_TLS_KEY]
+    #[arg(help_heading = "Fleet", value_name = "FILE")]
+    "forward-tls-key" forward_tls_key: PathBuf = PathBuf::new();
+    /// Forward into this stream of the hub [env: SHIPSLOG_FORWARD_STREAM] [default: SHIPSLOG]
+    #[arg(help_heading = "Fleet", value_name = "NAME")]
+    "forward-stream" forward_stream: String = "SHIPSLOG".to_owned();
+    /// Forward into the fleet of this tenant [env: SHIPSLOG_FORWARD_TENANT] [default: default]
+    #[arg(help_heading = "Fleet", value_name = "NAME")]
+    "forward-tenant" forward_tenant: String = "default".to_owned();
+    /// Begin with the oldest record, or with what comes from now on, where the hub has nothing of this log
+    /// yet: oldest or now [env: SHIPSLOG_FORWARD_SINCE] [default: oldest]
+    #[arg(help_heading = "Fleet", value_name = "oldest|now")]
+    "forward-since" forward_since: String = "oldest".to_owned();
 }

@@ -57,6 +57,8 @@ fn defaults_are_the_documented_ones() {
             last_words: 0,
             hooks: Vec::new(),
             mutes: Vec::new(),
+            links: Vec::new(),
+            forwarding: None,
         }
     );
 }

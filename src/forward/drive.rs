@@ -1,0 +1,274 @@
+//! The task that forwards: does what the machine says.
+
+use super::cut::{self, Parcel, Wanted};
+use super::machine::{Action, Event, Machine, Seen, Trouble};
+use super::status::{ForwardState, ForwardStatus};
+use super::{Identity, Since};
+use crate::cursor::Sequence;
+use crate::log::EventLog;
+use crate::shutdown::Shutdown;
+use crate::stream::{FleetStream, Outgoing, StreamError, Subject, SubjectError};
+use crate::time::Timestamp;
+use async_trait::async_trait;
+use rand::RngExt as _;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+/// How long the hub may take to answer. A client reports most failures sooner; a hub that hangs reports none.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How one comes to a hub.
+#[async_trait]
+pub trait Connect: Send + Sync + 'static {
+    /// A new connection. The one before it has been dropped: a client that reconnects by itself might send
+    /// again what was in flight.
+    ///
+    /// # Errors
+    /// As the hub says.
+    async fn connect(&self) -> Result<Box<dyn FleetStream>, StreamError>;
+}
+
+/// Forwards a log.
+pub struct Forwarder {
+    log: Arc<dyn EventLog>,
+    hub: Box<dyn Connect>,
+    subject: Subject,
+    status: ForwardStatus,
+    machine: Machine,
+    head: watch::Receiver<Sequence>,
+    client: Option<Box<dyn FleetStream>>,
+    parcel: Option<Parcel>,
+    told_of_risk: bool,
+}
+
+impl std::fmt::Debug for Forwarder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Forwarder").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+impl Forwarder {
+    /// A forwarder of `log`.
+    ///
+    /// # Errors
+    /// When the host's or the tenant's name cannot stand in a subject.
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        hub: Box<dyn Connect>,
+        identity: &Identity,
+        since: Since,
+        status: ForwardStatus,
+    ) -> Result<Self, SubjectError> {
+        let bounds = log.bounds();
+        let start = match since {
+            Since::Oldest => 0,
+            Since::Now => bounds.head,
+        };
+        let (subject, head) = (identity.subject(bounds.log)?, log.watch_head());
+        let machine = Machine::new(start);
+        Ok(Self { log, hub, subject, status, machine, head, client: None, parcel: None, told_of_risk: false })
+    }
+
+    /// Forwards until `shutdown` says so. What is in flight then is found at the hub by the next start.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        tokio::select! {
+            () = shutdown.stopping() => {}
+            () = self.forward() => {}
+        }
+    }
+
+    async fn forward(&mut self) {
+        let mut action = self.machine.connect();
+        loop {
+            let event = self.perform(action).await;
+            let head = *self.head.borrow_and_update();
+            let before = self.machine.acknowledged();
+            action = self.machine.next(event, head);
+            self.tell(before, head);
+        }
+    }
+
+    async fn perform(&mut self, action: Action) -> Event {
+        match action {
+            Action::Connect => {
+                self.client = None;
+                self.parcel = None;
+                match answer(&self.status, &mut self.head, self.hub.connect()).await {
+                    Ok(client) => {
+                        let max_bytes = client.max_bytes();
+                        self.client = Some(client);
+                        Event::Connected(max_bytes)
+                    }
+                    Err(trouble) => Event::Failed(trouble),
+                }
+            }
+            Action::ReadPlace => self.read_place().await,
+            Action::Cut { after, chain, skipped, max_bytes, target_bytes } => {
+                let until = *self.head.borrow();
+                match cut::cut(&*self.log, Wanted { after, until, chain, skipped, max_bytes, target_bytes }).await {
+                    Ok(parcel) => {
+                        let piece = parcel.as_ref().map(|parcel| parcel.piece);
+                        self.status.set_waiting(parcel.as_ref().map(|parcel| parcel.time));
+                        self.parcel = parcel;
+                        Event::Cut(piece)
+                    }
+                    Err(e) => Event::Failed(Trouble::Log(e.to_string())),
+                }
+            }
+            Action::Publish { expected } => self.publish(expected).await,
+            Action::Wait { least, jitter } => {
+                let part = if jitter.is_zero() { 0.0 } else { rand::rng().random::<f64>() };
+                let over = sleep(least + jitter.mul_f64(part));
+                noting(&self.status, &mut self.head, over).await;
+                Event::Elapsed
+            }
+            Action::AwaitHead => {
+                self.status.set_waiting(None);
+                // A log whose writer is gone gets no more records.
+                if self.head.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                self.status.waits_since(Timestamp::now());
+                Event::Moved
+            }
+        }
+    }
+
+    async fn read_place(&mut self) -> Event {
+        let Some(client) = &self.client else { return gone() };
+        let newest = match answer(&self.status, &mut self.head, client.newest(&self.subject)).await {
+            Ok(Some(newest)) => newest,
+            Ok(None) => return Event::Nowhere,
+            Err(trouble) => return Event::Failed(trouble),
+        };
+        let head: Option<crate::parcel::Head> = newest.head.parse().ok();
+        let chain = match &head {
+            Some(head) => self.log.chain_around(head.last()).await,
+            None => Ok(None),
+        };
+        match chain {
+            Ok(chain) => Event::Place(Seen { place: newest.place, head, chain: chain.map(|(_, after)| after) }),
+            Err(e) => Event::Failed(Trouble::Log(e.to_string())),
+        }
+    }
+
+    async fn publish(&mut self, expected: u64) -> Event {
+        let (Some(client), Some(parcel)) = (&self.client, &self.parcel) else { return gone() };
+        let (head, payload) = (parcel.head.to_string(), parcel.payload.clone());
+        let bytes = head.len() + payload.len();
+        let message = Outgoing { subject: self.subject.clone(), head, payload };
+        match answer(&self.status, &mut self.head, client.publish(message, expected)).await {
+            Ok(place) => {
+                let missing = parcel.head.gaps.iter().map(|gap| gap.to - gap.from + 1).sum();
+                for gap in &parcel.head.gaps {
+                    tracing::warn!(
+                        forward.from = gap.from,
+                        forward.to = gap.to,
+                        reason = gap.reason.name(),
+                        "records of this log will not reach the fleet; a gap tells of them there"
+                    );
+                }
+                self.status.count(u64::from(parcel.head.count), bytes, missing);
+                self.parcel = None;
+                Event::Acknowledged(place)
+            }
+            Err(trouble) => Event::Failed(trouble),
+        }
+    }
+
+    /// Tells everybody how it is now. `before`: what the hub had a step ago.
+    fn tell(&mut self, before: Option<Sequence>, head: Sequence) {
+        let (state, error) = self.machine.state();
+        let acknowledged = self.machine.acknowledged();
+        if let (Some(before), Some(now)) = (before, acknowledged)
+            && now < before
+        {
+            tracing::warn!(
+                forward.from = now + 1,
+                forward.to = self.machine.reached(),
+                "the hub does not have records any more that it had acknowledged; they are forwarded again"
+            );
+        }
+        if acknowledged.unwrap_or(0) < head {
+            self.status.waits_since(Timestamp::now());
+        }
+        let why = error.unwrap_or_default();
+        if self.status.set(state, error, acknowledged) {
+            match state {
+                ForwardState::Connecting => {}
+                ForwardState::Live => tracing::info!(forward.acknowledged = acknowledged, "the fleet's hub has what is recorded here"),
+                ForwardState::CatchingUp => tracing::info!(
+                    forward.acknowledged = acknowledged,
+                    forward.behind = head.saturating_sub(acknowledged.unwrap_or(0)),
+                    "forwarding to the fleet's hub catches up"
+                ),
+                ForwardState::Unavailable => {
+                    tracing::warn!(
+                        error = why,
+                        "forwarding waits for the fleet's hub; recording continues, and what is recorded follows later"
+                    );
+                }
+                ForwardState::Refused => {
+                    tracing::error!(
+                        error = why,
+                        "the fleet's hub cannot be used; check --forward and what this host's key may do. Recording continues"
+                    );
+                }
+                ForwardState::Conflict => tracing::error!(
+                    error = why,
+                    "nothing is forwarded: let only one recorder use this log; the other one needs a --data-dir of its own. Recording continues"
+                ),
+            }
+        }
+        let next = self.log.next_trim().map(|step| step.before).filter(|_| state != ForwardState::Live);
+        let at_risk = next.is_some_and(|next| acknowledged.is_some_and(|last| last + 1 < next));
+        if at_risk && !self.told_of_risk && state != ForwardState::CatchingUp {
+            tracing::warn!("the next records that retention removes have not been forwarded: should it come to that, the fleet gets a gap");
+        }
+        self.told_of_risk = at_risk;
+    }
+}
+
+/// What cannot be: the machine connects first.
+fn gone() -> Event {
+    Event::Failed(Trouble::Unanswered("there is no connection".to_owned()))
+}
+
+/// Waits, and notes when records begin to wait.
+async fn noting<T>(status: &ForwardStatus, head: &mut watch::Receiver<Sequence>, waiting: impl Future<Output = T>) -> T {
+    tokio::pin!(waiting);
+    loop {
+        tokio::select! {
+            done = &mut waiting => return done,
+            moved = head.changed() => match moved {
+                Ok(()) => status.waits_since(Timestamp::now()),
+                Err(_) => return waiting.await,
+            }
+        }
+    }
+}
+
+/// The answer of the hub, in time.
+async fn answer<T>(
+    status: &ForwardStatus,
+    head: &mut watch::Receiver<Sequence>,
+    asking: impl Future<Output = Result<T, StreamError>>,
+) -> Result<T, Trouble> {
+    match noting(status, head, timeout(ANSWER_TIMEOUT, asking)).await {
+        Ok(answer) => answer.map_err(|error| trouble(&error)),
+        Err(_) => Err(Trouble::Unanswered(format!("the hub has not answered for {} s", ANSWER_TIMEOUT.as_secs()))),
+    }
+}
+
+fn trouble(error: &StreamError) -> Trouble {
+    match error {
+        StreamError::Conflict => Trouble::Conflict,
+        StreamError::TooLarge { limit, .. } => Trouble::TooLarge(*limit),
+        StreamError::Unanswered(_) => Trouble::Unanswered(error.to_string()),
+        StreamError::Unavailable(_) => Trouble::Unavailable(error.to_string()),
+        StreamError::Refused(_) | StreamError::Unfit(_) => Trouble::Refused(error.to_string()),
+    }
+}

@@ -1,0 +1,378 @@
+//! What a forwarder does next, as a function of what has happened: no clock, no chance, no I/O.
+//!
+//! Each action is answered with one event, which gives the next action.
+
+use super::status::ForwardState;
+use crate::chain::ChainValue;
+use crate::cursor::Sequence;
+use crate::parcel::{Head, MAX_LINES, mark};
+use std::time::Duration;
+
+/// What comes within so long of a record goes with it in one message: a health check is three records.
+pub const LINGER: Duration = Duration::from_millis(250);
+/// The shortest wait after a failure.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// The first jitter; it doubles with each failure in a row.
+const FIRST_JITTER: Duration = Duration::from_millis(250);
+/// The longest one: a thousand hosts that lost their hub come back within this time.
+const LONGEST_JITTER: Duration = Duration::from_secs(5);
+/// How long until it is tried again where somebody has to change something first.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A publish that the hub cannot take is tried so often on one connection.
+const TRIES: u32 = 8;
+/// A slow network has parcels of this size at least, in bytes of payload; 64 kbit/s carry it in 4 s.
+const SMALLEST_TARGET: usize = 32 * 1024;
+/// A hub that takes less than this, in bytes a message, takes no event.
+const LEAST_BYTES: usize = 4096;
+
+/// What the driver is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Let go of the connection, if there is one, and make another.
+    Connect,
+    /// Ask for the newest message of the log's own subject.
+    ReadPlace,
+    /// Make a parcel of what follows `after`.
+    Cut {
+        /// The hub has this record, or does not want it.
+        after: Sequence,
+        /// The chain's value after it, where that is what the hub has.
+        chain: Option<ChainValue>,
+        /// Up to here records are left out on purpose, and the next parcel is to say so.
+        skipped: Sequence,
+        /// Bytes of head and payload that the hub takes.
+        max_bytes: usize,
+        /// Bytes of payload at which a parcel of several records ends.
+        target_bytes: usize,
+    },
+    /// Publish the parcel that was cut.
+    Publish {
+        /// The place of the message that must be the newest one.
+        expected: u64,
+    },
+    /// Do nothing for this long, and for a random part of `jitter`.
+    Wait {
+        /// At least so long.
+        least: Duration,
+        /// Up to so much longer.
+        jitter: Duration,
+    },
+    /// Wait until the head moves.
+    AwaitHead,
+}
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// There is a connection, over which messages of so many bytes may go.
+    Connected(usize),
+    /// The hub has no message of this log.
+    Nowhere,
+    /// The newest message of this log.
+    Place(Seen),
+    /// A parcel is ready, or there is nothing to put into one.
+    Cut(Option<Piece>),
+    /// The parcel is stored, at this place.
+    Acknowledged(u64),
+    /// The wait is over.
+    Elapsed,
+    /// The head has moved.
+    Moved,
+    /// What was to be done was not done.
+    Failed(Trouble),
+}
+
+/// The newest message of the log's own subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it stands.
+    pub place: u64,
+    /// Its head; nothing where that cannot be read.
+    pub head: Option<Head>,
+    /// The chain's value after the same record in this log, where the log knows it.
+    pub chain: Option<ChainValue>,
+}
+
+/// What the machine has to know of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The last record in it.
+    pub last: Sequence,
+    /// The chain's value after it.
+    pub chain: ChainValue,
+    /// No more would have gone in.
+    pub is_full: bool,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another message is the newest than expected.
+    Conflict,
+    /// Nobody knows whether it was done.
+    Unanswered(String),
+    /// It was not done, and may be later.
+    Unavailable(String),
+    /// It will not be done until somebody changes something.
+    Refused(String),
+    /// The hub takes this many bytes at most.
+    TooLarge(usize),
+    /// The log cannot be read.
+    Log(String),
+}
+
+/// What the hub has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Position {
+    place: u64,
+    last: Sequence,
+    chain: Option<ChainValue>,
+}
+
+/// What the machine waits for the end of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Placing,
+    Cutting,
+    Publishing,
+}
+
+/// The state of a forwarder.
+#[derive(Debug)]
+pub struct Machine {
+    /// Where it begins when the hub has nothing.
+    start: Sequence,
+    phase: Phase,
+    position: Position,
+    /// The newest record that the hub has acknowledged or was seen to have, whatever it lost since.
+    reached: Sequence,
+    max_bytes: usize,
+    /// Times that parcels are to be smaller by half: a slow network had not carried one in time.
+    halvings: u32,
+    /// The hub has been asked what it has.
+    is_known: bool,
+    pending: Option<Piece>,
+    failures: u32,
+    /// Refusals in a row to store after what was read as the newest message.
+    conflicts: u32,
+    lingered: bool,
+    hurries: bool,
+    state: ForwardState,
+    error: Option<String>,
+}
+
+impl Machine {
+    /// Before the first connection. `start`: records up to here are not forwarded when the hub has nothing.
+    pub fn new(start: Sequence) -> Self {
+        Self {
+            start,
+            phase: Phase::Connecting,
+            position: Position::default(),
+            reached: 0,
+            max_bytes: 0,
+            halvings: 0,
+            is_known: false,
+            pending: None,
+            failures: 0,
+            conflicts: 0,
+            lingered: false,
+            hurries: false,
+            state: ForwardState::Connecting,
+            error: None,
+        }
+    }
+
+    /// How it is, and what is wrong.
+    pub fn state(&self) -> (ForwardState, Option<&str>) {
+        (self.state, self.error.as_deref())
+    }
+
+    /// The last record that the hub has; nothing while it has not been asked.
+    pub fn acknowledged(&self) -> Option<Sequence> {
+        self.is_known.then_some(self.position.last)
+    }
+
+    /// The newest record that the hub ever had.
+    pub fn reached(&self) -> Sequence {
+        self.reached
+    }
+
+    /// What is to be done after `event`, when the log goes up to `head`.
+    pub fn next(&mut self, event: Event, head: Sequence) -> Action {
+        match event {
+            Event::Connected(max_bytes) => {
+                self.max_bytes = max_bytes;
+                self.read_place()
+            }
+            Event::Nowhere => {
+                (self.conflicts, self.is_known) = (0, true);
+                self.position = Position { place: 0, last: self.start, chain: None };
+                self.go_on(head)
+            }
+            Event::Place(seen) => self.judge(&seen, head),
+            Event::Cut(Some(piece)) => {
+                self.pending = Some(piece);
+                self.publish()
+            }
+            // Only what cannot be forwarded follows; a later parcel tells of it.
+            Event::Cut(None) => Action::AwaitHead,
+            Event::Acknowledged(place) => self.acknowledge(place, head),
+            Event::Elapsed => match (self.phase, &self.pending) {
+                (Phase::Connecting, _) => self.connect(),
+                (Phase::Placing, _) => self.read_place(),
+                (Phase::Publishing, Some(_)) => self.publish(),
+                (Phase::Publishing | Phase::Cutting, _) => self.go_on(head),
+            },
+            Event::Moved => self.go_on(head),
+            Event::Failed(trouble) => self.fail(trouble, head),
+        }
+    }
+
+    /// Forgets the connection and makes another.
+    pub fn connect(&mut self) -> Action {
+        (self.phase, self.pending) = (Phase::Connecting, None);
+        Action::Connect
+    }
+
+    fn read_place(&mut self) -> Action {
+        (self.phase, self.pending) = (Phase::Placing, None);
+        Action::ReadPlace
+    }
+
+    fn publish(&mut self) -> Action {
+        self.phase = Phase::Publishing;
+        Action::Publish { expected: self.position.place }
+    }
+
+    /// Whether the newest message is one of this log, from which it can go on.
+    fn judge(&mut self, seen: &Seen, head: Sequence) -> Action {
+        let Some(newest) = &seen.head else {
+            return self
+                .conflict("the newest message that the hub has of this log is of a form that this shipslog does not know".to_owned());
+        };
+        let last = newest.last();
+        if last > head {
+            return self.conflict(format!("the hub has records of this log up to {last}, and the log ends with {head}: it was put back from an older copy, or another recorder runs with a copy of it"));
+        }
+        if seen.chain.is_some_and(|chain| mark(&chain) != newest.after) {
+            return self.conflict(format!("the hub has another record {last} of this log: another recorder runs with a copy of it"));
+        }
+        if self.position.place == seen.place && self.conflicts > 1 {
+            // An answer of a replica that lags, perhaps: it is asked again, and then believed once more.
+            (self.phase, self.conflicts) = (Phase::Placing, 1);
+            return self.wait_longer();
+        }
+        self.position = Position { place: seen.place, last, chain: seen.chain };
+        (self.reached, self.is_known) = (self.reached.max(last), true);
+        self.go_on(head)
+    }
+
+    fn acknowledge(&mut self, place: u64, head: Sequence) -> Action {
+        if let Some(piece) = self.pending.take() {
+            self.position = Position { place, last: piece.last, chain: Some(piece.chain) };
+            self.reached = self.reached.max(piece.last);
+            self.hurries = piece.is_full;
+        }
+        (self.failures, self.conflicts, self.lingered) = (0, 0, false);
+        self.halvings = self.halvings.saturating_sub(1);
+        self.go_on(head)
+    }
+
+    /// The next parcel, at once where there is enough for a full one.
+    fn go_on(&mut self, head: Sequence) -> Action {
+        self.phase = Phase::Cutting;
+        let behind = head.saturating_sub(self.position.last);
+        // After a failure only an acknowledgement shows that it is over.
+        if self.failures == 0 || behind == 0 {
+            self.error = None;
+            self.state = if behind < u64::from(MAX_LINES) { ForwardState::Live } else { ForwardState::CatchingUp };
+        }
+        if behind == 0 {
+            (self.lingered, self.hurries) = (false, false);
+            return Action::AwaitHead;
+        }
+        if !self.hurries && !self.lingered && behind < u64::from(MAX_LINES) {
+            self.lingered = true;
+            return Action::Wait { least: LINGER, jitter: Duration::ZERO };
+        }
+        self.lingered = true;
+        let Position { place, last: after, chain } = self.position;
+        Action::Cut {
+            after,
+            chain,
+            skipped: if place == 0 { self.start } else { 0 },
+            max_bytes: self.max_bytes,
+            target_bytes: self.target_bytes(),
+        }
+    }
+
+    /// Half of what the hub takes, or less where that has taken too long.
+    fn target_bytes(&self) -> usize {
+        let half = self.max_bytes / 2;
+        (half >> self.halvings).max(SMALLEST_TARGET).min(half)
+    }
+
+    fn fail(&mut self, trouble: Trouble, head: Sequence) -> Action {
+        match trouble {
+            Trouble::Conflict => {
+                self.conflicts += 1;
+                self.read_place()
+            }
+            Trouble::TooLarge(limit) => {
+                self.pending = None;
+                self.max_bytes = if limit < self.max_bytes { limit } else { self.max_bytes / 2 };
+                if self.max_bytes < LEAST_BYTES {
+                    return self.stop(ForwardState::Refused, format!("the hub takes messages of {} bytes at most", self.max_bytes));
+                }
+                self.hurries = true;
+                self.go_on(head)
+            }
+            Trouble::Refused(why) => self.stop(ForwardState::Refused, why),
+            Trouble::Unanswered(why) => {
+                self.unavailable(why);
+                if self.phase == Phase::Publishing && self.target_bytes() > SMALLEST_TARGET {
+                    self.halvings += 1;
+                }
+                (self.phase, self.pending) = (Phase::Connecting, None);
+                self.wait_longer()
+            }
+            Trouble::Log(why) => {
+                self.unavailable(why);
+                self.phase = Phase::Placing;
+                self.wait_longer()
+            }
+            Trouble::Unavailable(why) => {
+                self.unavailable(why);
+                if self.failures % TRIES == TRIES - 1 {
+                    (self.phase, self.pending) = (Phase::Connecting, None);
+                }
+                self.wait_longer()
+            }
+        }
+    }
+
+    fn unavailable(&mut self, why: String) {
+        (self.state, self.error) = (ForwardState::Unavailable, Some(why));
+    }
+
+    fn wait_longer(&mut self) -> Action {
+        let jitter = FIRST_JITTER.saturating_mul(1 << self.failures.min(10)).min(LONGEST_JITTER);
+        self.failures += 1;
+        Action::Wait { least: SHORTEST_WAIT, jitter }
+    }
+
+    /// Another recorder publishes for this log. Nothing is published until the hub says otherwise: two who go
+    /// on regardless would do so for ever.
+    fn conflict(&mut self, why: String) -> Action {
+        (self.state, self.error, self.failures) = (ForwardState::Conflict, Some(why), self.failures.max(1));
+        (self.phase, self.pending) = (Phase::Placing, None);
+        Action::Wait { least: PATIENCE, jitter: LONGEST_JITTER }
+    }
+
+    fn stop(&mut self, state: ForwardState, why: String) -> Action {
+        (self.state, self.error, self.failures) = (state, Some(why), self.failures.max(1));
+        (self.phase, self.pending) = (Phase::Connecting, None);
+        Action::Wait { least: PATIENCE, jitter: LONGEST_JITTER }
+    }
+}

@@ -1,0 +1,49 @@
+//! Forwarding a log to the hub of a fleet: a reader of the log like every other, beside the recorder, which
+//! never waits for it.
+//!
+//! The log is the queue and the memory: what the hub has of this host stands in the newest message of its own
+//! subject, and is read from there. One parcel is in flight at a time, published on the condition that this
+//! message is still the newest, so nothing is stored twice whatever is lost on the way. `machine` decides,
+//! without clock, chance or I/O; `drive` does what it says; `cut` makes parcels of what the log holds.
+
+mod cut;
+mod drive;
+pub mod machine;
+mod status;
+
+pub use drive::{Connect, Forwarder};
+pub use status::{ForwardState, ForwardStatus, Forwarded};
+
+use crate::cursor::LogId;
+use crate::stream::{Subject, SubjectError};
+
+/// Where forwarding begins when the hub has nothing of this log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// With the oldest record that is kept.
+    Oldest,
+    /// With what is recorded from now on.
+    Now,
+}
+
+/// Under which name a log is forwarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whose fleet it is.
+    pub tenant: String,
+    /// The name with which the host was enrolled.
+    pub host: String,
+}
+
+impl Identity {
+    /// The subject of a log.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a subject.
+    pub fn subject(&self, log: LogId) -> Result<Subject, SubjectError> {
+        Subject::host(&self.tenant, &self.host, &format!("{:08x}", log.prefix()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+mod faults;
+mod machine;
+mod message;
+mod support;
