@@ -7,7 +7,7 @@ mod losses;
 
 pub use by_source::BySource;
 pub use derived::{
-    Asked as AskedIncidents, CLASSES, Facet, Facets, Histogram, KEYS, Known, Lane, Lifelines, Listed, MAX_BINS, Progress, STRETCH, Span,
-    Told, VERSION as DERIVED_VERSION,
+    Asked as AskedIncidents, CLASSES, Change, Facet, Facets, Follower, Histogram, KEYS, Known, Lane, Lifelines, Listed, MAX_BINS, Place,
+    Portion, Progress, STRETCH, Span, Told, VERSION as DERIVED_VERSION,
 };
 pub use losses::{Asked, FIRST_CONTACT, Loss, Losses, MAX_KNOWN, MAX_MET, Met};

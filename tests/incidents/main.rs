@@ -3,12 +3,17 @@
 //! `SHIPSLOG_RECORDING`: only recordings whose names begin so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod beside;
+mod faults;
+mod fleet;
 mod more_stories;
 mod properties;
 #[path = "../shared/recording.rs"]
 mod recording;
 mod recordings;
+mod report_bounds;
 mod reports;
+mod revisions;
 mod score;
 mod stories;
 mod tape;

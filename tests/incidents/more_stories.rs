@@ -1,23 +1,11 @@
 //! Rules of the fold where a prototype had none.
 
-use crate::tape::Tape;
+use crate::tape::{Tape, service, with};
 use shipslog::cursor::LogId;
 use shipslog::log::GapReason;
 use shipslog::projection::incidents::{
     CauseKind, Confidence, Kind, MAX_CONTAINERS, MAX_EVIDENCE, Resolution, Severity, Shown, Standing, State, miss, step, view,
 };
-
-fn service<'a>(name: &'a str, number: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let mut all = vec![
-        ("com.docker.compose.project", "shop"),
-        ("com.docker.compose.service", name),
-        ("com.docker.compose.container-number", number),
-        ("com.docker.compose.oneoff", "False"),
-        ("image", "app:1"),
-    ];
-    all.extend_from_slice(more);
-    all
-}
 
 #[test]
 fn the_exit_code_alone_says_nothing() {
@@ -32,7 +20,7 @@ fn the_exit_code_alone_says_nothing() {
     }
     let mut tape = Tape::new();
     tape.run("web").wait(20_000).kill("web", "1").wait(5000).die("web", "137").wait(3000);
-    assert!(tape.only().title.contains("not through the API"), "{}", tape.only().title);
+    assert!(tape.only().title.contains("not through Docker's API"), "{}", tape.only().title);
 }
 
 #[test]
@@ -51,11 +39,11 @@ fn a_container_left_behind_a_dependency_that_failed_is_told() {
     let (api, db) = (service("api", "1", &[("com.docker.compose.depends_on", "db:service_healthy:true")]), service("db", "1", &[]));
     tape.of("d1", "create", &db).of("d1", "start", &db).of("a1", "create", &api).of("a1", "start", &api).wait(60_000);
     tape.of("a2", "create", &api)
-        .of("a1", "kill", &with(&api, "signal", "15"))
+        .of("a1", "kill", &with(&api, &[("signal", "15")]))
         .of("a1", "stop", &api)
-        .of("a1", "die", &with(&api, "exitCode", "0"))
+        .of("a1", "die", &with(&api, &[("exitCode", "0")]))
         .of("a1", "destroy", &api);
-    tape.of("d1", "die", &with(&db, "exitCode", "7")).wait(50_000);
+    tape.of("d1", "die", &with(&db, &[("exitCode", "7")])).wait(50_000);
     assert!(tape.told("shop/api").is_empty());
     tape.wait(12_000);
     let told = tape.told("shop/api").remove(0);
@@ -64,10 +52,6 @@ fn a_container_left_behind_a_dependency_that_failed_is_told() {
     assert_eq!(cause.subject.as_deref(), Some("shop/db"));
     tape.of("a2", "start", &api).wait(20_000);
     assert_eq!(tape.told("shop/api").remove(0).state, Standing::Closed);
-}
-
-fn with<'a>(attributes: &[(&'a str, &'a str)], key: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
-    attributes.iter().copied().chain([(key, value)]).collect()
 }
 
 #[test]
@@ -88,7 +72,10 @@ fn replicas_are_counted() {
     for (id, api) in ["r1", "r2", "r3"].into_iter().zip(&all) {
         tape.of(id, "create", api).of(id, "start", api);
     }
-    tape.wait(30_000).of("r1", "die", &with(&all[0], "exitCode", "1")).of("r3", "die", &with(&all[2], "exitCode", "1")).wait(12_000);
+    tape.wait(30_000)
+        .of("r1", "die", &with(&all[0], &[("exitCode", "1")]))
+        .of("r3", "die", &with(&all[2], &[("exitCode", "1")]))
+        .wait(12_000);
     let told = tape.only();
     assert_eq!(told.replicas.map(|replicas| (replicas.down, replicas.of)), Some((2, 3)));
     assert!(told.title.contains("(2 of 3 down)"), "{}", told.title);
@@ -100,7 +87,7 @@ fn coincidence_is_told_as_such_and_dependence_as_such() {
         let mut tape = Tape::new();
         let (api, db) = (service("api", "1", &[("com.docker.compose.depends_on", depends)]), service("db", "1", &[]));
         tape.of("d", "create", &db).of("d", "start", &db).of("a", "create", &api).of("a", "start", &api).wait(30_000);
-        tape.of("d", "die", &with(&db, "exitCode", "1")).wait(4000).of("a", "die", &with(&api, "exitCode", "2")).wait(10_000);
+        tape.of("d", "die", &with(&db, &[("exitCode", "1")])).wait(4000).of("a", "die", &with(&api, &[("exitCode", "2")])).wait(10_000);
         let told = tape.only();
         assert_eq!((told.kind, told.severity, &*told.subject), (Kind::Cascade, Severity::Critical, "shop/db"));
         assert!(told.title.contains(said), "{}", told.title);

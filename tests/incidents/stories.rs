@@ -1,6 +1,6 @@
 //! Rules of the fold, one small log each: first those that a prototype got wrong on real recordings.
 
-use crate::tape::Tape;
+use crate::tape::{Tape, service, with};
 use shipslog::projection::incidents::{CauseKind, Confidence, Kind, Resolution, Severity, Standing};
 
 const WEB: [(&str, &str); 4] = [
@@ -9,23 +9,6 @@ const WEB: [(&str, &str); 4] = [
     ("com.docker.compose.oneoff", "False"),
     ("image", "web:1"),
 ];
-
-/// Attributes of a service of Compose.
-fn service<'a>(name: &'a str, number: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let mut all = vec![
-        ("com.docker.compose.project", "shop"),
-        ("com.docker.compose.service", name),
-        ("com.docker.compose.container-number", number),
-        ("com.docker.compose.oneoff", "False"),
-        ("image", "app:1"),
-    ];
-    all.extend_from_slice(more);
-    all
-}
-
-fn with<'a>(attributes: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    attributes.iter().chain(more).copied().collect()
-}
 
 #[test]
 fn a_stop_that_is_judged_late_does_not_hide_the_start_of_the_successor() {
@@ -84,6 +67,17 @@ fn a_stop_before_a_daemon_that_dies_is_not_its_order() {
     tape.run("a").run("mine").wait(30_000).stop("mine").wait(3000);
     another_daemon(&mut tape, 3000, "1");
     tape.replay(1000).start("a").live().wait(40_000);
+    let told = tape.only();
+    assert_eq!((told.severity, told.state), (Severity::Critical, Standing::Closed));
+    assert_eq!(told.subjects.iter().map(|part| &*part.key).collect::<Vec<_>>(), ["host-1", "a"]);
+}
+
+#[test]
+fn what_ended_well_a_moment_before_a_daemon_that_dies_is_none_of_it() {
+    let mut tape = Tape::new();
+    tape.run("a").run("mine").run("done").run("job").wait(30_000).stop("mine").die("done", "0").die("job", "1").of("job", "destroy", &[]);
+    another_daemon(tape.wait(300), 3000, "4");
+    tape.replay(1000).kill("a", "15").die("a", "0").of("a", "stop", &[]).start("a").live().wait(40_000);
     let told = tape.only();
     assert_eq!((told.severity, told.state), (Severity::Critical, Standing::Closed));
     assert_eq!(told.subjects.iter().map(|part| &*part.key).collect::<Vec<_>>(), ["host-1", "a"]);
@@ -212,7 +206,7 @@ fn a_change_that_shows_is_told_before_one_that_does_not() {
     }
     tape.of("three", "die", &[("name", "web"), ("exitCode", "1")]).wait(3000);
     let told = tape.only();
-    assert!(told.title.contains("image app:1 -> app:2"), "{}", told.title);
+    assert!(told.title.contains("deploy app:1 -> app:2"), "{}", told.title);
 }
 
 #[test]

@@ -9,6 +9,25 @@ const MILLI: i64 = 1_000_000;
 /// When every tape begins.
 const BEGIN: i64 = 1_795_000_000_000 * MILLI;
 
+/// Attributes of a service of Compose.
+pub(crate) fn service<'a>(name: &'a str, number: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("com.docker.compose.project", "shop"),
+        ("com.docker.compose.service", name),
+        ("com.docker.compose.container-number", number),
+        ("com.docker.compose.oneoff", "False"),
+        ("image", "app:1"),
+    ];
+    all.extend_from_slice(more);
+    all
+}
+
+/// The same with more of them.
+pub(crate) fn with<'a>(attributes: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    attributes.iter().chain(more).copied().collect()
+}
+
+#[derive(Clone)]
 pub(crate) struct Tape {
     pub(crate) records: Vec<Record>,
     now: i64,
@@ -67,13 +86,19 @@ impl Tape {
         self
     }
 
+    /// A record of the recorder's own about something.
+    pub(crate) fn about(&mut self, action: &str, id: &str, attributes: &[(&str, &str)]) -> &mut Self {
+        self.push(Event::recorder(action, id, attributes, Self::at(self.now)));
+        self
+    }
+
     pub(crate) fn observed(&mut self, name: &str, attributes: &[(&str, &str)]) -> &mut Self {
         let attributes: Vec<(&str, &str)> = [("kind", "container"), ("name", name)].into_iter().chain(attributes.iter().copied()).collect();
         self.push(Event::recorder("observed", name, &attributes, Self::at(self.now)));
         self
     }
 
-    fn event(&mut self, kind: &str, action: &str, id: &str, attributes: &[(&str, &str)]) -> &mut Self {
+    pub(crate) fn event(&mut self, kind: &str, action: &str, id: &str, attributes: &[(&str, &str)]) -> &mut Self {
         let attributes: serde_json::Map<String, serde_json::Value> =
             attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
         let nanos = Self::at(self.now).nanos();

@@ -4,7 +4,7 @@ use super::folded::Stretch;
 use super::known::{Known, Lost};
 use super::list::{Asked, Listed};
 use crate::cursor::Sequence;
-use crate::event::Record;
+use crate::event::RecordView;
 use crate::filter::Filter;
 use crate::log::{EventLog, LogError};
 use crate::projection::incidents::{self, ContainerStanding, Ids, Inventory, MAX_CONTAINERS, State};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// What happened by a time may be received so much later, in nanoseconds.
 const LATE: i64 = 1_000_000_000;
 /// Records that are looked through for the first full look at a Docker host.
-const MAX_AHEAD: u64 = 65_536;
+pub(super) const MAX_AHEAD: u64 = 65_536;
 /// What finds full looks.
 const LOOKS: &str = r#"{"type":["recorder"],"event":["observed","baseline"]}"#;
 
@@ -99,7 +99,7 @@ impl Known {
         log: &Arc<dyn EventLog>,
         at: Timestamp,
         until: Timestamp,
-        wanted: impl Fn(&Record) -> bool,
+        wanted: impl Fn(&RecordView<'_>) -> bool,
     ) -> Result<Then, LogError> {
         let mut then = self.answer(log.bounds().head, move |known| known.before(at, until)).await?;
         for range in std::mem::take(&mut then.rest) {
@@ -110,8 +110,8 @@ impl Known {
                         if let Some(first) = selection.first().and_then(|seq| selection.block.cursor(seq).parse().ok()) {
                             then.ids.note(first);
                         }
-                        let records = selection.sequences().filter_map(|seq| selection.block.record(seq));
-                        records.filter(&wanted).for_each(|record| incidents::step(&mut then.state, &record));
+                        let records = selection.sequences().filter_map(|seq| selection.block.view(seq));
+                        records.filter(&wanted).for_each(|record| incidents::step_view(&mut then.state, &record));
                     }
                     Step::Gap(range, why) => incidents::miss(&mut then.state, &range, why),
                     Step::Nothing => {}

@@ -2,19 +2,20 @@
 //! what lies at an edge is read, and what a filter asks for.
 
 use super::class::{CLASSES, Class, Classifier};
-use super::counts::{KEYS, Leaf, Rollup, Tally};
+use super::counts::{KEYS, Leaf, MAX_SUMMED_VALUES, Rollup, Tally};
+use super::judged::counted;
 use super::known::{Known, Lost};
+use super::span::{MAX_READING, Span};
 use super::{LEAF, TALLY};
 use crate::cursor::Sequence;
-use crate::event::Record;
-use crate::filter::Filter;
+use crate::event::RecordView;
 use crate::log::{EventLog, LogError};
 use crate::reader::{Reader, Step, Want};
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 const MILLI: i64 = 1_000_000;
 /// Bins of a histogram, at most.
@@ -25,18 +26,7 @@ const FRAME: u64 = 768;
 const MAX_FRAMES: usize = 8;
 const MAX_EXACT_FRAMES: usize = 400;
 /// Leaves at edges that are read; with more of them the answer is not exact.
-const MAX_EDGE_LEAVES: usize = 16;
-/// How long the log is read for an answer under a filter. What was not reached by then is left out, and said.
-const MAX_READING: Duration = Duration::from_secs(5);
-
-/// What is counted.
-#[derive(Debug, Clone)]
-pub struct Span {
-    /// By the records' own time.
-    pub time: RangeInclusive<Timestamp>,
-    /// Those that pass.
-    pub filter: Arc<Filter>,
-}
+pub(super) const MAX_EDGE_LEAVES: usize = 16;
 
 /// Counts by time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +105,11 @@ impl Histogram {
                 read.remove(place);
             }
         }
+        for _ in of(Class::Stop, read)..known(Class::Stop) {
+            if let Some((_, class)) = read.iter_mut().find(|(_, class)| *class == Class::Other) {
+                *class = Class::Stop;
+            }
+        }
         read.drain(..).for_each(|(time, class)| self.add(time, class));
     }
 }
@@ -174,7 +169,7 @@ impl Known {
     }
 
     /// Hands over all tallies of records that are kept, rising.
-    fn each_tally(&self, mut give: impl FnMut(&Tally)) -> Result<(), Lost> {
+    pub(super) fn each_tally(&self, mut give: impl FnMut(&Tally)) -> Result<(), Lost> {
         let (stretches, present) = {
             let folded = self.folded.read();
             let folded = folded.as_ref().ok_or(Lost)?;
@@ -199,10 +194,9 @@ impl Known {
     ) -> Result<Histogram, LogError> {
         let mut histogram = Histogram::new(&span.time, bins);
         if !span.filter.is_empty() {
-            let mut classifier = Classifier::default();
             let counting = &mut histogram;
-            let ended = read(log, span, |record| {
-                if let Some(class) = classifier.read(record).class {
+            let ended = counted(log, span, |record, of| {
+                if let Some(class) = of.class {
                     counting.add(record.time.nanos(), class);
                 }
             });
@@ -221,8 +215,7 @@ impl Known {
             Ok((histogram, at_edges))
         });
         let (mut histogram, at_edges) = counted.await?;
-        let frames: BTreeSet<u64> = at_edges.iter().map(|tally| tally.first / FRAME).collect();
-        if frames.len() > if exact { MAX_EXACT_FRAMES } else { MAX_FRAMES } {
+        if !may_be_read(&at_edges, exact) {
             histogram.edge_error = TALLY;
             for tally in at_edges {
                 if let Some(place) = histogram.place(i64::midpoint(tally.time.0, tally.time.1)) {
@@ -256,12 +249,12 @@ impl Known {
         let (mut classifier, mut facets) = (Classifier::default(), Facets { exact: true, ..Facets::default() });
         if !span.filter.is_empty() {
             let counting = &mut facets;
-            let ended = read(log, span, |record| {
-                counting.rollup.count(classifier.read(record));
+            let ended = counted(log, span, |_, of| {
+                counting.rollup.count(of, MAX_SUMMED_VALUES);
                 counting.scanned += 1;
             });
             facets.ended_after = ended.await?;
-            facets.exact = facets.ended_after.is_none();
+            facets.exact = facets.ended_after.is_none() && facets.rollup.is_whole();
             return Ok(facets);
         }
         let time = (span.time.start().nanos(), span.time.end().nanos());
@@ -279,13 +272,13 @@ impl Known {
             each(log, leaf.first.saturating_sub(LEAF / 8)..=leaf.last, |record| {
                 let counted = classifier.read(record);
                 if record.seq >= leaf.first && (time.0..=time.1).contains(&record.time.nanos()) {
-                    facets.rollup.count(counted);
+                    facets.rollup.count(counted, MAX_SUMMED_VALUES);
                     facets.scanned += 1;
                 }
             })
             .await?;
         }
-        facets.exact &= facets.rollup.rest.iter().all(|rest| rest.0 == 0);
+        facets.exact &= facets.rollup.is_whole();
         Ok(facets)
     }
 
@@ -330,15 +323,25 @@ impl Facets {
     }
 }
 
+/// Whether what lies at edges is read, or guessed.
+fn may_be_read(at_edges: &[Tally], exact: bool) -> bool {
+    let frames: BTreeSet<u64> = at_edges.iter().map(|tally| tally.first / FRAME).collect();
+    frames.len() <= if exact { MAX_EXACT_FRAMES } else { MAX_FRAMES }
+}
+
 /// Hands over each record that is wanted; where reading ended before the head.
-pub(super) async fn read(log: &Arc<dyn EventLog>, span: &Span, mut give: impl FnMut(&Record)) -> Result<Option<Sequence>, LogError> {
+pub(super) async fn read(
+    log: &Arc<dyn EventLog>,
+    span: &Span,
+    mut give: impl FnMut(&RecordView<'_>),
+) -> Result<Option<Sequence>, LogError> {
     let bounds = log.bounds();
     let want = Want { filter: Arc::clone(&span.filter), time: span.time.clone(), until: bounds.head };
     let mut reader = Reader::new(Arc::clone(log), bounds.oldest.saturating_sub(1), want);
     let until = Instant::now() + MAX_READING;
     while let Some(step) = reader.next().await? {
         if let Step::Records(selection) = step {
-            selection.sequences().filter_map(|seq| selection.block.record(seq)).for_each(|record| give(&record));
+            selection.sequences().filter_map(|seq| selection.block.view(seq)).for_each(|record| give(&record));
         }
         if Instant::now() > until {
             return Ok(Some(reader.position()));
@@ -350,13 +353,31 @@ pub(super) async fn read(log: &Arc<dyn EventLog>, span: &Span, mut give: impl Fn
 }
 
 /// Hands over each record of a range.
-async fn each(log: &Arc<dyn EventLog>, range: RangeInclusive<Sequence>, mut give: impl FnMut(&Record)) -> Result<(), LogError> {
+async fn each(log: &Arc<dyn EventLog>, range: RangeInclusive<Sequence>, mut give: impl FnMut(&RecordView<'_>)) -> Result<(), LogError> {
     let after = range.start().saturating_sub(1).max(log.bounds().oldest.saturating_sub(1));
     let mut reader = Reader::new(Arc::clone(log), after, Want { until: *range.end(), ..Want::default() });
     while let Some(step) = reader.next().await? {
         if let Step::Records(selection) = step {
-            selection.sequences().filter_map(|seq| selection.block.record(seq)).for_each(|record| give(&record));
+            selection.sequences().filter_map(|seq| selection.block.view(seq)).for_each(|record| give(&record));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_frames_at_edges_are_read() {
+        for (exact, most) in [(false, MAX_FRAMES), (true, MAX_EXACT_FRAMES)] {
+            let tallies_of_a_frame = usize::try_from(FRAME / TALLY).unwrap();
+            let first = (0..).step_by(usize::try_from(TALLY).unwrap());
+            let tally = |first| Tally { first, time: (0, 1), counts: [0; CLASSES.len()] };
+            let mut tallies: Vec<Tally> = first.take(most * tallies_of_a_frame).map(tally).collect();
+            assert!(may_be_read(&tallies, exact));
+            tallies.push(tally(most as u64 * FRAME));
+            assert!(!may_be_read(&tallies, exact));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What sort of thing a record tells: what histograms stack.
 
 use crate::cursor::Sequence;
-use crate::event::Record;
+use crate::event::RecordView;
 use crate::projection::incidents::{is_fatal, subject_of};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -38,14 +38,14 @@ pub(super) enum Class {
 
 /// What is counted of one record.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Counted {
+pub(super) struct Counted<'a> {
     /// `None`: it is a part of what another record is counted for, as `kill` and `stop` are of a death.
     pub(super) class: Option<Class>,
     /// Values by key, in the order of [`KEYS`](super::counts::KEYS).
-    pub(super) values: [Option<String>; 5],
+    pub(super) values: [Option<Cow<'a, str>>; 5],
 }
 
-impl Counted {
+impl Counted<'_> {
     pub(super) fn failed(&self) -> bool {
         matches!(self.class, Some(Class::Failure | Class::Oom))
     }
@@ -67,27 +67,31 @@ pub(super) struct Classifier {
 
 impl Classifier {
     /// Reads the next record.
-    pub(super) fn read(&mut self, record: &Record) -> Counted {
-        let view = record.event.view();
+    pub(super) fn read<'a>(&mut self, record: &'a RecordView<'_>) -> Counted<'a> {
+        let (view, own) = (&record.event, record.is_own());
         let action = view.action.as_deref().unwrap_or_default();
-        let action = action.split_once(": ").map_or(action, |(action, _)| action);
-        let of_container = view.kind.as_deref() == Some("container") && !record.event.is_own();
+        let (action, detail) = action.split_once(": ").unwrap_or((action, ""));
+        let of_container = view.kind.as_deref() == Some("container") && !own;
         let id = view.actor_id.as_deref().unwrap_or_default();
         let mut counted = Counted::default();
         let [subject, project, image, action_value, exit] = &mut counted.values;
-        *action_value = value(action);
+        *action_value = value(action.into());
         if of_container {
-            *subject = value(&subject_of(|key| view.attribute(key), id));
-            *project = view.attribute(PROJECT).and_then(value);
-            *image = view.attribute("image").and_then(value);
+            *subject = value(subject_of(|key| view.attribute(key), id).into());
+            *project = view.attribute(PROJECT).and_then(|text| value(text.into()));
+            *image = view.attribute("image").and_then(|text| value(text.into()));
         }
         if of_container && action == "die" {
-            *exit = view.attribute("exitCode").and_then(value);
+            *exit = view.attribute("exitCode").and_then(|text| value(text.into()));
         }
-        counted.class = if record.event.is_own() {
+        counted.class = if own {
             Some(Class::Recorder)
-        } else if record.event.noise().is_some() {
+        } else if record.marks.noise.is_some() {
             Some(Class::Probe)
+        } else if of_container && action == "health_status" {
+            // That something is well again is no trouble.
+            let unhealthy = [Some(detail), view.health.as_deref(), view.attribute("health_status")].contains(&Some("unhealthy"));
+            Some(if unhealthy { Class::Health } else { Class::Other })
         } else if of_container {
             let signal = view.attribute("signal").and_then(|signal| signal.parse().ok()).unwrap_or(15);
             let failed = view.attribute("exitCode") != Some("0");
@@ -107,7 +111,12 @@ impl Classifier {
                 let asked = recent.killed.take().is_some_and(|(then, at, by_kill)| {
                     within(then) && time.saturating_sub(at) <= if by_kill { ASKED_BY_KILL } else { ASKED_BY_SIGNAL }
                 });
-                Some(if asked || !failed { Class::Stop } else { Class::Failure })
+                Some(match (asked, failed) {
+                    (true, _) => Class::Stop,
+                    (false, true) => Class::Failure,
+                    // A job has done its work.
+                    (false, false) => Class::Other,
+                })
             }
             "kill" if is_fatal(signal) => {
                 self.note(id, seq).killed = Some((seq, time, signal == 9));
@@ -131,8 +140,7 @@ impl Classifier {
             // The start before it is counted.
             "restart" => None,
             "oom" => Some(Class::Oom),
-            "health_status" => Some(Class::Health),
-            "create" | "destroy" | "rename" | "update" | "pause" | "unpause" => Some(Class::Change),
+            "rename" | "update" | "pause" | "unpause" => Some(Class::Change),
             _ if action.starts_with("exec_") => Some(Class::Exec),
             _ => Some(Class::Other),
         }
@@ -156,23 +164,30 @@ fn of_thing(action: &str) -> Class {
     }
 }
 
-fn value(text: &str) -> Option<String> {
-    let text: Cow<'_, str> = if text.len() <= MAX_VALUE_BYTES {
-        text.into()
+fn value(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let text = if text.len() <= MAX_VALUE_BYTES {
+        text
     } else {
         let end = (0..=MAX_VALUE_BYTES - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         format!("{}…", text.get(..end).unwrap_or_default()).into()
     };
-    (!text.is_empty()).then(|| text.into_owned())
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
+    use crate::event::{Event, Record};
     use crate::time::Timestamp;
 
-    fn read(classifier: &mut Classifier, seq: u64, second: i64, action: &str, attribute: (&str, &str)) -> Counted {
+    /// Its class, what it is counted for by subject, and how much of its exit code.
+    fn read(
+        classifier: &mut Classifier,
+        seq: u64,
+        second: i64,
+        action: &str,
+        attribute: (&str, &str),
+    ) -> (Option<Class>, Option<String>, Option<usize>) {
         let line = format!(
             r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"f1","Attributes":{{"name":"web","image":"app:1","{}":"{}"}}}},"timeNano":{}}}"#,
             attribute.0,
@@ -180,7 +195,10 @@ mod tests {
             second * 1_000_000_000
         );
         let time = Timestamp::from_nanos(second * 1_000_000_000);
-        classifier.read(&Record { seq, time, received: time, source: "a".into(), event: Event::from_line(line.as_bytes()).unwrap() })
+        let record = Record { seq, time, received: time, source: "a".into(), event: Event::from_line(line.as_bytes()).unwrap() };
+        let view = record.view();
+        let counted = classifier.read(&view);
+        (counted.class, counted.values[0].as_deref().map(str::to_owned), counted.values[4].as_ref().map(|exit| exit.len()))
     }
 
     #[test]
@@ -196,7 +214,7 @@ mod tests {
             (7, 14, "die", ("exitCode", "137"), Some(Class::Failure)),
             (8, 15, "start", ("a", ""), Some(Class::Start)),
             (9, 15, "restart", ("a", ""), None),
-            (10, 16, "die", ("exitCode", "0"), Some(Class::Stop)),
+            (10, 16, "die", ("exitCode", "0"), Some(Class::Other)),
             (11, 40, "stop", ("a", ""), Some(Class::Stop)),
             (12, 41, "kill", ("signal", "1"), Some(Class::Other)),
             (13, 42, "die", ("exitCode", "1"), Some(Class::Stop)),
@@ -205,8 +223,13 @@ mod tests {
             (16, 244, "die", ("exitCode", "1"), Some(Class::Failure)),
             (17, 245, "kill", ("signal", "9"), None),
             (18 + WINDOW, 246, "die", ("exitCode", "1"), Some(Class::Failure)),
+            (19 + WINDOW, 247, "health_status: healthy", ("a", ""), Some(Class::Other)),
+            (20 + WINDOW, 248, "health_status: unhealthy", ("a", ""), Some(Class::Health)),
+            (21 + WINDOW, 249, "health_status", ("health_status", "unhealthy"), Some(Class::Health)),
+            (22 + WINDOW, 250, "create", ("a", ""), Some(Class::Other)),
+            (23 + WINDOW, 251, "rename", ("a", ""), Some(Class::Change)),
         ] {
-            assert_eq!(read(&mut classifier, seq, second, action, attribute).class, class, "{seq}");
+            assert_eq!(read(&mut classifier, seq, second, action, attribute).0, class, "{seq}");
         }
     }
 
@@ -217,8 +240,7 @@ mod tests {
             classifier.of_container(&seq.to_string(), "kill", seq, 0, 9, true);
             assert!(classifier.containers.len() as u64 <= WINDOW + 1);
         }
-        let counted = read(&mut classifier, 1, 1, "die", ("exitCode", &"9".repeat(1000)));
-        assert_eq!(counted.values[4].as_ref().unwrap().len(), MAX_VALUE_BYTES);
-        assert_eq!(counted.values[0].as_deref(), Some("web"));
+        let (_, subject, exit_bytes) = read(&mut classifier, 1, 1, "die", ("exitCode", &"9".repeat(1000)));
+        assert_eq!((subject.as_deref(), exit_bytes), (Some("web"), Some(MAX_VALUE_BYTES)));
     }
 }

@@ -3,7 +3,7 @@
 use super::class::{CLASSES, Classifier, Counted};
 use super::{LEAF, TALLY};
 use crate::cursor::Sequence;
-use crate::event::Record;
+use crate::event::RecordView;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub const KEYS: [&str; 5] = ["subject", "project", "image", "action", "exit"];
 /// Values of one key that are counted apart in a leaf; the others are counted together.
 pub(super) const MAX_VALUES: usize = 1000;
+/// The same in what an answer adds up.
+pub(super) const MAX_SUMMED_VALUES: usize = 20_000;
 
 /// Records that follow each other, up to [`TALLY`] of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,29 +36,41 @@ pub(super) struct Rollup {
 }
 
 impl Rollup {
-    pub(super) fn count(&mut self, counted: Counted) {
+    /// Counts one record; at most `most` values of a key apart.
+    pub(super) fn count(&mut self, counted: Counted<'_>, most: usize) {
         let failed = u32::from(counted.failed());
         let keys = self.keys.iter_mut().zip(&mut self.rest).zip(counted.values);
         for ((values, rest), value) in keys {
             let Some(value) = value else { continue };
-            let room = values.len() < MAX_VALUES || values.contains_key(&value);
-            let seen = if room { values.entry(value).or_default() } else { rest };
-            *seen = (seen.0 + 1, seen.1 + failed);
+            let apart = values.len();
+            match values.get_mut(&*value) {
+                Some(seen) => *seen = (seen.0 + 1, seen.1 + failed),
+                None if apart < most => drop(values.insert(value.into_owned(), (1, failed))),
+                None => *rest = (rest.0 + 1, rest.1 + failed),
+            }
         }
     }
 
+    /// Adds what was counted elsewhere.
     pub(super) fn add(&mut self, other: &Self) {
-        for (values, others) in self.keys.iter_mut().zip(&other.keys) {
+        let plus = |sum: &mut Seen, seen: &Seen| *sum = (sum.0.saturating_add(seen.0), sum.1.saturating_add(seen.1));
+        let sums = self.keys.iter_mut().zip(&mut self.rest);
+        for ((values, rest), (others, other_rest)) in sums.zip(other.keys.iter().zip(&other.rest)) {
             for (value, seen) in others {
+                let apart = values.len();
                 match values.get_mut(value) {
-                    Some(sum) => *sum = (sum.0 + seen.0, sum.1 + seen.1),
-                    None => drop(values.insert(value.clone(), *seen)),
+                    Some(sum) => plus(sum, seen),
+                    None if apart < MAX_SUMMED_VALUES => drop(values.insert(value.clone(), *seen)),
+                    None => plus(rest, seen),
                 }
             }
+            plus(rest, other_rest);
         }
-        for (rest, other) in self.rest.iter_mut().zip(&other.rest) {
-            *rest = (rest.0 + other.0, rest.1 + other.1);
-        }
+    }
+
+    /// Whether every value found room.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rest.iter().all(|rest| rest.0 == 0)
     }
 }
 
@@ -81,7 +95,7 @@ pub(super) struct Counting {
 
 impl Counting {
     /// Counts the next record.
-    pub(super) fn read(&mut self, record: &Record) {
+    pub(super) fn read(&mut self, record: &RecordView<'_>) {
         let (seq, time) = (record.seq, record.time.nanos());
         let counted = self.classifier.read(record);
         let part = |of: u64| seq.saturating_sub(1) / of;
@@ -102,12 +116,46 @@ impl Counting {
         if let Some(leaf) = self.leaves.last_mut() {
             leaf.last = seq;
             leaf.time = (leaf.time.0.min(time), leaf.time.1.max(time));
-            leaf.rollup.count(counted);
+            leaf.rollup.count(counted, MAX_VALUES);
         }
     }
 
     /// Takes out what was counted so far.
     pub(super) fn take(&mut self) -> (Vec<Tally>, Vec<Leaf>) {
         (std::mem::take(&mut self.tallies), std::mem::take(&mut self.leaves))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(subject: usize) -> Counted<'static> {
+        Counted { values: [Some(format!("c{subject}").into()), None, None, Some("die".into()), None], ..Counted::default() }
+    }
+
+    #[test]
+    fn values_beyond_the_bound_are_counted_together() {
+        let mut leaf = Rollup::default();
+        for subject in (0..MAX_VALUES + 7).chain([0]) {
+            leaf.count(counted(subject), MAX_VALUES);
+        }
+        assert_eq!((leaf.keys[0].len(), leaf.rest[0], leaf.keys[0]["c0"]), (MAX_VALUES, (7, 0), (2, 0)));
+        assert_eq!((leaf.keys[3].len(), leaf.rest[3]), (1, (0, 0)), "each key by itself");
+        assert!(!leaf.is_whole());
+    }
+
+    #[test]
+    fn so_are_those_that_are_added_up() {
+        let mut sum = Rollup::default();
+        for part in 0..=MAX_SUMMED_VALUES / MAX_VALUES {
+            let mut leaf = Rollup::default();
+            (0..MAX_VALUES).for_each(|n| leaf.count(counted(part * MAX_VALUES + n), MAX_VALUES));
+            assert!(sum.is_whole());
+            sum.add(&leaf);
+            sum.add(&leaf);
+        }
+        let beyond = u32::try_from(2 * MAX_VALUES).unwrap();
+        assert_eq!((sum.keys[0].len(), sum.rest[0], sum.keys[0]["c0"]), (MAX_SUMMED_VALUES, (beyond, 0), (2, 0)));
     }
 }

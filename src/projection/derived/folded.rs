@@ -1,11 +1,12 @@
 //! The fold, and the stretch of records that it is in.
 
 use super::counts::{Counting, Tally};
+use super::recent::{Change, Place, Recent, numbered};
 use super::sidecar::{Closed, Digest, Head, Parts, Row, Sidecar, covers, encode};
 use super::store::Store;
 use super::{STRETCH, stretch_of};
 use crate::cursor::Sequence;
-use crate::event::Record;
+use crate::event::{LAST_WORDS, NOTIFIED, RecordView};
 use crate::log::GapReason;
 use crate::projection::incidents::{self, Ids, State};
 use crate::reader::Selection;
@@ -45,6 +46,10 @@ pub(super) struct Folded {
     pub(super) missing: Vec<(Sequence, Sequence)>,
     /// Earliest time of receipt in the present stretch.
     pub(super) received: i64,
+    /// The newest record that stands beside an incident and changes none, as far as it was read here.
+    pub(super) beside: Sequence,
+    /// What those who follow revisions have not been told yet.
+    pub(super) recent: Recent,
     /// The state before the present stretch.
     before: Digest,
 }
@@ -70,6 +75,8 @@ impl Folded {
             counting: Counting::default(),
             missing: Vec::new(),
             received: i64::MAX,
+            beside: 0,
+            recent: Recent::default(),
             before,
         }
     }
@@ -79,14 +86,19 @@ impl Folded {
         let first = selection.sequences().next().and_then(|seq| selection.block.cursor(seq).parse().ok());
         if let Some(first) = first {
             self.ids.note(first);
+            self.tell_with_ids();
         }
-        for record in selection.sequences().filter_map(|seq| selection.block.record(seq)) {
+        for record in selection.sequences().filter_map(|seq| selection.block.view(seq)) {
             self.read_one(&record, finished);
         }
     }
 
-    fn read_one(&mut self, record: &Record, finished: &mut Vec<Finished>) {
-        incidents::step(&mut self.state, record);
+    fn read_one(&mut self, record: &RecordView<'_>, finished: &mut Vec<Finished>) {
+        incidents::step_view(&mut self.state, record);
+        self.note_revisions(record.seq);
+        if record.is_own() && matches!(record.event.action.as_deref(), Some(LAST_WORDS | NOTIFIED)) {
+            self.beside = record.seq;
+        }
         self.counting.read(record);
         self.received = self.received.min(record.received.nanos());
         self.through = record.seq;
@@ -98,6 +110,7 @@ impl Folded {
     /// Reads that records are missing.
     pub(super) fn miss(&mut self, range: &RangeInclusive<Sequence>, why: GapReason, finished: &mut Vec<Finished>) {
         incidents::miss(&mut self.state, range, why);
+        self.note_gap(range, why);
         self.missing.push((*range.start(), *range.end()));
         let ends_stretch = stretch_of(*range.end() + 1) > stretch_of(*range.start());
         self.through = *range.end();
@@ -172,6 +185,43 @@ impl Folded {
             found.pop();
         }
         false
+    }
+}
+
+impl Folded {
+    /// Keeps revisions for those who follow, or does so no more.
+    pub(super) fn follow(&mut self, followed: bool) {
+        if !followed && self.recent.from.is_some() {
+            self.recent = Recent::default();
+            self.state.tell(None);
+        } else if followed && self.recent.from.is_none() {
+            self.recent.from = Some(Place::after(self.through));
+        }
+        self.tell_with_ids();
+    }
+
+    /// Revisions are told with ids, which may have become those of another log.
+    pub(super) fn tell_with_ids(&mut self) {
+        if self.recent.from.is_some() {
+            self.state.tell(Some(&self.ids));
+        }
+    }
+
+    /// Keeps the revisions that came with a record, or with records that are missing.
+    pub(super) fn note_revisions(&mut self, seq: Sequence) {
+        if self.recent.from.is_none() {
+            return;
+        }
+        for (place, change) in numbered(seq, &self.state.take_told()) {
+            self.recent.push(place, change);
+        }
+    }
+
+    pub(super) fn note_gap(&mut self, range: &RangeInclusive<Sequence>, why: GapReason) {
+        self.note_revisions(*range.end());
+        if self.recent.from.is_some() {
+            self.recent.push(Place::after(*range.end()), Change::Gap(range.clone(), why));
+        }
     }
 }
 

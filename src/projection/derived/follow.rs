@@ -27,12 +27,17 @@ impl Known {
     /// Follows the log until `shutdown` says so.
     pub async fn follow(self: Arc<Self>, shutdown: Shutdown) {
         let (mut anew, mut sealed) = (None, self.log.watch_sealed());
+        let mut since = Instant::now();
         while !shutdown.is_stopping() {
+            if anew.is_none() {
+                self.gather(since, &shutdown).await;
+            }
             let worked = tokio::select! {
                 biased;
                 () = shutdown.stopping() => return,
                 worked = self.work(&mut anew, &mut sealed) => worked,
             };
+            since = Instant::now();
             match worked {
                 // Others have their turn between two portions.
                 Ok(true) => tokio::task::yield_now().await,
@@ -43,6 +48,18 @@ impl Known {
                     let _ = tokio::time::timeout(RETRY, shutdown.stopping()).await;
                 }
             }
+        }
+    }
+
+    /// Lets records gather since a piece was read, unless somebody waits for them.
+    async fn gather(&self, since: Instant, shutdown: &Shutdown) {
+        if self.waiting.is_anybody() || self.is_followed() || !self.standing.borrow().ready {
+            return;
+        }
+        tokio::select! {
+            () = shutdown.stopping() => {}
+            () = self.waiting.came() => {}
+            () = tokio::time::sleep_until(since + self.gathers) => {}
         }
     }
 
@@ -103,7 +120,7 @@ impl Known {
             let mut reader = Reader::new(Arc::clone(&self.log), after, Want { until: through, ..Want::default() });
             while let Some(step) = reader.next().await? {
                 if let Step::Records(selection) = step {
-                    let records = selection.sequences().filter_map(|seq| selection.block.record(seq));
+                    let records = selection.sequences().filter_map(|seq| selection.block.view(seq));
                     records.for_each(|record| drop(folded.counting.classifier.read(&record)));
                 }
             }
@@ -142,6 +159,7 @@ impl Known {
         while let Some(step) = reader.next().await? {
             let mut finished = Vec::new();
             if let Some(folded) = self.folded.write().as_mut() {
+                self.follow_revisions(folded);
                 match step {
                     Step::Records(selection) => folded.read(&selection, &mut finished),
                     Step::Gap(range, why) => folded.miss(&range, why, &mut finished),
@@ -162,8 +180,12 @@ impl Known {
         }
     }
 
-    /// Stores what is sealed by now.
+    /// Stores what is sealed by now. What somebody waits for whose files went away stays where nobody can
+    /// remove it.
     async fn store(self: &Arc<Self>, sealed: Sequence) {
+        if self.is_asked_anew() || !self.store.is_ready(sealed) {
+            return;
+        }
         let this = Arc::clone(self);
         let _ = tokio::task::spawn_blocking(move || this.store.store(sealed)).await;
     }

@@ -2,6 +2,8 @@
 //! for the others.
 
 use super::folded::{Folded, Stretch};
+use super::recent::Replay;
+use super::rest::{GATHER, Waiting};
 use super::sidecar::Sidecar;
 use super::store::Store;
 use crate::cursor::Sequence;
@@ -10,9 +12,11 @@ use crate::projection::incidents::{self, Ids, Severity, View};
 use crate::time::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Duration;
 
 pub use super::list::{Asked, Listed, Told};
 
@@ -28,9 +32,19 @@ pub struct Known {
     /// There is something to do though the log has not moved.
     pub(super) work: Notify,
     lost: AtomicBool,
+    /// Questions whose stretches were lost. What is made for them stays in memory until they are answered.
+    anew: AtomicUsize,
     /// Answers that are looked for at a time: each may hold parts of stretches.
     turns: Semaphore,
-    standing: watch::Sender<Standing>,
+    pub(super) standing: watch::Sender<Standing>,
+    /// Those who follow revisions.
+    pub(super) followers: Arc<AtomicUsize>,
+    pub(super) waiting: Waiting,
+    /// How long records gather.
+    pub(super) gathers: Duration,
+    /// Folds of earlier records that are made at a time.
+    pub(super) replaying: Semaphore,
+    pub(super) replays: Mutex<VecDeque<Replay>>,
     progress: Mutex<Progress>,
 }
 
@@ -42,12 +56,14 @@ impl std::fmt::Debug for Known {
 
 /// How far the answers are.
 #[derive(Debug, Clone, Default)]
-struct Standing {
-    ready: bool,
-    through: Sequence,
+pub(super) struct Standing {
+    pub(super) ready: bool,
+    pub(super) through: Sequence,
     /// Rises each time when what is answered from is made anew.
-    generation: u64,
-    error: Option<LogError>,
+    pub(super) generation: u64,
+    /// Rises each time when incidents that go on are others than before, since records are gone.
+    pub(super) retold: u64,
+    pub(super) error: Option<LogError>,
 }
 
 /// How far the making is.
@@ -63,6 +79,23 @@ pub struct Progress {
     pub stretches: usize,
 }
 
+/// A question whose stretches were lost, until it is answered.
+struct AskedAnew<'a>(&'a Known);
+
+impl<'a> AskedAnew<'a> {
+    fn of(known: &'a Known) -> Self {
+        known.anew.fetch_add(1, Relaxed);
+        Self(known)
+    }
+}
+
+impl Drop for AskedAnew<'_> {
+    fn drop(&mut self) {
+        self.0.anew.fetch_sub(1, Relaxed);
+        self.0.work.notify_one();
+    }
+}
+
 /// What was to be read is not there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lost;
@@ -76,8 +109,14 @@ impl Known {
             folded: RwLock::new(None),
             work: Notify::new(),
             lost: AtomicBool::new(false),
+            anew: AtomicUsize::new(0),
             turns: Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),
             standing: watch::Sender::new(Standing::default()),
+            followers: Arc::default(),
+            waiting: Waiting::default(),
+            gathers: GATHER,
+            replaying: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            replays: Mutex::default(),
             progress: Mutex::default(),
         }
     }
@@ -95,6 +134,21 @@ impl Known {
             view.incidents.iter().filter(|one| one.state != incidents::Standing::Closed).map(|one| one.severity).collect();
         let all = [Severity::Minor, Severity::Major, Severity::Critical];
         Some(all.map(|severity| (severity, open.iter().filter(|one| **one == severity).count())).into())
+    }
+
+    /// Whether time alone changes an incident by now, if nothing else is received until then, and when it may
+    /// do so next.
+    pub fn due(&self, now: Timestamp) -> (bool, Option<Timestamp>) {
+        let folded = self.folded.read();
+        let Some(state) = folded.as_ref().map(|folded| &folded.state) else { return (false, None) };
+        let due = state.next_due();
+        if due.is_none_or(|due| due > now.nanos()) {
+            return (false, due.map(Timestamp::from_nanos));
+        }
+        let mut later = state.clone();
+        drop(folded);
+        incidents::advance(&mut later, now);
+        (later.revisions() > 0, later.next_due().map(Timestamp::from_nanos))
     }
 
     pub(super) fn view(&self, folded: &Folded, as_of: Timestamp) -> View {
@@ -118,7 +172,7 @@ impl Known {
         head: Sequence,
         answer: impl Fn(&Self) -> Result<T, Lost> + Send + Sync + 'static,
     ) -> Result<T, LogError> {
-        let answer = Arc::new(answer);
+        let (answer, mut asked_anew) = (Arc::new(answer), None);
         for _ in 0..TRIES {
             let generation = self.ready(head).await?;
             let (this, answer) = (Arc::clone(self), Arc::clone(&answer));
@@ -128,6 +182,7 @@ impl Known {
             match answered.map_err(|e| LogError::Internal(format!("an answer panicked: {e}")))? {
                 Ok(answer) => return Ok(answer),
                 Err(Lost) => {
+                    asked_anew.get_or_insert_with(|| AskedAnew::of(self));
                     self.lost.store(true, Relaxed);
                     self.work.notify_one();
                     let mut standing = self.standing.subscribe();
@@ -142,12 +197,19 @@ impl Known {
     /// Waits until everything up to `head` is known.
     pub(super) async fn ready(&self, head: Sequence) -> Result<u64, LogError> {
         let mut standing = self.standing.subscribe();
-        let now = standing.wait_for(|now| now.error.is_some() || (now.ready && now.through >= head)).await;
+        let is_there = |now: &Standing| now.error.is_some() || (now.ready && now.through >= head);
+        let _waits = (!is_there(&standing.borrow())).then(|| self.waiting.one());
+        let now = standing.wait_for(is_there).await;
         let now = now.map_err(|_| LogError::Closed)?;
         match &now.error {
             Some(error) if !now.ready => Err(error.clone()),
             _ => Ok(now.generation),
         }
+    }
+
+    /// Changes when something new stands beside an incident: what was printed last, who was told.
+    pub fn beside(&self) -> Sequence {
+        self.folded.read().as_ref().map_or(0, |folded| folded.beside)
     }
 
     /// What gave the records their ids.
@@ -159,6 +221,11 @@ impl Known {
     pub(super) fn stored(&self, stretch: &Stretch) -> Result<Sidecar, Lost> {
         let stored = self.store.get(stretch.head.number);
         stored.filter(|stored| stored.head == stretch.head).ok_or(Lost)
+    }
+
+    /// Whether somebody waits for what is made anew.
+    pub(super) fn is_asked_anew(&self) -> bool {
+        self.anew.load(Relaxed) > 0
     }
 
     // What the follower tells.
@@ -186,11 +253,16 @@ impl Known {
 
     pub(super) fn publish(&self, folded: Folded) {
         let through = folded.through;
-        *self.folded.write() = Some(folded);
+        let before = self.folded.write().replace(folded);
+        let differs = before.is_some_and(|before| {
+            let folded = self.folded.read();
+            folded.as_ref().is_some_and(|folded| before.through != through || before.state.open() != folded.state.open())
+        });
         self.lost.store(false, Relaxed);
         self.standing.send_modify(|standing| {
             let generation = standing.generation + 1;
-            *standing = Standing { ready: true, through, generation, error: None };
+            let retold = standing.retold + u64::from(differs);
+            *standing = Standing { ready: true, through, generation, retold, error: None };
         });
         self.caught_up();
     }

@@ -43,6 +43,8 @@ pub struct Listed {
     pub next: Option<String>,
     /// The id after which it was to go on is not in it.
     pub unknown_cursor: bool,
+    /// The time that they are judged at.
+    pub as_of: Timestamp,
     /// The newest record that was read.
     pub folded_to: Sequence,
     /// Troubles that found no room.
@@ -69,17 +71,7 @@ enum Place {
 
 impl Asked {
     fn wants(&self, row: &Row, state: Standing, as_of: Timestamp) -> bool {
-        let (since, until) = (self.range.start().nanos(), self.range.end().nanos());
-        !row.merged
-            && row.start <= until
-            && row.end.unwrap_or(as_of.nanos().max(row.start)) >= since
-            && self.kind.is_none_or(|kind| kind == row.kind)
-            && match self.state {
-                None => true,
-                // Whoever asks for what goes on wants what is not over.
-                Some(Standing::Open) => state != Standing::Closed,
-                Some(wanted) => state == wanted,
-            }
+        !row.merged && row.facts(state).fit(&self.range, self.state, self.kind, as_of)
     }
 
     fn may_be_in(&self, stretch: &Stretch) -> bool {
@@ -92,7 +84,8 @@ fn is_about(about: &[String], subject: Option<&String>) -> bool {
 }
 
 impl Known {
-    /// Incidents as of now: of everything that the log holds by now.
+    /// Incidents as of now: of everything that the log holds by now. What was received after `as_of` and has
+    /// been read already is told as well, so that the time of the answer may be a later one.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -102,7 +95,7 @@ impl Known {
             let (view, stretches) = {
                 let folded = known.folded.read();
                 let folded = folded.as_ref().ok_or(Lost)?;
-                (known.view(folded, as_of), folded.stretches.clone())
+                (known.view(folded, as_of.max(folded.state.clock())), folded.stretches.clone())
             };
             known.listed(&asked, &view, &stretches)
         })
@@ -148,7 +141,8 @@ impl Known {
         if asked.newest_first {
             found.reverse();
         }
-        let mut listed = Listed { notices, folded_to: view.folded_to, left_out: view.left_out, ..Listed::default() };
+        let (as_of, folded_to, left_out) = (view.as_of, view.folded_to, view.left_out);
+        let mut listed = Listed { notices, as_of, folded_to, left_out, ..Listed::default() };
         if let Some(after) = &asked.after {
             let key = key_of(after).filter(|_| self.owns(after));
             match found.iter().position(|(row, _)| Some((row.seq, row.letter)) == key) {

@@ -10,9 +10,11 @@
 //! | `sidecar` | a stretch in a file |
 //! | `store` | where stretches are |
 //! | `folded` | the fold, and the stretch that it is in |
+//! | `judged` | classes of what a filter lets through |
 //! | `known` | what is asked |
 //! | `follow` | the reader that keeps it up |
-//! | `list`, `at`, `charts`, `lanes` | answers |
+//! | `recent` | the newest revisions of incidents |
+//! | `list`, `at`, `charts`, `lanes`, `lifelines`, `marks`, `revisions` | answers |
 
 mod at;
 mod charts;
@@ -20,22 +22,32 @@ mod class;
 mod counts;
 mod folded;
 mod follow;
+mod judged;
 mod known;
 mod lanes;
+mod lifelines;
 mod list;
+mod marks;
+mod recent;
+mod rest;
+mod revisions;
 mod sidecar;
+mod span;
 mod store;
 
-pub use charts::{Facet, Facets, Histogram, MAX_BINS, Span};
+pub use charts::{Facet, Facets, Histogram, MAX_BINS};
 pub use class::CLASSES;
 pub use counts::KEYS;
 pub use known::{Asked, Known, Listed, Progress, Told};
 pub use lanes::{Lane, Lifelines};
+pub use recent::{Change, Place};
+pub use revisions::{Follower, Portion};
+pub use span::Span;
 
 use crate::cursor::Sequence;
 
 /// Version of what is stored, with [that of the fold](super::incidents::VERSION) in it.
-pub const VERSION: u32 = super::incidents::VERSION * 100 + 2;
+pub const VERSION: u32 = super::incidents::VERSION * 100 + 3;
 
 /// Records of one tally: what a histogram is not sure of at an edge.
 pub(super) const TALLY: u64 = 64;

@@ -2,16 +2,21 @@
 
 use super::counts::{Leaf, Rollup, Tally};
 use crate::cursor::Sequence;
-use crate::projection::incidents::{Ids, Kind, Severity, Shown, State};
+use crate::projection::incidents::{Facts, Ids, Kind, Severity, Shown, Standing, State};
+use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::ops::RangeInclusive;
+use zstd::zstd_safe::CParameter;
 
 /// Bytes of one part, unpacked. What is longer is not stored, and never unpacked.
 const MAX_PART_BYTES: usize = 64 * 1024 * 1024;
-/// How hard zstd tries.
+/// How hard zstd tries, and binary logarithms of the sizes of its tables: larger ones find little more, and
+/// glibc keeps of what was freed in one piece.
 const LEVEL: i32 = 5;
+const HASH_LOG: u32 = 17;
+const CHAIN_LOG: u32 = 16;
 
 /// Tells states apart.
 pub(super) type Digest = [u8; 16];
@@ -86,11 +91,16 @@ impl Row {
             seq: digits.parse().unwrap_or(0),
             letter: letter.bytes().next().unwrap_or(b'?'),
             start: shown.start.nanos(),
-            end: shown.end.map(crate::time::Timestamp::nanos),
+            end: shown.end.map(Timestamp::nanos),
             kind: shown.kind,
             severity: shown.severity,
             merged: shown.merged_into.is_some(),
         }
+    }
+
+    /// What it is chosen by.
+    pub(super) fn facts(&self, state: Standing) -> Facts {
+        Facts { start: Timestamp::from_nanos(self.start), end: self.end.map(Timestamp::from_nanos), kind: self.kind, state }
     }
 
     /// What they are in order of.
@@ -101,9 +111,7 @@ impl Row {
 
 impl Closed {
     pub(super) fn of(shown: &Shown) -> Option<Self> {
-        let mut about: Vec<String> = shown.containers.clone();
-        about.push(shown.subject.clone());
-        about.extend(shown.subjects.iter().map(|part| part.key.clone()));
+        let mut about: Vec<String> = shown.about().cloned().collect();
         about.sort_unstable();
         about.dedup();
         Some(Self { json: serde_json::to_string(shown).ok()?, about })
@@ -180,7 +188,10 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 
 fn pack<T: Serialize>(part: &T) -> Option<Vec<u8>> {
     let bytes = bincode::serialize(part).ok().filter(|bytes| bytes.len() <= MAX_PART_BYTES)?;
-    zstd::bulk::compress(&bytes, LEVEL).ok()
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL).ok()?;
+    compressor.set_parameter(CParameter::HashLog(HASH_LOG)).ok()?;
+    compressor.set_parameter(CParameter::ChainLog(CHAIN_LOG)).ok()?;
+    compressor.compress(&bytes).ok()
 }
 
 fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Option<T> {
@@ -199,4 +210,24 @@ pub(super) fn covers(missing: &[RangeInclusive<Sequence>], range: &RangeInclusiv
         next = next.max(gap.end() + 1);
     }
     next > *range.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_too_long_is_neither_stored_nor_unpacked() {
+        // A length comes before the text.
+        let most = "x".repeat(MAX_PART_BYTES - 8);
+        assert_eq!(unpack::<String>(&pack(&most).unwrap()), Some(most));
+        assert_eq!(pack(&"x".repeat(MAX_PART_BYTES - 7)), None);
+        // What a frame says of itself is not believed, nor is it read further than that.
+        let length = bincode::serialize(&(MAX_PART_BYTES as u64 - 7)).unwrap();
+        let long = [&length[..], &vec![b'x'; MAX_PART_BYTES - 7]].concat();
+        assert_eq!(unpack::<String>(&zstd::bulk::compress(&long, LEVEL).unwrap()), None);
+        let huge = bincode::serialize(&u64::MAX).unwrap();
+        assert_eq!(unpack::<Vec<u8>>(&zstd::bulk::compress(&huge, LEVEL).unwrap()), None, "a length of all that there is");
+        assert_eq!((unpack::<String>(b""), unpack::<String>(&[0; 40])), (None, None));
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::sidecar::Sidecar;
 use crate::cursor::Sequence;
-use crate::log::DerivedFiles;
+use crate::log::{DerivedFiles, MAX_DERIVED_BYTES};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +31,12 @@ impl Held {
             self.bytes -= bytes.len();
         }
     }
+
+    /// The first that can be stored.
+    fn ready(&self, sealed: Sequence) -> Option<(u64, Arc<Vec<u8>>)> {
+        let mut ready = self.stretches.iter().filter(|(_, (last, content))| *last <= sealed && content.len() <= MAX_DERIVED_BYTES);
+        ready.next().map(|(number, (_, content))| (*number, Arc::clone(content)))
+    }
 }
 
 impl Store {
@@ -51,16 +57,17 @@ impl Store {
         }
     }
 
-    /// Stores what waits and is sealed.
+    /// Whether something waits that can be stored by now.
+    pub(super) fn is_ready(&self, sealed: Sequence) -> bool {
+        self.files.is_some() && self.held.lock().ready(sealed).is_some()
+    }
+
+    /// Stores what waits and is sealed. What is too long for a file stays in memory.
     pub(super) fn store(&self, sealed: Sequence) {
         let Some(files) = &self.files else { return };
-        let ready = |held: &Held| {
-            let mut ready = held.stretches.iter().filter(|(_, (last, _))| *last <= sealed);
-            ready.next().map(|(number, (_, content))| (*number, Arc::clone(content)))
-        };
         loop {
             // The lock ends with the statement: the disk may take its time.
-            let Some((number, content)) = ready(&self.held.lock()) else { return };
+            let Some((number, content)) = self.held.lock().ready(sealed) else { return };
             if let Err(e) = files.write(number, &content) {
                 tracing::warn!(error = %e, "what is derived from the log cannot be stored; it stays in memory");
                 return;
@@ -118,5 +125,19 @@ mod tests {
         let held = store.held.lock();
         assert_eq!(held.bytes, held.stretches.values().map(|(_, content)| content.len()).sum::<usize>());
         assert_eq!((held.stretches.len(), held.stretches.first_key_value().map(|(number, _)| *number)), (10, Some(90)));
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_file_keeps_no_other_from_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("log")).unwrap();
+        let files = DerivedFiles::new(dir.path(), crate::cursor::LogId::from_bytes([7; 16]), 1);
+        let store = Store::new(Some(files.clone()));
+        store.put(0, 10, vec![0; MAX_DERIVED_BYTES + 1]);
+        store.put(1, 20, vec![1; 10]);
+        store.put(2, 30, vec![2; 10]);
+        store.store(25);
+        assert_eq!((files.numbers(), store.numbers(0)), (vec![1], vec![0, 1, 2]));
+        assert_eq!(store.held.lock().stretches.keys().copied().collect::<Vec<_>>(), [0, 2]);
     }
 }

@@ -1,5 +1,11 @@
+mod bounds;
+mod judged;
+mod lifelines;
+mod rest;
+mod revisions;
+
 use super::*;
-use crate::event::{Event, Record};
+use crate::event::{Event, RecordView};
 use crate::log::{DerivedFiles, EmbeddedLog, EventLog, Limits, NewRecord};
 use crate::projection::incidents::{self, Ids, Severity, State};
 use crate::reader::{Reader, Step, Want};
@@ -70,7 +76,7 @@ fn asked(severity: Severity) -> Asked {
 }
 
 /// What the fold says of records that were received by a time.
-async fn by_hand(log: &Arc<dyn EventLog>, as_of: Timestamp, wanted: impl Fn(&Record) -> bool) -> Vec<String> {
+async fn by_hand(log: &Arc<dyn EventLog>, as_of: Timestamp, wanted: impl Fn(&RecordView<'_>) -> bool) -> Vec<String> {
     let bounds = log.bounds();
     let (mut state, mut ids) = (State::before(bounds.oldest), Ids::default());
     let mut reader = Reader::new(Arc::clone(log), bounds.oldest - 1, Want { until: bounds.head, ..Want::default() });
@@ -78,8 +84,8 @@ async fn by_hand(log: &Arc<dyn EventLog>, as_of: Timestamp, wanted: impl Fn(&Rec
         match step {
             Step::Records(selection) => {
                 ids.note(selection.block.cursor(selection.first().unwrap()).parse().unwrap());
-                let records = selection.sequences().filter_map(|seq| selection.block.record(seq));
-                records.filter(&wanted).for_each(|record| incidents::step(&mut state, &record));
+                let records = selection.sequences().filter_map(|seq| selection.block.view(seq));
+                records.filter(&wanted).for_each(|record| incidents::step_view(&mut state, &record));
             }
             Step::Gap(range, why) => incidents::miss(&mut state, &range, why),
             Step::Nothing => {}

@@ -26,6 +26,7 @@ impl State {
         if why != GapReason::Export {
             let lost = self.lost.get_or_insert(Lost { count: 0, from: self.clock });
             lost.count = lost.count.saturating_add(count);
+            self.all_lost(count);
         } else if !std::mem::replace(&mut self.partial, true) {
             self.sources.values_mut().for_each(Source::is_partial);
         }
@@ -34,8 +35,9 @@ impl State {
 
 impl Source {
     /// A filter may have left out anything, anywhere.
-    fn is_partial(&mut self) {
+    pub(super) fn is_partial(&mut self) {
         self.partial = true;
+        self.aside.work += self.incidents.len() as u64;
         for key in self.incidents.keys().copied().collect::<Vec<_>>() {
             self.change(key, |incident| incident.qualify(LEFT_OUT));
         }
@@ -106,12 +108,14 @@ impl Source {
     pub(super) fn lost(&mut self, lost: Lost, at: At) {
         self.clock = self.clock.max(at.told);
         self.hold = self.hold.max(at.told);
-        let text = format!("events may be missing: {} records of the log are lost", lost.count);
+        let count = if lost.count == 0 { String::new() } else { format!("{} ", lost.count) };
+        let text = format!("events may be missing: {count}records of the log are lost");
         self.may_miss(Gap { from: lost.from.min(at.told), until: at.told, text }, at);
     }
 
     /// What meets a time of which events may be missing is not sure.
     fn may_miss(&mut self, gap: Gap, at: At) {
+        self.aside.work += self.incidents.len() as u64;
         let met: Vec<Key> = self
             .incidents
             .values()
@@ -150,7 +154,7 @@ impl Source {
             return;
         }
         let known = self.containers.contains_key(id);
-        let container = self.know(id, view);
+        let Some(container) = self.know(id, view) else { return };
         container.told = view.attribute("state").map(|_| at.seq).or(container.told);
         let (was, subject) = (container.run, container.subject.clone());
         self.learn(id, &subject, at, view);

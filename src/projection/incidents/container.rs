@@ -179,8 +179,10 @@ impl Container {
 
     /// Takes over what an event says of it, within the bound of bytes.
     pub(super) fn describe<'a>(&mut self, attributes: impl Iterator<Item = (&'a str, &'a str)>) {
-        for (key, value) in attributes.filter(|(key, _)| is_lasting(key)) {
-            if self.attributes.get(key).is_some_and(|known| known == value) {
+        let mut next = 0;
+        for (key, value) in attributes {
+            // Most of what events say is known, so that is looked up first.
+            if self.attributes.get_from(&mut next, key).is_some_and(|known| known == value) || !is_lasting(key) {
                 continue;
             }
             let used: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -208,35 +210,35 @@ pub(super) fn add_few(set: &mut BTreeSet<String>, text: &str) {
 
 /// Whether an attribute says what the container is, and not what just happened to it.
 fn is_lasting(key: &str) -> bool {
-    const PASSING: [&str; 28] = [
-        "exitCode",
-        "signal",
-        "execID",
-        "execDuration",
-        "oldName",
-        "comment",
-        "kind",
-        "state",
-        "observation",
-        "startedAt",
-        "finishedAt",
-        "was",
-        "health",
-        "network",
-        "networks",
-        "container",
-        "error",
-        "oomKilled",
-        "restartCount",
-        "restartPolicy",
-        "memory",
-        "imageID",
-        "imageRef",
-        "healthLog",
-        "stopSignal",
-        "probe",
-        "probeExitCode",
-        "mounts",
-    ];
-    !PASSING.contains(&key)
+    !matches!(
+        key,
+        "exitCode"
+            | "signal"
+            | "execID"
+            | "execDuration"
+            | "oldName"
+            | "comment"
+            | "kind"
+            | "state"
+            | "observation"
+            | "startedAt"
+            | "finishedAt"
+            | "was"
+            | "health"
+            | "network"
+            | "networks"
+            | "container"
+            | "error"
+            | "oomKilled"
+            | "restartCount"
+            | "restartPolicy"
+            | "memory"
+            | "imageID"
+            | "imageRef"
+            | "healthLog"
+            | "stopSignal"
+            | "probe"
+            | "probeExitCode"
+            | "mounts"
+    )
 }

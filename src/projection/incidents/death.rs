@@ -2,7 +2,7 @@
 
 use super::bounds::{CLEAN_LOOP, GRACE, LADDER_LAST, LADDER_RESET, LADDER_SLACK, MAX_ASKED, OOM_NEAR, SECOND};
 use super::container::{At, Container, Death, Run};
-use super::incident::{Cause, Failure, Incident, Key, Kind, Resolution, Severity, Sign};
+use super::incident::{Cause, CauseKind, Failure, Incident, Key, Kind, Resolution, Severity, Sign};
 use super::intent::{forced_after, is_asked};
 use super::state::{AskedDeath, Source};
 use super::timers::Timer;
@@ -37,9 +37,12 @@ impl Source {
     fn asked_for(&mut self, container: &Container, death: &Death, now: i64) {
         let subject = &container.subject;
         let mut notice = None;
-        if let Some(waited) = forced_after(container, death) {
+        if let Some((asked, killed)) = forced_after(container, death) {
+            let waited = killed.at.time.saturating_sub(asked.at.time);
             let title = format!("{subject} did not stop in time: SIGKILL {} s after it was told to stop", (waited + SECOND / 2) / SECOND);
-            notice = self.notice(subject, &container.id, Kind::StopTimeout, death.at, now, &title);
+            let signals =
+                [asked, killed].map(|kill| Cause::new(CauseKind::Signal, Some(kill.at), &super::words::told_to_stop(kill.signal)));
+            notice = self.notice((subject, &container.id), Kind::StopTimeout, death.at, now, &title, signals.into());
         }
         if self.asked.len() >= MAX_ASKED {
             self.asked.pop_front();
@@ -79,7 +82,13 @@ impl Source {
                 format!("ended with {}", code_text(death.code))
             };
             let title = format!("job {subject} {how} after {} s", death.up() / SECOND);
-            self.notice(subject, &container.id, Kind::JobFailed, death.at, now, &title);
+            let causes = if oom_of(container, death).is_some() {
+                Cause::new(CauseKind::Oom, Some(death.at), &super::words::oom(container.memory))
+            } else {
+                let kind = if death.code.is_some() { CauseKind::ExitCode } else { CauseKind::Unknown };
+                Cause::new(kind, Some(death.at), &super::words::exit(death.code))
+            };
+            self.notice((subject, &container.id), Kind::JobFailed, death.at, now, &title, vec![causes]);
         }
         // The next run takes nobody's place.
         let known = self.subject(subject);

@@ -3,6 +3,7 @@
 use super::bounds::{CASCADE, CASCADE_EARLY, MASS, MASS_WITHIN, MAX_MEMBERS};
 use super::container::At;
 use super::incident::{Incident, Key, Kind, Resolution, Severity, Standing};
+use super::shown::Shown;
 use super::state::Source;
 use super::subject::project;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,23 +37,39 @@ impl Source {
             return;
         }
         for key in self.touched.clone() {
+            self.aside.work += 1;
             self.group(key);
         }
         self.count_replicas();
         let touched = std::mem::take(&mut self.touched);
-        let mut leads = BTreeSet::new();
+        let (mut leads, mut risen) = (BTreeSet::new(), BTreeSet::new());
         for key in &touched {
             let Some(incident) = self.incidents.get_mut(key) else { continue };
             // What was taken in told so with its last revision.
             if incident.merged_into.is_none() || !incident.gone {
                 incident.revision += 1;
                 incident.gone = incident.merged_into.is_some();
+                risen.insert(*key);
             }
-            leads.extend(incident.merged_into);
+            let mut up = incident.merged_into;
+            while let Some(lead) = up.filter(|lead| leads.insert(*lead)) {
+                up = self.incidents.get(&lead).and_then(|lead| lead.merged_into);
+            }
         }
         for lead in leads {
-            self.lead_changed(lead, touched.contains(&lead));
+            if self.lead_changed(lead, touched.contains(&lead)) {
+                risen.insert(lead);
+            }
         }
+        self.tell(&risen);
+    }
+
+    fn tell(&mut self, risen: &BTreeSet<Key>) {
+        self.aside.revisions += risen.len() as u64;
+        let Some(ids) = &self.aside.telling else { return };
+        let told: Vec<Shown> =
+            risen.iter().filter_map(|key| self.incidents.get(key)).map(|incident| Shown::of(self, incident, ids)).collect();
+        self.aside.told.extend(told);
     }
 
     /// How many of its replicas are up, for those that changed.
@@ -69,15 +86,17 @@ impl Source {
         }
     }
 
-    /// A group changes with its members.
-    fn lead_changed(&mut self, lead: Key, counted: bool) {
+    /// A group changes with its members. Whether that is a revision of its own.
+    fn lead_changed(&mut self, lead: Key, counted: bool) -> bool {
         let standing = self.standing_of_members(lead);
-        if let Some(incident) = self.incidents.get_mut(&lead) {
-            if incident.kind == Kind::Mass {
-                (incident.standing, incident.end, incident.resolution) = standing;
-            }
-            incident.revision += u64::from(!counted);
+        let Some(incident) = self.incidents.get_mut(&lead) else { return false };
+        if incident.kind == Kind::Mass {
+            (incident.standing, incident.end, incident.resolution) = standing;
         }
+        // One that another took in has told so with its last revision.
+        let rises = !counted && !incident.gone;
+        incident.revision += u64::from(rises);
+        rises
     }
 
     /// The state of a group: open while one of them is.
@@ -112,8 +131,9 @@ impl Source {
     }
 
     /// Incidents that began at about the same time, the newest ones.
-    fn near(&self, key: Key) -> Vec<Key> {
+    fn near(&mut self, key: Key) -> Vec<Key> {
         let Some(start) = self.incidents.get(&key).map(|incident| incident.start) else { return Vec::new() };
+        self.aside.work += MAX_MEMBERS.min(self.incidents.len()) as u64;
         let newest = self.incidents.values().rev().take(MAX_MEMBERS);
         let near = newest.filter(|other| other.key != key && part(other) > Part::None && other.severity > Severity::Notice);
         near.filter(|other| other.start.saturating_sub(start).abs() <= CASCADE).map(|other| other.key).collect()

@@ -3,7 +3,7 @@
 use super::bounds::{AFTERMATH, BURST, FIRST_LOOK, GRACE, LAST_DEATH, MAX_MEMBERS};
 use super::container::{At, Container, Death, Run};
 use super::incident::{Cause, CauseKind, Incident, Key, Kind, Resolution, Severity, Standing};
-use super::intent::is_asked;
+use super::intent::{is_asked, is_being_ended};
 use super::outage::{Lost, Outage, Stage};
 use super::state::Source;
 use super::timers::Timer;
@@ -14,12 +14,16 @@ impl Source {
         if self.outage.as_ref().is_some_and(|outage| outage.stage > Stage::Ended) {
             self.aftermath(at.told, true);
         }
-        let running = self.containers.values().filter(|container| container.is_up()).map(|container| container.id.clone()).collect();
+        self.aside.work += self.containers.len() as u64;
+        let up = || self.containers.values().filter(|container| container.is_up());
+        let running = up().map(|container| container.id.clone()).collect();
+        let stopping = up().all(|container| is_being_ended(container, at.time));
         self.outage.get_or_insert(Outage {
             at,
             back: None,
             stage: Stage::Ended,
             running,
+            stopping,
             lost: Vec::new(),
             unseen: false,
             lived: false,
@@ -116,7 +120,10 @@ impl Source {
         let before = death.started.is_none_or(|started| started.time <= outage.at.time);
         let near = death.at.time >= outage.at.time.saturating_sub(GRACE);
         let soon = outage.back.is_none_or(|back| death.at.told <= back.told.saturating_add(AFTERMATH));
-        if !before || !near || !soon || container.is_one_off() {
+        // A daemon that still ran others had done, or seen, what it told of before its end.
+        let gone = container.destroyed.is_some_and(|gone| gone.time <= outage.at.time);
+        let apart = !outage.stopping && death.at.time <= outage.at.time && (asked || gone || code == Some(0));
+        if !before || !near || !soon || apart || container.is_one_off() {
             return false;
         }
         if outage.lost.len() < MAX_MEMBERS && !outage.lost.iter().any(|lost| lost.container == container.id) {

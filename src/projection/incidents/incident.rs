@@ -302,6 +302,25 @@ impl Incident {
 }
 
 impl Phase {
+    /// The only one of what is worth a line: it has nothing but what came before it.
+    pub(super) fn told(kind: Kind, at: At, causes: Vec<Cause>) -> Self {
+        Self {
+            signs: BTreeSet::new(),
+            kind,
+            start: at.time,
+            first: at.seq,
+            last: at,
+            longest: 0,
+            down: false,
+            causes,
+            deaths: 0,
+            ooms: 0,
+            unhealthy: 0,
+            exits: BTreeMap::new(),
+            newest: VecDeque::new(),
+        }
+    }
+
     /// How bad it was by itself.
     pub(super) fn severity(&self) -> Severity {
         let flapping = self.unhealthy >= u64::try_from(super::bounds::FLAPS).unwrap_or(u64::MAX);

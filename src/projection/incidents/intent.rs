@@ -1,7 +1,7 @@
 //! What was asked for: whether a death was ordered through the API. Never by the exit code alone.
 
 use super::bounds::{ASKED_BY_KILL, ASKED_BY_SIGNAL, ECHO, FORCED, GRACE};
-use super::container::{Container, Death};
+use super::container::{Container, Death, Kill};
 
 const SIGKILL: u32 = 9;
 /// SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH: programs are told something by them.
@@ -33,10 +33,10 @@ pub(super) fn is_being_ended(container: &Container, time: i64) -> bool {
     })
 }
 
-/// How long a stop waited before it killed a program that did not obey, in nanoseconds.
-pub(super) fn forced_after(container: &Container, death: &Death) -> Option<i64> {
+/// The signal that a program was told to stop with and did not obey, and the one that killed it then.
+pub(super) fn forced_after(container: &Container, death: &Death) -> Option<(Kill, Kill)> {
     let killed = container.kills.iter().rev().find(|kill| kill.signal == SIGKILL)?;
     let asked = container.kills.iter().find(|kill| is_fatal(kill.signal) && kill.signal != SIGKILL)?;
     let waited = killed.at.time.saturating_sub(asked.at.time);
-    (death.code == Some(137) && waited >= FORCED).then_some(waited)
+    (death.code == Some(137) && waited >= FORCED).then_some((*asked, *killed))
 }

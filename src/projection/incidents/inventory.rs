@@ -22,7 +22,7 @@ pub struct Inventory {
     /// had none.
     pub baseline: Option<Baseline>,
     /// Whether something may be missing.
-    pub confidence: super::view::Confidence,
+    pub confidence: super::shown::Confidence,
     /// What may be missing, and why.
     pub qualified: Vec<String>,
     /// Containers, by host and subject.
@@ -72,6 +72,8 @@ pub struct Standing {
     pub health: Option<&'static str>,
     /// Starts after the first one, in the hour before.
     pub restarts_1h: usize,
+    /// It ended, nobody asked for that, and its restart policy, if it has one, may start it again.
+    pub may_restart: bool,
     /// When the daemon starts it again, as far as its waits tell.
     pub next_start: Option<Timestamp>,
     /// Networks by name.
@@ -106,6 +108,7 @@ impl Standing {
             exit: None,
             health: None,
             restarts_1h: 0,
+            may_restart: false,
             next_start: None,
             networks: BTreeSet::new(),
             incident: None,
@@ -117,6 +120,7 @@ impl Standing {
         let of_it = open.filter(|_| source.is_current(&container.id));
         let next = of_it.and_then(|incident| incident.next_start).filter(|next| *next > at);
         let waits = container.run == Run::Dead && container.stopped.is_none() && next.is_some();
+        let may_restart = container.run == Run::Dead && container.stopped.is_none() && of_it.is_some_and(|incident| !incident.down);
         let (state, since) = match container.run {
             _ if container.told.is_none() => ("unknown", None),
             Run::Created => ("created", container.created),
@@ -138,6 +142,7 @@ impl Standing {
             exit: container.code.filter(|_| matches!(container.run, Run::Dead | Run::Gone)),
             health,
             restarts_1h: container.restarts.iter().filter(|time| (at.saturating_sub(HOUR)..=at).contains(*time)).count(),
+            may_restart,
             next_start: next.filter(|_| waits).map(Timestamp::from_nanos),
             networks: container.networks.clone(),
             incident: of_it.map(|incident| id(incident.merged_into.unwrap_or(incident.key))),
@@ -189,7 +194,7 @@ impl State {
                 containers.push(standing);
             }
         }
-        if self.lost.is_some() {
+        if self.lost.is_some() || !self.lost_of.is_empty() {
             qualified.push("records of the log are lost before that time".to_owned());
         }
         containers.sort_by(|a, b| (&a.source, &a.key, &a.id).cmp(&(&b.source, &b.key, &b.id)));
@@ -205,7 +210,7 @@ impl State {
         }
         let [networks, volumes] =
             used.map(|all| all.into_iter().map(|((source, name), containers)| Used { name, source, containers }).collect::<Vec<_>>());
-        let confidence = super::view::Confidence::of(&qualified);
+        let confidence = super::shown::Confidence::of(&qualified);
         Inventory { at, folded_to: self.folded_to, baseline, confidence, qualified, containers, networks, volumes, without_baseline }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bounds::{GRACE, LONG_PAUSE, MAX_FEW, MAX_RESTARTS, NEVER_STARTED, OOM_NEAR, REPLACED, SECOND};
 use super::container::{At, Death, Kill, Run};
-use super::incident::{Incident, Kind, Resolution, Severity};
+use super::incident::{Cause, Incident, Kind, Phase, Resolution, Severity};
 use super::intent::is_fatal;
 use super::state::{Around, Source};
 use super::subject::{Change, Look, differences, is_labelled};
@@ -261,11 +261,20 @@ impl Source {
             return;
         };
         let title = format!("{subject} has been paused for an hour");
-        self.notice(&subject, id, Kind::Paused, at, now, &title);
+        self.notice((&subject, id), Kind::Paused, at, now, &title, Vec::new());
     }
 
-    /// Something worth a line: it is over when it is told.
-    pub(super) fn notice(&mut self, subject: &str, id: &str, kind: Kind, at: At, now: i64, title: &str) -> Option<super::incident::Key> {
+    /// Something worth a line: it is over when it is told. With what came before it, which is a part of its
+    /// evidence.
+    pub(super) fn notice(
+        &mut self,
+        (subject, id): (&str, &str),
+        kind: Kind,
+        at: At,
+        now: i64,
+        title: &str,
+        causes: Vec<Cause>,
+    ) -> Option<super::incident::Key> {
         if self.containers.get(id).and_then(|container| container.attributes.get(super::death::LABEL)).is_some_and(|wish| wish == "off") {
             return None;
         }
@@ -276,6 +285,10 @@ impl Source {
         notice.end = Some(at.time);
         notice.title = Some(super::text::cut(title, super::bounds::MAX_TEXT));
         notice.container(super::container::short_id(id));
+        causes.iter().filter_map(|cause| cause.at).for_each(|at| notice.see(at.seq));
+        if !causes.is_empty() {
+            notice.phases.push(Phase::told(kind, at, causes));
+        }
         Some(self.open(notice))
     }
 }

@@ -15,16 +15,22 @@
 //! | `service` | replicas and dependencies of Compose |
 //! | `cause`, `subject` | phases and what came before them; who it is about and what changed |
 //! | `group`, `host`, `blind` | cascades and masses; the daemon; the recorder's own records |
+//! | `fleet` | hosts that have clocks of their own |
 //! | `settled` | what needs not be remembered |
+//! | `aside`, `telling` | revisions, told as they come |
 //! | `inventory` | which containers there are, and how they are |
-//! | `view`, `words` | JSON and sentences |
+//! | `view`, `shown`, `words` | JSON and sentences |
+//! | `choice` | which of them are asked for |
 
+mod aside;
 mod blind;
 mod bounds;
 mod cause;
+mod choice;
 mod container;
 mod death;
 mod ends;
+mod fleet;
 mod group;
 mod health;
 mod host;
@@ -40,9 +46,11 @@ mod outage;
 mod read;
 mod service;
 mod settled;
+mod shown;
 mod starts;
 mod state;
 mod subject;
+mod telling;
 mod text;
 mod timers;
 mod view;
@@ -53,27 +61,33 @@ pub use bounds::{
     MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_RESTARTS, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT,
     SETTLED_AT_ONCE,
 };
+pub use choice::Facts;
 pub use ids::Ids;
 pub use incident::{CauseKind, Key, Kind, Replicas, Resolution, Severity, Standing};
 pub(in crate::projection) use intent::is_fatal;
 pub use inventory::{Baseline, Inventory, Standing as ContainerStanding, Used};
+pub use shown::{Confidence, Counts, Failed, Part, Shown, ShownAction, ShownCause, ShownPhase, View};
 pub use state::{State, VERSION};
 pub use subject::Difference;
 pub use subject::key as subject_of;
-pub use view::{
-    Confidence, Counts, Failed, MAX_SHOWN_EVIDENCE, MAX_SHOWN_FAILURES, Part, Shown, ShownAction, ShownCause, ShownPhase, View,
-};
+pub use view::{MAX_SHOWN_EVIDENCE, MAX_SHOWN_FAILURES};
 
 use crate::cursor::Sequence;
-use crate::event::Record;
+use crate::event::{Record, RecordView};
 use crate::log::GapReason;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-/// Reads one record. Records come in order of sequence; one that was read already is passed over.
+/// Reads one record of the log of a recorder. Records come in order of sequence; one that was read already is
+/// passed over.
 pub fn step(state: &mut State, record: &Record) {
     state.read(record);
+}
+
+/// Reads one record, as [`step`] does, whose message is taken apart already. It may be one of a fleet.
+pub fn step_view(state: &mut State, record: &RecordView<'_>) {
+    state.read_view(record);
 }
 
 /// Reads that records are missing in the log, where they would be next.
@@ -81,7 +95,8 @@ pub fn miss(state: &mut State, sequences: &RangeInclusive<Sequence>, why: GapRea
     state.miss(sequences.end().saturating_sub(*sequences.start()).saturating_add(1), why);
 }
 
-/// Lets time pass, up to which everything that was received has been read.
+/// Lets time pass, up to which everything that was received has been read. For hosts of a fleet only their
+/// own records do that: what a host that is cut off has to say may come at any time.
 pub fn advance(state: &mut State, now: Timestamp) {
     state.advance(now.nanos());
 }
@@ -110,18 +125,18 @@ impl State {
         self.folded_to
     }
 
-    /// The latest time that it knows of.
+    /// The latest time that it knows of; of a fleet that of the hub.
     pub fn clock(&self) -> Timestamp {
         Timestamp::from_nanos(self.clock)
     }
 
     fn advance(&mut self, now: i64) {
         self.clock = self.clock.max(now);
-        self.sources.values_mut().for_each(|source| source.run_to(now));
+        self.sources_of(None).for_each(|source| source.run_to(now));
     }
 
     fn is_due(&self, now: i64) -> bool {
-        self.sources.values().any(|source| !source.blind && now > source.hold && source.timers.is_due(now))
+        self.sources.values().any(|source| !source.in_fleet && !source.blind && now > source.hold && source.timers.is_due(now))
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Outage {
     pub(super) stage: Stage,
     /// Containers that were up at the end of the stream.
     pub(super) running: BTreeSet<String>,
+    /// All of these had been told to stop.
+    pub(super) stopping: bool,
     pub(super) lost: Vec<Lost>,
     /// Nobody recorded when it ended, so nobody knows in which order.
     pub(super) unseen: bool,

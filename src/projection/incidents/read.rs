@@ -1,70 +1,105 @@
 //! Records in: what each of them says.
 
+use super::aside::Aside;
 use super::bounds::{GRACE, MAX_FEW, MAX_SOURCES, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT};
 use super::container::{At, Container, Run, add_few};
+use super::fleet::Host;
 use super::state::{Around, Beginning, Source, State, Surrounding};
 use super::subject::{Change, Difference};
-use super::text::cut;
-use crate::event::{EventView, Record};
+use super::text::{bounded, cut};
+use crate::event::{EventView, RECORDER_TYPE, Record, RecordView, TICK};
 
-/// When a record was told: what timers count from.
-fn told(record: &Record) -> i64 {
-    record.received.nanos()
+/// What is known of a record before its message is taken apart.
+struct Head<'a> {
+    at: At,
+    /// When it came to this log.
+    received: i64,
+    source: &'a str,
+    /// Of a record of a fleet.
+    host: Option<Host<'a>>,
+    /// The recorder's own.
+    own: bool,
+    noise: bool,
+    kind: &'a str,
+    action: &'a str,
 }
 
 impl State {
     /// Reads one record. Records come in order of sequence; one that was read already is passed over.
     pub(super) fn read(&mut self, record: &Record) {
-        if record.seq <= self.folded_to {
-            return;
+        let event = &record.event;
+        let Some(fields) = event.plain_fields() else { return self.read_view(&record.view()) };
+        let at = At { time: record.time.nanos(), told: record.received.nanos(), seq: record.seq };
+        let marks = event.marks();
+        let (own, noise) = (!marks.foreign && fields.kind == RECORDER_TYPE, marks.noise.is_some());
+        let head =
+            Head { at, received: at.told, source: &record.source, host: None, own, noise, kind: &fields.kind, action: &fields.action };
+        if let Some(source) = self.begin(&head) {
+            source.read(&head, &event.view());
         }
-        self.folded_to = record.seq;
-        let told = told(record);
-        self.clock = self.clock.max(told);
-        if let Some(lost) = self.lost.take() {
-            let at = At { time: record.time.nanos(), told, seq: record.seq };
-            self.sources.values_mut().for_each(|source| source.lost(lost, at));
-        }
-        if record.event.noise().is_some() {
-            return;
-        }
-        let fields = record.event.fields();
-        let own = record.event.is_own();
-        if !own && is_dull(&fields.kind, &fields.action) {
-            return;
-        }
+    }
+
+    /// The same for one whose message is taken apart already.
+    pub(super) fn read_view(&mut self, record: &RecordView<'_>) {
+        let view = &record.event;
+        let (received, host) = (record.received.nanos(), Host::of(record));
+        // A host's own clock, however late its records came here.
+        let told = record.at_host.as_ref().map_or(received, |at_host| at_host.received.nanos());
         let at = At { time: record.time.nanos(), told, seq: record.seq };
-        if own && fields.action == "start" {
-            self.sources.values_mut().for_each(|source| source.blind = true);
-            return;
+        let (kind, action) = (view.kind.as_deref().unwrap_or_default(), view.action.as_deref().unwrap_or_default());
+        let (own, noise) = (record.is_own(), record.marks.noise.is_some());
+        let head = Head { at, received, source: &record.source, host, own, noise, kind, action };
+        if let Some(host) = host.filter(|host| host.is_gap) {
+            if self.begin(&head).is_some() {
+                self.never_came(host, record);
+            }
+        } else if let Some(source) = self.begin(&head) {
+            source.read(&head, view);
         }
-        if own && fields.action == "stop" {
-            return;
+    }
+
+    /// Reads what can be told without the message: the Docker host where that is not all.
+    fn begin(&mut self, head: &Head<'_>) -> Option<&mut Source> {
+        let At { seq, told, .. } = head.at;
+        if seq <= self.folded_to {
+            return None;
         }
-        let name = &*cut(&record.source, MAX_TEXT);
+        self.folded_to = seq;
+        self.clock = self.clock.max(head.received);
+        self.end_loss(head.host, head.at);
+        if let Some(lost) = self.lost.take() {
+            self.sources_of(None).for_each(|source| source.lost(lost, head.at));
+        }
+        if head.noise || (!head.own && is_dull(head.kind, head.action)) {
+            return None;
+        }
+        match head.action {
+            "start" if head.own => {
+                self.sources_of(head.host).for_each(|source| source.blind = true);
+                return None;
+            }
+            "stop" if head.own => return None,
+            TICK if head.own => {
+                self.sources_of(head.host).for_each(|source| source.run_to(told));
+                return None;
+            }
+            // What else it says of itself is about no Docker host.
+            _ if head.host.is_some_and(|host| host.of_itself) => return None,
+            _ => {}
+        }
+        let name = &*bounded(head.source, MAX_TEXT);
         if !self.sources.contains_key(name) {
             if self.sources.len() >= MAX_SOURCES {
-                return;
+                return None;
             }
             let beginning = if self.cut { Beginning::Cut } else { Beginning::Unknown };
-            self.sources.insert(name.to_owned(), Source { beginning, partial: self.partial, ..Source::new(name) });
+            let aside = Aside { telling: self.telling.telling.clone(), ..Aside::default() };
+            let partial = self.partial || (head.host.is_some() && self.sources_of(head.host).any(|source| source.partial));
+            self.sources.insert(name.to_owned(), Source { beginning, partial, aside, ..Source::new(name) });
         }
-        let Some(source) = self.sources.get_mut(name) else { return };
-        if own {
-            source.run_to(told);
-            source.recorder(at, &record.event.view());
-        } else {
-            source.run_to(told);
-            match &*fields.kind {
-                "container" => source.container(at, &record.event.view()),
-                "network" => source.network(at, &record.event.view()),
-                "volume" => source.volume(at, &record.event.view()),
-                "image" if fields.action == "tag" => source.tag(&record.event.view()),
-                "service" if fields.action == "update" => source.service(at, &record.event.view()),
-                _ => {}
-            }
-        }
-        source.settle();
+        let source = self.sources.get_mut(name)?;
+        source.in_fleet = head.host.is_some();
+        Some(source)
     }
 }
 
@@ -96,18 +131,33 @@ fn is_dull(kind: &str, action: &str) -> bool {
 }
 
 impl Source {
+    fn read(&mut self, head: &Head<'_>, view: &EventView<'_>) {
+        let at = head.at;
+        self.run_to(at.told);
+        match head.kind {
+            _ if head.own => self.recorder(at, view),
+            "container" => self.container(at, view),
+            "network" => self.network(at, view),
+            "volume" => self.volume(at, view),
+            "image" if head.action == "tag" => self.tag(view),
+            "service" if head.action == "update" => self.service(at, view),
+            _ => {}
+        }
+        self.settle();
+    }
+
     /// The container of an event, with what the event says of it.
-    pub(super) fn know(&mut self, id: &str, view: &EventView<'_>) -> &mut Container {
+    pub(super) fn know(&mut self, id: &str, view: &EventView<'_>) -> Option<&mut Container> {
         let clock = self.clock;
         if !self.containers.contains_key(id) {
             self.make_room();
             let subject = super::subject::key(|key| view.attribute(key), id);
-            self.containers.insert(cut(id, MAX_TEXT), Box::new(Container::new(id, subject)));
+            self.containers.insert(id.to_owned(), Box::new(Container::new(id, subject)));
         }
-        let container = self.containers.entry(cut(id, MAX_TEXT)).or_insert_with(|| Box::new(Container::new(id, id.to_owned())));
+        let container = self.containers.get_mut(id)?;
         container.heard = clock;
         container.describe(view.attributes.iter().map(|(key, value)| (key.as_ref(), value.as_ref())));
-        container
+        Some(container)
     }
 
     fn container(&mut self, at: At, view: &EventView<'_>) {
@@ -118,7 +168,7 @@ impl Source {
         };
         let (action, detail) = action.split_once(": ").map_or((action, None), |(action, detail)| (action, Some(detail)));
         let tells = matches!(action, "create" | "start" | "die" | "pause" | "unpause");
-        let container = self.know(id, view);
+        let Some(container) = self.know(id, view) else { return };
         container.told = if tells { Some(at.seq) } else { container.told };
         match action {
             "create" => self.created(id, at),

@@ -3,8 +3,8 @@
 use super::bounds::{SETTLED, SETTLED_AT_ONCE};
 use super::ids::Ids;
 use super::incident::{Incident, Key};
+use super::shown::Shown;
 use super::state::{Source, State};
-use super::view::Shown;
 use std::collections::BTreeSet;
 
 impl State {

@@ -1,5 +1,6 @@
 //! What the fold remembers.
 
+use super::aside::Aside;
 use super::bounds::{MAX_CONTAINERS, MAX_INCIDENTS, MAX_OPEN, MAX_SUBJECTS, SECOND};
 use super::container::{At, Container, Run};
 use super::incident::{Incident, Key, Kind, Standing};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Raised with every change of what the fold concludes: a stored state of another version is folded anew.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 6;
 
 /// All that is remembered of the records so far. Bounded; the same after the same records, however they were
 /// cut into portions.
@@ -19,7 +20,7 @@ pub struct State {
     pub(super) version: u32,
     /// The newest record that was read.
     pub(super) folded_to: u64,
-    /// The latest time that it knows of.
+    /// The latest time that it knows of; of a fleet that of the hub.
     pub(super) clock: i64,
     /// Records before the first one that was read are gone.
     pub(super) cut: bool,
@@ -27,13 +28,20 @@ pub struct State {
     pub(super) partial: bool,
     /// Records that are missing since the last one that was read.
     pub(super) lost: Option<Lost>,
+    /// The same of hosts of a fleet, by name, since the last one of each.
+    pub(super) lost_of: BTreeMap<String, Lost>,
     pub(super) sources: BTreeMap<String, Source>,
+    /// Whether hosts that are new tell their revisions.
+    #[serde(skip)]
+    pub(super) telling: Aside,
 }
 
 /// What is remembered of one Docker host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Source {
     pub(super) name: String,
+    /// It belongs to a fleet: its clock is that of its host, and only records move it.
+    pub(super) in_fleet: bool,
     /// Its own clock: what was received from it, and what time passed.
     pub(super) clock: i64,
     /// No timer runs before it.
@@ -65,6 +73,8 @@ pub(super) struct Source {
     pub(super) left_out: u64,
     /// Incidents that changed while the present record or timer was read.
     pub(super) touched: BTreeSet<Key>,
+    #[serde(skip)]
+    pub(super) aside: Aside,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +122,17 @@ pub(super) struct AskedDeath {
 
 impl Default for State {
     fn default() -> Self {
-        Self { version: VERSION, folded_to: 0, clock: i64::MIN, cut: false, partial: false, lost: None, sources: BTreeMap::new() }
+        Self {
+            version: VERSION,
+            folded_to: 0,
+            clock: i64::MIN,
+            cut: false,
+            partial: false,
+            lost: None,
+            lost_of: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            telling: Aside::default(),
+        }
     }
 }
 
@@ -120,6 +140,7 @@ impl Source {
     pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            in_fleet: false,
             clock: i64::MIN,
             hold: i64::MIN,
             blind: false,
@@ -140,6 +161,7 @@ impl Source {
             host: None,
             left_out: 0,
             touched: BTreeSet::new(),
+            aside: Aside::default(),
         }
     }
 
@@ -152,6 +174,7 @@ impl Source {
             return;
         }
         while let Some((deadline, timer)) = self.timers.pop(now) {
+            self.aside.work += 1;
             self.fire(deadline.max(self.hold), timer);
             self.settle();
         }
@@ -209,6 +232,7 @@ impl Source {
     pub(super) fn subject(&mut self, name: &str) -> &mut Subject {
         let clock = self.clock;
         if self.subjects.len() >= MAX_SUBJECTS && !self.subjects.contains_key(name) {
+            self.aside.work += self.subjects.len() as u64;
             let rank = |subject: &Subject| (subject.incident.is_some(), subject.current.is_some(), subject.heard);
             let oldest = lowest(self.subjects.iter().map(|(name, subject)| (rank(subject), name.clone())), MAX_SUBJECTS);
             for name in oldest {
@@ -228,6 +252,7 @@ impl Source {
         if self.containers.len() < MAX_CONTAINERS {
             return;
         }
+        self.aside.work += self.containers.len() as u64;
         let rank = |container: &Container| (container.run != Run::Gone, container.is_up(), container.heard);
         let oldest = lowest(self.containers.values().map(|container| (rank(container), container.id.clone())), MAX_CONTAINERS);
         for id in oldest {
@@ -251,6 +276,9 @@ impl Source {
 
     /// A key that no other incident has. `None`: there is no room for one more.
     pub(super) fn free_key(&mut self, seq: u64, letter: u8, kind: Kind) -> Option<Key> {
+        if self.incidents.len() >= MAX_OPEN {
+            self.aside.work += self.incidents.len() as u64;
+        }
         let open = || self.incidents.values().filter(|incident| incident.is_open()).count();
         if self.incidents.len() >= MAX_OPEN && kind > Kind::JobFailed && open() >= MAX_OPEN {
             self.left_out += 1;

@@ -57,6 +57,11 @@ impl Timers {
         self.order.first().is_some_and(|(deadline, _)| *deadline <= now)
     }
 
+    /// The first deadline.
+    pub(super) fn next(&self) -> Option<i64> {
+        self.order.first().map(|(deadline, _)| *deadline)
+    }
+
     /// The next one that is due, which is set no more.
     pub(super) fn pop(&mut self, now: i64) -> Option<(i64, Timer)> {
         if !self.is_due(now) {

@@ -20,7 +20,7 @@ pub(super) fn oom(limit: Option<u64>) -> String {
 }
 pub(super) const OOM_INSIDE: &str = "out of memory: a process inside was killed, the container itself lives on";
 pub(super) const KILLED: &str =
-    "exit 137 (SIGKILL): no signal was sent through the API and no oom was told, so it came from outside Docker or from inside";
+    "exit 137 (SIGKILL): no signal was sent through Docker's API and no oom was told, so it came from outside Docker or from inside";
 pub(super) const UNHEALTHY: &str = "health check failed";
 pub(super) const NEVER_HEALTHY: &str = "health check failed; it was never healthy since its start, so the check itself may be broken";
 pub(super) const REFUSED: &str = "never started: the runtime refused it, and no event says why";
@@ -52,12 +52,23 @@ fn containers(count: usize) -> String {
 
 pub(super) fn disarmed(signal: u32) -> String {
     let name = signal_name(signal);
-    format!("not started again: signal {signal}{name} sent through the API takes a restart policy away until the next start")
+    format!("not started again: signal {signal}{name} sent through Docker's API takes a restart policy away until the next start")
+}
+
+/// A signal of a stop that was asked for.
+pub(super) fn told_to_stop(signal: u32) -> String {
+    let name = signal_name(signal);
+    let what = if signal == 9 { "killed, since it had not stopped," } else { "told to stop" };
+    format!("{what} with signal {signal}{name} through Docker's API")
 }
 
 fn signal_name(signal: u32) -> &'static str {
     match signal {
         1 => " (SIGHUP)",
+        2 => " (SIGINT)",
+        3 => " (SIGQUIT)",
+        9 => " (SIGKILL)",
+        15 => " (SIGTERM)",
         10 => " (SIGUSR1)",
         12 => " (SIGUSR2)",
         17 => " (SIGCHLD)",
@@ -82,7 +93,7 @@ pub(super) fn exit(code: Option<i64>) -> String {
 
 pub(super) fn deploy(change: &Change) -> String {
     if change.differences.is_empty() {
-        return "made again; nothing visible changed (environment and command are not in events)".to_owned();
+        return "re-created; nothing visible changed (environment and command are not in events)".to_owned();
     }
     let what = if change.after.is_none() { "service update" } else { "deploy" };
     format!("{what}: {}", differences(&change.differences, 4, change.more))
@@ -93,7 +104,7 @@ pub(super) fn differences(all: &[Difference], most: usize, more: usize) -> Strin
     let mut parts: Vec<String> = all.iter().take(most).map(difference).collect();
     let more = more + all.len().saturating_sub(most);
     if more > 0 {
-        parts.push(format!("and {more} more"));
+        parts.push(format!("and {more} more {}", if more == 1 { "change" } else { "changes" }));
     }
     parts.join("; ")
 }
@@ -179,8 +190,8 @@ pub(super) fn title(incident: &Incident) -> String {
         }
     }
     text.push_str(&tried(incident));
-    if incident.down && incident.is_open() {
-        text.push_str("; it stays down");
+    if incident.down {
+        text.push_str(if incident.is_open() { "; it stays down" } else { "; it stayed down" });
     }
     text
 }
@@ -192,11 +203,11 @@ fn tried(incident: &Incident) -> String {
         incident.actions.iter().filter(|action| action.what == what && action.at.time < failed && action.at.time > incident.start).count()
     };
     let mut text = String::new();
-    for (what, said) in [("restart", "restarted"), ("recreate", "made again")] {
+    for (what, said) in [("restart", "restarted"), ("recreate", "re-created")] {
         match vain(what) {
             0 => {}
             count => {
-                let _ = write!(text, "; {said}{} through the API without effect", times(u64::try_from(count).unwrap_or(0)));
+                let _ = write!(text, "; {said}{} through Docker's API without effect", times(u64::try_from(count).unwrap_or(0)));
             }
         }
     }
@@ -209,14 +220,10 @@ fn after(phase: &Phase) -> String {
         phase.causes.iter().find(|cause| cause.kind == CauseKind::Deploy && (!cause.changes.is_empty() || phase.causes.len() <= 2));
     let mut text = String::new();
     if phase.causes.iter().any(|cause| cause.text == KILLED) && phase.deaths > 0 {
-        text.push_str(", not through the API and with no oom told,");
+        text.push_str(", not through Docker's API and with no oom told,");
     }
     if let Some(deploy) = deploy {
-        let what = if deploy.changes.is_empty() {
-            "it was made again".to_owned()
-        } else {
-            format!("deploy: {}", differences(&deploy.changes, 2, deploy.more))
-        };
+        let what = if deploy.changes.is_empty() { "it was re-created".to_owned() } else { deployed(&deploy.changes, deploy.more) };
         text.push_str(" after ");
         text.push_str(&what);
     }
@@ -241,6 +248,17 @@ fn after(phase: &Phase) -> String {
     text.trim_end_matches(',').to_owned()
 }
 
+/// A deploy in a title: its image says most, and the cause says the rest.
+fn deployed(changes: &[Difference], more: usize) -> String {
+    match changes.iter().find(|change| change.what == "image") {
+        Some(image) => {
+            let image = difference(image);
+            format!("deploy {}", image.strip_prefix("image ").unwrap_or(&image))
+        }
+        None => format!("deploy: {}", differences(changes, 1, more)),
+    }
+}
+
 /// Many at once.
 pub(super) fn mass(members: &[&Incident]) -> String {
     let mut codes = BTreeMap::new();
@@ -250,7 +268,7 @@ pub(super) fn mass(members: &[&Incident]) -> String {
     let starts = members.iter().map(|member| member.start);
     let over = starts.clone().max().unwrap_or(0).saturating_sub(starts.min().unwrap_or(0));
     let over = (over + SECOND - 1) / SECOND;
-    format!("{} subjects failed within {} s: {}; the daemon was not restarted", members.len(), over.max(1), exits(&codes))
+    format!("{} containers failed within {} s: {}; the daemon was not restarted", members.len(), over.max(1), exits(&codes))
 }
 
 /// One after the other. "Then" is said of those that depend on the root or share a network with it, "at the
@@ -258,7 +276,12 @@ pub(super) fn mass(members: &[&Incident]) -> String {
 pub(super) fn cascade(own: &str, members: &[&Incident]) -> String {
     let what = |member: &Incident| {
         let phases = member.phases.first().map(phase).unwrap_or_default();
-        format!("{} {phases}", member.subject)
+        let down = match (member.down, member.is_open()) {
+            (false, _) => "",
+            (true, true) => " and stays down",
+            (true, false) => " and stayed down",
+        };
+        format!("{} {phases}{down}", member.subject)
     };
     let mut text = own.to_owned();
     for (link, said) in [
