@@ -79,10 +79,10 @@ impl Fact {
             ("oom", _) => (Act::Oom, "ran out of memory, the kernel says".to_owned()),
             ("kill", _) => {
                 let signal = said("signal").map_or_else(|| "a signal".to_owned(), |signal| format!("signal {signal}"));
-                (Act::Kill, format!("was sent {signal} through the API"))
+                (Act::Kill, format!("was sent {signal} through Docker's API"))
             }
-            ("stop", _) => (Act::Stop, "was stopped through the API".to_owned()),
-            ("restart", _) => (Act::Restart, "was restarted through the API".to_owned()),
+            ("stop", _) => (Act::Stop, "was stopped through Docker's API".to_owned()),
+            ("restart", _) => (Act::Restart, "was restarted through Docker's API".to_owned()),
             ("destroy" | "remove", _) => (Act::Destroy, "was removed".to_owned()),
             ("rename", _) => {
                 let from = said("oldName").map_or_else(String::new, |from| format!(" from {}", from.trim_start_matches('/')));

@@ -9,7 +9,7 @@ use super::safe::plain;
 use super::words::{difference, duration};
 use crate::cursor::Cursor;
 use crate::event::Record;
-use crate::projection::incidents::{CauseKind, Shown, ShownAction, ShownCause};
+use crate::projection::incidents::{CauseKind, Kind, Shown, ShownAction, ShownCause};
 use crate::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::ops::RangeInclusive;
@@ -199,7 +199,9 @@ fn add_cause(items: &mut Vec<Item>, incident: &Shown, cause: &ShownCause) {
     let (Some(id), Some(time)) = (&cause.record, cause.time) else { return };
     let said = match cause.kind {
         CauseKind::ExitCode | CauseKind::Oom | CauseKind::Health | CauseKind::Unknown => return,
-        CauseKind::Deploy if !cause.changes.is_empty() => format!("made again: {}", differences(&cause.changes)),
+        // Its record says it itself.
+        CauseKind::Signal if incident.kind == Kind::StopTimeout => return,
+        CauseKind::Deploy if !cause.changes.is_empty() => format!("re-created: {}", differences(&cause.changes)),
         _ => plain(&cause.text),
     };
     tell(items, incident, (id, time), &said);
@@ -210,11 +212,11 @@ fn add_action(items: &mut Vec<Item>, incident: &Shown, action: &ShownAction) {
         match action.what.as_str() {
             // The records of these say it themselves.
             "restart" | "stop" | "kill" | "remove" | "update" => String::new(),
-            "recreate" => "made again, nothing visible changed".to_owned(),
+            "recreate" => "re-created, nothing visible changed".to_owned(),
             other => plain(other),
         }
     } else {
-        format!("made again: {}", differences(&action.changes))
+        format!("re-created: {}", differences(&action.changes))
     };
     tell(items, incident, (&action.record, action.time), &said);
 }
@@ -249,7 +251,7 @@ fn differences(changes: &[crate::projection::incidents::Difference]) -> String {
     let mut parts: Vec<String> = changes.iter().take(MAX_DIFFERENCES).map(difference).collect();
     let more = changes.len().saturating_sub(MAX_DIFFERENCES);
     if more > 0 {
-        parts.push(format!("and {more} more"));
+        parts.push(format!("and {more} more changes"));
     }
     parts.join("; ")
 }

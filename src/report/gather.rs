@@ -1,6 +1,7 @@
 //! What a report needs, read from a log.
 
 use super::acts::READ;
+use super::beside::{self, Beside};
 use super::draft::{Draft, Drafted};
 use super::model::{MAX_INCIDENTS, MAX_RELATED, Manifest, Missing, Related, Report, Row, Told};
 use super::safe::plain;
@@ -96,12 +97,16 @@ pub async fn gather(log: &Arc<dyn EventLog>, losses: &Losses, mut found: Found, 
     if matches!(of, Of::Many(_)) {
         found.others.clone_from(&incidents);
     }
+    let mut beside = beside_of(log, &incidents, &found).await?.into_iter();
     let mut draft = Draft::new(incidents, &range, found.as_of);
     let holes = read(log, &mut draft, &range, found.folded_to).await?;
     let Drafted { told, lanes, more_lanes } = draft.finish();
     let (mut gaps, gaps_more) = missing(log, losses, &range, found.folded_to).await?;
     gaps.extend(holes);
-    let related = |(incident, timeline): (Shown, Vec<Row>)| Told { related: others(&found, &incident), incident, timeline };
+    let related = |(incident, timeline): (Shown, Vec<Row>)| {
+        let Beside { last_words, last_words_more, notified } = beside.next().unwrap_or_default();
+        Told { related: others(&found, &incident), incident, timeline, last_words, last_words_more, notified }
+    };
     Ok(Report {
         manifest: Manifest {
             recorder: env!("CARGO_PKG_VERSION"),
@@ -163,19 +168,44 @@ async fn read(
                     }
                 }
             }
-            Step::Gap(range, reason) if holes.len() < MAX_HOLES && reason != GapReason::Retention => {
-                let why = match reason {
-                    GapReason::Damage => "damage",
-                    GapReason::Export => "not in the export",
-                    GapReason::Retention => "retention",
-                };
-                let reason = format!("the log lacks its records {} to {}: {why}", range.start(), range.end());
-                holes.push(Missing { record: None, source: String::new(), from: None, until: None, reason });
-            }
-            Step::Gap(..) | Step::Nothing => {}
+            Step::Gap(range, reason) => note(&mut holes, &range, reason),
+            Step::Nothing => {}
         }
     }
     Ok(holes)
+}
+
+/// Notes a stretch that the log itself lacks.
+fn note(holes: &mut Vec<Missing>, range: &RangeInclusive<Sequence>, reason: GapReason) {
+    let why = match reason {
+        GapReason::Damage => "damage",
+        GapReason::Export => "not in the export",
+        GapReason::Retention => return,
+    };
+    if holes.len() < MAX_HOLES {
+        let reason = format!("the log lacks its records {} to {}: {why}", range.start(), range.end());
+        holes.push(Missing { record: None, source: String::new(), from: None, until: None, reason });
+    }
+}
+
+/// What stands beside each of these incidents.
+async fn beside_of(log: &Arc<dyn EventLog>, incidents: &[Shown], found: &Found) -> Result<Vec<Beside>, LogError> {
+    let mut all: Vec<Beside> = incidents.iter().map(|_| Beside::default()).collect();
+    if incidents.is_empty() {
+        return Ok(all);
+    }
+    let filter = Filter::from_params(Some(beside::READ), None).map_err(|e| LogError::Refused(e.to_string()))?;
+    let want = Want { time: beside::time(incidents.iter(), found.as_of), until: found.folded_to, ..Want::filtered(filter) };
+    let mut reader = Reader::new(Arc::clone(log), log.bounds().oldest.saturating_sub(1), want);
+    let share = beside::share(incidents.len());
+    while let Some(step) = reader.next().await? {
+        let Step::Records(selection) = step else { continue };
+        for record in selection.sequences().filter_map(|seq| selection.block.record(seq)) {
+            let id = selection.block.cursor(record.seq);
+            all.iter_mut().zip(incidents).for_each(|(beside, incident)| beside.read(incident, id, &record, share));
+        }
+    }
+    Ok(all)
 }
 
 /// Where the recorder says that events may be missing.
@@ -229,4 +259,22 @@ async fn id_of(log: &Arc<dyn EventLog>, seq: Sequence) -> Result<Option<String>,
 
 async fn time_of(log: &Arc<dyn EventLog>, seq: Sequence) -> Result<Option<Timestamp>, LogError> {
     Ok(block_of(&**log, seq).await?.map(|block| block.time(seq)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_stretches_that_the_log_lacks_are_named() {
+        let mut holes = Vec::new();
+        note(&mut holes, &(1..=5), GapReason::Retention);
+        assert_eq!(holes, []);
+        for n in (0..).step_by(10).take(MAX_HOLES + 5) {
+            note(&mut holes, &(n..=n + 5), GapReason::Damage);
+        }
+        assert_eq!(holes.len(), MAX_HOLES);
+        let last = holes.last().unwrap();
+        assert_eq!((&*last.reason, &last.record), ("the log lacks its records 190 to 195: damage", &None));
+    }
 }

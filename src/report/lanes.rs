@@ -63,6 +63,8 @@ impl Lanes {
             }
             return Before::default();
         }
+        // It may have been told of before an incident was about it.
+        self.more.remove(&key);
         let begin = self.begin;
         let followed = self.of.entry(key).or_insert_with_key(|(source, container)| Followed {
             lane: Lane {
@@ -222,5 +224,24 @@ fn implied(act: Act) -> Option<Run> {
         Act::Die | Act::Kill | Act::Oom | Act::Pause | Act::Healthy | Act::Unhealthy => Some(Run::Running),
         Act::Unpause => Some(Run::Paused),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_that_are_not_followed_are_counted_up_to_a_bound() {
+        let time = Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let place = Place { id: "7f3c9a1e-1", source: "local", time, hit: false, failure: false };
+        let mut lanes = Lanes::new(time);
+        for n in 0..MAX_LANES + MAX_COUNTED + 10 {
+            let (container, subject) = (format!("{n:012}"), "web".to_owned());
+            let fact = Fact { act: Act::Start, container, subject, text: "started".to_owned(), repeats: false };
+            lanes.read(&place, &fact);
+        }
+        let (followed, more) = lanes.finish();
+        assert_eq!((followed.len(), more), (MAX_LANES, MAX_COUNTED as u64));
     }
 }

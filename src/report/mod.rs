@@ -10,11 +10,13 @@
 //! | `gather` | what a report needs, from a log |
 //! | `acts` | one record in words |
 //! | `draft`, `melt` | timelines, and loops in them as one row |
+//! | `beside` | last words, and who was told |
 //! | `lanes` | the states of containers over time |
-//! | `model`, `words` | what a report holds, in sentences |
-//! | `markdown`, `html`, `picture`, `perfetto`, `sheet` | its forms |
+//! | `model`, `words`, `people` | what a report holds, in sentences, and in the words and marks of the page |
+//! | `markdown`, `html`, `picture`, `marks`, `scale`, `style`, `perfetto`, `sheet` | its forms |
 
 mod acts;
+mod beside;
 mod draft;
 mod format;
 mod gather;
@@ -22,11 +24,14 @@ mod html;
 mod item;
 mod lanes;
 mod markdown;
+mod marks;
 mod melt;
 mod model;
+mod people;
 mod perfetto;
 mod picture;
 mod safe;
+mod scale;
 mod selection;
 mod sheet;
 mod style;
@@ -35,8 +40,9 @@ mod words;
 pub use format::Format;
 pub use gather::{Found, Of, gather};
 pub use model::{
-    FEWEST_ROWS, FIRST_ITEMS, LAST_ITEMS, Lane, MAX_ALL_ROWS, MAX_INCIDENTS, MAX_LANES, MAX_MARKS, MAX_RELATED, MAX_ROWS, MAX_SPANS,
-    MAX_WORDS, Manifest, Mark, Missing, Related, Report, Row, Run, Span, Told,
+    FEWEST_ROWS, FIRST_ITEMS, LAST_ITEMS, Lane, LastWords, MAX_ALL_ROWS, MAX_INCIDENTS, MAX_LANES, MAX_LAST_WORDS, MAX_LAST_WORDS_BYTES,
+    MAX_MARKS, MAX_NOTIFIED, MAX_PRINTED_CHARS, MAX_RELATED, MAX_ROWS, MAX_SPANS, MAX_WORDS, Manifest, Mark, Missing, Notified, Related,
+    Report, Row, Run, Span, Told,
 };
 pub use selection::Selection;
-pub use words::duration;
+pub use words::{duration, how_it_ended, unsaid};

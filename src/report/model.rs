@@ -24,6 +24,14 @@ pub const MAX_SPANS: usize = 500;
 pub const MAX_MARKS: usize = 300;
 /// Other incidents that one incident names.
 pub const MAX_RELATED: usize = 10;
+/// Deaths of one incident whose last words are shown: the first, and the newest.
+pub const MAX_LAST_WORDS: usize = 5;
+/// Bytes of all last words of a report, unless it has so many incidents that each death has 1 KiB.
+pub const MAX_LAST_WORDS_BYTES: usize = 1024 * 1024;
+/// Characters of one line of them.
+pub const MAX_PRINTED_CHARS: usize = 1000;
+/// Messages about one incident that are named.
+pub const MAX_NOTIFIED: usize = 50;
 /// Characters of one text from outside.
 pub const MAX_WORDS: usize = 400;
 
@@ -97,8 +105,50 @@ pub struct Told {
     pub incident: Shown,
     /// What happened, in order of time.
     pub timeline: Vec<Row>,
+    /// What its containers printed before they died, where that was recorded.
+    pub last_words: Vec<LastWords>,
+    /// Deaths whose last words are not among these.
+    pub last_words_more: u64,
+    /// Who was told of it.
+    pub notified: Vec<Notified>,
     /// Other incidents of the host at the same time.
     pub related: Vec<Related>,
+}
+
+/// What a container printed before it died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastWords {
+    /// The record.
+    pub record: String,
+    /// Whom the container stands for.
+    pub subject: String,
+    /// Its id, 12 characters.
+    pub container: String,
+    /// When it died.
+    pub died: Option<Timestamp>,
+    /// Its last lines, each with its time.
+    pub lines: Vec<String>,
+    /// Earlier ones that are not here.
+    pub left_out: u64,
+    /// Why there are none, or not all of them.
+    pub why: Option<String>,
+}
+
+/// Somebody was told, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notified {
+    /// The record.
+    pub record: String,
+    /// When.
+    pub time: Timestamp,
+    /// The hook.
+    pub hook: String,
+    /// Why then: `opened`, `rose`, `still-1`, `closed`.
+    pub occasion: String,
+    /// How bad it was.
+    pub severity: String,
+    /// The status of HTTP, or `failed`.
+    pub status: String,
 }
 
 /// One row of a timeline.
@@ -155,26 +205,13 @@ impl Run {
     /// As it is shown.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Created => "created",
+            Self::Created => "not started",
             Self::Running => "running",
             Self::Unhealthy => "unhealthy",
             Self::Paused => "paused",
-            Self::Restarting => "waits to restart",
-            Self::Exited => "exited",
+            Self::Restarting => "waits to be started",
+            Self::Exited => "ended",
             Self::Changing => "changing often",
-        }
-    }
-
-    /// As a class of styles.
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Running => "running",
-            Self::Unhealthy => "unhealthy",
-            Self::Paused => "paused",
-            Self::Restarting => "restarting",
-            Self::Exited => "exited",
-            Self::Changing => "changing",
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::model::{Lane, Report};
 use super::safe::plain;
-use super::words;
+use super::{people, words};
 use crate::projection::incidents::Shown;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn incident(events: &mut Vec<Value>, number: usize, incident: &Shown, end: Times
     let args = json!({
         "id": incident.id,
         "severity": words::severity(incident.severity),
-        "state": words::state(incident),
+        "state": people::outcome(incident, end),
         "subject": plain(&incident.subject),
         "evidence": words::evidence(incident),
     });

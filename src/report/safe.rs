@@ -39,7 +39,11 @@ pub(super) fn markdown(text: &str) -> String {
 
 /// For HTML, in texts and in attributes.
 pub(super) fn html(text: &str) -> String {
-    let text = plain(text);
+    escaped(&plain(text))
+}
+
+/// The same for a text that is fit to be shown already.
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {

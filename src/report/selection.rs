@@ -33,19 +33,7 @@ impl Selection {
 
     /// The same, however bad it is.
     pub fn is_about(&self, incident: &Shown, as_of: Timestamp) -> bool {
-        let is_of = |subject: &String| {
-            incident.subject == *subject
-                || incident.subjects.iter().any(|part| part.key == *subject)
-                || incident.containers.contains(subject)
-        };
-        incident.start <= *self.range.end()
-            && incident.end.unwrap_or(as_of.max(incident.start)) >= *self.range.start()
-            && self.kind.is_none_or(|kind| kind == incident.kind)
-            && self.subject.as_ref().is_none_or(is_of)
-            && match self.state {
-                None => true,
-                Some(Standing::Open) => incident.state != Standing::Closed,
-                Some(state) => incident.state == state,
-            }
+        incident.facts().fit(&self.range, self.state, self.kind, as_of)
+            && self.subject.as_ref().is_none_or(|subject| incident.about().any(|about| about == subject))
     }
 }

@@ -1,8 +1,9 @@
 //! The sentences of a report. Each claims what the fold says and no more.
 
-use super::model::{Manifest, Missing, Report};
+use super::model::{LastWords, Manifest, Missing, Notified, Report};
+use super::people;
 use super::safe::plain;
-use crate::projection::incidents::{Confidence, Difference, Kind, Resolution, Severity, Shown, Standing};
+use crate::projection::incidents::{CauseKind, Confidence, Difference, Kind, Resolution, Severity, Shown, ShownCause, Standing};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -10,8 +11,21 @@ use std::time::Duration;
 const DIGEST: usize = 12;
 /// Gaps that a report names in words, the newest.
 const MAX_GAPS: usize = 20;
+/// Messages that a sentence names.
+const MAX_TOLD: usize = 12;
 /// Subjects that a sentence names.
 const MAX_SUBJECTS: usize = 12;
+/// What an id of a log ends with of which only the beginning is known.
+const UNKNOWN_REST: &str = "-0000-0000-0000-000000000000";
+/// What people write, as events cannot say it, and what belongs there.
+pub(super) const TO_WRITE: [(&str, &str); 4] = [
+    ("Impact", "Who noticed what, and from when to when."),
+    ("Root causes", "Why it could happen. Events tell what happened, not why."),
+    ("Action items", "What is to be done, by whom, until when."),
+    ("Lessons learned", "What went well, what did not, and where luck helped."),
+];
+/// Exit codes that a sentence names.
+const MAX_CODES: usize = 4;
 
 /// A length of time for people: two units at most.
 pub fn duration(of: Duration) -> String {
@@ -98,58 +112,110 @@ fn resolution(of: Resolution) -> &'static str {
     }
 }
 
-/// `closed (redeployed)`, `open, down`.
-pub(super) fn state(incident: &Shown) -> String {
-    let state = match incident.state {
-        Standing::Open => "open",
-        Standing::Recovering => "recovering",
-        Standing::Closed => "closed",
-    };
-    match incident.resolution {
-        Some(how) => format!("{state} ({})", resolution(how)),
-        None if incident.down && incident.state != Standing::Closed => format!("{state}, down"),
-        None => state.to_owned(),
-    }
-}
-
 /// Since when and how long.
 pub(super) fn lasted(incident: &Shown, as_of: Timestamp) -> String {
     match incident.end {
-        Some(end) => format!("{} UTC ({})", range(incident.start, end), duration(end.since(incident.start))),
-        None => format!("since {} UTC ({} so far)", date_and_time(incident.start), duration(as_of.since(incident.start))),
+        Some(end) if end <= incident.start => format!("{} UTC (a moment)", date_and_time(end)),
+        Some(end) => format!("{} UTC ({})", range(incident.start, end), people::length(end.since(incident.start))),
+        None => format!("since {} UTC ({} so far)", date_and_time(incident.start), people::length(as_of.since(incident.start))),
     }
 }
 
 /// What may be missing.
 pub(super) fn evidence(incident: &Shown) -> String {
-    let records = if incident.first == incident.last {
-        format!("record {}", incident.first)
-    } else {
-        format!("records {} to {}", incident.first, incident.last)
-    };
+    // What came before it is a part of the evidence, which rises.
+    let first = incident.evidence.first().unwrap_or(&incident.first);
+    let records = if *first == incident.last { format!("record {first}") } else { format!("records {first} to {}", incident.last) };
     match incident.confidence {
-        Confidence::Complete => format!("complete as far as the log knows ({records})"),
-        Confidence::Qualified => format!("may be incomplete ({records}): {}", plain(&incident.qualified.join("; "))),
+        Confidence::Complete => format!("no event is known to be missing ({records})"),
+        Confidence::Qualified => format!("may be incomplete ({records}): {}", people::told(&incident.qualified.join("; "))),
     }
+}
+
+/// How it ended, as the end of a sentence. `many`: of many subjects at once. `acts`: what each thing changed
+/// that was done before it and until then, in order of time.
+pub fn how_it_ended(resolution: &str, many: bool, down: bool, acts: &[&[Difference]]) -> String {
+    let image = || acts.iter().rev().flat_map(|changes| changes.iter()).find(|change| change.what == "image");
+    let back = |to: &str| {
+        acts.iter().flat_map(|changes| changes.iter()).any(|change| change.what == "image" && change.from.as_deref() == Some(to))
+    };
+    let removed = if many { "all or most of them were" } else { "it was" };
+    let stayed = if down { " after no further start came" } else { "" };
+    match resolution {
+        "recovered" if many => "they recovered by themselves or by their restart policies".to_owned(),
+        "recovered" => "it recovered by itself or by its restart policy".to_owned(),
+        "restarted" if many => "they were well after restarts through Docker's API".to_owned(),
+        "restarted" => "it was well after a restart or a start through Docker's API".to_owned(),
+        "redeployed" => match image().and_then(|change| change.to.as_deref()) {
+            Some(to) if back(to) => format!("it was well since image {} was back", plain(to)),
+            Some(to) => format!("it was well since it was re-created with image {}", plain(to)),
+            None => "it was well since it was re-created".to_owned(),
+        },
+        "stopped" => format!("{removed} stopped{stayed}"),
+        "removed" => format!("{removed} removed{stayed}"),
+        _ => "it was over".to_owned(),
+    }
+}
+
+/// What events do not say of these causes, each a kind and its words; `way`: how to find it out.
+pub fn unsaid<'a>(causes: impl Iterator<Item = (&'a str, &'a str)>, many: bool, way: &str) -> Option<String> {
+    let it = if many { "they" } else { "it" };
+    let its = if many { "their" } else { "its" };
+    let (mut codes, mut checks) = (Vec::new(), false);
+    for (kind, text) in causes {
+        let code = text.strip_prefix("exit ").filter(|_| kind == "exit-code").and_then(|rest| rest.split(' ').next());
+        if let Some(code) = code.filter(|code| !codes.contains(code)) {
+            codes.push(code);
+        }
+        checks |= kind == "health";
+    }
+    codes.truncate(MAX_CODES);
+    let why = match (codes.as_slice(), checks) {
+        ([], false) => return None,
+        ([], true) => format!("{its} check failed"),
+        (codes, false) => format!("{it} exited with {}", codes.join(" and ")),
+        (codes, true) => format!("{it} exited with {} and {its} check failed", codes.join(" and ")),
+    };
+    Some(format!("Why {why}, events do not say: {way} {its} logs."))
+}
+
+/// The same of an incident, with its last words if they are there.
+pub(super) fn unsaid_of(incident: &Shown, has_last_words: bool) -> Option<String> {
+    let kind = |of: CauseKind| match of {
+        CauseKind::ExitCode => "exit-code",
+        CauseKind::Health => "health",
+        _ => "",
+    };
+    let way = if has_last_words { "see the last words here, or" } else { "look at" };
+    unsaid(incident.cause.iter().map(|cause| (kind(cause.kind), cause.text.as_str())), incident.kind == Kind::Mass, way)
 }
 
 /// How it ended, in a sentence.
 pub(super) fn ended(incident: &Shown) -> String {
-    let how = match incident.resolution {
-        None => return "It is not over.".to_owned(),
-        Some(Resolution::Recovered) => "It became well by itself or by its restart policy",
-        Some(Resolution::Restarted) => "It became well after a restart or a start through the API",
-        Some(Resolution::Redeployed) => "It became well after it was made again",
-        Some(Resolution::Stopped) => "It was stopped",
-        Some(Resolution::Removed) => "It was removed",
+    let Some(end) = incident.end.filter(|_| incident.state == Standing::Closed) else {
+        return if incident.state == Standing::Closed { "It is over.".to_owned() } else { "It is not over.".to_owned() };
     };
-    incident.end.map_or_else(|| format!("{how}."), |end| format!("{how}, at {} UTC.", date_and_time(end)))
+    let Some(how) = incident.resolution else {
+        return if end > incident.start {
+            format!("It was over at {} UTC.", date_and_time(end))
+        } else {
+            "It was over at once: nothing had to be mended.".to_owned()
+        };
+    };
+    let causes = incident.cause.iter().map(|cause| cause.changes.as_slice());
+    let acts = incident.actions.iter().filter(|act| act.time <= end).map(|act| act.changes.as_slice());
+    let acts: Vec<&[Difference]> = causes.chain(acts).collect();
+    let how = how_it_ended(resolution(how), incident.kind == Kind::Mass, incident.down, &acts);
+    let (first, rest) = how.split_at_checked(1).unwrap_or_default();
+    format!("{}{rest}, at {} UTC.", first.to_ascii_uppercase(), date_and_time(end))
 }
 
-/// When the recorder knew, in a sentence.
-pub(super) fn detected(incident: &Shown) -> String {
-    let after = duration(incident.known.since(incident.start));
-    format!("The events told it at {} UTC, {after} after it began. Who was told, no record says.", date_and_time(incident.known))
+/// When the recorder knew, in a sentence. `told`: whether somebody is said to have been told.
+pub(super) fn detected(incident: &Shown, told: bool) -> String {
+    let after = incident.known.since(incident.start);
+    let after = if after.is_zero() { "at once".to_owned() } else { format!("{} after it began", people::length(after)) };
+    let told = if told { "" } else { " No hook is recorded to have told anybody." };
+    format!("It was known {after}, at {} UTC.{told}", date_and_time(incident.known))
 }
 
 /// Whom it is about.
@@ -157,7 +223,7 @@ pub(super) fn subjects(incident: &Shown) -> String {
     let mut names: Vec<String> = incident.subjects.iter().take(MAX_SUBJECTS).map(|part| plain(&part.key)).collect();
     let more = incident.subjects.len().saturating_sub(MAX_SUBJECTS);
     if more > 0 {
-        names.push(format!("{more} more"));
+        names.push(format!("{more} more subjects"));
     }
     if names.is_empty() {
         names.push(plain(&incident.subject));
@@ -168,9 +234,12 @@ pub(super) fn subjects(incident: &Shown) -> String {
 /// What came before or what the symptom says, with its time.
 pub(super) fn causes(incident: &Shown) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
-    for cause in &incident.cause {
+    // In order of time; a cause without one is the last.
+    let mut all: Vec<&ShownCause> = incident.cause.iter().collect();
+    all.sort_by_key(|cause| cause.time.unwrap_or(Timestamp::MAX));
+    for cause in all {
         let at = cause.time.map_or_else(String::new, |time| format!("{}: ", clock(time)));
-        let text = format!("{at}{}", plain(&cause.text));
+        let text = format!("{at}{}", people::cause(&cause.text));
         if !said.contains(&text) {
             said.push(text);
         }
@@ -181,7 +250,7 @@ pub(super) fn causes(incident: &Shown) -> Vec<String> {
 /// What a report is called.
 pub(super) fn title(report: &Report) -> String {
     match report.incidents.as_slice() {
-        [one] if report.is_one => plain(&one.incident.title),
+        [one] if report.is_one => people::headline(&one.incident),
         [] => "No incident".to_owned(),
         [one] => format!("1 incident on {}", plain(&one.incident.source)),
         many => {
@@ -203,7 +272,8 @@ pub(super) fn manifest(of: &Manifest) -> Vec<(&'static str, String)> {
     let mut said = vec![
         ("Range", format!("{} UTC", range(of.since, of.until))),
         ("Judged as of", format!("{} UTC", date_and_time(of.as_of))),
-        ("Log", of.log.clone()),
+        // Of a log that was made from an export no more than this is known.
+        ("Log", of.log.strip_suffix(UNKNOWN_REST).unwrap_or(&of.log).to_owned()),
         ("Records", records),
         ("Versions", format!("shipslog {}, fold {}", of.recorder, of.fold)),
     ];
@@ -212,7 +282,7 @@ pub(super) fn manifest(of: &Manifest) -> Vec<(&'static str, String)> {
     match of.gaps_more + of.gaps.len().saturating_sub(MAX_GAPS) as u64 {
         0 if of.gaps.is_empty() => said.push(("Gaps", "none known".to_owned())),
         0 => {}
-        more => said.push(("Gaps", format!("{more} more"))),
+        more => said.push(("Gaps", format!("{more} more gaps"))),
     }
     said
 }
@@ -229,9 +299,73 @@ fn missing(of: &Missing) -> String {
     }
 }
 
+/// Who was told of it, in one sentence; nothing where nobody was.
+pub(super) fn notified(notified: &[Notified]) -> Option<String> {
+    let said = |one: &Notified| {
+        let outcome = if one.status == "failed" { "could not be told".to_owned() } else { format!("was told, {}", one.status) };
+        format!("{} {outcome} at {} ({})", one.hook, date_and_time(one.time), one.occasion)
+    };
+    let mut parts: Vec<String> = notified.iter().take(MAX_TOLD).map(said).collect();
+    let more = notified.len().saturating_sub(MAX_TOLD);
+    if more > 0 {
+        parts.push(format!("and {more} more messages"));
+    }
+    (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
+}
+
+/// Whose last words these are.
+pub(super) fn last_words(words: &LastWords) -> String {
+    let died = words.died.map_or_else(|| "at a time that is not known".to_owned(), |died| format!("at {} UTC", date_and_time(died)));
+    format!("{} ({}), which died {died}", words.subject, words.container)
+}
+
+/// What is to be known of them.
+pub(super) fn of_last_words(words: &LastWords) -> Option<String> {
+    let mut parts = Vec::new();
+    if words.lines.is_empty() && words.why.is_none() {
+        parts.push("It printed nothing.".to_owned());
+    }
+    parts.extend(words.why.as_ref().map(|why| format!("Not known, or not all of it: {why}.")));
+    if words.left_out > 0 {
+        parts.push(format!("Earlier lines that are not here: {}.", words.left_out));
+    }
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn image(from: &str, to: &str) -> Vec<Difference> {
+        vec![Difference { what: "image".into(), from: Some(from.into()), to: Some(to.into()) }]
+    }
+
+    #[test]
+    fn it_is_said_what_made_it_well() {
+        let (deploy, back, other) = (image("api:7", "api:8"), image("api:8", "api:7"), image("api:8", "api:9"));
+        let said = |resolution: &str, many: bool, down: bool, acts: &[&[Difference]]| how_it_ended(resolution, many, down, acts);
+        assert_eq!(said("redeployed", false, false, &[&deploy, &back]), "it was well since image api:7 was back");
+        assert_eq!(said("redeployed", false, false, &[&deploy, &other]), "it was well since it was re-created with image api:9");
+        assert_eq!(said("redeployed", false, false, &[&[]]), "it was well since it was re-created");
+        assert_eq!(said("removed", true, false, &[]), "all or most of them were removed");
+        assert_eq!(said("removed", false, true, &[]), "it was removed after no further start came");
+        assert_eq!(said("new", false, false, &[]), "it was over");
+    }
+
+    #[test]
+    fn it_is_said_what_events_do_not_say() {
+        let exit = ("exit-code", "exit 1");
+        assert_eq!(
+            unsaid([exit, exit].into_iter(), false, "look at").as_deref(),
+            Some("Why it exited with 1, events do not say: look at its logs.")
+        );
+        let mass = [exit, ("exit-code", "exit 139 (segmentation fault, SIGSEGV)")];
+        let said = unsaid(mass.into_iter(), true, "look at");
+        assert_eq!(said.as_deref(), Some("Why they exited with 1 and 139, events do not say: look at their logs."));
+        let unhealthy = unsaid([("health", "health check failed")].into_iter(), false, "look at");
+        assert_eq!(unhealthy.as_deref(), Some("Why its check failed, events do not say: look at its logs."));
+        assert_eq!(unsaid([("oom", "out of memory"), ("deploy", "exit 1")].into_iter(), false, "look at"), None);
+    }
 
     #[test]
     fn times_are_for_people() {
