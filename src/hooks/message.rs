@@ -39,8 +39,8 @@ pub(super) struct Message {
     pub(super) body: String,
 }
 
-/// `before`: how bad it was when it was told last.
-pub(super) fn of(hook: &Hook, seen: &Seen, occasion: Occasion, before: Option<Severity>, id: &str) -> Message {
+/// `before`: how bad it was when it was told last, and `now`.
+pub(super) fn of(hook: &Hook, seen: &Seen, occasion: Occasion, (before, now): (Option<Severity>, Timestamp), id: &str) -> Message {
     let text = text(seen, occasion);
     let json = |body: Value| Message { id: id.to_owned(), content_type: "application/json", headers: Vec::new(), body: body.to_string() };
     match hook.form {
@@ -57,12 +57,12 @@ pub(super) fn of(hook: &Hook, seen: &Seen, occasion: Occasion, before: Option<Se
             headers: vec![("priority", priority(seen, occasion).to_owned()), ("tags", tags(seen, occasion).to_owned())],
             body: text,
         },
-        Form::Alertmanager => json(alerts(seen, before)),
+        Form::Alertmanager => json(alerts(seen, before, now)),
     }
 }
 
 /// One sentence.
-fn text(seen: &Seen, occasion: Occasion) -> String {
+pub(super) fn text(seen: &Seen, occasion: Occasion) -> String {
     let lasted = |until: Timestamp| words(until.since(seen.start));
     let (severity, source) = (name(seen.severity), &seen.source);
     let said = match occasion {
@@ -100,9 +100,9 @@ fn tags(seen: &Seen, occasion: Occasion) -> &'static str {
 
 /// An alert is known by its labels, the severity among them, since routes go by it: one that became worse is
 /// another, and the earlier one ends.
-fn alerts(seen: &Seen, before: Option<Severity>) -> Value {
+fn alerts(seen: &Seen, before: Option<Severity>, now: Timestamp) -> Value {
     let over = seen.is_over();
-    let end = seen.end.unwrap_or_else(Timestamp::now);
+    let end = seen.end.unwrap_or(now);
     let alert = |severity: Severity, ends: Timestamp| {
         json!({
             "labels": {
@@ -113,10 +113,10 @@ fn alerts(seen: &Seen, before: Option<Severity>) -> Value {
             "endsAt": ends.to_string(),
         })
     };
-    let lasts = Timestamp::now().checked_add(ALERT_LASTS).unwrap_or(Timestamp::MAX);
+    let lasts = now.checked_add(ALERT_LASTS).unwrap_or(Timestamp::MAX);
     let mut alerts = vec![alert(seen.severity, if over { end } else { lasts })];
     if let Some(before) = before.filter(|before| *before != seen.severity) {
-        alerts.push(alert(before, Timestamp::now()));
+        alerts.push(alert(before, now));
     }
     Value::from(alerts)
 }

@@ -11,14 +11,16 @@ mod message;
 mod mute;
 mod plan;
 mod post;
+mod rehearsal;
 mod told;
 
 pub use message::Form;
 pub use mute::{Daily, Mute};
 pub use plan::{Occasion, Seen};
 pub use post::is_safe;
+pub use rehearsal::{Rehearsal, Unsent};
 
-use crate::event::Event;
+use crate::event::{Event, NOTIFIED};
 use crate::ingest::Observations;
 use crate::log::{EventLog, LogError};
 use crate::projection::incidents::Severity;
@@ -31,8 +33,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use told::Memory;
 
-/// `Action` of the record that says what was told to whom.
-pub const NOTIFIED: &str = "notified";
 /// What was over longer ago than this is not told any more: nobody can do anything about it.
 const TOO_OLD: Duration = Duration::from_secs(24 * 3600);
 /// Incidents that are looked at in one look, the newest.
@@ -104,6 +104,35 @@ impl Hooks {
         while tasks.join_next().await.is_some() {}
         shutdown.stopping().await;
     }
+}
+
+/// What is to be done about an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Tell(Occasion),
+    /// Nothing now; something at this time, if nothing changes.
+    Later(Option<Timestamp>),
+    /// Nothing, as long as a mute covers it.
+    Muted,
+    /// It is not this hook's to be told.
+    Never,
+}
+
+/// The same for what is sent and for what would be.
+fn decide(hook: &Hook, memory: &Memory, mutes: &[Mute], seen: &Seen, as_of: Timestamp) -> Decision {
+    if !plan::is_about(&hook.subjects, seen) || seen.severity < hook.severity {
+        return Decision::Never;
+    }
+    let told = memory.of(&seen.id);
+    // A daemon's ring, an import and a copy bring what was never this hook's to be told.
+    let is_past = memory.since().is_some_and(|since| seen.start < since);
+    if told.is_none() && (is_past || seen.end.is_some_and(|end| as_of.since(end) > TOO_OLD)) {
+        return Decision::Never;
+    }
+    if mutes.iter().any(|mute| mute.covers(seen, seen.end.unwrap_or(as_of))) {
+        return Decision::Muted;
+    }
+    plan::due(seen, told, as_of).map_or_else(Decision::Later, Decision::Tell)
 }
 
 /// Tells one hook.
@@ -178,22 +207,11 @@ impl Teller {
         let as_of = self.as_of.as_of().await?;
         let mut next: Option<Timestamp> = None;
         for seen in self.seen(as_of).await? {
-            if !plan::is_about(&self.hook.subjects, &seen) {
-                continue;
-            }
-            let told = self.memory.of(&seen.id);
-            // A daemon's ring, an import and a copy bring what was never this hook's to be told.
-            let is_past = self.memory.since().is_some_and(|since| seen.start < since);
-            if told.is_none() && (is_past || seen.end.is_some_and(|end| as_of.since(end) > TOO_OLD)) {
-                continue;
-            }
-            if self.mutes.iter().any(|mute| mute.covers(&seen, seen.end.unwrap_or(as_of))) {
+            match decide(&self.hook, &self.memory, &self.mutes, &seen, as_of) {
+                Decision::Tell(occasion) => self.deliver(&seen, occasion).await,
+                Decision::Later(at) => next = [next, at].into_iter().flatten().min(),
                 // Looked at again when the window may be over.
-                continue;
-            }
-            match plan::due(&seen, told, as_of) {
-                Ok(occasion) => self.deliver(&seen, occasion).await,
-                Err(at) => next = [next, at].into_iter().flatten().min(),
+                Decision::Muted | Decision::Never => {}
             }
         }
         Ok(next)
@@ -231,7 +249,7 @@ impl Teller {
     async fn deliver(&mut self, seen: &Seen, occasion: Occasion) {
         let before = self.memory.of(&seen.id).map(|told| told.severity);
         let id = format!("{}.{}", seen.id, seen.revision);
-        let message = message::of(&self.hook, seen, occasion, before, &id);
+        let message = message::of(&self.hook, seen, occasion, (before, Timestamp::now()), &id);
         let sent = self.poster.deliver(&self.hook, &message).await;
         // Before it is stored: what was sent is not sent again by this process, whatever the disk says.
         self.memory.tell(seen, occasion);
@@ -250,3 +268,6 @@ impl Teller {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// After that long it is given up.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
-/// Headers of a file.
+/// Headers of a file, at most: with more of them nothing is sent.
 const MAX_HEADERS: usize = 64;
 
 /// What became of a message.
@@ -109,7 +109,10 @@ fn headers(path: &Path) -> Result<HeaderMap, String> {
     let wrong = |why: &str| format!("the header file {}: {why}", path.display());
     let text = file::read(path).and_then(file::text).map_err(|error| wrong(&error.to_string()))?;
     let mut headers = HeaderMap::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).take(MAX_HEADERS) {
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if headers.len() >= MAX_HEADERS {
+            return Err(wrong(&format!("it has more than {MAX_HEADERS} headers")));
+        }
         // The line itself may be a secret.
         let (name, value) = line.split_once(':').ok_or_else(|| wrong("a line is not NAME: VALUE"))?;
         let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| wrong("a name is none of a header"))?;

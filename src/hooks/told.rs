@@ -1,8 +1,7 @@
 //! What was told, as the log remembers it.
 
-use super::NOTIFIED;
 use super::plan::{Occasion, Seen, Told};
-use crate::event::EventView;
+use crate::event::{EventView, NOTIFIED};
 use crate::filter::Filter;
 use crate::log::{EventLog, LogError};
 use crate::projection::incidents::Severity;

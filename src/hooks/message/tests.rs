@@ -14,7 +14,7 @@ fn seen(title: &str, end: Option<&str>) -> Seen {
 }
 
 fn body(form: Form, seen: &Seen, occasion: Occasion, before: Option<Severity>) -> Value {
-    let message = of(&hook(form), seen, occasion, before, "7f3c9a1e-42c.3");
+    let message = of(&hook(form), seen, occasion, (before, Timestamp::now()), "7f3c9a1e-42c.3");
     serde_json::from_str(&message.body).unwrap_or(Value::String(message.body))
 }
 
@@ -45,7 +45,7 @@ fn names_from_outside_mean_nothing_to_a_receiver() {
 
 #[test]
 fn json_has_all_of_it() {
-    let message = of(&hook(Form::Json), &seen("shop/api crashed", None), Occasion::Opened, None, "7f3c9a1e-42c.3");
+    let message = of(&hook(Form::Json), &seen("shop/api crashed", None), Occasion::Opened, (None, Timestamp::now()), "7f3c9a1e-42c.3");
     let body: Value = serde_json::from_str(&message.body).unwrap();
     assert_eq!((&body["id"], &body["hook"], &body["occasion"]), (&json!("7f3c9a1e-42c.3"), &json!("ops"), &json!("opened")));
     assert_eq!((&body["incident"]["subject"], &body["incident"]["revision"]), (&json!("shop/api"), &json!(3)));
@@ -68,6 +68,6 @@ fn an_alert_lasts_longer_than_until_it_is_told_again_and_ends_with_the_incident(
 
 #[test]
 fn ntfy_gets_a_text_and_a_priority() {
-    let message = of(&hook(Form::Ntfy), &seen("shop/api crashed", None), Occasion::Opened, None, "i");
+    let message = of(&hook(Form::Ntfy), &seen("shop/api crashed", None), Occasion::Opened, (None, Timestamp::now()), "i");
     assert_eq!((message.headers[0].1.as_str(), message.body.as_str()), ("4", "major on prod-1: shop/api crashed"));
 }

@@ -53,3 +53,15 @@ async fn one_that_hangs_is_left_after_a_while() {
     let why = Poster::new().post(&hook(&url, None), &message()).await.unwrap_err();
     assert_eq!(why, "no answer in 5 s");
 }
+
+#[test]
+fn a_file_holds_so_many_headers() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |count: usize| {
+        let lines: Vec<String> = (0..count).map(|n| format!("x-{n}: {n}\n# more\n\n")).collect();
+        std::fs::write(file.path(), lines.concat()).unwrap();
+        headers(file.path())
+    };
+    assert_eq!(write(MAX_HEADERS).unwrap().len(), MAX_HEADERS);
+    assert!(write(MAX_HEADERS + 1).unwrap_err().contains("more than 64 headers"));
+}
