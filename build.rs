@@ -1,6 +1,9 @@
 //! Embeds `src/ui`: every file compressed once, parts under the hash of all, pages with the policy that fits
 //! them; and `docs/openapi.yaml`, as JSON.
 
+#[path = "build/script.rs"]
+mod script;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
@@ -30,6 +33,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/ui");
     println!("cargo::rerun-if-changed={}", DESCRIPTION.0);
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     let root = Path::new("src/ui");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?);
     let mut files = Vec::new();
@@ -42,12 +46,20 @@ fn main() -> io::Result<()> {
         all.update(bytes);
     }
     let hash = hex(&all.finalize(), 8);
+    let mut preloads = String::new();
+    for name in imported("live.js", &files) {
+        let _ = writeln!(preloads, "<link rel=\"modulepreload\" href=\"assets/@HASH@/{name}\">");
+    }
     let mut table = format!("const ASSETS_HASH: &str = {hash:?};\nstatic ASSETS: &[Asset] = &[\n");
     for (name, bytes) in files {
         let page = PAGES.iter().find(|(file, _)| *file == name).map(|(_, route)| *route);
         let content_type = content_type(&name);
         let bytes = if content_type.starts_with("text/html") {
-            String::from_utf8_lossy(&bytes).replace("@HASH@", &hash).into_bytes()
+            String::from_utf8_lossy(&bytes).replace("@PRELOAD@", &preloads).replace("@HASH@", &hash).into_bytes()
+        } else if content_type.starts_with("text/javascript") {
+            script::packed(&String::from_utf8_lossy(&bytes)).map_err(|why| io::Error::other(format!("{name}:{why}")))?.into_bytes()
+        } else if content_type.starts_with("text/css") {
+            without_comments(&String::from_utf8_lossy(&bytes)).into_bytes()
         } else {
             bytes
         };
@@ -63,6 +75,22 @@ fn main() -> io::Result<()> {
     table.push_str(&embed(&out, &asset)?);
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)
+}
+
+/// The parts that a part imports, and those that they import, in the order in which they are met. A browser
+/// that is told of all of them asks for them at once, not one floor after the other.
+fn imported(start: &str, files: &[(String, Vec<u8>)]) -> Vec<String> {
+    let mut names = vec![start.to_owned()];
+    let mut next = 0;
+    while let Some(name) = names.get(next) {
+        let text = files.iter().find(|(file, _)| file == name).map(|(_, bytes)| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        for line in text.lines().filter(|line| line.starts_with("import ")) {
+            let part = line.split_once(" from './").and_then(|(_, rest)| rest.split_once('\'')).map(|(part, _)| part.to_owned());
+            names.extend(part.filter(|part| !names.contains(part)));
+        }
+        next += 1;
+    }
+    names.split_off(1)
 }
 
 /// One file as the server sends it.
@@ -85,6 +113,19 @@ fn embed(out: &Path, asset: &Asset) -> io::Result<String> {
     }
     line.push_str("},\n");
     Ok(line)
+}
+
+/// Sheets as they are sent: without comments and indentation. What else could go is 200 bytes of all of them,
+/// compressed.
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((code, comment)) = rest.split_once("/*") {
+        out.push_str(code);
+        rest = comment.split_once("*/").map_or("", |(_, rest)| rest);
+    }
+    out.push_str(rest);
+    out.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The description of the routes as JSON.

@@ -6,11 +6,12 @@
 //! |---|---|
 //! | 4 | `app`, `cli`, `config`, `console` |
 //! | 3 | `server`, `client` |
-//! | 2 | `recorder`, `reader`, `projection`, `export`, `report`, `retention` |
-//! | 1 | `log` (with `migrations`), `ingest` |
-//! | 0 | `event`, `cursor`, `file`, `filter`, `redact`, `shutdown`, `text`, `time` |
+//! | 2 | `recorder`, `reader`, `projection`, `export`, `follow`, `forward`, `report`, `retention` |
+//! | 1 | `log` (with `migrations`), `ingest`, `stream` |
+//! | 0 | `chain`, `event`, `cursor`, `file`, `filter`, `parcel`, `redact`, `shutdown`, `text`, `time` |
 
 pub mod app;
+pub mod chain;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -20,11 +21,14 @@ pub mod event;
 pub mod export;
 pub mod file;
 pub mod filter;
+pub mod follow;
+pub mod forward;
 pub mod hooks;
 pub mod ingest;
 pub mod log;
 #[path = "../migrations/mod.rs"]
 pub mod migrations;
+pub mod parcel;
 pub mod projection;
 pub mod reader;
 pub mod recorder;
@@ -33,6 +37,7 @@ pub mod report;
 pub mod retention;
 pub mod server;
 pub mod shutdown;
+pub mod stream;
 #[cfg(test)]
 mod testing;
 pub mod text;

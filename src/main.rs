@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 /// Thousands of connections, each with a few small buffers of its own, take a quarter less memory than with
 /// the C library's allocator (docs/benchmarks.md). It has threads of its own (a feature of the crate), which
 /// give back to the system what was freed after a rush: by itself a thread that rests gives nothing back.
+/// C code (zstd) is left to the C library's: with jemalloc in its place, libfaketime hangs at the start.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -40,10 +41,12 @@ fn main() -> ExitCode {
 fn log_to(stderr: Stderr) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let mut filter = EnvFilter::try_from_env("SHIPSLOG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Below this it writes down what Docker answers, labels and all: secrets that are redacted everywhere
-    // else.
-    if let Ok(quiet) = "bollard=info".parse() {
-        filter = filter.add_directive(quiet);
+    // Below this bollard writes down what Docker answers, labels and all: secrets that are redacted
+    // everywhere else. What the hub's client says of connections, the forwarder says in its own words.
+    for quiet in ["bollard=info", "async_nats=warn"] {
+        if let Ok(quiet) = quiet.parse() {
+            filter = filter.add_directive(quiet);
+        }
     }
     let panics = stderr.clone();
     std::panic::set_hook(Box::new(move |panic| {

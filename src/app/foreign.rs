@@ -23,7 +23,7 @@ pub(super) fn open(path: &Path, cancelled: &AtomicBool) -> anyhow::Result<Foreig
     let lines = Cancellable { lines: export::decompress(std::fs::File::open(path)?)?, cancelled };
     let mut lines = LastLine::of(lines);
     let scratch = ScratchDir::new()?;
-    crate::log::import(&mut lines, scratch.path(), &mut |_| {})?;
+    crate::log::import_to_read(&mut lines, scratch.path())?;
     Ok(Foreign { log: EmbeddedLog::open_read_only(scratch.path())?, as_of: lines.as_of(), scratch: Some(scratch) })
 }
 

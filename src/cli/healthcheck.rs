@@ -56,6 +56,8 @@ pub(super) fn why(ready: bool, body: &Value) -> String {
     if let Some(error) = text(writer, "error") {
         parts.push(format!("writer {}: {error}", text(writer, "state").unwrap_or("failed")));
     }
+    let fleet = body.get("fleet").unwrap_or(&Value::Null);
+    parts.extend(["error", "warning"].iter().filter_map(|key| text(fleet, key).map(str::to_owned)));
     let verdict = if ready { "ready" } else { "not ready" };
     let why = if parts.is_empty() { verdict.to_owned() } else { format!("{verdict}: {}", parts.join("; ")) };
     escape(&why).chars().take(MAX_WHY_CHARS).collect()

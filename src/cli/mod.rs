@@ -7,6 +7,7 @@ mod documents;
 mod ending;
 mod escape;
 mod export;
+mod fleet;
 mod healthcheck;
 mod history;
 mod import;
@@ -19,6 +20,7 @@ mod render;
 mod report;
 mod state;
 mod stats;
+mod stray;
 mod tail;
 #[cfg(test)]
 mod testing;
@@ -35,7 +37,10 @@ use crate::config::{ServeArgs, ServeConfig};
     version,
     args_conflicts_with_subcommands = true,
     max_term_width = 120,
-    after_help = "Without a command, shipslog serves. `shipslog help COMMAND` explains one command."
+    after_help = "Without a command, shipslog serves. `shipslog help COMMAND` explains one command.\n\n\
+                  Examples:\n  \
+                  shipslog incidents --file incident.jsonl.zst    what broke in a recording\n  \
+                  shipslog tail --follow                          new events of a recorder as they come"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -53,10 +58,21 @@ enum Command {
     /// Show events of the past, oldest first
     Query(query::QueryArgs),
     /// Say what broke, since when, after what and how it ended; exit with 3 for --fail-on
+    #[command(after_help = "Examples:\n  \
+        shipslog incidents --since 12h                       of a recorder at SHIPSLOG_URL\n  \
+        shipslog incidents --file incident.jsonl.zst         of a recording\n  \
+        shipslog incidents --subject shop/api --since yesterday")]
     Incidents(incidents::IncidentsArgs),
     /// Write a report of one incident, or of a range
+    #[command(after_help = "Examples:\n  \
+        shipslog report 7f3c9a1e-1842c                       one incident, as `shipslog incidents` names it\n  \
+        shipslog report --file incident.jsonl.zst            all of a recording\n  \
+        shipslog report --since 12h -O night.html            those of a range, as a page")]
     Report(report::ReportArgs),
     /// Show which containers there were at a time, and how they were
+    #[command(after_help = "Examples:\n  \
+        shipslog state --at 02:10                            of a recorder at SHIPSLOG_URL\n  \
+        shipslog state --file incident.jsonl.zst --at \"2026-11-29 02:10\"")]
     State(state::StateArgs),
     /// Save events to a file, as a backup or for other tools
     Export(export::ExportArgs),
@@ -68,6 +84,9 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Exit with 0 if the recorder is connected to a Docker host and can store events, else with 1
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Set up the hub of a fleet, to which recorders forward
+    #[command(subcommand)]
+    Fleet(fleet::FleetCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -100,6 +119,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Fleet(command) => fleet::run(command).await,
         Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),
         Command::Completions(args) => Ok(documents::completions(&args)?),
         Command::Man(args) => Ok(documents::man(&args)?),

@@ -3,10 +3,12 @@
 use super::args::{At, Remote, Since, Until};
 use super::clock::Clock;
 use super::ending::{Interrupted, Usage};
-use super::incidents::{Asked, Offline, Opened, Which, print_text};
+use super::incidents::{Asked, From, Offline, Which, print_text};
 use super::interrupted;
 use super::partial::Partial;
-use crate::report::{Format, Of};
+use super::printer::remark;
+use super::stray;
+use crate::report::Format;
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -57,7 +59,7 @@ enum Form {
     Csv,
 }
 
-impl From<Form> for Format {
+impl std::convert::From<Form> for Format {
     fn from(form: Form) -> Self {
         match form {
             Form::Markdown => Self::Markdown,
@@ -75,31 +77,24 @@ pub(super) async fn run(args: ReportArgs) -> anyhow::Result<()> {
         Some(path) => by_name(path, args.format.map(Format::from))?,
         None => args.format.map_or(Format::Markdown, Format::from),
     };
-    if let Some(id) = args.id.as_deref().filter(|id| !is_id(id)) {
-        return Err(Usage(format!("{id:?} is no incident's id; they look like 7f3c9a1e-1842c (see `shipslog incidents`)")).into());
-    }
     let asked = Asked::new((&args.since, &args.until, &args.at), &args.which, &args.clock, "minor")?;
     if args.id.is_some() && asked.narrows() {
         return Err(Usage("an ID names one incident; leave out what chooses others".to_owned()).into());
     }
     let mut partial = path.map(|path| Partial::create(path, args.force)).transpose()?;
     let work = async {
-        match args.offline.place() {
-            Some(place) => {
-                let of = match &args.id {
-                    Some(id) => Of::One(id.clone()),
-                    None => Of::Many(asked.selection()?),
-                };
-                let report = Opened::new(&place, &asked).await?.report(&of, format).await?;
-                report.context("there is no such incident in this log")
-            }
-            None => {
-                let mut params = if args.id.is_some() { asked.at_params() } else { asked.params() };
-                params.push(("format", format.name().to_owned()));
-                let report = args.remote.client()?.report(args.id.as_deref(), &params).await?;
-                String::from_utf8(report).context("the server's report is no text")
-            }
+        let id = args.id.as_deref();
+        if let Some(text) = id.filter(|id| !is_id(id)) {
+            return Err(no_id(text, &args, &asked).await.into());
         }
+        let from = From::open(&args.offline, &args.remote, &asked).await?;
+        from.beyond(&asked).await?.iter().for_each(|text| remark(text));
+        let report = from.report(id, &asked, format).await?;
+        let Some(report) = report else {
+            let id = id.unwrap_or_default();
+            anyhow::bail!("there is no such incident in this log: {id}{}", from.meant(id, &asked).await?);
+        };
+        anyhow::Ok(report)
     };
     let text = tokio::select! {
         result = work => result?,
@@ -113,6 +108,18 @@ pub(super) async fn run(args: ReportArgs) -> anyhow::Result<()> {
         partial.finish()?;
     }
     Ok(())
+}
+
+/// What is said of what is no id, with what may be meant if that can be found out.
+async fn no_id(text: &str, args: &ReportArgs, asked: &Asked) -> Usage {
+    if let Some(option) = stray::place(text) {
+        return Usage(format!("{text:?} is no incident's id; to report what is in it: shipslog report {option} {text}"));
+    }
+    let meant = match From::open(&args.offline, &args.remote, asked).await {
+        Ok(from) => from.meant(text, asked).await.unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    Usage(format!("{text:?} is no incident's id; they look like 7f3c9a1e-1842c (see `shipslog incidents`){meant}"))
 }
 
 /// A cursor and a letter.

@@ -4,8 +4,10 @@ use super::args::{At, Remote};
 use super::clock::Clock;
 use super::ending::Interrupted;
 use super::escape::escape;
-use super::incidents::{Offline, Place, print_text, source};
+use super::incidents::{Extent, Offline, Place, print_text, source};
 use super::interrupted;
+use super::printer::remark;
+use super::stray::Stray;
 use crate::projection::Known;
 use crate::report::duration;
 use crate::shutdown::Stop;
@@ -23,6 +25,8 @@ const LEAST: usize = 12;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StateArgs {
+    #[command(flatten)]
+    stray: Stray,
     #[command(flatten)]
     at: At,
     /// Print the state in this form
@@ -45,15 +49,20 @@ enum Form {
 }
 
 pub(super) async fn run(args: StateArgs) -> anyhow::Result<()> {
+    args.stray.refuse("state")?;
     let (at, zone) = (args.at.time(&args.clock)?, args.clock.zone()?);
     let work = async {
         let json = match args.offline.place() {
             Some(place) => offline(place, at).await?,
             None => args.remote.client()?.state(at).await?,
         };
+        let state: State = serde_json::from_str(&json).context("the server's state cannot be read")?;
+        // A state is never of a later time than what is known.
+        let end = Timestamp::from_text(state.at.as_bytes());
+        end.and_then(|end| Extent { begin: None, end }.beyond(at, zone)).iter().for_each(|text| remark(text));
         match args.output {
             Form::Json => print_text(&(json + "\n"))?,
-            Form::Human => print_text(&table(&serde_json::from_str(&json).context("the server's state cannot be read")?, zone))?,
+            Form::Human => print_text(&table(&state, zone))?,
         }
         anyhow::Ok(())
     };
@@ -99,6 +108,7 @@ struct Container {
     exit: Option<i64>,
     health: Option<String>,
     restarts_1h: u64,
+    may_restart: bool,
     incident: Option<String>,
 }
 
@@ -136,15 +146,24 @@ fn count(containers: usize) -> String {
 
 fn row(one: &Container, at: Option<Timestamp>, several: bool) -> [String; 4] {
     let subject = if several { format!("{}: {}", one.source, one.key) } else { one.key.clone() };
-    let mut state = one.state.clone();
+    // What comes after an end is not certain until it comes.
+    let waits = one.state == "restarting";
+    let mut state = if waits { "exited".to_owned() } else { one.state.clone() };
     if let Some(exit) = one.exit.filter(|_| matches!(one.state.as_str(), "exited" | "restarting")) {
         let _ = write!(state, " ({exit})");
     }
     if let Some(health) = &one.health {
         let _ = write!(state, ", {health}");
     }
-    if one.restarts_1h > 0 {
-        let _ = write!(state, ", {} restarts in 1 h", one.restarts_1h);
+    if waits || one.may_restart {
+        state.push_str(", may restart");
+    }
+    match one.restarts_1h {
+        0 => {}
+        1 => state.push_str(", 1 restart in 1 h"),
+        many => {
+            let _ = write!(state, ", {many} restarts in 1 h");
+        }
     }
     if one.incident.is_some() {
         state.push_str(", in an incident");
@@ -182,15 +201,20 @@ mod tests {
             "containers": [
                 {"key": "shop/api", "source": "local", "image": "acme/api:7", "state": "restarting", "since": "2026-11-29T09:59:00.000000000Z", "exit": 1,
                  "restarts_1h": 6, "incident": "7f3c9a1e-42c"},
+                {"key": "pg", "source": "local", "image": "pg:1", "state": "exited", "exit": 11, "may_restart": true, "restarts_1h": 1},
+                {"key": "done", "source": "local", "image": "job:1", "state": "exited", "exit": 0, "may_restart": false},
                 {"key": "x".repeat(200), "source": "local", "image": "y".repeat(200), "state": "running", "since": null, "health": "healthy"},
                 {"key": "\u{1b}[31m\u{202e}", "source": "local", "state": "unknown"},
             ],
         });
         let text = table(&serde_json::from_value(json).unwrap(), Tz::UTC);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "3 containers at 2026-11-29 10:00:00 UTC; the last full look was 13 min 32 s before.");
+        assert_eq!(lines[0], "5 containers at 2026-11-29 10:00:00 UTC; the last full look was 13 min 32 s before.");
         assert_eq!(lines[1], "May be incomplete: local: events may be missing.");
-        assert!(lines[3].contains("restarting (1), 6 restarts in 1 h, in an incident") && lines[3].contains("1 min"), "{text}");
+        assert!(lines[3].contains("exited (1), may restart, 6 restarts in 1 h, in an incident"), "{text}");
+        assert!(lines[3].contains("1 min"), "{text}");
+        assert!(lines.iter().any(|line| line.contains("exited (11), may restart, 1 restart in 1 h")), "{text}");
+        assert!(lines.iter().any(|line| line.starts_with("done") && line.contains("exited (0)  ")), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     }

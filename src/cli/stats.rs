@@ -67,11 +67,35 @@ fn table(stats: &Value) -> String {
     let held = [records, size, range];
     row("holds", held.into_iter().flatten().collect::<Vec<_>>().join(", "));
     row("ingest", counts("ingest", &["received", "stored", "duplicates", "lost", "malformed", "redacted"]));
+    row("forward", forward(stats));
+    row("fleet", fleet(stats));
     row("server", counts("server", &["connections", "streams"]));
     for host in stats.get("sources").and_then(Value::as_array).into_iter().flatten().take(MAX_SOURCES) {
         row("source", source(host));
     }
     out
+}
+
+/// How forwarding is, in words.
+fn forward(stats: &Value) -> String {
+    let Some(forward) = stats.get("forward").filter(|forward| forward.is_object()) else { return String::new() };
+    let text = |key: &str| forward.get(key).and_then(Value::as_str).map(str::to_owned);
+    let behind = forward.get("behind_records").and_then(Value::as_u64).filter(|behind| *behind > 0);
+    let since = forward.get("behind_seconds").and_then(Value::as_u64).unwrap_or(0);
+    let behind = behind.map(|behind| format!("{} records behind for {}", HumanCount(behind), HumanDuration(Duration::from_secs(since))));
+    [text("state"), behind, text("error")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How a fleet is followed, in words.
+fn fleet(stats: &Value) -> String {
+    let Some(fleet) = stats.get("fleet").filter(|fleet| fleet.is_object()) else { return String::new() };
+    let text = |key: &str| fleet.get(key).and_then(Value::as_str).map(str::to_owned);
+    let number = |key: &str| fleet.get(key).and_then(Value::as_u64);
+    let folded = number("folded").map(|folded| match number("hub_last") {
+        Some(last) => format!("message {} of {}", HumanCount(folded), HumanCount(last)),
+        None => format!("message {}", HumanCount(folded)),
+    });
+    [text("state"), folded, text("error"), text("warning")].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -82,11 +106,13 @@ mod tests {
     #[test]
     fn shows_what_there_is_and_survives_what_there_is_not() {
         let stats = json!({"version": "0.1.0", "uptime_s": 7200.5, "log": {"id": "7f3c", "oldest": 1, "head": 12345, "records": 12345, "bytes": 1_048_576},
-            "sources": [{"name": "local", "state": "connected\u{1b}"}], "ingest": {"received": 10, "lost": 0}, "server": {"connections": 3, "streams": 2}});
+            "sources": [{"name": "local", "state": "connected\u{1b}"}], "ingest": {"received": 10, "lost": 0}, "server": {"connections": 3, "streams": 2},
+            "forward": {"state": "unavailable", "error": "no answer", "behind_records": 12, "behind_seconds": 60},
+            "fleet": {"state": "live", "folded": 1200, "hub_last": 1201, "error": null, "warning": null}});
         assert_eq!(
             table(&stats),
             "version   0.1.0\nup for    2 hours\nlog       7f3c\nholds     12,345 records, 1.00 MiB, sequences 1 to 12345\n\
-             ingest    received 10, lost 0\nserver    connections 3, streams 2\nsource    local connected\\u{1b}\n"
+             ingest    received 10, lost 0\nforward   unavailable, 12 records behind for 60 seconds, no answer\nfleet     live, message 1,200 of 1,201\nserver    connections 3, streams 2\nsource    local connected\\u{1b}\n"
         );
         for odd in [json!({}), json!(null), json!({"log": [], "sources": 7, "uptime_s": -1.0, "ingest": {"lost": "x"}})] {
             assert_eq!(table(&odd), "");

@@ -91,7 +91,8 @@ pub(super) async fn histogram(context: Arc<Context>, query: String, headers: Hea
             "since": found.since, "bin_ms": found.bin_ms, "classes": CLASSES, "bins": found.bins,
             "edge_error": found.edge_error, "exact": found.edge_error == 0 && found.ended_after.is_none(), "gaps": gaps,
         });
-        Ok((tagged, json!({ "until": found.until, "ended_after": ended(log, found.ended_after) })))
+        let begins = context.known.begins().await?;
+        Ok((tagged, json!({ "until": found.until, "begins": begins, "ended_after": ended(log, found.ended_after) })))
     })
     .await
 }
@@ -112,7 +113,7 @@ async fn gaps(context: &Context, log: &Arc<dyn EventLog>, span: &Span) -> Result
         // What was before the recording was not lost.
         if reason != crate::projection::FIRST_CONTACT {
             let (from, until) = (loss.time.start().max(span.time.start()), loss.time.end().min(span.time.end()));
-            gaps.push(json!([from, until, reason]));
+            gaps.push(json!([from, until, reason, &*loss.source, log.bounds().log.cursor(loss.seq).to_string()]));
         }
     }
     Ok(gaps)
@@ -152,7 +153,7 @@ pub(super) async fn lifelines(context: Arc<Context>, query: String, headers: Hea
         let time = range(context, log, params).await?;
         let (since, until) = (*time.start(), *time.end());
         let found = context.known.lifelines(log, time, u32::try_from(width).unwrap_or(u32::MAX)).await?;
-        let tagged = json!({ "since": since, "lanes": found.lanes, "more": found.more });
+        let tagged = json!({ "since": since, "lanes": found.lanes, "more": found.more, "read_from": found.read_from });
         Ok((tagged, json!({ "until": until, "ended_after": ended(log, found.ended_after) })))
     })
     .await

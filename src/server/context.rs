@@ -2,11 +2,13 @@
 
 use super::access::Access;
 use super::asker::Asker;
+use super::fleet::Fleet;
 use super::forwarded::TrustedProxies;
 use super::live::filters::Filters;
 use super::problem::ApiError;
 use super::turn_log::TurnLog;
 use super::turns::Turns;
+use crate::forward::ForwardStatus;
 use crate::ingest::StatusHandle;
 use crate::log::{DerivedFiles, EventLog};
 use crate::projection::{BySource, Known, Losses};
@@ -55,6 +57,19 @@ pub struct Recording {
     pub recorder: Arc<RecorderStats>,
     /// Where nothing is recorded any more: until when the export says that it was.
     pub as_of: Option<Timestamp>,
+    /// How forwarding to a fleet's hub is, where there is one.
+    pub forward: Option<ForwardStatus>,
+    /// How a fleet is followed, by one of its servers.
+    pub fleet: Option<Fleet>,
+}
+
+/// Another program that the page leads to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Link {
+    /// What it is called.
+    pub name: String,
+    /// Its address, in which the page fills in a container and a time.
+    pub url: String,
 }
 
 /// Shared state of the server.
@@ -81,6 +96,8 @@ pub struct Context {
     pub(super) losses: Losses,
     /// What broke.
     pub(super) known: Arc<Known>,
+    /// Other programs that the page leads to.
+    pub(super) links: Vec<Link>,
     /// Whose turn it is to read the log's files.
     turns: Arc<Turns>,
 }
@@ -102,6 +119,7 @@ impl Context {
             by_source: BySource::default(),
             losses: Losses::default(),
             known,
+            links: Vec::new(),
             turns: Arc::default(),
         }
     }
@@ -110,6 +128,13 @@ impl Context {
     #[must_use]
     pub fn deriving(mut self, files: DerivedFiles) -> Self {
         self.known = Arc::new(Known::new(Arc::clone(&self.log), Some(files)));
+        self
+    }
+
+    /// With other programs that the page leads to.
+    #[must_use]
+    pub fn leading_to(mut self, links: Vec<Link>) -> Self {
+        self.links = links;
         self
     }
 

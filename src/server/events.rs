@@ -1,6 +1,7 @@
 //! `GET /api/v1/events`: history by time range, pages, and polling. `GET /api/v1/events/{id}`: one record.
 
 use super::asker::Asker;
+use super::coming::Lagging;
 use super::context::Context;
 use super::lines::{CHUNK_BYTES, Lines};
 use super::missed::Missed;
@@ -36,6 +37,7 @@ const MAX_WAIT_SECONDS: u64 = 45;
 /// One page of history, or what is new since a cursor.
 pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &PARAMS)?;
+    come_to(&context, &params).await?;
     let query = Query::parse(&params, &context)?;
     let log = context.log_for(&asker);
     let known = headers.contains_key(header::IF_NONE_MATCH);
@@ -69,6 +71,17 @@ pub(super) async fn list(context: Arc<Context>, query: String, headers: HeaderMa
             }
         }
         return Ok(answer.into_response(&log, &asker, &params, unchanged, wait));
+    }
+}
+
+/// Waits for what a server of a fleet does not have yet.
+async fn come_to(context: &Context, params: &Params) -> Result<(), Lagging> {
+    for cursor in ["after", "before"].into_iter().filter_map(|name| params.get(name)) {
+        context.come_to(cursor).await?;
+    }
+    match params.get("cursor").map(str::parse::<Token>) {
+        Some(Ok(token)) => context.come_to(&token.at.to_string()).await,
+        _ => Ok(()),
     }
 }
 
@@ -300,6 +313,7 @@ impl Answer {
 
 /// One record.
 pub(super) async fn one(context: Arc<Context>, id: String, asker: Asker) -> Result<Response, ApiError> {
+    context.come_to(&id).await?;
     let log = context.log_for(&asker);
     let bounds = log.bounds();
     let not_found = || ApiError::new(StatusCode::NOT_FOUND, "there is no such record in this log");

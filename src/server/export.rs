@@ -3,6 +3,7 @@
 use super::asker::Asker;
 use super::context::Context;
 use super::events::{gone, poll_position};
+use super::fleet::SETTLED;
 use super::lines::guarded;
 use super::negotiate;
 use super::params::{FOLD, Params};
@@ -39,6 +40,9 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     let log = context.log_for(&asker);
     let (time, filter) = (params.time_range()?, params.folded_filter()?);
     let begin = bounds.oldest - 1;
+    if let Some(cursor) = params.get("after") {
+        context.come_to(cursor).await?;
+    }
     let after = params.get("after").map(|text| poll_position(text, &context)).transpose()?;
     if let Some(after) = after.filter(|after| *after < begin) {
         return Err(gone(&(after + 1..=begin), bounds));
@@ -126,8 +130,12 @@ fn on_the_way(request: &HeaderMap, format: Format, compression: Compression) -> 
 /// The time up to which everything received is in the log that has these bounds; `now` was before that.
 pub(super) async fn as_of(context: &Context, log: &dyn EventLog, bounds: Bounds, now: Timestamp) -> Result<Timestamp, LogError> {
     let newest = if bounds.head < bounds.oldest { None } else { received(log, bounds).await? };
-    let records = *context.log.watch_writer().borrow() == WriterState::Ok && context.recording.recorder.queued() == 0;
-    let settled = now.checked_sub(COMMIT).unwrap_or(now);
+    let (has_all, late) = match &context.recording.fleet {
+        Some(fleet) => (fleet.has_all(), SETTLED),
+        None => (context.recording.recorder.queued() == 0, COMMIT),
+    };
+    let records = has_all && *context.log.watch_writer().borrow() == WriterState::Ok;
+    let settled = now.checked_sub(late).unwrap_or(now);
     Ok(match newest {
         Some(newest) if records => newest.max(settled),
         Some(newest) => newest.max(context.recording.as_of.unwrap_or(newest)),

@@ -16,6 +16,8 @@ use warp::reply::Response;
 pub(super) async fn one(context: Arc<Context>, id: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let log = context.log_for(&asker);
     let polling = Polling::of(&headers, true);
+    let mut looked: Option<(String, u64)> = None;
+    let (mut body, mut etag) = (String::new(), String::new());
     loop {
         let telling = async { Ok(context.known.one(id.clone(), now(&context, &log).await?).await?) };
         let json = match until_revoked(&asker, telling).await? {
@@ -23,13 +25,17 @@ pub(super) async fn one(context: Arc<Context>, id: String, headers: HeaderMap, a
             Told::Gone => return Err(ApiError::new(StatusCode::GONE, "the records of this incident are gone (reason: retention)")),
             Told::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND, "there is no such incident in this log")),
         };
-        // Its records do not change while it does not.
-        let etag = etag_of(&[&json]);
+        // Read again only when it has changed, or something may have come that stands beside it.
+        let now = Some((json, context.known.beside()));
+        if looked != now {
+            body = until_revoked(&asker, report::told(&context, &log, &id)).await?;
+            etag = etag_of(&[&body]);
+            looked = now;
+        }
         let unchanged = negotiate::has(&headers, &etag);
         if unchanged && polling.again(&context, &asker).await? {
             continue;
         }
-        let body = if unchanged { String::new() } else { until_revoked(&asker, report::told(&context, &log, &id)).await? };
         return Ok(answered(body, &etag, unchanged, &Params::default(), &polling));
     }
 }

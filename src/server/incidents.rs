@@ -74,16 +74,16 @@ pub(super) async fn listed(
     asked: &Asked,
     at: Option<Timestamp>,
 ) -> Result<(Listed, Timestamp), ApiError> {
-    let (listed, as_of) = match at {
-        Some(at) => (context.known.list_at(log, asked.clone(), at).await?, at),
-        None => {
-            let as_of = now(context, log).await?;
-            (context.known.list(asked.clone(), as_of).await?, as_of)
-        }
+    let now = now(context, log).await?;
+    // What is to come is not known, and after the end of a recording nobody listened.
+    let listed = match at.filter(|at| *at < now) {
+        Some(at) => context.known.list_at(log, asked.clone(), at).await?,
+        None => context.known.list(asked.clone(), now).await?,
     };
     if listed.unknown_cursor {
         return Err(ApiError::bad_request("cursor: no incident of this list has this id"));
     }
+    let as_of = listed.as_of;
     Ok((listed, as_of))
 }
 

@@ -3,12 +3,15 @@
 mod access;
 mod asker;
 mod charts;
+mod coming;
 mod context;
 mod docker;
 mod events;
 mod export;
 mod failures;
+mod fleet;
 mod forwarded;
+mod hosts;
 mod incident;
 mod incidents;
 mod lines;
@@ -34,7 +37,8 @@ mod turn_log;
 mod turns;
 
 pub use access::{Access, AccessError};
-pub use context::{Admission, Context, Recording};
+pub use context::{Admission, Context, Link, Recording};
+pub use fleet::Fleet;
 pub use forwarded::{TrustedProxies, TrustedProxy};
 pub use names::host_name;
 pub use net::{Address, Listener, Tls, TlsError};

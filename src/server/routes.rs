@@ -8,7 +8,7 @@ use super::docker::{self, Target};
 use super::live::{stream, ws};
 use super::net::{Link, Permit, Secure};
 use super::problem::ApiError;
-use super::{charts, events, export, incident, incidents, login, pages, report, state, status};
+use super::{charts, events, export, hosts, incident, incidents, login, pages, report, state, status};
 use std::convert::Infallible;
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
@@ -92,6 +92,7 @@ pub(super) fn routes(
         .map(open_websocket)
         .boxed();
     let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
+    let hosts = path!("api" / "v1" / "hosts").and(get()).and(with.clone()).map(|context| answer(hosts::hosts(&context))).boxed();
     let openapi = path!("api" / "v1" / "openapi.json").and(get()).and(headers).map(|headers| answer(pages::description(&headers))).boxed();
     let metrics = path!("metrics").and(get()).and(with.clone()).and(asker).then(status::metrics).boxed();
     let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
@@ -116,7 +117,7 @@ pub(super) fn routes(
     let engine = engine.and(warp::body::stream()).then(docker::answer).boxed();
 
     let api = stream.or(list).unify().or(one).unify().or(export).unify().or(ws).unify().boxed();
-    let operations = stats.or(openapi).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
+    let operations = stats.or(openapi).unify().or(hosts).unify().or(metrics).unify().or(healthz).unify().or(readyz).unify().boxed();
     let api = api.or(incidents).unify().or(incident).unify().or(state).unify().or(report_of).unify().or(report).unify().boxed();
     let charts = histogram.or(facets).unify().or(lifelines).unify().boxed();
     let api = api.or(charts).unify().boxed();

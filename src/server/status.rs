@@ -2,7 +2,9 @@
 
 use super::asker::Asker;
 use super::context::Context;
+use super::fleet::{Fleet, FollowState, Followed};
 use super::pages;
+use crate::forward::{ForwardState, Forwarded};
 use crate::ingest::{SourceState, SourceStatus};
 use crate::log::WriterState;
 use crate::time::Timestamp;
@@ -59,18 +61,26 @@ fn acts(c: char) -> bool {
     c.is_control() || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// How forwarding is; it makes nobody unready, since recording does not depend on it.
+fn forwarding(context: &Context) -> Option<Forwarded> {
+    let forwarded = context.recording.forward.as_ref()?.get(context.log.bounds().head, Timestamp::now());
+    Some(Forwarded { error: forwarded.error.as_deref().map(shown), ..forwarded })
+}
+
 /// The process answers.
 pub(super) fn healthz() -> Response {
     respond(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
 }
 
-/// Ready when the writer takes records and at least one Docker host is connected; otherwise 503, what is
-/// wrong and what to do.
+/// Ready when the writer takes records and at least one Docker host is connected, or the hub of a fleet is
+/// followed without a lag; otherwise 503, what is wrong and what to do.
 pub(super) fn readyz(context: &Arc<Context>) -> Response {
     let sources = sources(context);
     let writer = context.log.watch_writer();
     // The sender lives in the writer: if it is gone, so is the writer.
     let stopped = writer.has_changed().is_err() && !context.shutdown.is_stopping();
+    let followed = context.recording.fleet.as_ref().map(Fleet::followed);
+    let lags = followed.as_ref().is_some_and(|followed| followed.error.is_some());
     let (state, error) = match &*writer.borrow() {
         WriterState::ReadOnly => ("read-only", None),
         WriterState::Full(why) => ("full", Some(why.clone())),
@@ -78,7 +88,8 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         WriterState::Ok if stopped => ("stopped", Some("the writer has ended unexpectedly".to_owned())),
         WriterState::Ok => ("ok", None),
     };
-    let ready = error.is_none() && (state == "read-only" || sources.iter().any(|s| s.state == SourceState::Connected));
+    let has_source = state == "read-only" || followed.is_some() || sources.iter().any(|s| s.state == SourceState::Connected);
+    let ready = error.is_none() && !lags && has_source;
     let hint = error.as_ref().map(|_| match state {
         "full" => "recording pauses: make room on the disk, or keep less with --retain-bytes; it continues by itself",
         _ => "recording has stopped: check the disk, then restart shipslog; what was recorded can still be read",
@@ -87,7 +98,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         .iter()
         .map(|s| json!({ "name": s.name, "endpoint": s.endpoint, "state": s.state, "error": s.error, "hint": s.hint }))
         .collect();
-    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "derived": context.known.progress(), "page": pages::HASH });
+    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "forward": forwarding(context), "fleet": followed, "derived": context.known.progress(), "page": pages::HASH });
     respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", body.to_string())
 }
 
@@ -105,6 +116,9 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
         },
         "sources": sources,
         "derived": context.known.progress(),
+        "links": context.links,
+        "forward": forwarding(context),
+        "fleet": context.recording.fleet.as_ref().map(Fleet::followed),
         "ingest": {
             "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
             "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
@@ -168,6 +182,12 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
             u64::from(source.state == SourceState::Connected)
         );
     }
+    if let Some(forwarded) = forwarding(context) {
+        forward_metrics(&mut out, &forwarded);
+    }
+    if let Some(fleet) = &context.recording.fleet {
+        fleet_metrics(&mut out, &fleet.followed());
+    }
     by_source(&mut out, context, &asker).await;
     let log = context.log_for(&asker);
     let as_of = timeout_at(Instant::now() + MAX_READING, super::export::as_of(context, &*log, bounds, Timestamp::now())).await;
@@ -189,6 +209,40 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
         let _ = writeln!(out, "docker_events_total{{type=\"{kind}\",action=\"{action}\"}} {count}");
     }
     respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out)
+}
+
+/// How forwarding is.
+fn forward_metrics(out: &mut String, forwarded: &Forwarded) {
+    let Forwarded { state, behind_records, behind_seconds, records, messages, bytes, missing, .. } = *forwarded;
+    let is_well = matches!(state, ForwardState::Live | ForwardState::CatchingUp);
+    for (name, kind, help, value) in [
+        ("up", "gauge", "1 while the fleet's hub takes what is recorded here.", u64::from(is_well)),
+        ("behind_records", "gauge", "Records that the fleet's hub lacks.", behind_records),
+        ("behind_seconds", "gauge", "Since when the fleet's hub lacks the oldest of them.", behind_seconds),
+        ("records_total", "counter", "Records that the fleet's hub has taken.", records),
+        ("messages_total", "counter", "Messages in which they were.", messages),
+        ("bytes_total", "counter", "Bytes of these messages.", bytes),
+        ("missing_records_total", "counter", "Records that will not reach the fleet; a gap tells of them there.", missing),
+    ] {
+        let _ =
+            writeln!(out, "# HELP shipslog_forward_{name} {help}\n# TYPE shipslog_forward_{name} {kind}\nshipslog_forward_{name} {value}");
+    }
+}
+
+/// How a fleet is followed.
+fn fleet_metrics(out: &mut String, followed: &Followed) {
+    for (name, help, value) in [
+        (
+            "up",
+            "1 while the fleet's hub answers and is followed.",
+            u64::from(matches!(followed.state, FollowState::Live | FollowState::CatchingUp)),
+        ),
+        ("folded", "Place of the newest message of the hub that is in the log.", followed.folded),
+        ("hub_last", "Place of the newest message that the hub has, when it last answered.", followed.hub_last.unwrap_or(0)),
+        ("lag_seconds", "Since when the log lacks the oldest message that the hub has.", followed.lag_seconds),
+    ] {
+        let _ = writeln!(out, "# HELP shipslog_fleet_{name} {help}\n# TYPE shipslog_fleet_{name} gauge\nshipslog_fleet_{name} {value}");
+    }
 }
 
 /// What the log tells of each source.
@@ -231,6 +285,27 @@ fn label(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forwarding_has_figures_whatever_it_does() {
+        let status = crate::forward::ForwardStatus::default();
+        let mut out = String::new();
+        forward_metrics(&mut out, &status.get(42, Timestamp::now()));
+        for line in ["shipslog_forward_up 0", "shipslog_forward_behind_records 42", "shipslog_forward_behind_seconds 0"] {
+            assert!(out.lines().any(|found| found == line), "{line}: {out}");
+        }
+        assert!(out.lines().all(|line| line.starts_with("shipslog_forward_") || line.starts_with("# ")));
+    }
+
+    #[test]
+    fn following_has_figures_whatever_the_hub_does() {
+        let followed = Followed { state: FollowState::Unavailable, error: None, warning: None, folded: 7, hub_last: None, lag_seconds: 0 };
+        let mut out = String::new();
+        fleet_metrics(&mut out, &followed);
+        for line in ["shipslog_fleet_up 0", "shipslog_fleet_folded 7", "shipslog_fleet_hub_last 0", "shipslog_fleet_lag_seconds 0"] {
+            assert!(out.lines().any(|found| found == line), "{line}: {out}");
+        }
+    }
 
     #[test]
     fn a_daemon_s_text_is_short_and_plain() {

@@ -5,11 +5,13 @@ use crate::cli::clock::Clock;
 use crate::cli::ending::Usage;
 use crate::cli::printer::remark;
 use crate::report::Selection;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Tz};
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
 pub(super) const SEVERITIES: [&str; 4] = ["notice", "minor", "major", "critical"];
+/// At least so bad, where a kind is asked for by its name: some kinds are only ever notices.
+const NAMED: &str = "notice";
 const STATES: [&str; 3] = ["open", "recovering", "closed"];
 const KINDS: [&str; 12] = [
     "crash",
@@ -30,7 +32,7 @@ const KINDS: [&str; 12] = [
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Which incidents")]
 pub(in crate::cli) struct Which {
-    /// Only those that are at least so bad
+    /// Only those that are at least so bad; where a --kind is named, notices of that kind too
     #[arg(long, value_name = "SEVERITY", value_parser = SEVERITIES)]
     severity: Option<String>,
     /// Only those in this state; open also has those that recover and are not over yet
@@ -74,12 +76,14 @@ impl Offline {
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
 pub(in crate::cli) struct Asked {
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     pub(super) at: Option<Timestamp>,
     which: Which,
     /// At least so bad, where nothing else was said.
     least: &'static str,
+    /// The zone of what is said about times.
+    pub(super) zone: Tz,
 }
 
 impl Asked {
@@ -92,12 +96,22 @@ impl Asked {
         let chosen = choose(since, until, &Terms::default(), clock)?;
         chosen.remarks.iter().for_each(|text| remark(text));
         let (since, until) = (chosen.selection.since, chosen.selection.until);
-        Ok(Self { since, until, at: at.time(clock)?, which: which.clone(), least })
+        Ok(Self { since, until, at: at.time(clock)?, which: which.clone(), least, zone: clock.zone()? })
+    }
+
+    /// All incidents and notices, as of the same time.
+    pub(super) fn of_all(&self) -> Self {
+        Self { at: self.at, least: NAMED, zone: self.zone, ..Self::default() }
+    }
+
+    /// The subject, if one was asked for.
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.which.subject.as_deref()
     }
 
     /// At least so bad.
     pub(super) fn severity(&self) -> &str {
-        self.which.severity.as_deref().unwrap_or(self.least)
+        self.which.severity.as_deref().unwrap_or(if self.which.kind.is_some() { NAMED } else { self.least })
     }
 
     /// The same for what is at least so bad, if that is less.

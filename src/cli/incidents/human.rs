@@ -1,8 +1,10 @@
 //! Incidents in sentences that fit a terminal.
 
 use super::asked::rank;
+use super::extent::date;
 use crate::cli::escape::escape;
-use crate::report::duration;
+use crate::projection::incidents::Difference;
+use crate::report::{duration, how_it_ended, unsaid};
 use crate::time::{Timestamp, Tz};
 use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use std::fmt::Write as _;
 /// Columns of a line, at most.
 const COLUMNS: usize = 100;
 /// Where sentences begin.
-const INDENT: usize = 10;
+pub(super) const INDENT: usize = 10;
 /// Causes that are named; a report names all.
 const MAX_CAUSES: usize = 4;
 /// Reasons why something may be missing that are named.
@@ -30,19 +32,63 @@ pub(super) struct Told {
     down: bool,
     title: String,
     source: String,
+    subject: String,
+    subjects: Vec<Part>,
+    containers: Vec<String>,
     start: String,
     end: Option<String>,
     next_start: Option<String>,
     cause: Vec<Cause>,
+    actions: Vec<Action>,
     confidence: String,
     qualified: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+struct Part {
+    key: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Cause {
+    kind: String,
     time: Option<String>,
     text: String,
+    changes: Vec<Difference>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Action {
+    time: Option<String>,
+    changes: Vec<Difference>,
+}
+
+impl Told {
+    /// What it can be asked for by, besides its id.
+    pub(super) fn about(&self) -> impl Iterator<Item = &str> {
+        [&self.subject].into_iter().chain(&self.containers).chain(self.subjects.iter().map(|part| &part.key)).map(String::as_str)
+    }
+
+    /// Whether it may be what somebody wrote in the place of its id: a part of that, or a subject.
+    pub(super) fn may_be(&self, text: &str) -> bool {
+        let end = |id: &str| id.split_once('-').map_or_else(|| id.to_owned(), |(_, end)| end.to_owned());
+        let without = |end: &str| end.trim_end_matches(|c: char| c.is_ascii_lowercase()).to_owned();
+        let (own, asked) = (end(&self.id), end(text));
+        !asked.is_empty() && (own == asked || without(&own) == asked || self.about().any(|name| is_part(name, text)))
+    }
+
+    /// Its id, and what it is.
+    pub(super) fn name(&self) -> String {
+        format!("{} ({} of {})", self.id, self.kind, self.subject)
+    }
+
+    /// Its kind, as it is read.
+    fn kind(&self) -> &str {
+        if self.kind == "mass" { "mass failure" } else { &self.kind }
+    }
 }
 
 /// Tells incidents in a zone, as of a time.
@@ -79,15 +125,12 @@ impl Teller {
         let text = match told.end.as_deref().and_then(time) {
             Some(end) if end <= start => format!("It happened at {}.", self.date(start)),
             Some(end) => {
-                let how = match told.resolution.as_deref() {
-                    Some("recovered") => "recovered by itself or by its restart policy",
-                    Some("restarted") => "was well after a restart through the API",
-                    Some("redeployed") => "was well after it was made again",
-                    Some("stopped") => "was stopped",
-                    Some("removed") => "was removed",
-                    _ => "was over",
-                };
-                format!("{began}; {} later, at {}, it {how}.", duration(end.since(start)), self.clock(start, end))
+                let acts = told.actions.iter().filter(|act| act.time.as_deref().and_then(time).is_none_or(|at| at <= end));
+                let causes = told.cause.iter().map(|cause| cause.changes.as_slice());
+                let acts: Vec<&[Difference]> = causes.chain(acts.map(|act| act.changes.as_slice())).collect();
+                let many = told.kind == "mass";
+                let how = how_it_ended(told.resolution.as_deref().unwrap_or_default(), many, told.down, &acts);
+                format!("{began}; {} later, at {}, {how}.", duration(end.since(start)), self.clock(start, end))
             }
             None => {
                 let so_far = duration(self.as_of.since(start));
@@ -111,7 +154,10 @@ impl Teller {
             None => cause.text.clone(),
         };
         let mut causes: Vec<String> = Vec::new();
-        for cause in &told.cause {
+        // In order of time; a cause without one is the last.
+        let mut all: Vec<&Cause> = told.cause.iter().collect();
+        all.sort_by_key(|cause| cause.time.as_deref().and_then(time).unwrap_or(Timestamp::MAX));
+        for cause in all {
             let cause = said(cause);
             if !causes.contains(&cause) {
                 causes.push(cause);
@@ -120,13 +166,15 @@ impl Teller {
         let more = causes.len().saturating_sub(MAX_CAUSES);
         causes.truncate(MAX_CAUSES);
         if more > 0 {
-            causes.push(format!("and {more} more"));
+            causes.push(format!("and {more} more {}", if more == 1 { "cause" } else { "causes" }));
         }
-        (!causes.is_empty()).then(|| format!("What events say: {}.", causes.join("; ")))
+        let unsaid = unsaid(told.cause.iter().map(|cause| (cause.kind.as_str(), cause.text.as_str())), told.kind == "mass", "look at");
+        let unsaid = unsaid.map_or_else(String::new, |unsaid| format!(" {unsaid}"));
+        (!causes.is_empty()).then(|| format!("What events say: {}.{unsaid}", causes.join("; ")))
     }
 
     pub(super) fn date(&self, time: Timestamp) -> String {
-        time.to_datetime().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S%:z").to_string()
+        date(time, self.zone)
     }
 
     /// The time of day, with its day where that is another one.
@@ -140,11 +188,19 @@ impl Teller {
         let open = told.iter().filter(|one| one.state != "closed" && rank(&one.severity) > 0).count();
         let incidents = told.iter().filter(|one| rank(&one.severity) > 0).count();
         let notices = told.len() - incidents;
+        let is_removed = |one: &&Told| rank(&one.severity) > 0 && one.state == "closed" && one.resolution.as_deref() == Some("removed");
+        let removed = told.iter().filter(is_removed).count();
+        let only = match (incidents, removed) {
+            (_, 0) => String::new(),
+            (1, _) => " only because what failed was removed".to_owned(),
+            (many, removed) if many == removed => " (only because what failed was removed)".to_owned(),
+            (_, removed) => format!(" ({removed} of them only because what failed was removed)"),
+        };
         let mut parts = vec![match (incidents, open) {
             (0, _) => "No incident".to_owned(),
-            (1, 0) => "1 incident, which is over".to_owned(),
+            (1, 0) => format!("1 incident, which is over{only}"),
             (1, _) => "1 incident, which is open".to_owned(),
-            (many, 0) => format!("{many} incidents, all over"),
+            (many, 0) => format!("{many} incidents, all over{only}"),
             (many, open) => format!("{many} incidents, {open} of them open"),
         }];
         let counted = |count: u64| if count == 1 { "1 notice".to_owned() } else { format!("{count} notices") };
@@ -154,7 +210,9 @@ impl Teller {
             parts.push(format!("{} (--severity notice shows them)", counted(notices_unseen)));
         }
         let text = format!("{}; as of {}.", parts.join("; "), self.date(self.as_of));
-        wrap(&text, COLUMNS).join("\n") + "\n"
+        let next = "One of them in full: shipslog report ID, with the same --file, --data-dir or --url.";
+        let next = (!told.is_empty()).then(|| next.to_owned());
+        [text].into_iter().chain(next).flat_map(|line| wrap(&line, COLUMNS)).map(|line| line + "\n").collect()
     }
 }
 
@@ -163,16 +221,16 @@ fn evidence(told: &Told) -> String {
         let reasons: Vec<&str> = told.qualified.iter().take(MAX_REASONS).map(String::as_str).collect();
         format!("The evidence may be incomplete: {}.", reasons.join("; "))
     } else {
-        "The evidence is complete as far as the log knows.".to_owned()
+        "No event is known to be missing.".to_owned()
     };
-    format!("{rests} {} on {}, {}", told.kind, told.source, told.id)
+    format!("{rests} {} on {}, {}", told.kind(), told.source, told.id)
 }
 
 fn time(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text, Timestamp::MIN).ok()
 }
 
-fn wrapped(text: &str) -> Vec<String> {
+pub(super) fn wrapped(text: &str) -> Vec<String> {
     wrap(text, COLUMNS - INDENT)
 }
 
@@ -211,52 +269,10 @@ fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words_and_none_is_too_long() {
-        assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
-        assert_eq!(wrap("aaaaaaa b", 3), ["aaa", "aaa", "a b"]);
-        assert_eq!(wrap("a\u{1b}[2Jb", 20), [r"a\u{1b}[2Jb"]);
-        assert_eq!(wrap("", 5), [""]);
-    }
-
-    #[test]
-    fn an_incident_is_told_in_sentences() {
-        let teller = Teller { zone: Tz::UTC, as_of: Timestamp::from_nanos(90_000_000_000_000) };
-        let mut told = Told {
-            id: "0000000a-1c".into(),
-            kind: "crash-loop".into(),
-            severity: "major".into(),
-            state: "open".into(),
-            title: "api crashed 3 times".into(),
-            source: "host-1".into(),
-            start: "1970-01-01T00:00:10.5Z".into(),
-            cause: vec![Cause { time: Some("1970-01-01T00:00:09Z".into()), text: "deploy: image a:1 -> a:2".into() }],
-            ..Told::default()
-        };
-        let plain = |told: &Told| anstream::adapter::strip_str(&teller.tell(told)).to_string();
-        assert_eq!(
-            plain(&told),
-            "major     api crashed 3 times\n          It began at 1970-01-01 00:00:10+00:00 and goes on, for 1 d 0 h so far.\n          \
-             What events say: at 00:00:09 deploy: image a:1 -> a:2.\n          The evidence is complete as far as the log knows. \
-             crash-loop on host-1, 0000000a-1c\n"
-        );
-        told.end = Some("1970-01-02T00:00:10.5Z".into());
-        told.state = "closed".into();
-        told.resolution = Some("redeployed".into());
-        told.confidence = "qualified".into();
-        told.qualified = vec!["events may be missing: ring-overflow".into()];
-        let text = plain(&told);
-        assert!(text.contains("; 1 d 0 h later, at 1970-01-02 00:00:10+00:00, it was\n          well after it was made again."), "{text}");
-        assert!(text.contains("may be incomplete: events may be missing: ring-overflow."), "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS));
-        assert_eq!(
-            teller.sum(&[told], 2),
-            "1 incident, which is over; 2 notices (--severity notice shows them); as of 1970-01-02\n01:00:00+00:00.\n"
-        );
-        assert_eq!(teller.sum(&[], 0), "No incident; as of 1970-01-02 01:00:00+00:00.\n");
-    }
+/// Whether one name is the end of another: `api` of `shop/api`, and of `shop/api/2`.
+pub(super) fn is_part(name: &str, part: &str) -> bool {
+    name.split('/').any(|one| one.eq_ignore_ascii_case(part)) || name.eq_ignore_ascii_case(part)
 }
+
+#[cfg(test)]
+mod tests;

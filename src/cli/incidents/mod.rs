@@ -1,28 +1,33 @@
 //! `incidents`: what broke, from a server, an export or a log's directory.
 
 mod asked;
+mod extent;
+mod from;
 mod human;
 mod offline;
+mod rehearsal;
 
 pub(super) use asked::{Asked, Offline, Place, Which};
-pub(super) use offline::{Opened, source};
+pub(super) use extent::Extent;
+pub(super) use from::From;
+pub(super) use offline::source;
 
 use super::args::{At, Remote, Since, Until};
 use super::clock::Clock;
 use super::ending::{Found, Interrupted};
 use super::escape::{Safe, escape_json};
 use super::interrupted;
-use super::printer::styled;
-use crate::client::Client;
-use crate::report::{Format, Of};
-use crate::time::Timestamp;
-use anyhow::Context as _;
+use super::printer::{remark, styled};
+use super::stray::Stray;
+use crate::report::Format;
 use asked::{SEVERITIES, rank};
 use human::{Teller, Told};
 use std::io::{self, IsTerminal as _, Write};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct IncidentsArgs {
+    #[command(flatten)]
+    stray: Stray,
     #[command(flatten)]
     since: Since,
     #[command(flatten)]
@@ -43,6 +48,8 @@ pub(super) struct IncidentsArgs {
     #[command(flatten)]
     clock: Clock,
     #[command(flatten)]
+    hooks: rehearsal::HooksArgs,
+    #[command(flatten)]
     offline: Offline,
     #[command(flatten)]
     remote: Remote,
@@ -58,31 +65,30 @@ enum Form {
     Markdown,
 }
 
-/// Where incidents come from.
-enum From {
-    Server(Client),
-    Opened(Box<Opened>),
-}
-
-/// Incidents, each a line of JSON, oldest first.
-struct Answer {
-    lines: Vec<String>,
-    /// Notices in the range.
-    notices: u64,
-    as_of: Timestamp,
-}
-
 pub(super) async fn run(args: IncidentsArgs) -> anyhow::Result<()> {
+    args.stray.refuse("incidents")?;
     let least = if args.output == Form::Json { "notice" } else { "minor" };
     let asked = Asked::new((&args.since, &args.until, &args.at), &args.which, &args.clock, least)?;
     let zone = args.clock.zone()?;
-    let work = async {
-        let from = match args.offline.place() {
-            Some(place) => From::Opened(Box::new(Opened::new(&place, &asked).await?)),
-            None => From::Server(args.remote.client()?),
+    if args.hooks.are_asked() {
+        let place = args.offline.place();
+        let rehearsing = rehearsal::run(&args.hooks, place.as_ref(), &asked, args.output == Form::Json, zone);
+        return tokio::select! {
+            result = rehearsing => result,
+            () = interrupted() => Err(Interrupted.into()),
         };
+    }
+    let work = async {
+        let from = From::open(&args.offline, &args.remote, &asked).await?;
         // What --fail-on looks for may be less bad than what is shown.
         let answer = from.incidents(&asked.down_to(args.fail_on.as_deref())).await?;
+        let mut said = from.beyond(&asked).await?;
+        if said.is_none() && answer.lines.is_empty() {
+            said = from.unknown_subject(&asked).await?;
+        }
+        if let Some(text) = &said {
+            remark(text);
+        }
         let told: Vec<Told> = answer.lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
         let fails = args.fail_on.as_deref().is_some_and(|least| told.iter().any(|one| rank(&one.severity) >= rank(least)));
         let shown = |told: &Told| rank(&told.severity) >= rank(asked.severity());
@@ -101,7 +107,7 @@ pub(super) async fn run(args: IncidentsArgs) -> anyhow::Result<()> {
                 write!(out, "{}", teller.sum(&told, answer.notices))?;
                 out.flush()?;
             }
-            Form::Markdown => print_text(&from.report(&asked, Format::Markdown).await?)?,
+            Form::Markdown => print_text(&from.report(None, &asked, Format::Markdown).await?.unwrap_or_default())?,
         }
         anyhow::Ok(fails)
     };
@@ -111,47 +117,6 @@ pub(super) async fn run(args: IncidentsArgs) -> anyhow::Result<()> {
         () = interrupted() => return Err(Interrupted.into()),
     };
     if fails { Err(Found.into()) } else { Ok(()) }
-}
-
-impl From {
-    async fn incidents(&self, asked: &Asked) -> anyhow::Result<Answer> {
-        match self {
-            Self::Server(client) => from_server(client, asked).await,
-            Self::Opened(opened) => {
-                let (lines, notices, as_of) = opened.lines(&asked.selection()?)?;
-                Ok(Answer { lines, notices, as_of })
-            }
-        }
-    }
-
-    async fn report(&self, asked: &Asked, format: Format) -> anyhow::Result<String> {
-        match self {
-            Self::Server(client) => {
-                let mut params = asked.params();
-                params.push(("format", format.name().to_owned()));
-                Ok(String::from_utf8(client.report(None, &params).await?).context("the server's report is no text")?)
-            }
-            Self::Opened(opened) => Ok(opened.report(&Of::Many(asked.selection()?), format).await?.unwrap_or_default()),
-        }
-    }
-}
-
-/// All pages.
-async fn from_server(client: &Client, asked: &Asked) -> anyhow::Result<Answer> {
-    let mut params = asked.params();
-    params.push(("limit", "1000".to_owned()));
-    let mut lines = Vec::new();
-    loop {
-        let page = client.incidents(&params).await?;
-        lines.extend(page.incidents.iter().map(|incident| incident.get().to_owned()));
-        let next = page.next().map(str::to_owned);
-        let Some(next) = next else {
-            let as_of = Timestamp::from_text(page.as_of.as_bytes()).context("the server does not say as of when it judges")?;
-            return Ok(Answer { lines, notices: page.notices.count, as_of });
-        };
-        params.retain(|(name, _)| *name != "cursor");
-        params.push(("cursor", next));
-    }
 }
 
 fn print_lines<'a>(lines: impl Iterator<Item = &'a String>) -> io::Result<()> {

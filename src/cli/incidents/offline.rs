@@ -1,6 +1,8 @@
 //! Incidents of an export or of a log's directory, without a server.
 
 use super::asked::{Asked, Place};
+use super::extent::Extent;
+use crate::cursor::Sequence;
 use crate::export::{self, LastLine};
 use crate::log::{EmbeddedLog, EventLog, ScratchDir};
 use crate::projection::Losses;
@@ -22,6 +24,9 @@ const MAX_NEAR: usize = 1000;
 pub(in crate::cli) struct Opened {
     log: Arc<dyn EventLog>,
     view: View,
+    /// Subjects of the containers that there are, and their ids.
+    containers: Vec<[String; 2]>,
+    pub(super) extent: Extent,
     /// Removed at the end.
     _scratch: Option<ScratchDir>,
 }
@@ -29,6 +34,8 @@ pub(in crate::cli) struct Opened {
 /// A log that was opened.
 pub(in crate::cli) struct Source {
     pub(in crate::cli) log: Arc<dyn EventLog>,
+    /// When its oldest record was received.
+    begin: Option<Timestamp>,
     /// The time up to which it tells everything.
     pub(in crate::cli) end: Timestamp,
     /// Removed at the end.
@@ -40,20 +47,28 @@ pub(in crate::cli) async fn source(place: &Place) -> anyhow::Result<Source> {
     let place = place.clone();
     let (log, said, scratch) = tokio::task::spawn_blocking(move || open(&place)).await??;
     let log: Arc<dyn EventLog> = Arc::new(log);
-    let end = said.max(received(&*log).await?).unwrap_or(Timestamp::MIN);
-    Ok(Source { log, end, scratch })
+    let bounds = log.bounds();
+    let (begin, last) = (received(&*log, bounds.oldest).await?, received(&*log, bounds.head).await?);
+    Ok(Source { log, begin, end: said.max(last).unwrap_or(Timestamp::MIN), scratch })
 }
 
 impl Opened {
     /// Opens a place, and finds what broke.
     pub(in crate::cli) async fn new(place: &Place, asked: &Asked) -> anyhow::Result<Self> {
-        let Source { log, end, scratch } = source(place).await?;
-        let view = match asked.judged(place) {
+        let Source { log, begin, end, scratch } = source(place).await?;
+        let (view, containers) = match asked.judged(place) {
             // After the end nobody listened: that is never taken for silence.
             Some(at) if at < end => known(&log, at, at).await?,
             _ => known(&log, Timestamp::MAX, end).await?,
         };
-        Ok(Self { log, view, _scratch: scratch })
+        Ok(Self { log, view, containers, extent: Extent { begin, end }, _scratch: scratch })
+    }
+
+    /// What containers and incidents are asked for by.
+    pub(super) fn subjects(&self) -> Vec<String> {
+        let View { incidents, notices, merged, .. } = &self.view;
+        let of_incidents = [incidents, notices, merged].into_iter().flatten().flat_map(|one| one.about().cloned().collect::<Vec<_>>());
+        self.containers.iter().flatten().cloned().chain(of_incidents).collect()
     }
 
     /// Incidents that are wanted, one line of JSON each, oldest first; how many notices there are; as of
@@ -93,7 +108,7 @@ impl Opened {
 }
 
 /// What the records received by a time tell, as of another.
-async fn known(log: &Arc<dyn EventLog>, until: Timestamp, as_of: Timestamp) -> anyhow::Result<View> {
+async fn known(log: &Arc<dyn EventLog>, until: Timestamp, as_of: Timestamp) -> anyhow::Result<(View, Vec<[String; 2]>)> {
     let bounds = log.bounds();
     let (mut state, mut ids) = (State::before(bounds.oldest), Ids::default());
     let mut reader = Reader::new(Arc::clone(log), bounds.oldest.saturating_sub(1), Want { until: bounds.head, ..Want::default() });
@@ -104,14 +119,15 @@ async fn known(log: &Arc<dyn EventLog>, until: Timestamp, as_of: Timestamp) -> a
                 if let Some(first) = first {
                     ids.note(first);
                 }
-                let records = selection.sequences().filter_map(|seq| selection.block.record(seq));
-                records.filter(|record| record.received <= until).for_each(|record| incidents::step(&mut state, &record));
+                let records = selection.sequences().filter_map(|seq| selection.block.view(seq));
+                records.filter(|record| record.received <= until).for_each(|record| incidents::step_view(&mut state, &record));
             }
             Step::Gap(range, why) => incidents::miss(&mut state, &range, why),
             Step::Nothing => {}
         }
     }
-    Ok(incidents::view(&state, &ids, as_of))
+    let containers = state.inventory(&ids, as_of).containers.into_iter().map(|one| [one.key, one.id]).collect();
+    Ok((incidents::view(&state, &ids, as_of), containers))
 }
 
 /// The log, the time that its export says it is complete up to, and what is to be removed at the end.
@@ -130,7 +146,7 @@ fn open(place: &Place) -> anyhow::Result<(EmbeddedLog, Option<Timestamp>, Option
             let read = || -> anyhow::Result<_> {
                 let mut lines = LastLine::of(export::decompress(file)?);
                 let scratch = ScratchDir::new()?;
-                crate::log::import(&mut lines, scratch.path(), &mut |_| {})?;
+                crate::log::import_to_read(&mut lines, scratch.path())?;
                 Ok((EmbeddedLog::open_read_only(scratch.path())?, lines.as_of(), Some(scratch)))
             };
             read().with_context(|| format!("cannot read {name}"))
@@ -138,8 +154,7 @@ fn open(place: &Place) -> anyhow::Result<(EmbeddedLog, Option<Timestamp>, Option
     }
 }
 
-/// When the newest record was received.
-async fn received(log: &dyn EventLog) -> anyhow::Result<Option<Timestamp>> {
-    let head = log.bounds().head;
-    Ok(block_of(log, head).await?.map(|block| block.received(head)))
+/// When a record was received.
+async fn received(log: &dyn EventLog, seq: Sequence) -> anyhow::Result<Option<Timestamp>> {
+    Ok(block_of(log, seq).await?.map(|block| block.received(seq)))
 }

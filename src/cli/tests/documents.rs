@@ -5,7 +5,7 @@
 use super::super::{Cli, config_show};
 use crate::config::{ServeArgs, Settings};
 use clap::{Arg, Command, CommandFactory as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -148,9 +148,10 @@ fn command_line() -> Blocks {
     let commands = commands(&cli, "");
     // Options that several commands have, by heading; serve's are in the other document.
     let told = commands.iter().filter(|(name, _)| name != "serve" && name != "config show");
+    let settings = settings_of(&cli);
     let mut shared: Vec<(String, &Arg, Vec<&str>)> = Vec::new();
     for (name, command) in told {
-        for arg in arguments(command) {
+        for arg in arguments(command).filter(|arg| name != FOLLOWER || !is_setting(arg, &settings)) {
             let Some(heading) = arg.get_help_heading() else { continue };
             let same = |(_, other, _): &&mut (String, &Arg, Vec<&str>)| written(other) == written(arg) && meaning(other) == meaning(arg);
             match shared.iter_mut().find(same) {
@@ -172,20 +173,33 @@ fn command_line() -> Blocks {
         blocks.insert(heading.clone(), table(&["flag", "of", "meaning"], &rows.map(row).collect::<Vec<_>>()));
     }
     for (name, command) in &commands {
-        blocks.insert(name.clone(), of_command(name, command, &shared));
+        blocks.insert(name.clone(), of_command(name, command, &shared, &settings));
     }
     blocks
 }
 
+/// The command that takes the settings of `serve` besides options of its own.
+const FOLLOWER: &str = "fleet serve";
+
+/// The options that are told in the other document.
+fn settings_of(cli: &Command) -> BTreeSet<String> {
+    arguments(cli.find_subcommand("serve").unwrap()).filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+}
+
+fn is_setting(arg: &Arg, settings: &BTreeSet<String>) -> bool {
+    arg.get_long().is_some_and(|long| settings.contains(long))
+}
+
 /// Usage, the options that are its own, and where the others stand.
-fn of_command(name: &str, command: &Command, shared: &[(String, &Arg, Vec<&str>)]) -> String {
+fn of_command(name: &str, command: &Command, shared: &[(String, &Arg, Vec<&str>)], settings: &BTreeSet<String>) -> String {
     let usage = command.clone().render_usage().to_string();
     let mut out = format!("{}\n", code(usage.trim_start_matches("Usage: ").trim()));
     if name == "serve" || name == "config show" {
         return out + "\nIts options are the [settings](configuration.md#settings-of-serve), and `--config FILE`.\n";
     }
     let is_shared = |arg: &Arg| shared.iter().any(|(_, other, names)| names.contains(&name) && written(other) == written(arg));
-    let own: Vec<_> = arguments(command).filter(|arg| !is_shared(arg)).map(|arg| vec![written(arg), meaning(arg)]).collect();
+    let is_told = |arg: &&Arg| !is_shared(arg) && (name != FOLLOWER || !is_setting(arg, settings));
+    let own: Vec<_> = arguments(command).filter(is_told).map(|arg| vec![written(arg), meaning(arg)]).collect();
     if !own.is_empty() {
         write!(out, "\n{}", table(&["argument", "meaning"], &own)).unwrap();
     }
@@ -198,6 +212,9 @@ fn of_command(name: &str, command: &Command, shared: &[(String, &Arg, Vec<&str>)
     if !headings.is_empty() {
         let link = |heading: &&str| format!("[{heading}](#{})", heading.to_lowercase().replace(' ', "-"));
         write!(out, "\nAs well as: {}.\n", headings.iter().map(link).collect::<Vec<_>>().join(", ")).unwrap();
+    }
+    if name == FOLLOWER {
+        out += "\nAnd the [settings](configuration.md#settings-of-serve) of `serve`, but for those of a recorder.\n";
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use super::control::Control;
 use super::feed::{CHECKPOINT_EVERY, KEEP_ALIVE};
-use super::stream::KEEP_ALIVE_FRAME;
+use super::sse::KEEP_ALIVE_FRAME;
 use crate::cursor::{LogId, Sequence};
 use crate::filter::Filter;
 use crate::log::{EventLog, Piece, Scan};

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// Something that a client is told between records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +95,21 @@ impl Control {
 
     /// As a named SSE frame. Everything in it is made here or JSON-escaped, so no line end can get in.
     pub(super) fn to_sse(&self, log: LogId) -> String {
-        let data = self.with_record(&self.data(log));
-        format!("event: {}\nid: {}\ndata: {data}\n\n", self.name(), log.cursor(self.position()))
+        self.frame(log, log.cursor(self.position()))
+    }
+
+    /// The same under another `id`.
+    pub(super) fn frame(&self, log: LogId, id: impl Display) -> String {
+        self.frame_with(log, id, None)
+    }
+
+    /// With one more member.
+    pub(super) fn frame_with(&self, log: LogId, id: impl Display, more: Option<(&str, Value)>) -> String {
+        let mut data = self.data(log);
+        if let Value::Object(data) = &mut data {
+            data.extend(more.map(|(key, value)| (key.to_owned(), value)));
+        }
+        format!("event: {}\nid: {id}\ndata: {}\n\n", self.name(), self.with_record(&data))
     }
 
     /// The data as text, with the record that it tells of as the log has it.

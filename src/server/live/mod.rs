@@ -11,6 +11,8 @@ mod feed;
 pub(super) mod filters;
 mod paced;
 mod query;
+mod revisions;
+mod sse;
 pub(super) mod stream;
 pub(super) mod ws;
 

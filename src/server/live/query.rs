@@ -13,7 +13,10 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use warp::http::HeaderMap;
 
-const PARAMS: [&str; 8] = ["last_event_id", "lastEventId", "since", "until", "speed", "filters", "exclude", FOLD];
+pub(super) const PARAMS: [&str; 10] =
+    ["view", "last_event_id", "lastEventId", "since", "until", "speed", "filters", "exclude", FOLD, "severity"];
+/// What goes with records only.
+pub(super) const OF_RECORDS: [&str; 5] = ["until", "speed", "filters", "exclude", FOLD];
 /// How many times faster than it was recorded an incident may be replayed.
 const SPEEDS: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 
@@ -33,6 +36,9 @@ pub(super) struct StreamQuery {
 impl StreamQuery {
     pub(super) fn parse(query: &str, headers: &HeaderMap, filters: &Filters) -> Result<Self, ApiError> {
         let params = Params::parse(query, &PARAMS)?;
+        if params.get("severity").is_some() {
+            return Err(ApiError::bad_request("severity goes with view=incidents only"));
+        }
         let start = start(&params, headers)?;
         let speed = speed(&params)?;
         let until = params.time("until")?;
@@ -132,9 +138,22 @@ fn speed(params: &Params) -> Result<Option<f64>, ApiError> {
     }
 }
 
+/// Whether revisions of incidents are asked for instead of records.
+pub(super) fn wants_incidents(query: &str) -> Result<bool, ApiError> {
+    match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "view") {
+        None => Ok(false),
+        Some((_, view)) if view.is_empty() || view == "records" => Ok(false),
+        Some((_, view)) if view == "incidents" => Ok(true),
+        Some((_, view)) => {
+            let view: String = view.chars().take(64).collect();
+            Err(ApiError::bad_request(format!("view must be records or incidents, not {view:?}")))
+        }
+    }
+}
+
 /// The start position: header, then parameters (docs/api.md, "Live stream"). An empty header is none: some
 /// clients send one before the first id. A header that is not text names no record, which the reset will say.
-fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
+pub(super) fn start(params: &Params, headers: &HeaderMap) -> Result<StartAt, ApiError> {
     let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let cursor = header.filter(|text| !text.is_empty());
     let cursor = cursor.or_else(|| params.get("last_event_id").or(params.get("lastEventId")).map(str::to_owned));

@@ -3,30 +3,21 @@
 use super::CACHING;
 use super::control::Control;
 use super::feed::{Feed, Item, Ready};
-use super::query::{StreamQuery, elsewhere};
+use super::query::{StreamQuery, elsewhere, wants_incidents};
+use super::revisions;
+use super::sse::{CHUNK_BYTES, KEEP_ALIVE_FRAME, RETRY_MS, SHUTDOWN_RETRY_MS, answer, ended};
 use crate::cursor::LogId;
 use crate::reader::{Part, Selection};
 use crate::server::asker::Asker;
+use crate::server::coming::LAGGING;
 use crate::server::context::{Context, StreamGuard};
 use crate::server::net::Link;
 use crate::server::problem::ApiError;
 use bytes::{Bytes, BytesMut};
 use std::convert::Infallible;
 use std::sync::Arc;
-use sync_wrapper::SyncStream;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
-
-/// What a client that lags is sent at once, about.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// What is sent after [`KEEP_ALIVE`](super::feed::KEEP_ALIVE) of silence.
-pub(super) const KEEP_ALIVE_FRAME: &[u8] = b": keep-alive\n\n";
-/// SSE is UTF-8 by definition (WHATWG HTML, 9.2.5), but some clients decode what is not said so as Latin-1.
-const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
-/// A browser's wait before it comes back.
-const RETRY_MS: u32 = 2000;
-/// At shutdown the wait is spread, so that clients do not come back all at once.
-const SHUTDOWN_RETRY_MS: std::ops::Range<u32> = 1000..4000;
 
 /// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for
 /// good, which is what a client that has everything it asked for is given.
@@ -39,7 +30,13 @@ pub(in crate::server) async fn stream(
     link: Option<Arc<Link>>,
     asker: Asker,
 ) -> Result<Response, ApiError> {
+    if wants_incidents(&query)? {
+        return revisions::stream(context, &query, &headers, asker).await;
+    }
     let query = StreamQuery::parse(&query, &headers, &context.filters)?;
+    if context.come_to_start(&query.start).await.is_err() {
+        return Ok(ended(LAGGING));
+    }
     let log = context.log_for(&asker);
     if query.is_done(&log).await? {
         return Ok(done());
@@ -56,12 +53,7 @@ pub(in crate::server) async fn stream(
         let chunk = state.next().await?;
         Some((Ok::<_, Infallible>(chunk), state))
     });
-    let mut response = warp::reply::stream(SyncStream::new(Box::pin(frames))).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(answer(frames))
 }
 
 fn done() -> Response {

@@ -7,6 +7,7 @@ use crate::filter::Filter;
 use crate::log::LogError;
 use crate::reader::{Part, StartAt, Want};
 use crate::server::asker::Asker;
+use crate::server::coming::LAGGING;
 use crate::server::context::Context;
 use crate::server::net::Permit;
 use crate::server::params::{FOLD, NOISE, folded};
@@ -118,6 +119,9 @@ async fn serve(context: &Context, asker: &Asker, mut socket: WebSocket) {
     let Ok(_stream) = context.enter_stream() else {
         return close(&mut socket, TRY_AGAIN_LATER, "too many live streams (see --max-connections)").await;
     };
+    if context.come_to_start(&start).await.is_err() {
+        return close(&mut socket, TRY_AGAIN_LATER, LAGGING).await;
+    }
     let log = context.log_for(asker);
     let open = async {
         let feed = Feed::open(Arc::clone(&log), start.clone(), want.clone(), context.shutdown.clone()).await?;

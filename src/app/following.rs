@@ -1,0 +1,94 @@
+//! A server of a fleet: hub → follower → log → server.
+
+use super::running::{Running, Tasks};
+use super::serving::{admission, announce};
+use crate::config::ServeConfig;
+use crate::follow::{Follower, Settings};
+use crate::log::{DerivedFiles, EventLog};
+use crate::projection::DERIVED_VERSION;
+use crate::retention;
+use crate::server::{self, Context, Fleet, Listener, Recording};
+use crate::shutdown::Stop;
+use crate::stream::StreamError;
+use crate::stream::nats::{NatsSettings, NatsStream, Shape};
+use anyhow::Context as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How long the start waits for the hub to say whether it holds what a fleet is promised. One that is dead
+/// must not keep history from being served.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Which fleet is followed, and where its hub is.
+#[derive(Debug, Clone)]
+pub struct Following {
+    /// The hub, and as whom it is asked.
+    pub hub: NatsSettings,
+    /// Whose fleet it is.
+    pub tenant: String,
+    /// A host that has sent nothing for so long is silent.
+    pub silent_after: Duration,
+}
+
+/// Follows the hub and serves what it has.
+pub(super) async fn follow(following: Following, config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
+    let started = Instant::now();
+    let Following { hub, tenant, silent_after } = following;
+    let (admission, options) = admission(&config)?;
+    let servers = hub.urls.join(", ");
+    let hub = NatsStream::to(hub).context("--nats")?;
+    let faults = looked_at(&hub, &tenant).await.with_context(|| format!("the hub at {servers}"))?;
+    let stop = Stop::new();
+    let shutdown = stop.shutdown();
+    let follower = Follower::open(Arc::new(hub), &config.data_dir, &Settings::of(&tenant), &shutdown)
+        .await
+        .with_context(|| format!("cannot follow the hub at {servers} into {}", config.data_dir.display()))?
+        .context("stopped while the hub was waited for")?;
+    let clean = follower.recovery().clean;
+    let log: Arc<dyn EventLog> = follower.log();
+    let bounds = log.bounds();
+    tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = clean, "the fleet's log is open");
+    let fleet = Fleet::new(follower.handle(), silent_after, faults);
+    let mut tasks = Tasks::default();
+    let until = shutdown.clone();
+    tasks.start("follower", &Handle::current(), async move {
+        // It has told why it stops; what it has is served on.
+        let _ = follower.run(&until).await;
+        until.stopping().await;
+    });
+    let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
+    tasks.start("retention", &Handle::current(), async move {
+        keeping.await;
+        until.stopping().await;
+    });
+    let recording = Recording { fleet: Some(fleet), ..Recording::default() };
+    let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
+    let context = Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links);
+    let context = Arc::new(context);
+    announce(&listener, &options)?;
+    tasks.start("reader for incidents", &Handle::current(), context.follow());
+    tasks.start("server", &Handle::current(), server::serve(listener, context, options));
+    Ok(Running { stop, tasks, log: Some(log), _thread: None, _scratch: None })
+}
+
+/// What the hub does not keep of what a fleet is promised, as far as it answers.
+async fn looked_at(hub: &NatsStream, tenant: &str) -> Result<Vec<String>, StreamError> {
+    let shape = Shape { tenant: tenant.to_owned(), replicas: 0, max_age: Duration::ZERO, max_bytes: None };
+    let look = async {
+        hub.check(&shape).await?;
+        hub.faults(&shape).await
+    };
+    match timeout(LOOK, look).await {
+        Ok(Err(StreamError::Unavailable(why) | StreamError::Unanswered(why))) => {
+            tracing::warn!("the hub does not answer, what is here is served: {why}");
+            Ok(Vec::new())
+        }
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::warn!("the hub does not answer within {} s, what is here is served", LOOK.as_secs());
+            Ok(Vec::new())
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use super::*;
+
+#[test]
+fn lines_break_between_words_and_none_is_too_long() {
+    assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
+    assert_eq!(wrap("aaaaaaa b", 3), ["aaa", "aaa", "a b"]);
+    assert_eq!(wrap("a\u{1b}[2Jb", 20), [r"a\u{1b}[2Jb"]);
+    assert_eq!(wrap("", 5), [""]);
+}
+
+#[test]
+fn an_incident_is_told_in_sentences() {
+    let teller = Teller { zone: Tz::UTC, as_of: Timestamp::from_nanos(90_000_000_000_000) };
+    let mut told = Told {
+        id: "0000000a-1c".into(),
+        kind: "crash-loop".into(),
+        severity: "major".into(),
+        state: "open".into(),
+        title: "api crashed 3 times".into(),
+        source: "host-1".into(),
+        start: "1970-01-01T00:00:10.5Z".into(),
+        cause: vec![
+            Cause { kind: "exit-code".into(), time: Some("1970-01-01T00:00:10Z".into()), text: "exit 1".into(), ..Cause::default() },
+            Cause {
+                kind: "deploy".into(),
+                time: Some("1970-01-01T00:00:09Z".into()),
+                text: "deploy: image a:1 -> a:2".into(),
+                ..Cause::default()
+            },
+        ],
+        subject: "shop/api".into(),
+        ..Told::default()
+    };
+    let plain = |told: &Told| anstream::adapter::strip_str(&teller.tell(told)).to_string();
+    assert_eq!(
+        plain(&told),
+        "major     api crashed 3 times\n          It began at 1970-01-01 00:00:10+00:00 and goes on, for 1 d 0 h so far.\n          \
+         What events say: at 00:00:09 deploy: image a:1 -> a:2; at 00:00:10 exit 1. Why it exited\n          \
+         with 1, events do not say: look at its logs.\n          \
+         No event is known to be missing. crash-loop on host-1, 0000000a-1c\n"
+    );
+    for (text, may) in [
+        ("1c", true),
+        ("1", true),
+        ("0000000a-1", true),
+        ("0000000b-1c", true),
+        ("shop/api", true),
+        ("api", true),
+        ("2c", false),
+        ("", false),
+    ] {
+        assert_eq!(told.may_be(text), may, "{text}");
+    }
+    assert_eq!(told.name(), "0000000a-1c (crash-loop of shop/api)");
+    told.end = Some("1970-01-02T00:00:10.5Z".into());
+    told.state = "closed".into();
+    told.resolution = Some("redeployed".into());
+    told.confidence = "qualified".into();
+    told.qualified = vec!["events may be missing: ring-overflow".into()];
+    let text = plain(&told);
+    assert!(text.contains("; 1 d 0 h later, at 1970-01-02 00:00:10+00:00, it was\n          well since it was re-created."), "{text}");
+    assert!(text.contains("may be incomplete: events may be missing: ring-overflow."), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS));
+    let next = "One of them in full: shipslog report ID, with the same --file, --data-dir or --url.\n";
+    let sum = teller.sum(&[told], 2);
+    assert_eq!(
+        sum,
+        format!("1 incident, which is over; 2 notices (--severity notice shows them); as of 1970-01-02\n01:00:00+00:00.\n{next}")
+    );
+    let of = |resolution: &str, severity: &str| Told {
+        state: "closed".into(),
+        severity: severity.into(),
+        resolution: Some(resolution.into()),
+        ..Told::default()
+    };
+    let said = |all: &[Told]| teller.sum(all, 0).split(';').next().unwrap_or_default().to_owned();
+    assert_eq!(
+        said(&[of("removed", "major"), of("recovered", "minor"), of("removed", "minor"), of("removed", "notice")]),
+        "3 incidents, all over (2 of them only because what failed was removed)"
+    );
+    assert_eq!(said(&[of("removed", "major")]), "1 incident, which is over only because what failed was removed");
+    assert_eq!(said(&[of("removed", "major"), of("removed", "major")]), "2 incidents, all over (only because what failed was removed)");
+    assert_eq!(teller.sum(&[], 0), "No incident; as of 1970-01-02 01:00:00+00:00.\n");
+}

@@ -1,0 +1,3 @@
+mod bases;
+mod fold;
+mod following;

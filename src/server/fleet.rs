@@ -1,0 +1,138 @@
+//! How a server of a fleet follows the hub.
+
+use crate::follow::{Handle, MAX_LAG, Status};
+use crate::stream::StreamError;
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How old the hub's newest answer may be, and by how much its clock may differ from this server's, where it
+/// is said up to when everything is here.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
+
+/// What a server of a fleet knows besides its log.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    follower: Handle,
+    /// A host that has sent nothing for so long is silent.
+    silent_after: Duration,
+    /// What the hub does not keep of what a fleet is promised.
+    faults: Vec<String>,
+}
+
+/// How it follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum FollowState {
+    /// It has what the hub has, but for the newest messages.
+    Live,
+    /// It lags, and the hub answers.
+    CatchingUp,
+    /// The hub does not answer.
+    Unavailable,
+    /// The hub refuses this server something; it is tried again.
+    Refused,
+    /// It follows no more, until somebody has looked.
+    Stopped,
+}
+
+/// How a server follows the hub, as it is shown.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Followed {
+    pub(super) state: FollowState,
+    /// Why readers should not be sent here.
+    pub(super) error: Option<String>,
+    /// What else somebody has to look at.
+    pub(super) warning: Option<String>,
+    /// The newest message of the hub that is folded.
+    pub(super) folded: u64,
+    /// The newest message that the hub has, when it last answered.
+    pub(super) hub_last: Option<u64>,
+    /// Since when it lacks the oldest message that it knows of, in seconds.
+    pub(super) lag_seconds: u64,
+}
+
+impl Fleet {
+    /// What follows is `follower`, of a hub with these faults.
+    pub fn new(follower: Handle, silent_after: Duration, faults: Vec<String>) -> Self {
+        Self { follower, silent_after, faults }
+    }
+
+    pub(super) fn followed(&self) -> Followed {
+        Followed::of(&self.follower.status(), Instant::now(), &self.faults)
+    }
+
+    /// The data of `/api/v1/hosts`, as JSON.
+    pub(super) fn hosts(&self) -> String {
+        self.follower.hosts_json(Timestamp::now(), self.silent_after)
+    }
+
+    /// Tells of each change of how far it is.
+    pub(super) fn watch(&self) -> watch::Receiver<Status> {
+        self.follower.watch()
+    }
+
+    /// Waits until everything that the hub holds now is here.
+    pub(super) async fn reach_end(&self) -> Result<bool, StreamError> {
+        self.follower.reach_end().await
+    }
+
+    /// Whether all that the hub held when it was last asked is here.
+    pub(super) fn has_all(&self) -> bool {
+        let status = self.follower.status();
+        status.answers && status.stopped.is_none() && status.hub_last.is_some_and(|last| last <= status.folded)
+    }
+}
+
+impl Followed {
+    fn of(status: &Status, now: Instant, faults: &[String]) -> Self {
+        let lag = status.lag(now);
+        let state = match status {
+            Status { stopped: Some(_), .. } => FollowState::Stopped,
+            Status { refused: Some(_), .. } => FollowState::Refused,
+            Status { answers: false, .. } => FollowState::Unavailable,
+            _ if lag > MAX_LAG => FollowState::CatchingUp,
+            _ => FollowState::Live,
+        };
+        let error = match state {
+            FollowState::Stopped => status.stopped.as_ref().map(|why| format!("the fleet is not followed any more: {why}")),
+            FollowState::Refused => status.refused.as_ref().map(|why| format!("the fleet's hub does not let this server follow: {why}")),
+            FollowState::CatchingUp => Some(format!("this server lags the fleet's hub by {} s; it is catching up", lag.as_secs())),
+            FollowState::Live | FollowState::Unavailable => None,
+        };
+        let mut warnings = Vec::new();
+        if state == FollowState::Unavailable {
+            warnings.push("the fleet's hub does not answer: what came before is served, and nothing new comes".to_owned());
+        }
+        if !faults.is_empty() {
+            warnings.push(format!("the hub does not keep what a fleet is promised: {}", faults.join("; ")));
+        }
+        let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
+        Self { state, error, warning, folded: status.folded, hub_last: status.hub_last, lag_seconds: lag.as_secs() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_hub_is_a_warning_and_a_stop_is_an_error() {
+        let (now, faults) = (Instant::now(), ["its tail is short".to_owned()]);
+        let view = |status: &Status, faults: &[String]| {
+            let Followed { state, error, warning, .. } = Followed::of(status, now, faults);
+            (state, error.is_some(), warning)
+        };
+        assert_eq!(view(&Status::current(true, None), &[]), (FollowState::Live, false, None));
+        let (state, error, warning) = view(&Status::current(true, None), &faults);
+        assert!(state == FollowState::Live && !error && warning.is_some_and(|why| why.contains("short")));
+        let (state, error, warning) = view(&Status::current(false, None), &[]);
+        assert!(state == FollowState::Unavailable && !error && warning.is_some());
+        let mut refused = Status::current(false, None);
+        refused.refused = Some("no right".to_owned());
+        assert_eq!(view(&refused, &[]), (FollowState::Refused, true, None));
+        assert_eq!(view(&Status::current(true, Some("a base differs")), &[]), (FollowState::Stopped, true, None));
+    }
+}
