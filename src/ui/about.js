@@ -1,13 +1,17 @@
 // What the page says of the log as a whole: whose it is, and where it can be taken along.
 
+import { ask, textOf } from './answers.js';
 import { address } from './base.js';
 import { clockOf } from './format.js';
 import { fetchPart } from './history.js';
+import { serverClock } from './serverclock.js';
+import { millis } from './timespan.js';
 import { zoneName } from './zone.js';
 
-/** Whose log it is that is only read, and until when it goes. @param {Iterable<string>} known hosts @returns {Promise<string>} */
+/** Whose log it is that is only read, and until when it goes: there its clock stands, too. @param {Iterable<string>} known hosts @returns {Promise<string>} */
 export async function aboutStored(known) {
-  const { items, log } = await fetchPart({ order: 'desc', limit: '1' });
+  const [{ items, log }, counts] = await Promise.all([fetchPart({ order: 'desc', limit: '1' }), ask('api/v1/histogram', { bins: '1' })]);
+  serverClock.end = millis(JSON.parse(await textOf(counts)).until);
   const names = [...new Set([...known, ...items.map(({ source }) => source)])].filter(Boolean);
   const until = items[0] ? ` and goes until ${clockOf(items[0].at)} (${zoneName()})` : ' and is empty';
   return `It is the log ${log.id.slice(0, 8)}${names.length ? ` of ${names.join(', ')}` : ''}${until}.`;

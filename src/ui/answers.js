@@ -51,20 +51,24 @@ export async function toError(response) {
  * An answer of shipslog's.
  * @param {string} path @param {Record<string, string>} [query] @param {AbortSignal} [signal]
  * @param {(response: Response) => boolean} [isAnswer] whether it is one; by default any with success
+ * @param {string} [etag] of an answer that is at hand; if it still holds, the status is 304
+ * @param {number} [wait] seconds that the server may wait for another answer than that one
  * @returns {Promise<Response>}
  */
-export async function ask(path, query = {}, signal = undefined, isAnswer = ({ ok }) => ok) {
+export async function ask(path, query = {}, signal = undefined, isAnswer = ({ ok }) => ok, etag = '', wait = 0) {
   const asked = Date.now();
   let response;
   try {
     // Never followed: a redirect of a login's would end at a page, or be blocked as another origin's.
-    response = await fetch(address(path, query), { signal, cache: 'no-store', redirect: 'manual' });
+    const headers = etag ? { 'If-None-Match': etag, ...(wait && { Prefer: `wait=${wait}` }) } : undefined;
+    response = await fetch(address(path, query), { signal, headers, cache: 'no-store', redirect: 'manual' });
   } catch (error) {
     if (signal?.aborted && /** @type {Error} */ (error).name === 'AbortError') throw error;
     throw new AnswerError('failed', 0, 'the server did not answer');
   }
   const isJson = /json/.test(response.headers.get('Content-Type') ?? '');
-  if (response.type === 'opaqueredirect' || !isAnswer(response) || !isJson) throw await toError(response);
+  const isSame = etag !== '' && response.status === 304;
+  if (response.type === 'opaqueredirect' || !(isSame || (isAnswer(response) && isJson))) throw await toError(response);
   serverClock.heard(response.headers.get('Date'), asked, Date.now());
   return response;
 }

@@ -1,6 +1,7 @@
 // The comparison page: starts the three transports at one cursor, cuts and resumes them, shows their meters.
 
-import { count, cursorOf } from './format.js';
+import { cursorOf } from './cursor.js';
+import { count } from './format.js';
 import { fetchPart } from './history.js';
 import { Meter } from './meter.js';
 import { PollingTransport, SseTransport, WebSocketTransport } from './transports.js';

@@ -2,7 +2,7 @@
 // and after each reconnect `hello` names the place the server goes on from, which must be the place we had
 // reached. Whatever does not add up becomes a marker for the list. Pure: no DOM, no connection.
 
-import { cursorOf, sequenceOf } from './format.js';
+import { cursorOf, sequenceOf } from './cursor.js';
 
 /** @typedef {{kind: 'gap'|'reset'|'missed', text: string}} Marker */
 

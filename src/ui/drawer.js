@@ -1,10 +1,11 @@
 // The detail drawer: one record, in words and verbatim, and what can be done with it.
 
 import { address } from './base.js';
-import { printable, shortId, visible } from './format.js';
+import { copy } from './clipboard.js';
+import { fullTime, printable, shortId, visible } from './format.js';
 import { parseRecord } from './items.js';
-import { eventText, indent } from './verbatim.js';
-import { asText, fullTime, sentence } from './words.js';
+import { eventText, indent } from './message.js';
+import { asText, sentence } from './words.js';
 
 /** @typedef {import('./rows.js').RecordItem} RecordItem */
 
@@ -13,19 +14,6 @@ function containerOf({ event }) {
   const attributes = event.Actor?.Attributes ?? {};
   if (event.Type === 'container' || attributes.startedAt) return { id: event.Actor?.ID ?? '', name: attributes.name ?? '' };
   return { id: attributes.container ?? '', name: '' };
-}
-
-/** @param {string} text @param {HTMLElement} shown where the text can be selected when there is no clipboard */
-async function copy(text, shown) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return 'copied';
-  } catch {
-    // No clipboard on plain http, except on loopback: select, so that one key does the rest.
-    shown.textContent = text;
-    getSelection()?.selectAllChildren(shown);
-    return 'selected: now press Ctrl+C';
-  }
 }
 
 /** A message as it came, readable where it can be. @param {string} line */
@@ -73,7 +61,8 @@ export class Drawer {
     const json = messageText(item.line);
     parts.id.textContent = record.id;
     parts.words.textContent = sentence(record, item.cause);
-    const printed = record.event?.Action === 'last-words' && !record.foreign ? record.event.Actor?.Attributes?.text ?? '' : '';
+    const isWords = record.event?.Type === 'recorder' && record.event.Action === 'last-words' && !record.foreign;
+    const printed = isWords ? record.event.Actor?.Attributes?.text ?? '' : '';
     parts.output.hidden = printed === '';
     parts.output.textContent = visible(printed);
     parts.times.textContent = `happened ${fullTime(record.time)}\nreceived ${fullTime(record.received)} from ${printable(String(record.source))}\n${record.time}`;

@@ -1,7 +1,8 @@
 // Turns one record into the texts and the severity that a row shows. Pure: no DOM, no state but the zone chosen.
 
 import { exitWords, signalName } from './exits.js';
-import { fields } from './zone.js';
+import { millis } from './timespan.js';
+import { fields, offsetText } from './zone.js';
 
 /**
  * @typedef {object} DockerEvent Docker's message, verbatim; every field may be missing in a foreign event
@@ -128,7 +129,9 @@ function detailParts({ event, cut, foreign, broken }, command, cause) {
   if (broken) parts.push('this record cannot be read by a browser; open it for its text');
   if (cut) parts.push(`cut: only the head is kept of ${count(Number(cut.bytes))} bytes`);
   if (foreign) parts.push('sent by Docker, not by the recorder');
-  if (a.exitCode !== undefined) parts.push(`exit ${exitWords(a.exitCode, cause, event.Action === 'die')}`);
+  // A narrow column cuts the end, and this is what a death is judged by.
+  if (cause && event.Action === 'die') parts.push({ asked: 'as asked', oom: 'out of memory' }[cause]);
+  if (a.exitCode !== undefined) parts.push(`exit ${exitWords(a.exitCode, '', event.Action === 'die')}`);
   if (a.signal) parts.push(`signal ${signalName(a.signal)}`);
   if (event.Type === 'recorder') parts.push(...recorderParts(event.Action ?? '', a));
   if (command) parts.push(command);
@@ -183,8 +186,9 @@ export function describe(record, cause = '') {
   };
 }
 
-/** @param {string} id @returns {number} the sequence in a cursor */
-export const sequenceOf = (id) => Number(id.slice(id.lastIndexOf('-') + 1));
-
-/** @param {string} log a log's whole id @param {number} seq @returns {string} */
-export const cursorOf = (log, seq) => `${log.slice(0, 8)}-${seq}`;
+/** @param {string} iso @returns {string} day, time, and offset from UTC in the zone chosen; as it is where that is no time */
+export function fullTime(iso) {
+  const at = millis(String(iso));
+  if (Number.isNaN(at)) return printable(String(iso));
+  return `${day(at)} ${clock(at)} ${offsetText(new Date(at))}`;
+}

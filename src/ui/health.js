@@ -8,7 +8,8 @@ import { millis } from './timespan.js';
 
 /**
  * @typedef {{name: string, state: string, error: string|null, hint: string|null}} Source
- * @typedef {{ready: boolean, sources: Source[], writer: {state: string, error: string|null}, page?: string}} Readiness
+ * @typedef {{error: string|null, warning: string|null}} Fleet  how a server of a fleet follows the hub
+ * @typedef {{ready: boolean, sources: Source[], writer: {state: string, error: string|null}, fleet?: Fleet|null, page?: string}} Readiness
  * @typedef {{level: 'bad'|'warn'|'note', text: string, hint: string, more?: string[], link?: {text: string, href: string}}} Problem
  * @typedef {'up'|'down'|'unknown'} StreamHealth  `unknown`: no stream, or none that has come to the head yet
  */
@@ -46,7 +47,7 @@ function sourceProblems(sources, ready) {
 }
 
 /** @param {Readiness} readiness @param {string} [about] whose log is read, and until when it goes @returns {Problem[]} */
-export function problemsOf({ ready, sources = [], writer }, about = '') {
+export function problemsOf({ ready, sources = [], writer, fleet }, about = '') {
   /** @type {Problem[]} */
   const problems = [];
   if (writer && writer.state === 'read-only') {
@@ -57,6 +58,8 @@ export function problemsOf({ ready, sources = [], writer }, about = '') {
     problems.push({ level: 'bad', text: `The writer is ${writer.state}${why}.`, hint: WRITER_HINTS[writer.state] ?? '' });
   }
   problems.push(...sourceProblems(sources, ready));
+  if (fleet?.error) problems.push({ level: 'bad', text: `Not current: ${fleet.error}.`, hint: 'Another server of the fleet may have more.' });
+  if (fleet?.warning) problems.push({ level: 'warn', text: `Of the fleet: ${fleet.warning}.`, hint: '' });
   if (!ready && problems.length === 0) {
     problems.push({ level: 'warn', text: 'Not recording yet: no Docker host is connected.', hint: 'This page goes on by itself.' });
   }
@@ -72,12 +75,15 @@ export function clockProblems(offset) {
 
 /**
  * @param {{onProblems: (problems: Problem[]) => void, onReady: (readiness: Readiness) => void, about: () => Promise<string>}} handlers
- * @returns {{streamIs: (next: StreamHealth) => void, hostIs: (host: string, isConnected: boolean, reason: string, time: string) => void}}
- *   tell it when the stream goes down, or what the stream says of a host, so that it says so at once
+ * @returns {{known: Promise<unknown>, streamIs: (next: StreamHealth) => void, hostIs: (host: string, isConnected: boolean, reason: string, time: string) => void}}
+ *   `known`: the first answer is here, or is none; tell it when the stream goes down, or what the stream says of a host, so that it says so at once
  */
 export function watchHealth({ onProblems, onReady, about }) {
   let timer = 0;
   let failures = 0;
+  /** @type {() => void} */
+  let knows = () => {};
+  const known = new Promise((resolve) => { knows = () => resolve(undefined); });
   /** @type {StreamHealth} */
   let stream = 'unknown';
   /** What the last answer said. @type {Problem[]} */
@@ -118,6 +124,7 @@ export function watchHealth({ onProblems, onReady, about }) {
         show();
       }
     }
+    knows();
     clearTimeout(timer);
     const pause = stream !== 'down' && failures === 0 ? POLL_MS : POLL_DOWN_MS;
     timer = setTimeout(look, document.hidden ? POLL_HIDDEN_MS : pause);
@@ -128,6 +135,7 @@ export function watchHealth({ onProblems, onReady, about }) {
   });
   look();
   return {
+    known,
     streamIs(next) {
       const turned = (next === 'down') !== (stream === 'down');
       stream = next;

@@ -2,6 +2,9 @@
 
 import { parseFilter, termText } from './filter.js';
 
+/** The source of the recorder's own records; it is no Docker host. */
+const RECORDER = 'shipslog';
+
 export class HostPicker {
   #root;
   #select;
@@ -23,7 +26,7 @@ export class HostPicker {
   /** @param {Iterable<string>} hosts @returns {boolean} whether one is new */
   meet(hosts) {
     const before = this.#known.size;
-    for (const host of hosts) if (host) this.#known.add(host);
+    for (const host of hosts) if (host && host !== RECORDER) this.#known.add(host);
     if (this.#known.size === before) return false;
     this.#root.hidden = !this.areSeveral;
     const chosen = this.#select.value;

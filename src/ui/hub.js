@@ -2,7 +2,7 @@
 // from what the hub has kept, and a tab that was away for longer catches up on a connection of its own first. So every
 // tab has every record once, whoever came or went. Pure: connections are made by whoever makes the hub.
 
-import { sequenceOf } from './format.js';
+import { sequenceOf } from './cursor.js';
 
 /**
  * @typedef {import('./connection.js').Frame} Frame

@@ -28,6 +28,8 @@ export class EventList {
   /** @type {Item|null} */
   #selected = null;
   #lastScrollTop = 0;
+  /** Of the scroller, when it was scrolled last. */
+  #height = 0;
   #frame = 0;
   /** @type {Record<End, boolean>} */
   #asking = { older: false, newer: false };
@@ -218,9 +220,11 @@ export class EventList {
     // Growth of the list also ends in a scroll event; only a move upwards is the reader's.
     if (this.#atBottom()) {
       if (top > this.#lastScrollTop && this.held.complete.newer) this.#following = true;
-    } else if (top < this.#lastScrollTop) {
+    } else if (top < this.#lastScrollTop && this.#height === this.#scroller.clientHeight) {
+      // Of another height than before, it was moved by what grew or shrank beside it.
       this.#following = false;
     }
+    this.#height = this.#scroller.clientHeight;
     if (this.#following) this.#unseen = 0;
     this.#lastScrollTop = top;
     this.#schedule();
@@ -299,6 +303,8 @@ export class EventList {
       fillRow(row, item, this.#ofSeveral);
     }
     row.style.transform = `translateY(${index * this.#rowHeight}px)`;
+    // On paper rows stand one after the other.
+    row.style.order = String(index);
     row.setAttribute('aria-rowindex', String(index + 1));
     const selected = item === this.#selected;
     row.setAttribute('aria-selected', String(selected));

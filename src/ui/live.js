@@ -2,33 +2,32 @@
 
 import { aboutStored, showExports } from './about.js';
 import { Banner } from './banner.js';
+import { Charts } from './charts.js';
 import { ChipBox } from './chips.js';
-import { Drawer } from './drawer.js';
+import { bindControls } from './controls.js';
 import { filterQuery, parseFilter, termText } from './filter.js';
-import { count } from './format.js';
-import { lossText } from './gaps.js';
+import { inOrder, isAbout } from './incident-words.js';
+import { showCounts, showInputs as writeInputs, showProgress as writeProgress } from './header.js';
 import { watchHealth } from './health.js';
 import { HostPicker, replaceTerm } from './hosts.js';
-import { IncidentStrip } from './incidents.js';
-import { bindKeys } from './keys.js';
+import { Late, awaitPerson } from './late.js';
 import { EventList } from './list.js';
-import { offerLogout } from './logout.js';
+import { IncidentPane, tabTitle } from './pane.js';
 import { Rail } from './rail.js';
-import { ReplaySession } from './replay.js';
-import { ReplayBar } from './replaybar.js';
+import { serverClock } from './serverclock.js';
 import { isMarker } from './rows.js';
-import { LiveSession, RangeSession } from './session.js';
-import { proofText, rangeText, stateText } from './status.js';
-import { forInput, millis, toRange } from './timespan.js';
-import { isOther, isOutdated, upgradeProblem } from './upgrade.js';
-import { readView, settled, viewAddress } from './view.js';
-import { isUtc, offsetText, setUtc, zoneName } from './zone.js';
+import { LiveSession, RangeSession, verified } from './session.js';
+import { millis, toRange } from './timespan.js';
+import { isOther, isOutdated, missingProblem, upgradeProblem } from './upgrade.js';
+import { around, bounds, isOnIncident, isRelative, readView, settled, shifted, viewAddress } from './view.js';
+import { isUtc, setUtc } from './zone.js';
 
-const AROUND_MS = 60_000;
+/** Between two looks at the incidents of a replay. */
+const REPLAYED_MS = 1_000;
 const el = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
 let view = readView(location.search);
-/** @type {LiveSession|RangeSession|ReplaySession|null} */
+/** @type {import('./header.js').Session|null} */
 let session = null;
 /** What the view asks for: filter and range. @type {Record<string, string>} */
 let asked = {};
@@ -36,32 +35,54 @@ let asked = {};
 let state = 'connecting';
 /** @type {string|null} */
 let lastId = null;
-let progressFrame = 0;
+let [progressFrame, replayedAt, isMissing] = [0, 0, false];
 /** @type {import('./stored.js').Notice|null} */
 let notice = null;
-/** @type {import('./health.js').Problem[]} */
-let problems = [];
-/** @type {import('./health.js').Problem[]} */
-let upgraded = [];
+/** What is wrong, and what is said of parts of another version. @type {import('./health.js').Problem[][]} */
+let [problems, upgraded] = [[], []];
 
 const list = new EventList(el('list'), {
   onChange: showListState,
-  onOpen: (item) => drawer.open(item),
-  onNeed: (end) => (session === null || session instanceof ReplaySession ? null : session.more(end)),
+  onOpen: openRecord,
+  onNeed: (end) => (session === null || session.kind === 'replay' ? null : session.more(end)),
   onEdge: goToEdge,
 });
 const rail = new Rail(el('rail'), (time) => goTo({ time }));
 const banner = new Banner(el('banner'));
-const incidents = new IncidentStrip(el('incidents'));
-const drawer = new Drawer(el('drawer'), {
+/** What one record says is asked for by a person. @type {Late<import('./drawer.js').Drawer>} */
+const drawer = new Late(async () => new (await import('./drawer.js')).Drawer(el('drawer'), {
   onFilter: (key, value) => applyFilter(replaceTerm(view.q, key, value)),
-  onAround: ({ id, time }) => {
-    const at = millis(time);
-    const iso = (/** @type {number} */ ms) => new Date(ms).toISOString();
-    changeView({ q: '', range: true, since: iso(at - AROUND_MS), until: iso(at + AROUND_MS), record: id });
-  },
+  onAround: ({ id, time }) => changeView({ q: '', range: true, ...around(millis(time)), record: id }),
   linkTo: (id) => new URL(viewAddress({ ...view, q: '', range: true, since: '', until: '', record: id }), location.href).href,
   onClose: () => list.deselect(),
+}));
+let openIncidents = 0;
+const pane = new IncidentPane(view, {
+  onChange: (change) => changeView(change),
+  onReplace: (change) => {
+    view = { ...view, ...change };
+    history.replaceState(null, '', viewAddress(view));
+    pane.show(view);
+  },
+  onReplay: (range) => {
+    changeView({ v: 'events', q: '', sel: '', record: '', range: true, ...range });
+    startReplay();
+  },
+  onIncidents: showCharts,
+  onCount: (open) => {
+    openIncidents = open;
+    showTitle();
+  },
+  matches: (incident) => isAbout(incident, parseFilter(view.q).terms),
+});
+const charts = new Charts(el('charts'), {
+  onRange: (range) => changeView({ sel: range ? `${range.since},${range.until}` : '' }),
+  onFilter: (q, { since, until }) => changeView({ v: 'events', q, sel: `${since},${until}` }),
+  onRecord: (id) => changeView({ v: 'events', q: '', sel: '', range: true, record: id }),
+  onIncident: (id) => pane.open(id),
+  onZoom: zoom,
+  onZoomTo: (range) => changeView({ range: true, sel: '', ...range }),
+  onBack: () => history.back(),
 });
 const chips = new ChipBox(el('chips'), (terms) => applyFilter(terms.map(termText).join(' ')));
 const hosts = new HostPicker(el('hosts'), (host) => applyFilter(replaceTerm(view.q, 'source', host)));
@@ -69,6 +90,7 @@ const health = watchHealth({
   onProblems: (next) => {
     problems = next;
     showProblems();
+    scheduleProgress();
   },
   onReady: ({ sources = [], page }) => {
     meetHosts(sources.map(({ name }) => name));
@@ -93,29 +115,34 @@ const handlers = {
   },
   onHost: health.hostIs,
 };
-const replay = () => /** @type {ReplaySession} */ (session);
-const replayBar = new ReplayBar(el('replay'), {
-  start: (speed) => {
-    drawer.close();
-    openSession(new ReplaySession(asked, speed, handlers));
+function replayTime() {
+  const time = session?.kind === 'replay' ? session.time : null;
+  charts.moveTo(time);
+  return time;
+}
+/** Only a range can be replayed. @type {Late<import('./replaybar.js').ReplayBar>} */
+const replayBar = new Late(async () => new (await import('./replaybar.js')).ReplayBar(el('replay'), {
+  open: (make) => {
+    closeRecord();
+    openSession(make(asked, handlers));
     list.held.complete = { older: true, newer: true };
   },
-  pause: () => replay().pause(),
-  goOn: () => replay().open(),
-  setSpeed: (speed) => {
-    if (!(session instanceof ReplaySession)) return;
-    session.setSpeed(speed);
-    // The stream has the speed that it was opened with.
-    if (state !== 'paused' && state !== 'ended' && state !== 'live') session.open();
-  },
+  session: () => (session?.kind === 'replay' ? session : null),
   stop: () => openView(),
-});
+}));
+const isReplayable = () => view.range && session !== null;
+const startReplay = () => replayBar.use((bar) => isReplayable() && bar.start());
+const showReplay = (/** @type {import('./replaybar.js').ReplayBar} */ bar) => bar.show(state, isReplayable(), session?.kind === 'replay' ? replayTime : null);
+const commandsDialog = new Late(() => import('./commands.js'));
+
+/** What a view asks for: as long as it stays, what is loaded stays. @param {import('./view.js').View} of */
+const asking = ({ q, range, since, until, sel, record }) => JSON.stringify([q, range, since, until, sel, record]);
 
 /** Opens what `view` says; the only way a view starts. */
 function openView() {
   session?.close();
   session = null;
-  drawer.close();
+  closeRecord();
   list.clear();
   notice = null;
   const range = settled(view);
@@ -131,17 +158,19 @@ function openView() {
     showProgress();
     return;
   }
-  incidents.show(view);
+  pane.show(view);
+  charts.moveTo(null);
+  showCharts();
   chips.show(parsed.terms);
   hosts.show(view.q);
   list.setFold(!view.noise);
-  asked = { ...(view.since && { since: view.since }), ...(view.until && { until: view.until }), ...filterQuery(parsed) };
+  asked = { ...(view.since && { since: view.since }), ...(view.until && { until: view.until }), ...bounds(view.sel), ...filterQuery(parsed) };
   showExports(asked);
   const target = view.record ? { id: view.record } : /** @type {const} */ ({ edge: 'newer' });
-  openSession(view.range ? new RangeSession(asked, list, handlers, target) : new LiveSession(asked, list, handlers));
+  openSession(view.range || view.sel ? new RangeSession(asked, list, handlers, target) : new LiveSession(asked, list, handlers));
 }
 
-/** @param {LiveSession|RangeSession|ReplaySession} next */
+/** @param {import('./header.js').Session} next */
 async function openSession(next) {
   session?.close();
   list.clear();
@@ -153,16 +182,36 @@ async function openSession(next) {
   const opened = session.open();
   showProgress();
   await opened;
-  if (session !== next || !view.record || !(next instanceof RangeSession)) return;
+  if (session !== next || !view.record || next.kind !== 'range') return;
   const item = list.held.shown.find((each) => !isMarker(each) && each.id === view.record);
-  if (item && !isMarker(item)) drawer.open(item);
+  if (item && !isMarker(item)) openRecord(item);
+}
+
+/** @param {import('./rows.js').RecordItem} item */
+function openRecord(item) {
+  drawer.drop();
+  drawer.use((one) => one.open(item));
+}
+
+function closeRecord() {
+  drawer.drop()?.close();
 }
 
 /** @param {Partial<import('./view.js').View>} change */
 function changeView(change) {
-  view = { ...view, record: '', ...change };
-  history.pushState(null, '', viewAddress(view));
-  openView();
+  go({ ...view, record: '', ...change }, true);
+}
+
+/** @param {import('./view.js').View} next @param {boolean} isNew for the history */
+function go(next, isNew) {
+  const isSame = asking(next) === asking(view);
+  view = next;
+  const to = viewAddress(view);
+  if (isNew && to !== (location.search || location.pathname)) history.pushState(null, '', to);
+  if (!isSame) return openView();
+  if (view.record === '') closeRecord();
+  pane.show(view);
+  showCharts();
 }
 
 /** @param {string} q */
@@ -183,7 +232,7 @@ function applyRange(typedSince, typedUntil) {
 
 /** @param {import('./stored.js').Target} target */
 function goTo(target) {
-  if (session === null || session instanceof ReplaySession) return;
+  if (session === null || session.kind === 'replay') return;
   if ('time' in target) list.pause();
   session.goTo(target);
 }
@@ -200,6 +249,7 @@ function onItems(items) {
   list.append(items);
   const last = items.at(-1);
   if (last && !isMarker(last)) lastId = last.id;
+  if (items.some((item) => !isMarker(item) && !item.noise)) pane.store.hint();
   scheduleProgress();
 }
 
@@ -208,7 +258,8 @@ function onState(next) {
   state = next;
   el('state').dataset.state = next;
   health.streamIs(next === 'live' ? 'up' : next === 'reconnecting' ? 'down' : 'unknown');
-  replayBar.show(next, view.range && session !== null, session instanceof ReplaySession ? () => replay().time : null);
+  el('replay').hidden = !isReplayable();
+  if (isReplayable() || replayBar.here) replayBar.use(showReplay);
   scheduleProgress();
 }
 
@@ -217,66 +268,23 @@ function scheduleProgress() {
   progressFrame ||= requestAnimationFrame(() => {
     progressFrame = 0;
     showProgress();
+    if (state === 'replaying') replayIncidents();
   });
 }
 
-/** Written only when it changes, or a screen reader would speak it for each record. @param {string} id @param {string} text */
-function write(id, text) {
-  if (el(id).textContent !== text) el(id).textContent = text;
+/** List and charts go along with a replay, once a second. */
+function replayIncidents() {
+  const time = session?.kind === 'replay' ? session.time : null;
+  if (time === null || performance.now() - replayedAt < REPLAYED_MS) return;
+  replayedAt = performance.now();
+  pane.replayAt(time);
 }
 
-function showProgress() {
-  const { following, unseen, records, whole } = list.state;
-  const isLive = session instanceof LiveSession;
-  const fresh = unseen + (session instanceof LiveSession ? session.beyond : 0);
-  const isPaused = isLive && !following;
-  write('state-text', stateText(state, { paused: isPaused, unseen: fresh, refused: state === 'closed' && notice?.kind === 'refused' }));
-  el('state').dataset.paused = String(isPaused && state === 'live');
-  el('resume').hidden = following || !isLive || state === 'connecting';
-  write('resume', fresh > 0 ? `${count(fresh)} new · resume` : 'paused · resume');
-  showNotice(records, whole);
-  showLosses();
-  if (session instanceof RangeSession || session === null) {
-    write('last-id', list.held.newest?.id ?? '–');
-    write('proof', session === null || notice ? '' : rangeText(records, whole));
-    el('proof').dataset.level = 'whole';
-    return;
-  }
-  write('last-id', session.continuity.lastId ?? lastId ?? '–');
-  const { text, level } = proofText(session.continuity, session.startedAt, state);
-  write('proof', text);
-  el('proof').dataset.level = level;
-}
-
-/** Loading, failed, refused, and empty are four states; each is said in one place, and only while it is so. @param {number} records @param {boolean} whole */
-function showNotice(records, whole) {
-  const before = { loading: '', failed: 'Not loaded: ', login: 'Not loaded: ', refused: '' };
-  const after = { loading: '', failed: '. It is asked again.', login: '. Reload this page.', refused: '' };
-  el('notice').hidden = notice === null;
-  el('notice').dataset.kind = notice?.kind ?? '';
-  write('notice', notice === null ? '' : `${before[notice.kind]}${notice.text}${after[notice.kind]}`);
-  const isAsked = session instanceof RangeSession || state === 'live' || state === 'ended';
-  el('empty').hidden = !(notice === null && records === 0 && whole && isAsked);
-  const matches = view.q ? ` that matches ${view.q}` : '';
-  write('empty', view.range ? `Nothing recorded in this range${matches}.` : `Nothing recorded yet${matches}. New events appear here by themselves.`);
-}
-
-/** What the recorder may have missed, apart from what this page has. */
-function showLosses() {
-  const gaps = session === null || session instanceof ReplaySession ? null : session.stored.gaps;
-  el('losses').hidden = gaps === null;
-  if (gaps === null) return;
-  const items = [...gaps.values()].sort((a, b) => a.seq - b.seq);
-  const known = items.flatMap(({ gap }) => (gap ? [gap] : []));
-  const { text, level } = lossText(known, view.range ? 'in this range' : 'in 24 h');
-  write('losses', text);
-  el('losses').dataset.level = level;
-  el('losses').dataset.id = items.findLast(({ gap }) => level === 'whole' || gap?.reason !== 'first-contact')?.id ?? '';
-}
+const showProgress = () => writeProgress(list, { session, view, state, notice, lastId });
 
 /** @param {import('./list.js').ListState} s */
 function showListState({ folded, records, top, bottom }) {
-  const stored = session === null || session instanceof ReplaySession ? null : session.stored;
+  const stored = session === null || session.kind === 'replay' ? null : session.stored;
   if (stored) {
     const { from, until } = stored.span;
     const newest = list.held.complete.newer ? list.held.newest?.at ?? Number.NaN : Number.NaN;
@@ -284,10 +292,7 @@ function showListState({ folded, records, top, bottom }) {
     rail.span(from, stored.span.until);
     rail.at(top, bottom);
   }
-  write('counts', `${count(records)} ${records === 1 ? 'record' : 'records'} here`);
-  const noise = folded + (stored?.folded ?? 0);
-  write('noise', view.noise ? `health checks: ${count(noise)} shown · fold` : `health checks: ${count(noise)} folded · show`);
-  el('noise').setAttribute('aria-pressed', String(view.noise));
+  showCounts(records, folded + (stored?.folded ?? 0), view);
   meetHosts(list.held.sources);
   scheduleProgress();
 }
@@ -298,6 +303,7 @@ function meetHosts(names) {
   hosts.show(view.q);
   document.body.classList.toggle('several', hosts.areSeveral);
   list.setHosts(hosts.areSeveral);
+  pane.list.setHosts(hosts.areSeveral);
 }
 
 /** @param {string|null} message */
@@ -308,27 +314,34 @@ function showError(message) {
 
 function showProblems(more = upgraded) {
   upgraded = more;
-  banner.show([...upgraded, ...problems]);
+  const all = [...upgraded, ...problems];
+  // Whatever else is wrong, or wants a reload, says why a part does not come.
+  const isQuiet = all.every(({ level, link }) => level === 'note' && !link);
+  banner.show(isMissing && isQuiet ? [...all, missingProblem()] : all);
 }
 
 function showInputs() {
-  el('filter').value = view.q;
-  el('since').value = forInput(view.since);
-  el('until').value = forInput(view.until);
-  el('go-live').setAttribute('aria-pressed', String(!view.range));
-  const offset = offsetText(new Date());
-  // Where both are the same there is nothing to switch.
-  el('zone').disabled = !isUtc() && offset === 'Z';
-  el('zone').textContent = isUtc() ? 'times in UTC · local' : offset === 'Z' ? 'times in UTC' : `times in ${zoneName()} (UTC${offset}) · UTC`;
-  document.title = view.q ? `${view.q} · shipslog` : 'shipslog';
+  writeInputs(view);
+  showTitle();
 }
 
-const goLive = () => changeView({ range: false, since: '', until: '' });
+/** The whole range, or that of the incidents: the last day of what is recorded. */
+function showCharts() {
+  const { since, until, q, sel, range } = view;
+  el('charts').hidden = false;
+  charts.show({ since, until, live: !range, q, sel, incidents: inOrder(pane.store.incidents) });
+}
+
+function showTitle() {
+  document.title = tabTitle(openIncidents, view.q);
+}
+
+const goLive = () => changeView({ range: false, since: '', until: '', sel: '' });
 function toggleNoise() {
   view = { ...view, noise: !view.noise };
   history.replaceState(null, '', viewAddress(view));
   list.setFold(!view.noise);
-  if (session === null || session instanceof ReplaySession) return;
+  if (session === null || session.kind === 'replay') return;
   // What the server has left out has to be fetched, and is to be let go.
   const anchor = list.state.following ? null : list.first;
   goTo(anchor ? { id: anchor.id } : { edge: 'newer' });
@@ -336,67 +349,52 @@ function toggleNoise() {
 function toggleZone() {
   setUtc(!isUtc());
   showInputs();
+  pane.refill();
+  showCharts();
   list.refill(true);
   scheduleProgress();
 }
 function resume() {
-  if (session instanceof LiveSession && !session.isAttached) goTo({ edge: 'newer' });
+  if (session?.kind === 'live' && !session.isAttached) goTo({ edge: 'newer' });
   else list.follow();
 }
 function escape() {
-  if (drawer.isOpen) drawer.close();
-  else el('list').focus();
+  const typed = document.activeElement;
+  if (typed instanceof HTMLInputElement) {
+    typed.blur();
+    el('list').focus();
+  } else if (drawer.here?.isOpen) closeRecord();
+  else if (view.sel) changeView({ sel: '' });
+  else if (!pane.close()) el('list').focus();
 }
+function zoom() {
+  const range = bounds(view.sel) ?? pane.range;
+  if (range) changeView({ range: true, sel: '', ...range });
+}
+/** @param {1|-1} step */
+function shift(step) {
+  const range = shifted(view, step, serverClock.now());
+  if (range) changeView({ range: true, sel: '', ...range });
+}
+const commands = () => commandsDialog.use(({ showCommands }) => showCommands(el('commands'), { ...view, ...bounds(view.sel) }, pane));
 
-el('query').addEventListener('submit', (/** @type {Event} */ event) => {
-  event.preventDefault();
-  const [since, until] = [el('since').value, el('until').value];
-  if (since || until) applyRange(since, until);
-  else applyFilter(el('filter').value.trim());
-});
-el('filter').addEventListener('input', () => {
+addEventListener('popstate', () => go(readView(location.search), false));
+bindControls({
+  applyFilter, applyRange, goLive, toggleNoise, toggleZone, resume, commands, zoom, shift, escape, list, pane, charts,
   // Only what is wrong for sure: while a term is being typed it is not wrong yet.
-  if (parseFilter(el('filter').value).error === null) showError(null);
-});
-for (const button of document.querySelectorAll('[data-since]')) {
-  button.addEventListener('click', () => applyRange(/** @type {HTMLElement} */ (button).dataset.since ?? '', ''));
-}
-el('go-live').addEventListener('click', goLive);
-el('noise').addEventListener('click', toggleNoise);
-el('zone').addEventListener('click', toggleZone);
-el('resume').addEventListener('click', resume);
-el('losses').addEventListener('click', () => {
-  const { id } = el('losses').dataset;
-  const held = list.held.shown.find((item) => !isMarker(item) && item.id === id);
-  if (held && !isMarker(held)) list.show(held.seq, { select: true });
-  else if (id) goTo({ id });
-});
-el('help-button').addEventListener('click', () => el('help').showModal());
-offerLogout(el('logout'));
-addEventListener('popstate', () => {
-  view = readView(location.search);
-  openView();
-});
-bindKeys({
-  '/': () => el('filter').select(),
-  ' ': () => (list.state.following ? list.pause() : resume()),
-  '?': () => el('help').showModal(),
-  e: toggleNoise,
-  l: goLive,
-  u: toggleZone,
-  Escape: escape,
-});
-
-/**
- * A debugging aid, for the console and for tests. `records()` are the ids the list holds, in order, folded ones
- * included; `state()` is what the page has verified about its stream.
- */
-/** @type {any} */ (globalThis).shipslog = {
-  records: () => list.held.ids(),
-  state: () => {
-    const { lastId = null, resumes = 0, missed = 0, gaps = 0, resets = 0 } = session instanceof RangeSession || session === null ? {} : session.continuity;
-    return { state, lastId, resumes, missed, gaps, resets };
+  onTyping: (text) => { if (parseFilter(text).error === null) showError(null); },
+  replay: () => pane.drawer.here?.act('replay') || startReplay(),
+  toLoss: (id) => {
+    if (isOnIncident(view)) pane.toEvents();
+    const held = list.held.shown.find((item) => !isMarker(item) && item.id === id);
+    if (held && !isMarker(held)) list.show(held.seq, { select: true });
+    else if (id) goTo({ id });
   },
-};
+});
 
-openView();
+/** For the console and for tests: `records()` are the ids the list holds, in order, folded ones included; `state()` is what the page has verified of its stream. */
+/** @type {any} */ (globalThis).shipslog = { charts, records: () => list.held.ids(), state: () => ({ state, ...verified(session) }) };
+
+awaitPerson(() => { isMissing = true; showProblems(); });
+if (isRelative(view)) health.known.then(openView);
+else openView();

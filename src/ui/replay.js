@@ -42,6 +42,8 @@ export class ReplayClock {
 }
 
 export class ReplaySession {
+  /** @type {'replay'} */
+  kind = 'replay';
   #clock = new ReplayClock();
   #query;
   #handlers;

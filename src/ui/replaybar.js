@@ -1,6 +1,7 @@
 // The controls of a replay: speed, start, pause, stop, and its clock.
 
 import { clock, day } from './format.js';
+import { ReplaySession } from './replay.js';
 
 const TICK_MS = 100;
 /** What the first button does, by the state of the session; where there is nothing, there is no button. */
@@ -10,11 +11,16 @@ const TOGGLE = {
 
 /**
  * @typedef {import('./session.js').SessionState} SessionState
- * @typedef {{start: (speed: number) => void, pause: () => void, goOn: () => void, setSpeed: (speed: number) => void, stop: () => void}} ReplayActions
+ * @typedef {import('./session.js').SessionHandlers} SessionHandlers
+ * @typedef {object} Page
+ * @property {(make: (query: Record<string, string>, handlers: SessionHandlers) => ReplaySession) => void} open  a session in place of the present one
+ * @property {() => ReplaySession|null} session  the one that runs
+ * @property {() => void} stop  back to the whole range
  */
 
 export class ReplayBar {
   #root;
+  #page;
   #toggle;
   #stop;
   #speed;
@@ -25,26 +31,42 @@ export class ReplayBar {
   /** @type {() => number|null} */
   #time = () => null;
 
-  /** @param {HTMLElement} root @param {ReplayActions} actions */
-  constructor(root, actions) {
+  /** @param {HTMLElement} root @param {Page} page */
+  constructor(root, page) {
     const part = (/** @type {string} */ name) => /** @type {any} */ (root.querySelector(`[data-part="${name}"]`));
     this.#root = root;
+    this.#page = page;
     this.#toggle = part('toggle');
     this.#stop = part('stop');
     this.#speed = part('speed');
     this.#clock = part('clock');
+    // Until now a click would have been lost.
+    this.#toggle.disabled = false;
     this.#toggle.addEventListener('click', () => {
-      if (this.#state === 'paused') actions.goOn();
-      else if (this.#state === 'range' || this.#state === 'ended') actions.start(this.#chosen);
-      else actions.pause();
+      if (this.#state === 'paused') page.session()?.open();
+      else if (this.#state === 'range' || this.#state === 'ended') this.start();
+      else page.session()?.pause();
     });
     this.#stop.addEventListener('click', () => {
       // The button is about to vanish, and the focus must not vanish with it.
       this.#toggle.hidden = false;
       this.#toggle.focus();
-      actions.stop();
+      page.stop();
     });
-    this.#speed.addEventListener('change', () => actions.setSpeed(this.#chosen));
+    this.#speed.addEventListener('change', () => this.#setSpeed());
+  }
+
+  /** At the speed that is chosen. */
+  start() {
+    const speed = this.#chosen;
+    this.#page.open((query, handlers) => new ReplaySession(query, speed, handlers));
+  }
+
+  #setSpeed() {
+    const session = this.#page.session();
+    session?.setSpeed(this.#chosen);
+    // The stream has the speed that it was opened with.
+    if (!['paused', 'ended', 'live'].includes(this.#state)) session?.open();
   }
 
   get #chosen() {

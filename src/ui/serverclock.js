@@ -7,6 +7,8 @@ const TOLD_FROM_MS = 2_000;
 const FORGET_AFTER_MS = 10 * 60_000;
 
 export class ServerClock {
+  /** Up to when a log goes that nobody writes, in milliseconds since 1970; NaN: it goes on. */
+  end = Number.NaN;
   /** What server less browser lies between, in milliseconds. @type {{low: number, high: number, at: number}|null} */
   #offset = null;
 
@@ -30,9 +32,14 @@ export class ServerClock {
     return 0;
   }
 
-  /** @param {number} [now] of the browser @returns {number} milliseconds since 1970 */
+  /** Whether the log is a stored one. */
+  get isStopped() {
+    return !Number.isNaN(this.end);
+  }
+
+  /** What "15m" is counted back from: of a stored log, its end. @param {number} [now] of the browser @returns {number} milliseconds since 1970 */
   now(now = Date.now()) {
-    return now + this.offset;
+    return this.isStopped ? this.end : now + this.offset;
   }
 }
 

@@ -2,7 +2,7 @@
 // range of stored records. Both go back as far as the reader scrolls. A new filter or range is a new session.
 
 import { Feed } from './feed.js';
-import { cursorOf } from './format.js';
+import { cursorOf } from './cursor.js';
 import { strayed } from './history.js';
 import { isMarker } from './rows.js';
 import { serverClock } from './serverclock.js';
@@ -32,6 +32,8 @@ const OF_HOSTS = new Set(['connect', 'disconnect', 'resumed']);
 const LIVE_GAPS_MS = 24 * 3_600_000;
 
 export class LiveSession {
+  /** @type {'live'} */
+  kind = 'live';
   stored;
   /** Rows that came while the newest ones were not held. */
   beyond = 0;
@@ -147,6 +149,8 @@ export class LiveSession {
 }
 
 export class RangeSession {
+  /** @type {'range'} */
+  kind = 'range';
   stored;
   #list;
   #handlers;
@@ -183,4 +187,10 @@ export class RangeSession {
     await this.stored.open(target);
     this.#handlers.onProgress();
   }
+}
+
+/** What a page has verified about its stream. @param {import('./header.js').Session|null} session */
+export function verified(session) {
+  const { lastId = null, resumes = 0, missed = 0, gaps = 0, resets = 0 } = session === null || session.kind === 'range' ? {} : session.continuity;
+  return { lastId, resumes, missed, gaps, resets };
 }

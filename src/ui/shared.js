@@ -7,7 +7,7 @@ import { Connection } from './connection.js';
 
 const ALIVE_MS = 20_000;
 /** A worker that does not answer by then does not run. */
-const ANSWER_MS = 4_000;
+const ANSWER_MS = 8_000;
 
 let isBroken = typeof SharedWorker === 'undefined';
 /** @type {MessagePort|null} */

@@ -5,11 +5,13 @@ import { count } from './format.js';
 /** @typedef {import('./continuity.js').Continuity} Continuity */
 
 /**
- * @param {import('./session.js').SessionState} state @param {{paused?: boolean, unseen?: number, refused?: boolean}} [how]
+ * @param {import('./session.js').SessionState} state @param {{paused?: boolean, unseen?: number, refused?: boolean, stored?: boolean}} [how]
  * @returns {string}
  */
-export function stateText(state, { paused = false, unseen = 0, refused = false } = {}) {
+export function stateText(state, { paused = false, unseen = 0, refused = false, stored = false } = {}) {
   if (refused) return 'not asked';
+  // Nothing comes to it, however well the stream is.
+  if (stored && state === 'live') return 'stored log';
   if (state === 'live' && paused) return unseen > 0 ? `paused by scrolling · ${count(unseen)} new` : 'paused by scrolling';
   return {
     connecting: 'connecting…',
@@ -49,6 +51,7 @@ export function proofText(c, startedAt, state) {
 export function rangeText(records, whole) {
   // An empty one is said where its rows would be.
   if (records === 0) return '';
-  if (whole) return `all ${count(records)} records`;
-  return `${count(records)} records of the range are here, more come as you scroll`;
+  const one = records === 1;
+  if (whole) return one ? 'the only record' : `all ${count(records)} records`;
+  return `${count(records)} ${one ? 'record' : 'records'} of the range ${one ? 'is' : 'are'} here, more come as you scroll`;
 }

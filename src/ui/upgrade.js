@@ -26,3 +26,11 @@ export const upgradeProblem = () => ({
   hint: 'This is still the old page.',
   link: { text: 'Reload', href: location.href },
 });
+
+/** What is said where a part of the page does not come. @returns {import('./health.js').Problem} */
+export const missingProblem = () => ({
+  level: 'warn',
+  text: 'A part of this page does not load.',
+  hint: 'The server does not answer, or was upgraded while this page was open.',
+  link: { text: 'Reload', href: location.href },
+});

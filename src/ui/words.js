@@ -1,10 +1,8 @@
 // One record as a sentence, and as a line of text for a ticket. Pure.
 
 import { exitWords, own, signalName } from './exits.js';
-import { clock, count, day, describe, printable, shortId } from './format.js';
+import { count, describe, fullTime, printable, shortId } from './format.js';
 import { gapOf, gapText } from './gaps.js';
-import { offsetText } from './zone.js';
-import { millis } from './timespan.js';
 
 /** @typedef {import('./format.js').LogRecord} LogRecord */
 
@@ -62,6 +60,7 @@ function ofRecorder(record) {
     connect: `The recorder is connected to ${record.source}${reason}.`,
     disconnect: `The recorder lost its connection to ${record.source}${reason}.`,
     resumed: `The recorder is connected to ${record.source} again and missed nothing: ${a.replayed ?? 0} events were read afterwards.`,
+    tick: 'Time has passed, and an incident is another now: what it had waited for has come, or has not.',
     clock: `The clock was set from ${a.from ?? '?'} to ${a.to ?? '?'}.`,
   }, String(event.Action ?? '')) ?? `The recorder says: ${event.Action}.`;
 }
@@ -84,13 +83,6 @@ export function sentence(record, cause = '') {
   const exit = word === 'exec_die' && a.exitCode !== undefined ? `, exit code ${exitWords(a.exitCode, '', false)}` : '';
   const foreign = record.foreign ? ' It was sent by Docker, not by the recorder.' : '';
   return printable(`${kind}${name} ${what}${run}${exit}.${foreign}${cut}`);
-}
-
-/** @param {string} iso @returns {string} day, time, and offset from UTC in the zone chosen; as it is where that is no time */
-export function fullTime(iso) {
-  const at = millis(String(iso));
-  if (Number.isNaN(at)) return printable(String(iso));
-  return `${day(at)} ${clock(at)} ${offsetText(new Date(at))}`;
 }
 
 /** @param {LogRecord} record @param {''|'asked'|'oom'} [cause] @returns {string} a line for a ticket */

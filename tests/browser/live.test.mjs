@@ -67,6 +67,7 @@ test('rows are in the order of the log, and the drawer shows the message verbati
   const row = page.locator('.list .row.bad', { hasText: name });
   await row.click();
   assert.match(await row.innerText(), /exit 3/);
+  await page.locator('#drawer').waitFor();
   assert.equal(await page.locator('[data-part="id"]').innerText(), die.id);
   const raw = await (await fetch(`${server.base}/api/v1/events/${die.id}`)).text();
   const json = await page.locator('[data-part="json"]').innerText();
@@ -147,6 +148,7 @@ test('hostile labels and commands are text', needsAll, async (t) => {
   const row = pages[0].page.locator('.list .row', { hasText: name }).first();
   assert.ok((await row.innerText()).includes(image));
   await row.click();
+  await pages[0].page.locator('#drawer').waitFor();
   assert.ok((await pages[0].page.locator('[data-part="json"]').innerText()).includes('onerror=alert(1)'));
   await shot(pages[0].page, 'live-hostile');
   for (const { page, faultless } of pages) {

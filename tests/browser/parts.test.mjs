@@ -11,7 +11,8 @@ import { replaceTerm } from '../../src/ui/hosts.js';
 import { Hub } from '../../src/ui/hub.js';
 import { makeItem, parseRecord } from '../../src/ui/items.js';
 import { ServerClock } from '../../src/ui/serverclock.js';
-import { indent, splitPage } from '../../src/ui/verbatim.js';
+import { indent } from '../../src/ui/message.js';
+import { splitPage } from '../../src/ui/verbatim.js';
 import { asText, sentence } from '../../src/ui/words.js';
 
 const BEGAN = Date.parse('2026-11-22T03:00:00Z');
@@ -50,6 +51,11 @@ test('what the filter hides of a death is taken into account', () => {
   assert.equal(died.cause, 'asked');
 });
 
+test('what a death is judged by comes first in its row', () => {
+  const details = (/** @type {''|'asked'|'oom'} */ cause) => describeRecord(record(1, 'die', { exitCode: '137' }), cause).details;
+  assert.deepEqual([details('asked'), details('oom'), details('')], ['as asked · exit 137: killed by SIGKILL', 'out of memory · exit 137: killed by SIGKILL', 'exit 137: killed by SIGKILL']);
+});
+
 test('exit codes in words', () => {
   assert.equal(exitWords('137'), '137: killed by SIGKILL');
   assert.equal(exitWords('137', 'oom'), '137: killed by SIGKILL, out of memory');
@@ -81,6 +87,9 @@ test('the clock of the server: a difference that the way explains is none', () =
   assert.ok(Math.abs(other.offset - 3_600_000) < 1_000, String(other.offset));
   other.heard(null, 0, 0);
   assert.ok(other.offset > 0);
+  // That of a log that nobody writes stands at its end.
+  other.end = BEGAN;
+  assert.deepEqual([other.isStopped, other.now(BEGAN + 9e9)], [true, BEGAN]);
 });
 
 test('what is held is bounded, and says where something is left', () => {

@@ -6,10 +6,11 @@ import { Continuity } from '../../src/ui/continuity.js';
 import { filterQuery, parseFilter, termText } from '../../src/ui/filter.js';
 import { describe as describeRecord } from '../../src/ui/format.js';
 import { clockProblems, loggedOut, problemsOf, unreachable } from '../../src/ui/health.js';
+import { eventText, indent } from '../../src/ui/message.js';
 import { Meter, toMs } from '../../src/ui/meter.js';
 import { ReplayClock } from '../../src/ui/replay.js';
 import { millis, toInstant, toRange } from '../../src/ui/timespan.js';
-import { eventText, indent, splitPage } from '../../src/ui/verbatim.js';
+import { splitPage } from '../../src/ui/verbatim.js';
 
 const LOG = '7f3c9a1e-0000-4000-8000-000000000000';
 const started = (dense = true) => {

@@ -148,12 +148,13 @@ test('below any prefix everything works', needsBinary, async (t) => {
   const server = await Server.demo();
   t.after(() => server.close());
   const base = await front(t, server.base, { prefix: '/tools/shipslog/' });
-  const { page, faultless } = await open(browser, base);
+  const { page, faultless } = await open(browser, `${base}?v=events`, { viewport: { width: 1440, height: 800 } });
   /** @type {string[]} */
   const wrong = [];
   page.on('response', (response) => { if (response.status() === 404) wrong.push(response.url()); });
   await live(page);
   await page.locator('.list .row:not(.marker):not(.loss)').last().click();
+  await page.locator('#drawer').waitFor();
   assert.match(String(await page.locator('[data-part="raw"]').getAttribute('href')), /\/tools\/shipslog\/api\/v1\/events\//);
   await page.getByRole('link', { name: 'Demos' }).click();
   for (const [name, state] of /** @type {[string, string][]} */ ([['', 'open'], ['Polling', '200'], ['WebSocket', 'open']])) {

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { binary, dockerHost } from './environment.mjs';
 import { until } from './until.mjs';
@@ -24,9 +25,9 @@ export class Server {
   /** Somebody else's log. */
   #source = '';
 
-  /** @param {string} [docker] @returns {Promise<Server>} started */
-  static async start(docker = dockerHost) {
-    return Server.#started(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), ['--docker-host', docker ?? '']);
+  /** @param {string} [docker] @param {string[]} options more of the command line @returns {Promise<Server>} started */
+  static async start(docker = dockerHost, ...options) {
+    return Server.#started(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), ['--docker-host', docker ?? '', ...options]);
   }
 
   /** @param {string[]} options more of the command line @returns {Promise<Server>} started, with events that need no Docker */
@@ -41,6 +42,16 @@ export class Server {
     await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
     await promisify(execFile)(/** @type {string} */ (binary), ['import', file, '--data-dir', join(directory, 'data')]);
     return Server.at(directory);
+  }
+
+  /** @param {string} name of a recording among tests/fixtures/incidents @returns {Promise<Server>} started with it, read only: as it was left */
+  static async recording(name) {
+    const server = new Server(await mkdtemp(join(tmpdir(), 'shipslog-browser-')), []);
+    server.#source = join(server.#directory, 'data');
+    const file = fileURLToPath(new URL(`../../fixtures/incidents/${name}.jsonl.zst`, import.meta.url));
+    await promisify(execFile)(/** @type {string} */ (binary), ['import', file, '--data-dir', server.#source]);
+    await server.up();
+    return server;
   }
 
   /** @param {string} directory with a log in `data`, removed in the end @returns {Promise<Server>} started, without Docker */

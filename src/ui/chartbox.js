@@ -1,0 +1,48 @@
+// The elements that histogram and lanes are drawn in.
+
+import { HEIGHT } from './histogram.js';
+import { glyph } from './lanes.js';
+import { widthOf } from './spans.js';
+import { html, svg } from './svg.js';
+
+const LEGEND = /** @type {const} */ ([['X', 'failed'], ['M', 'out of memory'], ['H', 'unhealthy'], ['C', 'changed'], ['P', 'ended as asked']]);
+
+/** @param {HTMLElement} box @returns {Record<string, any>} */
+export function build(box) {
+  const hidden = { 'aria-hidden': 'true' };
+  const pattern = (/** @type {string} */ id, /** @type {number} */ size, /** @type {string} */ turn, /** @type {any[]} */ ...inner) =>
+    svg('pattern', { id, width: size, height: size, patternUnits: 'userSpaceOnUse', patternTransform: turn }, ...inner);
+  const defs = svg('defs', {},
+    pattern('ch-hatch', 8, 'rotate(45)', svg('rect', { class: 'ch-gapground', width: 8, height: 8 }), svg('rect', { class: 'ch-gapink', width: 1, height: 8 })),
+    pattern('ch-faint', 8, 'rotate(45)', svg('rect', { class: 'ch-faintink', width: 1, height: 8 })),
+    pattern('ch-stripes', 4, '', svg('rect', { class: 'ch-stripe', width: 1.5, height: 4 })));
+  const plot = svg('svg', { ...hidden, height: HEIGHT });
+  const axis = svg('svg', { ...hidden, height: 18, class: 'ch-ticks' });
+  const brush = html('div', { class: 'ch-brush', role: 'slider', tabindex: 0, 'aria-label': 'Part of the time', title: 'Drag to choose a part, click for one bar (← → move, Shift widens, Esc clears, z zooms)' });
+  const [most, mostRoutine, day] = [html('span'), html('span'), html('span', { class: 'ch-day' })];
+  const bands = svg('svg', { ...hidden, class: 'ch-bands', preserveAspectRatio: 'none' });
+  const list = html('ul', { 'aria-label': 'Lanes: ← → go through a lane, Enter opens' });
+  const [follower, cursor] = [html('div', { class: 'ch-follower' }), html('div', { class: 'ch-cursor', hidden: '' })];
+  const button = (/** @type {string} */ text, /** @type {string} */ title) => html('button', { type: 'button', hidden: '', title }, text);
+  const [zoom, back, clear] = [button('Zoom', 'Only what is chosen (z)'), button('Back', 'What was shown before (b, or a double click)'), button('Clear', 'Nothing chosen (Esc)')];
+  const quiet = html('button', { type: 'button', class: 'ch-more', hidden: '' });
+  const legend = html('ul', { class: 'ch-legend', 'aria-label': 'Legend' }, ...LEGEND.map(([kind, text]) => html('li', {}, svg('svg', { ...hidden, width: widthOf(kind, 1), height: 14 }, glyph(kind, widthOf(kind, 1), 1)), ` ${text}`)),
+    html('li', {}, svg('svg', { ...hidden, width: 14, height: 14 }, svg('rect', { class: 'ch-lost', width: 14, height: 14 })), ' not known'));
+  const note = html('p', { class: 'ch-note', role: 'note', hidden: '' });
+  const tip = html('div', { ...hidden, class: 'ch-tip', hidden: '' });
+  const said = html('p', { class: 'visually-hidden', role: 'status' });
+  const [mirror, laneMirror] = [html('div'), html('div')];
+  box.append(
+    html('h2', { class: 'visually-hidden' }, 'Histogram and lanes'),
+    svg('svg', { ...hidden, class: 'ch-defs' }, defs),
+    html('div', { class: 'ch-head' }, legend, html('div', { class: 'ch-top' },
+      html('div', { class: 'ch-side ch-axes' }, html('p', {}, 'failures, changes ', most), html('p', {}, 'routine ', mostRoutine)),
+      html('div', { class: 'ch-plot' }, plot, axis, brush), day)),
+    html('div', { class: 'ch-lanes' }, html('div', { class: 'ch-layer' }, bands, follower, cursor), list),
+    note,
+    html('div', { class: 'ch-foot' }, html('div', { class: 'ch-side' }, quiet), html('span'), html('div', { class: 'ch-tools' }, zoom, back, clear)),
+    tip, said,
+    html('div', { class: 'visually-hidden' }, mirror, laneMirror),
+  );
+  return { plot, axis, brush, most, mostRoutine, mirror, list, bands, quiet, laneMirror, follower, cursor, zoom, back, clear, day, note, tip, said };
+}
