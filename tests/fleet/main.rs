@@ -1,0 +1,22 @@
+//! The hub of a fleet: one suite for every [`shipslog::stream::FleetStream`], run on the one in memory and on
+//! a real cluster of three nodes, which are killed as well.
+//!
+//! `SHIPSLOG_TEST_NATS` is the path of a nats-server (`tests/nats.sh get DIR`); `./test` sets it.
+//! `SHIPSLOG_FLEET` multiplies races, starts and messages (1).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod balanced;
+mod cluster;
+mod contract;
+mod doctor;
+mod forward;
+mod kills;
+mod memory;
+mod nats;
+mod program;
+mod rights;
+mod serve;
+#[path = "../shared/skipped.rs"]
+mod skipped;
+mod support;
+mod troubles;

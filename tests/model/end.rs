@@ -1,0 +1,46 @@
+//! Whether everything is everywhere, and whether the promises were kept.
+
+use crate::host::Host;
+use crate::lines::subject;
+use crate::server::Server;
+use crate::world::{Told, World};
+use shipslog::forward::machine::Machine;
+
+impl World<'_> {
+    pub(crate) fn is_done(&mut self) -> bool {
+        let stored = self.hub.stored.len() as u64;
+        let is_done = !self.hub.waits()
+            && self.hosts.iter().all(Host::is_done)
+            && self.servers.iter().all(|server| server.up && server.place() == stored);
+        if is_done {
+            self.servers.iter_mut().for_each(Server::flush);
+        }
+        is_done
+    }
+
+    pub(crate) fn unfinished(&self) -> String {
+        let hosts: Vec<usize> = (0..self.hosts.len()).filter(|host| !self.hosts[*host].is_done()).take(5).collect();
+        let states: Vec<_> = hosts.iter().filter_map(|host| self.hosts[*host].machine.as_ref().map(Machine::state)).collect();
+        let places: Vec<u64> = self.servers.iter().map(Server::place).collect();
+        format!("hosts {hosts:?} {states:?}; the hub has {} messages, the servers {places:?}", self.hub.stored.len())
+    }
+
+    pub(crate) fn end(mut self) -> Result<Told, String> {
+        for (index, host) in self.hosts.iter().enumerate() {
+            for (place, head) in &host.acknowledged {
+                let stored = usize::try_from(place - 1).ok().and_then(|at| self.hub.stored.get(at));
+                if stored.is_none_or(|stored| stored.head != *head || stored.subject != subject(index)) {
+                    return Err(format!("message {place} of host {index} was acknowledged and is not there"));
+                }
+            }
+            if self.next[index] != host.head() + 1 {
+                return Err(format!("host {index} has {} records, and the fleet {}", host.head(), self.next[index] - 1));
+            }
+        }
+        self.told.records = self.log.len() as u64;
+        self.told.messages = self.hub.stored.len() as u64;
+        self.told.digest =
+            self.log.iter().fold(self.setup.seed, |digest, seen| digest.rotate_left(5) ^ seen.seq ^ u64::from(seen.log) << 32);
+        Ok(self.told)
+    }
+}
