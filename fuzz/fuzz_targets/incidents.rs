@@ -45,6 +45,8 @@ const ACTIONS: [(&str, &str); 32] = [
 ];
 const STATES: [&str; 6] = ["created", "running", "exited", "restarting", "paused", "odd"];
 const REASONS: [&str; 5] = ["daemon-restart", "first-contact", "ring-overflow", "shutdown", "damage"];
+/// Steps of work of one record, at most: everything that is remembered of 400 records some times over.
+const MOST_WORK: u64 = 20_000;
 /// A log of an hour begins here.
 const BEGIN: i64 = 1_800_000_000_000_000_000;
 
@@ -103,7 +105,10 @@ fuzz_target!(|input: &[u8]| {
     let (mut state, mut resumed) = (State::default(), State::default());
     let cut = usize::from(input[0]) % records.len();
     for (at, record) in records.iter().enumerate() {
+        let before = state.work();
         incidents::step(&mut state, record);
+        let work = state.work() - before;
+        assert!(work <= MOST_WORK, "one record made {work} steps of work");
         incidents::step(&mut resumed, record);
         if at == cut {
             let stored = bincode::serialize(&resumed).expect("a state");

@@ -4,6 +4,7 @@ mod export;
 mod finding;
 mod incidents;
 mod replay;
+mod words;
 
 use crate::dockerd::Background;
 use crate::fake_daemon::FakeDaemon;

@@ -13,6 +13,17 @@ fn sequences(answer: &Value) -> Vec<u64> {
     answer["records"].as_array().unwrap().iter().map(|r| r["seq"].as_u64().unwrap()).collect()
 }
 
+/// What the configuration says of other programs reaches the page as it is written there.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_to_other_programs_are_told() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("shipslog.toml");
+    std::fs::write(&file, "[[link]]\nname = \"Loki\"\nurl = \"https://grafana.example/?q={container}&from={since_ms}\"\n").unwrap();
+    let ship = Ship::start_with(&dir.path().join("data"), &["--demo", "--config", file.to_str().unwrap()]);
+    let stats = ship.json("/api/v1/stats").await;
+    assert_eq!(stats["links"], serde_json::json!([{ "name": "Loki", "url": "https://grafana.example/?q={container}&from={since_ms}" }]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_lead_through_everything_in_both_orders() {
     let (_dir, daemon, ship) = ship_with(40).await;

@@ -11,6 +11,7 @@ mod crash;
 mod crowd;
 mod cursor_faults;
 mod deadline;
+mod derived;
 mod docker;
 mod dockerd;
 mod doors;
@@ -41,6 +42,7 @@ mod replay;
 mod reports;
 mod resume;
 mod retention;
+mod revisions;
 #[path = "../../benches/support/serve.rs"]
 mod serve;
 #[path = "../shared/skipped.rs"]

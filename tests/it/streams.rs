@@ -75,7 +75,7 @@ async fn filtered_streams_checkpoint_and_never_overshoot() {
     let names: Vec<_> = events.iter().filter(|e| is_record(e)).map(|e| e.data.split("job-").nth(1).unwrap()[..1].to_owned()).collect();
     assert_eq!(names, ["1", "5", "7", "9"]);
     // Nothing that matches comes for a while: a checkpoint says how far a resume need not look.
-    daemon.emit(&docker_line("container", "die", 50));
+    daemon.emit(&docker_line("container", "start", 50));
     let head = ship.wait_for_head(|head| head >= 14).await;
     let checkpoint = stream.next().await.unwrap();
     assert_eq!((checkpoint.event.as_str(), checkpoint.id), ("checkpoint", format!("{log}-{head}")));

@@ -130,7 +130,7 @@ pub(crate) fn ratchet(found: &BTreeSet<Vec<String>>, known: &[&[&str]]) -> Vec<S
 
 /// Rust files, of the product and of its tests.
 fn files(root: &Path) -> impl Iterator<Item = String> {
-    ["src", "migrations", "tests", "benches", "fuzz"].into_iter().flat_map(|folder| rust_files(root, folder))
+    ["src", "build", "migrations", "tests", "benches", "fuzz"].into_iter().flat_map(|folder| rust_files(root, folder))
 }
 
 /// Comments that do not fit beside another window. A table's row and a word that cannot be broken may be

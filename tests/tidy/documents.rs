@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use text::{Document, comments, files};
 
 /// Folders whose paths are checked wherever they are named.
-const FOLDERS: [&str; 8] = ["src", "tests", "docs", "benches", "packaging", "migrations", "data", "fuzz"];
+const FOLDERS: [&str; 9] = ["src", "build", "tests", "docs", "benches", "packaging", "migrations", "data", "fuzz"];
 /// Documents that also name modules, by the end of their paths.
 const OF_MODULES: [&str; 2] = ["ARCHITECTURE.md", "docs/glossary.md"];
 /// The document that names tests.
@@ -137,10 +137,10 @@ fn names_a_module(word: &str) -> bool {
 /// Constants that ARCHITECTURE names and no source defines.
 fn constants(root: &Path) -> Vec<String> {
     let document = Document::read(root, "ARCHITECTURE.md");
-    let sources = files(root, "src").into_iter().filter(|file| is(file, "rs"));
+    let sources = files(root, "src").into_iter().filter(|file| is(file, "rs") || is(file, "js"));
     let text: String = sources.map(|file| fs::read_to_string(root.join(file)).unwrap()).collect();
     let defined: BTreeSet<&str> =
-        text.split("const ").skip(1).filter_map(|rest| rest.split_once(':')).map(|(name, _)| name.trim()).collect();
+        text.split("const ").skip(1).filter_map(|rest| rest.split_once([':', '='])).map(|(name, _)| name.trim()).collect();
     let constant = |span: &&str| {
         span.contains('_')
             && !span.starts_with("SHIPSLOG_")

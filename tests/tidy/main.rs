@@ -9,6 +9,7 @@ mod documents;
 mod planted;
 mod reach;
 mod rules;
+mod scripts;
 mod test_modules;
 mod tree;
 

@@ -1,11 +1,13 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 25] = [
+pub(crate) const FLOORS: [(&str, u8); 30] = [
+    ("chain", 0),
     ("event", 0),
     ("cursor", 0),
     ("file", 0),
     ("filter", 0),
+    ("parcel", 0),
     ("redact", 0),
     ("shutdown", 0),
     ("text", 0),
@@ -13,11 +15,14 @@ pub(crate) const FLOORS: [(&str, u8); 25] = [
     ("log", 1),
     ("migrations", 1),
     ("ingest", 1),
+    ("stream", 1),
     ("recorder", 2),
     ("reader", 2),
     ("projection", 2),
     ("export", 2),
+    ("forward", 2),
     ("retention", 2),
+    ("follow", 2),
     ("report", 2),
     ("hooks", 3),
     ("server", 3),
@@ -30,7 +35,8 @@ pub(crate) const FLOORS: [(&str, u8); 25] = [
 ];
 
 /// Parts of one floor that may not know each other.
-pub(crate) const BLIND: [(&str, &str); 4] = [("log", "ingest"), ("migrations", "ingest"), ("server", "client"), ("recorder", "export")];
+pub(crate) const BLIND: [(&str, &str); 6] =
+    [("log", "ingest"), ("migrations", "ingest"), ("stream", "ingest"), ("stream", "log"), ("server", "client"), ("recorder", "export")];
 
 /// A home that is the whole program: language, values, errors, logging.
 pub(crate) const EVERYWHERE: &[&str] = &[""];
@@ -42,12 +48,13 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
     ("anstyle", &["cli"]),
     ("anyhow", &["app", "cli"]),
-    ("async_trait", &["hooks", "ingest", "log", "server"]),
-    ("base64", &["redact"]),
+    ("async_nats", &["stream::nats"]),
+    ("async_trait", &["app", "forward", "hooks", "ingest", "log", "server", "stream"]),
+    ("base64", &["parcel", "redact"]),
     ("bincode", &["log", "projection::derived"]),
     ("bollard", &["ingest::docker"]),
     ("bytes", EVERYWHERE),
-    ("bytesize", &["config"]),
+    ("bytesize", &["config", "cli::fleet"]),
     ("chrono", &["time", "export", "ingest::docker", "cli"]),
     ("chrono_tz", &["time", "cli", "config", "hooks", "server"]),
     ("clap", &["cli", "config", "main"]),
@@ -59,30 +66,31 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("csv", &["export", "report"]),
     ("flate2", &["export"]),
     ("form_urlencoded", &["server"]),
-    ("futures_util", &["app", "ingest", "server", "client"]),
+    ("futures_util", &["app", "ingest", "server", "client", "stream"]),
     ("typed_headers", &["server::negotiate"]),
     ("hex", EVERYWHERE),
     ("hmac", &["server::access"]),
     ("http_body_util", &["ingest::docker"]),
-    ("humantime", &["time", "config"]),
+    ("humantime", &["time", "config", "cli::fleet"]),
     ("hyper", &["ingest::docker", "server::net"]),
     ("hyper_util", &["ingest::docker", "server::net", "server::serve"]),
     ("iana_time_zone", &["cli"]),
     ("indicatif", &["cli"]),
     ("ipnet", &["server::forwarded"]),
     ("memchr", EVERYWHERE),
+    ("nkeys", &["stream::nats::enrol"]),
     ("parking_lot", EVERYWHERE),
     ("quick_cache", &["log", "ingest"]),
-    ("rand", &["ingest", "server", "client"]),
+    ("rand", &["forward", "ingest", "server", "client"]),
     ("rayon", &["log::read::parallel"]),
-    ("reqwest", &["client", "hooks"]),
+    ("reqwest", &["client", "hooks", "stream::nats::monitor"]),
     ("rlimit", &["app"]),
     ("rustix", &["log", "retention", "server::net", "time::clock"]),
-    ("rustls", &["ingest::docker", "server::net", "client", "hooks"]),
+    ("rustls", &["ingest::docker", "server::net", "client", "hooks", "stream::nats::monitor"]),
     ("rustls_native_certs", &["ingest::docker::tls"]),
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),
-    ("sha2", &["log", "ingest::endpoint", "projection::derived", "server"]),
+    ("sha2", &["chain", "ingest::endpoint", "projection::derived", "server"]),
     ("sled", &["log::tip::sled_store"]),
     ("socket2", &["ingest::docker", "server::net"]),
     ("strsim", &["filter"]),
@@ -92,7 +100,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("tikv_jemallocator", &["main"]),
     ("tokio", EVERYWHERE),
     ("tokio_rustls", &["ingest::docker", "server::net"]),
-    ("tokio_stream", &["ingest", "server"]),
+    ("tokio_stream", &["follow", "ingest", "server", "stream"]),
     ("tokio_util", &["shutdown", "ingest::docker", "cli::state"]),
     ("toml", &["config"]),
     ("tracing", EVERYWHERE),
@@ -100,7 +108,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("uuid", EVERYWHERE),
     ("warp", &["server"]),
     ("weak_table", &["server"]),
-    ("zstd", &["log", "export", "projection::derived"]),
+    ("zstd", &["log", "export", "follow", "parcel", "projection::derived"]),
 ];
 
 /// A longer file is asking to be two.
