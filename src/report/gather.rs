@@ -10,7 +10,7 @@ use crate::cursor::Sequence;
 use crate::event::EventView;
 use crate::filter::Filter;
 use crate::log::{EventLog, GapReason, LogError};
-use crate::projection::incidents::{Severity, Shown, VERSION};
+use crate::projection::incidents::{Severity, Shown, VERSION, is_across};
 use crate::projection::{Asked, FIRST_CONTACT, Losses};
 use crate::reader::{Reader, Step, Want, block_of};
 use crate::time::Timestamp;
@@ -236,20 +236,26 @@ async fn missing(
     Ok((gaps, met.left_out))
 }
 
-/// Other incidents of the host at the same time, the worst first.
+/// Other incidents of the host at the same time, and those of the same subject on other hosts, the worst first.
 fn others(found: &Found, of: &Shown) -> Vec<Related> {
     let end = |incident: &Shown| incident.end.unwrap_or(found.as_of);
     let meets = |other: &&Shown| {
         other.id != of.id
             && other.severity > Severity::Notice
-            && other.source == of.source
+            && (other.source == of.source || is_across(other, of))
             && other.start <= end(of)
             && end(other) >= of.start
             && of.merged_into.as_ref() != Some(&other.id)
     };
     let mut met: Vec<&Shown> = found.others.iter().filter(meets).collect();
     met.sort_by(|a, b| (b.severity, a.start, &a.id).cmp(&(a.severity, b.start, &b.id)));
-    let shown = |other: &Shown| Related { id: other.id.clone(), severity: other.severity, start: other.start, title: other.title.clone() };
+    let shown = |other: &Shown| Related {
+        id: other.id.clone(),
+        source: other.source.clone(),
+        severity: other.severity,
+        start: other.start,
+        title: if other.source == of.source { other.title.clone() } else { format!("on {}: {}", other.source, other.title) },
+    };
     met.into_iter().take(MAX_RELATED).map(shown).collect()
 }
 

@@ -111,7 +111,7 @@ pub struct Told {
     pub last_words_more: u64,
     /// Who was told of it.
     pub notified: Vec<Notified>,
-    /// Other incidents of the host at the same time.
+    /// Other incidents of the host at the same time, and those of the same subject on other hosts.
     pub related: Vec<Related>,
 }
 
@@ -173,11 +173,13 @@ pub struct Row {
 pub struct Related {
     /// Its id.
     pub id: String,
+    /// Its Docker host.
+    pub source: String,
     /// How bad it is.
     pub severity: Severity,
     /// When it began.
     pub start: Timestamp,
-    /// In one sentence.
+    /// In one sentence, with its host before it where that is another one.
     pub title: String,
 }
 

@@ -8,7 +8,7 @@ use super::negotiate;
 use super::params::Params;
 use super::problem::ApiError;
 use crate::log::{Bounds, EventLog};
-use crate::projection::incidents::{MAX_OPEN, Severity};
+use crate::projection::incidents::{MAX_OPEN, Severity, Told, across};
 use crate::projection::{AskedIncidents as Asked, Listed};
 use crate::time::Timestamp;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
@@ -121,7 +121,9 @@ impl Answer {
             );
             notices.insert("text".to_owned(), text.into());
         }
+        // A page of a list is looked at by itself.
         let rest = json!({
+            "across": across(&listed.incidents.iter().filter_map(|json| Told::of_json(json)).collect::<Vec<_>>()),
             "notices": notices,
             "page": { "next": listed.next },
             "log": { "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head },

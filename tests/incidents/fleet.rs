@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use shipslog::cursor::LogId;
 use shipslog::event::{AtHost, Event, Record, RecordView, TICK};
 use shipslog::log::GapReason;
-use shipslog::projection::incidents::{Confidence, Shown, Standing, State, View, advance, miss, step, step_view, view};
+use shipslog::projection::incidents::{
+    Confidence, Shown, Standing, State, Told, View, across, advance, is_across, miss, step, step_view, view,
+};
 use shipslog::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -50,7 +52,7 @@ fn shown(view: View) -> BTreeMap<String, String> {
 }
 
 /// Revisions, each with its record.
-type Told = Vec<(u64, Shown)>;
+type AllTold = Vec<(u64, Shown)>;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
@@ -61,9 +63,9 @@ proptest! {
         let recordings: Vec<&Recording> = which.iter().map(|which| which.get(ticking())).collect();
         let logs: Vec<Vec<Record>> = recordings.iter().map(|recording| recorded(recording)).collect();
         let end = recordings.iter().map(|recording| recording.as_of).max().unwrap();
-        let (mut fleet, mut told) = (State::default(), Told::new());
+        let (mut fleet, mut told) = (State::default(), AllTold::new());
         let mut alone = vec![State::default(); logs.len()];
-        let mut told_alone: Vec<Told> = vec![Vec::new(); logs.len()];
+        let mut told_alone: Vec<AllTold> = vec![Vec::new(); logs.len()];
         fleet.tell(Some(&ids()));
         for state in &mut alone {
             state.tell(Some(&ids()));
@@ -90,7 +92,7 @@ proptest! {
         }
         let apart: BTreeMap<String, String> = alone.iter().zip(&recordings).flat_map(|(state, recording)| shown(view(state, &ids(), recording.as_of))).collect();
         prop_assert_eq!(shown(view(&fleet, &ids(), later(now, 3600 * SECOND))), apart);
-        let mut all: Told = told_alone.into_iter().flatten().collect();
+        let mut all: AllTold = told_alone.into_iter().flatten().collect();
         all.sort_by_key(|(seq, _)| *seq);
         prop_assert_eq!(told, all);
     }
@@ -140,6 +142,19 @@ fn crashed() -> (Hub, Tape) {
     }
     assert_eq!(hub.all().iter().filter(|one| one.state != Standing::Closed).count(), 2);
     (hub, tape)
+}
+
+#[test]
+fn what_fails_on_two_hosts_at_once_is_told_as_one() {
+    let (hub, _) = crashed();
+    let lines: Vec<String> = hub.all().iter().map(|one| serde_json::to_string(one).unwrap()).collect();
+    let told: Vec<_> = lines.iter().filter_map(|line| Told::of_json(line)).collect();
+    let groups = across(&told);
+    assert_eq!((told.len(), groups.len()), (2, 1));
+    assert_eq!((&*groups[0].subject, &groups[0].sources), ("web", &vec!["web-1/db".to_owned(), "web-17".to_owned()]));
+    assert_eq!(groups[0].title, "On 2 hosts: web crashed: exit 1");
+    let [one, other] = &hub.all()[..] else { panic!("two of them") };
+    assert!(is_across(one, other) && !is_across(one, one));
 }
 
 #[test]

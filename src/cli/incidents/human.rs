@@ -3,11 +3,11 @@
 use super::asked::rank;
 use super::extent::date;
 use crate::cli::escape::escape;
-use crate::projection::incidents::Difference;
+use crate::projection::incidents::{Across, Difference};
 use crate::report::{duration, how_it_ended, unsaid};
 use crate::time::{Timestamp, Tz};
 use anstyle::{AnsiColor, Style};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -17,6 +17,8 @@ const COLUMNS: usize = 100;
 pub(super) const INDENT: usize = 10;
 /// Causes that are named; a report names all.
 const MAX_CAUSES: usize = 4;
+/// Hosts of one trouble that are named; JSON has all.
+const MAX_HOSTS: usize = 8;
 /// Reasons why something may be missing that are named.
 const MAX_REASONS: usize = 3;
 
@@ -42,6 +44,9 @@ pub(super) struct Told {
     actions: Vec<Action>,
     confidence: String,
     qualified: Vec<String>,
+    /// The same on other hosts: each with its id.
+    #[serde(skip)]
+    elsewhere: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -85,6 +90,19 @@ impl Told {
         format!("{} ({} of {})", self.id, self.kind, self.subject)
     }
 
+    /// Tells the same trouble on several hosts as one.
+    pub(super) fn across(mut all: Vec<Self>, groups: &[Across]) -> Vec<Self> {
+        for group in groups {
+            let (Some((first, rest)), severity) = (group.incidents.split_first(), name_of(group.severity)) else { continue };
+            all.retain(|one| !rest.contains(&one.id));
+            let Some(one) = all.iter_mut().find(|one| one.id == *first) else { continue };
+            (one.title, one.severity, one.state) = (group.title.clone(), severity, name_of(group.state));
+            one.end = group.end.map(|end| end.to_string());
+            one.elsewhere = group.sources.iter().zip(&group.incidents).skip(1).map(|(source, id)| (source.clone(), id.clone())).collect();
+        }
+        all
+    }
+
     /// Its kind, as it is read.
     fn kind(&self) -> &str {
         if self.kind == "mass" { "mass failure" } else { &self.kind }
@@ -110,7 +128,7 @@ impl Teller {
         let lines = wrapped(&told.title);
         let (first, rest) = lines.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let _ = writeln!(out, "{style}{severity:<INDENT$}{style:#}{first}");
-        let sentences = [self.lasting(told), self.causes(told), Some(evidence(told))];
+        let sentences = [self.lasting(told), self.causes(told), Some(evidence(told)), elsewhere(told)];
         let sentences = sentences.into_iter().flatten().flat_map(|sentence| wrapped(&sentence));
         for line in rest.iter().cloned().chain(sentences) {
             let _ = writeln!(out, "{:INDENT$}{line}", "");
@@ -224,6 +242,19 @@ fn evidence(told: &Told) -> String {
         "No event is known to be missing.".to_owned()
     };
     format!("{rests} {} on {}, {}", told.kind(), told.source, told.id)
+}
+
+/// The other hosts of the same trouble.
+fn elsewhere(told: &Told) -> Option<String> {
+    let named: Vec<String> = told.elsewhere.iter().take(MAX_HOSTS).map(|(source, id)| format!("{source} ({id})")).collect();
+    let more = told.elsewhere.len().saturating_sub(MAX_HOSTS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!named.is_empty()).then(|| format!("Also on {}{more}.", named.join(", ")))
+}
+
+/// As it is written in JSON.
+fn name_of(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn time(text: &str) -> Option<Timestamp> {

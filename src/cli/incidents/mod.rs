@@ -19,6 +19,7 @@ use super::escape::{Safe, escape_json};
 use super::interrupted;
 use super::printer::{remark, styled};
 use super::stray::Stray;
+use crate::projection::incidents;
 use crate::report::Format;
 use asked::{SEVERITIES, rank};
 use human::{Teller, Told};
@@ -99,7 +100,9 @@ pub(super) async fn run(args: IncidentsArgs) -> anyhow::Result<()> {
             }
             Form::Human => {
                 let teller = Teller { zone, as_of: answer.as_of };
-                let told: Vec<Told> = told.into_iter().filter(shown).collect();
+                let lines = answer.lines.iter().zip(&told).filter(|(_, told)| shown(told)).map(|(line, _)| line);
+                let alike: Vec<_> = lines.filter_map(|line| incidents::Told::of_json(line)).collect();
+                let told: Vec<Told> = Told::across(told.into_iter().filter(shown).collect(), &incidents::across(&alike));
                 let mut out = styled(args.color);
                 for one in &told {
                     writeln!(out, "{}", teller.tell(one))?;

@@ -16,12 +16,14 @@
 //! | `cause`, `subject` | phases and what came before them; who it is about and what changed |
 //! | `group`, `host`, `blind` | cascades and masses; the daemon; the recorder's own records |
 //! | `fleet` | hosts that have clocks of their own |
+//! | `across` | what failed on several hosts at once |
 //! | `settled` | what needs not be remembered |
 //! | `aside`, `telling` | revisions, told as they come |
 //! | `inventory` | which containers there are, and how they are |
 //! | `view`, `shown`, `words` | JSON and sentences |
 //! | `choice` | which of them are asked for |
 
+mod across;
 mod aside;
 mod blind;
 mod bounds;
@@ -56,6 +58,7 @@ mod timers;
 mod view;
 mod words;
 
+pub use across::{Across, Told, across, is_across};
 pub use bounds::{
     FIRST_DEATHS, LAST_DEATHS, MAX_ACTIONS, MAX_ASKED, MAX_CHANGES, MAX_CONTAINERS, MAX_DIFFERENCES, MAX_EVIDENCE, MAX_FEW, MAX_GAPS,
     MAX_INCIDENTS, MAX_LABELS, MAX_MEMBERS, MAX_OPEN, MAX_RESTARTS, MAX_SOURCES, MAX_SUBJECTS, MAX_SURROUNDINGS, MAX_TAGS, MAX_TEXT,

@@ -82,3 +82,25 @@ fn an_incident_is_told_in_sentences() {
     assert_eq!(said(&[of("removed", "major"), of("removed", "major")]), "2 incidents, all over (only because what failed was removed)");
     assert_eq!(teller.sum(&[], 0), "No incident; as of 1970-01-02 01:00:00+00:00.\n");
 }
+
+#[test]
+fn one_trouble_on_many_hosts_is_told_once() {
+    let teller = Teller { zone: Tz::UTC, as_of: Timestamp::from_nanos(90_000_000_000_000) };
+    let lines: Vec<String> = (1..=12)
+        .map(|n| {
+            format!(
+                r#"{{"id":"0000000a-{n}c","kind":"crash","severity":"minor","state":"open","title":"shop/api crashed","source":"web-{n}","subject":"shop/api","start":"1970-01-01T00:00:{n:02}Z","end":null}}"#
+            )
+        })
+        .collect();
+    let told = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let alike: Vec<_> = lines.iter().filter_map(|line| crate::projection::incidents::Told::of_json(line)).collect();
+    let told = Told::across(told, &crate::projection::incidents::across(&alike));
+    assert_eq!(told.len(), 1);
+    let text = anstream::adapter::strip_str(&teller.tell(&told[0])).to_string();
+    assert!(text.starts_with("minor     On 12 hosts: shop/api crashed\n"), "{text}");
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.ends_with("Also on web-2 (0000000a-2c), web-3 (0000000a-3c), web-4 (0000000a-4c), web-5 (0000000a-5c), web-6 (0000000a-6c), web-7 (0000000a-7c), web-8 (0000000a-8c), web-9 (0000000a-9c) and 3 more."), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS));
+    assert!(teller.sum(&told, 0).starts_with("1 incident, which is open;"));
+}
