@@ -1,8 +1,9 @@
 //! What broke, over the API.
 
-use crate::support::{Ship, client};
+use crate::support::{BIN, Ship, client};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A recording of a real Engine: its log, served to be read.
@@ -53,6 +54,50 @@ async fn incidents_are_told_with_their_records() {
         let found = json(&ship, &format!("/api/v1/incidents?{query}")).await;
         assert_eq!(found["incidents"].as_array().unwrap().len(), count, "{query}: {found}");
     }
+}
+
+/// A recording as if two Docker hosts had lived the same.
+fn twice(name: &str) -> String {
+    let file = format!("{}/tests/fixtures/incidents/{name}.jsonl.zst", env!("CARGO_MANIFEST_DIR"));
+    let text = String::from_utf8(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap()).unwrap();
+    let mut lines = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with(r#"{"id""#)) {
+        for host in ["web-1", "web-2"] {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            let seq = lines.len() + 1;
+            (record["seq"], record["id"]) = (seq.into(), format!("7f3c9a1e-{seq}").into());
+            if record["source"] != "shipslog" {
+                record["source"] = host.into();
+            }
+            lines.push(record.to_string());
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_on_two_hosts_at_once_is_told_as_one() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("two.jsonl");
+    std::fs::write(&file, twice("crashloop-exit-a")).unwrap();
+    let ship = Ship::start_with(dir.path(), &["--read-only", file.to_str().unwrap()]);
+    let all = json(&ship, "/api/v1/incidents").await;
+    let ids: Vec<&str> = all["incidents"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    let [group] = all["across"].as_array().unwrap().as_slice() else { panic!("{all}") };
+    assert_eq!((ids.len(), &group["incidents"]), (2, &serde_json::json!(ids)));
+    assert_eq!(group["sources"], serde_json::json!(["web-1", "web-2"]));
+    let title = all["incidents"][0]["title"].as_str().unwrap();
+    assert_eq!(group["title"], format!("On 2 hosts: {title}"));
+    // Each tells of the other, and who asks for one of them is told of no group.
+    let one = json(&ship, &format!("/api/v1/incidents/{}", ids[0])).await;
+    let [related] = one["related"].as_array().unwrap().as_slice() else { panic!("{one}") };
+    assert_eq!((&related["id"], &related["source"]), (&ids[1].into(), &"web-2".into()));
+    assert!(related["title"].as_str().unwrap().starts_with("on web-2: "), "{related}");
+    assert_eq!(json(&ship, "/api/v1/incidents?limit=1").await["across"], serde_json::json!([]));
+    let output = Command::new(BIN).args(["incidents", "--file", file.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("On 2 hosts: ") && said.contains("Also on web-2 ("), "{said}");
+    assert!(said.contains("1 incident, "), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

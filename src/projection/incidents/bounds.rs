@@ -46,8 +46,8 @@ pub(super) const CASCADE_EARLY: i64 = 5 * SECOND;
 /// So many subjects of different projects that fail within so long are one incident.
 pub(super) const MASS: usize = 5;
 pub(super) const MASS_WITHIN: i64 = 5 * SECOND;
-/// What began on other hosts this soon after the first is told as one: a deploy takes minutes to reach them all,
-/// and clocks of hosts differ.
+/// What began on other hosts this soon after the first is told as one: a deploy takes minutes to reach them
+/// all, and clocks of hosts differ.
 pub(super) const ACROSS: i64 = 5 * MINUTE;
 /// Times that a subject turned unhealthy, each this soon after the one before, that are flapping.
 pub(super) const FLAPS: usize = 3;
