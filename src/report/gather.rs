@@ -236,7 +236,8 @@ async fn missing(
     Ok((gaps, met.left_out))
 }
 
-/// Other incidents of the host at the same time, and those of the same subject on other hosts, the worst first.
+/// Other incidents of the host at the same time, and those of the same subject on other hosts. The worst come
+/// first.
 fn others(found: &Found, of: &Shown) -> Vec<Related> {
     let end = |incident: &Shown| incident.end.unwrap_or(found.as_of);
     let meets = |other: &&Shown| {

@@ -1,5 +1,5 @@
-//! The same trouble on several hosts: which incidents of a list are told as one. It groups what is told already
-//! and changes nothing of it: every incident keeps its id, its revisions and the clock of its own host.
+//! The same trouble on several hosts: which incidents of a list are told as one. It groups what is told
+//! already and changes nothing of it: each incident keeps its id, its revisions and its own host's clock.
 
 use super::bounds::ACROSS;
 use super::kinds::{Kind, Severity, Standing};
