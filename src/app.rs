@@ -1,4 +1,6 @@
-//! Wiring: what a program of one kind consists of, from its start to an orderly stop.
+//! Wiring: of which parts each kind of program consists (a recorder, a server of a log that is only read, a
+//! server of a fleet), from its start to an orderly stop. It only puts parts together: no record is made here
+//! and no request answered, and settings come checked from `config`.
 
 mod following;
 mod foreign;

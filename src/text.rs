@@ -1,4 +1,5 @@
 //! Text that somebody else wrote, made fit for a terminal and a log: nothing in it acts, disguises or floods.
+//! It is for people only, and no program reads it back.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,6 @@
 //! HTTP client of a shipslog server: history pages, exports, stats, and a live stream that resumes by itself.
+//! It prints nothing and keeps no files, and it knows nothing of the `server` module: all that both share is
+//! the contract (docs/api.md).
 
 mod backoff;
 mod continuity;

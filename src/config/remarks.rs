@@ -1,4 +1,5 @@
-//! What a setting comes to where its value alone does not say it.
+//! What a setting comes to where its value alone does not say it. For people: no part of the program goes by
+//! it.
 
 use super::Settings;
 

@@ -1,8 +1,10 @@
-//! The one read path: a cursor that asks the log for what comes after it and, at the head, waits for the head
-//! to move.
+//! How the log is followed: a cursor asks it for what comes after, and at the head waits for the head to
+//! move. A reader writes nothing, nothing is pushed to it, and it never leaves a gap untold.
 //!
 //! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams,
-//! polls, history and exports differ only in what they do with the steps.
+//! polls, history and exports all read in this way and differ only in what they do with the steps. Past it go
+//! only the look at a single record, the blocks in memory that the fan-out shares (`server/live/batches.rs`),
+//! and the forwarder's parcels (`forward/cut.rs`).
 
 mod selection;
 mod start;

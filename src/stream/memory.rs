@@ -1,4 +1,5 @@
 //! A hub in memory, for tests and models: what a test does to it, it does at once and always in the same way.
+//! It keeps nothing on a disk, and no server or host uses it.
 //!
 //! No clock runs here. A message arrives a millisecond after the one before it, unless
 //! [`MemoryStream::set_now`] says when. Every clone is another client of the same hub.

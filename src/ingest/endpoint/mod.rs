@@ -1,5 +1,6 @@
 //! Where Docker hosts are, and how they are reached: `unix:///var/run/docker.sock`, `tcp://host:2375`,
-//! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
+//! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several. The docker CLI's files
+//! are read and never written, and nothing is connected to (`docker/dial.rs`).
 
 mod context;
 mod env;
