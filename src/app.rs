@@ -27,8 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Of the time between the signal and the end, what a start that it has overtaken may take to come to its
-/// end.
+/// How long a start may still take to come to its end when the signal to stop comes in the middle of it.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the recorder until SIGTERM, SIGINT or SIGHUP.

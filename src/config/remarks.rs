@@ -3,7 +3,7 @@
 
 use super::Settings;
 
-/// Connections that every address may have, if nothing else is said (`server::net::places`).
+/// Connections that every address may have, if nothing else is said (`server::net::permits`).
 const MIN_OF_EACH: u32 = 16;
 
 impl Settings {

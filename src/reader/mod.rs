@@ -75,8 +75,8 @@ impl Reader {
         (self.position, self.through) = (position, position);
     }
 
-    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it: for as long as a client
-    /// takes its time, the log's memory is not its own. What is let go of is read again.
+    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it, so that a client that takes
+    /// its time does not keep the log's memory occupied. What is let go of is read again.
     pub fn let_go(&mut self) {
         let (mut bytes, mut kept, mut through) = (0, 0, self.position);
         for piece in &self.pieces {

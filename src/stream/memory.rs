@@ -81,7 +81,7 @@ impl MemoryStream {
         self.change(|state| state.stored.now = now);
     }
 
-    /// Removes all messages ahead of `place`, as retention does.
+    /// Removes all messages before `place`, as retention does.
     pub fn trim_before(&self, place: u64) {
         self.change(|state| state.stored.trim_before(place));
     }
@@ -228,7 +228,7 @@ impl State {
         }
     }
 
-    /// What a delivery that stands ahead of `place` brings next; `None` while there is nothing.
+    /// What a delivery brings next that has come to `place` and not brought it; `None` while there is nothing.
     fn next(&mut self, place: u64, generation: u64) -> Option<Result<Message, StreamError>> {
         if generation != self.faults.generation {
             let cut = || StreamError::Unavailable("the delivery was cut".to_owned());
