@@ -228,7 +228,7 @@ impl State {
         }
     }
 
-    /// What a delivery brings next that has come to `place` and not brought it; `None` while there is nothing.
+    /// What a delivery brings next, which is at `place` or after it; `None` while there is nothing.
     fn next(&mut self, place: u64, generation: u64) -> Option<Result<Message, StreamError>> {
         if generation != self.faults.generation {
             let cut = || StreamError::Unavailable("the delivery was cut".to_owned());

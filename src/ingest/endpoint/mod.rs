@@ -44,8 +44,8 @@ pub enum Endpoint {
     Ssh(SshTarget),
 }
 
-/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`, each of which may be absent. Without `ca.pem`
-/// the roots of the system count; without `cert.pem` and `key.pem` the client has no certificate.
+/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`, each of which may be absent. Without
+/// `ca.pem` the roots of the system count; without `cert.pem` and `key.pem` the client has no certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TlsFiles {
     /// The directory; `None` where there is no home directory to look in.
