@@ -1,4 +1,5 @@
-//! Steps of the on-disk format, one file each. See README.md in this folder for the rules.
+//! Steps of the on-disk format, one file each. A step knows its own two formats and nothing of later ones,
+//! and one that was released never changes again. README.md in this folder has the rules.
 
 mod v6_marks;
 mod v7_followers;

@@ -1,4 +1,6 @@
-//! Wiring: what a program of one kind consists of, from its start to an orderly stop.
+//! Wiring: of which parts each kind of program consists (a recorder, a server of a log that is only read, a
+//! server of a fleet), from its start to an orderly stop. It only puts parts together: no record is made here
+//! and no request answered, and settings come checked from `config`.
 
 mod following;
 mod foreign;
@@ -25,8 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Of the time between the signal and the end, what a start that it has overtaken may take to come to its
-/// end.
+/// How long a start may still take to come to its end when the signal to stop comes in the middle of it.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the recorder until SIGTERM, SIGINT or SIGHUP.

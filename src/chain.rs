@@ -1,4 +1,5 @@
-//! The hash chain over a log's lines.
+//! The hash chain over a log's lines: arithmetic only. Where values are kept, and what follows from one that
+//! does not fit, is the business of `log`, `forward` and `follow`.
 //!
 //! `chain(n) = SHA-256(chain(n-1) ‖ line(n) ‖ LF)`, with 32 zero bytes before the first line of a log. The
 //! line is the record's wire form, so anyone can check an export with `sha256` and ten lines of script.

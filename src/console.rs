@@ -1,5 +1,7 @@
-//! What goes to stderr and stdout without ever being waited for: their reader may stop, and a full pipe must
-//! stop nobody else.
+//! Lines of the program's own log on stderr, and the one line of a server on stdout. Nothing waits for their
+//! reader: it may stop, and a full pipe must not stop the recorder. What does not fit is dropped and counted;
+//! only the first line and the end wait, a second at most. What commands print for their users does not pass
+//! through here (`cli`).
 
 use crate::text::{is_hostile, printable};
 use parking_lot::{Condvar, Mutex};

@@ -1,4 +1,5 @@
-//! Cursors: which log, and how far into it.
+//! Cursors: which log, and how far into it. A value with one spelling: whether this log has such a record is
+//! judged in `reader/start.rs`.
 
 use std::fmt;
 use std::str::FromStr;

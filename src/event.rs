@@ -1,6 +1,5 @@
-//! Docker messages: kept byte for byte, looked at through borrowed views, parsed leniently.
-//!
-//! Nothing here trusts the daemon: any field may be absent or of another type than Docker documents, and
+//! Docker messages: kept byte for byte, looked at through borrowed views, parsed leniently. Nothing here does
+//! I/O, and nothing trusts the daemon: any field may be absent or of another type than Docker documents, and
 //! unknown types, actions and fields pass through untouched.
 
 use std::fmt;

@@ -1,5 +1,6 @@
 //! Small files that the operator names: settings, tokens, certificates, contexts of the docker CLI. Reading
-//! one takes bounded memory, whatever it turns out to be, and never waits.
+//! one takes bounded memory, whatever it turns out to be, and only [`read_pipe`] ever waits for a writer.
+//! Files of a log are not read by these functions (`log/dir/files.rs`).
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,11 +1,11 @@
-//! shipslog: the black box for Docker hosts.
+//! shipslog: the black box for Docker hosts. This file lists the parts of the program and holds nothing else.
 //!
-//! Floors, imports point down only (ARCHITECTURE.md; `tests/tidy` enforces it):
+//! The parts stand on floors, and imports point down only (ARCHITECTURE.md; `tests/tidy` enforces it):
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 4 | `app`, `cli`, `config`, `console` |
-//! | 3 | `server`, `client` |
+//! | 4 | `app`, `cli`, `config`, `console` (and the program, `main.rs`) |
+//! | 3 | `server`, `client`, `hooks` |
 //! | 2 | `recorder`, `reader`, `projection`, `export`, `follow`, `forward`, `report`, `retention` |
 //! | 1 | `log` (with `migrations`), `ingest`, `stream` |
 //! | 0 | `chain`, `event`, `cursor`, `file`, `filter`, `parcel`, `redact`, `shutdown`, `text`, `time` |

@@ -1,4 +1,5 @@
-//! The `shipslog` program: parses, sets up logging, builds the runtime, maps errors to exit codes.
+//! The `shipslog` program: parses the command line, sets up logging, builds the runtime and ends with an exit
+//! code. No command does any of its work here: that is in `cli`.
 
 use clap::Parser as _;
 use shipslog::cli::{self, Cli};

@@ -1,8 +1,9 @@
-//! Retention: the oldest segments go when they are older, or the log larger, than it is to be.
+//! Retention: removes the oldest segments of a log when they are older, or the log is larger, than the
+//! settings allow. It never removes anything but whole segments, and always the oldest first.
 //!
-//! The log's bytes are what they are, but its age depends on the clock, and clocks jump. So age removes one
-//! step at a time, one in the first hour, and none for a day after the clock has moved against the steady
-//! one.
+//! How large a log is, is certain. How old it is depends on the wall clock, which may be set wrongly. So age
+//! removes one segment in a look at most, one in the first hour after the start, and none for a day after the
+//! wall clock was seen to jump.
 
 use crate::log::{EventLog, LogError, TrimStep};
 use crate::shutdown::Shutdown;

@@ -1,6 +1,7 @@
-//! The end of the program, or of a part of it: one side says so, and everybody who waits for it is told.
-//!
-//! Two types over one token, since a task that is told must not be able to say so.
+//! The end of the program, or of a part of it: whoever holds the [`Stop`] says that work is to end, and
+//! everybody who holds a [`Shutdown`] is told. Nothing is ended by force here: each task that is told ends by
+//! itself. They are two types, although there is one token behind both, so that a task that is told cannot
+//! say so to others.
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-//! What tests of every part share: waits that end.
+//! What tests of every part share: waits, each of which ends.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
-//! Text that somebody else wrote, made fit for a terminal and a log: nothing in it acts, disguises or floods.
+//! Texts that somebody else wrote, on their way to people: after [`printable`] nothing in one of them acts on
+//! a terminal, disguises or floods. No program reads back what came out of it.
 
+use std::error::Error;
 use std::fmt::Write as _;
 
 /// `text` with every [hostile](is_hostile) character spelled out (`\n`, `\u{202e}`), on one line. It has at
@@ -48,6 +50,16 @@ fn spell_out(out: &mut String, c: char) -> usize {
     out.len() - before
 }
 
+/// The words of the innermost cause of `error`, which say most: "error sending request for url" tells a user
+/// nothing, "Connection refused" does. They are of any length and may hold anything.
+pub fn root_cause(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
 /// Whether a terminal would act on a character, or it would disguise the text around it: control characters
 /// (also C1, which some terminals obey), marks that turn the direction, line separators, invisible ones.
 pub fn is_hostile(c: char) -> bool {
@@ -79,6 +91,16 @@ mod tests {
         assert_eq!(printable("abcdef\u{1b}", 6), "abcde…");
         assert_eq!((printable("ab", 1), printable("ab", 0), printable("", 0)), ("…".to_owned(), String::new(), String::new()));
         assert_eq!(printable(&"\u{202e}é".repeat(10 << 20), 200), format!("{}…", "\\u{202e}é".repeat(22)));
+    }
+
+    #[test]
+    fn the_innermost_cause_speaks_and_an_error_without_one_for_itself() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer {0}")]
+        struct Outer<E: Error + 'static>(u8, #[source] E);
+        let inner = std::io::Error::other("refused");
+        assert_eq!(root_cause(&inner), "refused");
+        assert_eq!(root_cause(&Outer(1, Outer(2, inner))), "refused");
     }
 
     proptest! {

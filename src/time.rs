@@ -1,4 +1,5 @@
-//! Points in time: one value type, one parser for every place where a user writes a time.
+//! Points in time: one value type, and one parser for every place where a user writes a time. Only
+//! [`Timestamp::now`] and [`Clock`] ask what time it is: the parser is told the present moment and the zone.
 
 mod clock;
 mod parse;

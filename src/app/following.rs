@@ -1,4 +1,4 @@
-//! A server of a fleet: hub → follower → log → server.
+//! A server of a fleet: hub → follower → log → server. It records no Docker host and forwards nothing.
 
 use super::running::{Running, Tasks};
 use super::serving::{admission, announce};

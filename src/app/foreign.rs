@@ -1,4 +1,4 @@
-//! A log or an export that is not ours, for reading.
+//! A log or an export that is not ours, opened for reading: nothing is written into it or beside it.
 
 use crate::export::{self, LastLine};
 use crate::log::{EmbeddedLog, ScratchDir};

@@ -1,4 +1,5 @@
-//! Wiring of the forwarder.
+//! Wiring of the forwarder: a client of the hub, made of the settings. What is sent, and when, `forward`
+//! decides.
 
 use crate::config::{ForwardKey, Forwarding};
 use crate::forward::{Connect, ForwardStatus, Forwarder};

@@ -1,4 +1,5 @@
-//! A program that records: sources → queue → recorder → log → server.
+//! A program that records: sources → queue → recorder → log → server. Whatever makes records (sources, hooks,
+//! the clock of incidents) puts them into the queue; only the recorder writes them to the log.
 
 use super::forwarding::forwarder;
 use super::running::{Running, Tasks};

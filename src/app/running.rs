@@ -1,4 +1,5 @@
-//! What runs, and its end: tasks that are to last as long as the program, and an orderly stop in time.
+//! What runs, and its end: tasks that are to last as long as the program, and an orderly stop in time. What a
+//! task does is not known here.
 
 use super::thread::RecordingThread;
 use crate::log::{EventLog, ScratchDir};

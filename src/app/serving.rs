@@ -1,4 +1,5 @@
-//! Whom the server admits, with how many connections, and where it says that it listens.
+//! What the server is started with: whom it admits, how many connections it may hold, and the line that says
+//! where it listens. Requests are judged in `server`.
 
 use crate::config::ServeConfig;
 use crate::server::{self, Access, Admission, Listener, Tls};

@@ -1,4 +1,4 @@
-//! When the program is asked to end.
+//! When the program is asked to end. Nothing is ended here (`running.rs`).
 
 use std::future::Future;
 use tokio::signal::unix::{SignalKind, signal};

@@ -1,4 +1,4 @@
-//! The thread that records.
+//! The thread that records. Nothing of the server runs on it.
 
 use tokio::runtime::Handle;
 

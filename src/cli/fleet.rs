@@ -1,4 +1,5 @@
-//! `fleet`: the hub of a fleet.
+//! `fleet`: sets up and looks at the hub of a fleet, and serves one. `init` never changes a stream that is
+//! there.
 
 mod doctor;
 mod enrol;

@@ -1,4 +1,6 @@
-//! The command line: one file per command.
+//! The command line: one file per command. A command asks a server (`client`) or reads a log or an export
+//! itself, and writes a log only where it serves or imports. stdout is for the answer, all remarks go to
+//! stderr. What an answer says is decided in the parts below, which the server uses too.
 
 mod args;
 mod clock;

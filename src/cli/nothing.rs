@@ -1,4 +1,5 @@
-//! What to say where nothing was found: what is close to what was asked for.
+//! What to say where nothing was found: what is close to what was asked for. It never widens a question by
+//! itself.
 
 use super::printer::Printer;
 use super::render::RecordLine;

@@ -1,4 +1,4 @@
-//! A file that appears under its name whole or not at all.
+//! A file that appears under its name whole or not at all: until then it has another one.
 
 use super::ending::Usage;
 use anyhow::Context as _;

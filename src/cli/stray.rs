@@ -4,7 +4,7 @@ use super::ending::Usage;
 use crate::time::{TimeParser, Timestamp};
 use std::path::Path;
 
-/// What somebody wrote who did not know the option.
+/// What a user wrote who did not know the option.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Stray {
     #[arg(value_name = "ARGUMENT", hide = true, allow_hyphen_values = false)]
@@ -19,7 +19,7 @@ impl Stray {
     }
 }
 
-/// How it is written what is meant by `text`.
+/// The command that was probably meant by `text`.
 pub(super) fn hint(command: &str, text: &str) -> String {
     if let Some(option) = place(text) {
         return format!("to read it: shipslog {command} {option} {text}");
@@ -33,7 +33,7 @@ pub(super) fn hint(command: &str, text: &str) -> String {
     }
 }
 
-/// The option that reads what lies there.
+/// The option that reads the directory or file of this name.
 pub(super) fn place(text: &str) -> Option<&'static str> {
     let path = Path::new(text);
     if path.is_dir() { Some("--data-dir") } else { path.is_file().then_some("--file") }

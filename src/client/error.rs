@@ -85,12 +85,3 @@ impl ClientError {
         }
     }
 }
-
-/// The innermost cause: "error sending request for url" tells a user nothing, "Connection refused" does.
-pub(super) fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}

@@ -2,8 +2,9 @@
 
 use super::continuity::{Continuity, StreamItem};
 use super::sse::{Frame, MAX_FRAME_BYTES, Parser};
-use super::{Backoff, Client, ClientError, Pace, Start, error, refusal};
+use super::{Backoff, Client, ClientError, Pace, Start, refusal};
 use crate::filter::Filter;
+use crate::text::root_cause;
 use crate::time::Timestamp;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -126,7 +127,7 @@ impl Follow {
             Connection::Open(response, parser) => {
                 let chunk = timeout_at(self.deadline, response.chunk()).await.map_err(silent)?;
                 let chunk = chunk
-                    .map_err(|e| ClientError::Cut { why: error::root_cause(&e) })?
+                    .map_err(|e| ClientError::Cut { why: root_cause(&e) })?
                     .ok_or_else(|| ClientError::Cut { why: "the server ended the stream".to_owned() })?;
                 let mut frames = Vec::new();
                 parser.push(&chunk, &mut frames).map_err(|_| ClientError::TooLarge { limit: MAX_FRAME_BYTES })?;

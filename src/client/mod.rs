@@ -1,4 +1,6 @@
 //! HTTP client of a shipslog server: history pages, exports, stats, and a live stream that resumes by itself.
+//! It prints nothing and keeps no files, and it knows nothing of the `server` module: all that both share is
+//! the contract (docs/api.md).
 
 mod backoff;
 mod continuity;
@@ -19,6 +21,7 @@ pub use target::Target;
 
 use crate::cursor::Cursor;
 use crate::filter::Filter;
+use crate::text::root_cause;
 use crate::time::Timestamp;
 use reqwest::{Response, StatusCode, Url};
 use std::fmt::Write as _;
@@ -98,7 +101,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        request.send().await.map_err(|e| ClientError::Unreachable { url: self.shown(), why: error::root_cause(&e) })
+        request.send().await.map_err(|e| ClientError::Unreachable { url: self.shown(), why: root_cause(&e) })
     }
 
     /// Sends a GET and turns every status but 200 into an error.
@@ -129,7 +132,7 @@ async fn refusal(response: Response) -> ClientError {
 /// A whole body, bounded, since the server may be anything that listens there.
 async fn read_at_most(mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| ClientError::Cut { why: error::root_cause(&e) })? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| ClientError::Cut { why: root_cause(&e) })? {
         if body.len() + chunk.len() > limit {
             return Err(ClientError::TooLarge { limit });
         }

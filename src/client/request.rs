@@ -1,8 +1,9 @@
 //! Questions with one answer: history, export, stats, readiness.
 
-use super::{Client, ClientError, error, read_at_most, refusal};
+use super::{Client, ClientError, read_at_most, refusal};
 use crate::cursor::{Cursor, LogId, Sequence};
 use crate::filter::Filter;
+use crate::text::root_cause;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use reqwest::{Response, StatusCode};
@@ -125,7 +126,7 @@ impl Export {
     /// # Errors
     /// [`ClientError::Cut`] when the body ends early.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
-        self.0.chunk().await.map_err(|e| ClientError::Cut { why: error::root_cause(&e) })
+        self.0.chunk().await.map_err(|e| ClientError::Cut { why: root_cause(&e) })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Which server, and how it is reached.
 
-use super::{CONNECT_TIMEOUT, Client, ClientError, READ_TIMEOUT, error};
+use super::{CONNECT_TIMEOUT, Client, ClientError, READ_TIMEOUT};
+use crate::text::root_cause;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{ClientBuilder, Url};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Redirects that are followed, one after the other, in one question.
 pub(super) const MAX_REDIRECTS: usize = 10;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 /// A server, and what is needed to talk to it.
 #[derive(Debug, Clone, Default)]
@@ -76,13 +77,13 @@ impl Client {
             builder = builder.default_headers(HeaderMap::from_iter([(AUTHORIZATION, value)]));
         }
         if let Some(pem) = &target.ca_cert {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| bad(&error::root_cause(&e)))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| bad(&root_cause(&e)))?;
             if certificates.is_empty() {
                 return Err(bad("--ca-cert holds no certificate in PEM"));
             }
             builder = builder.tls_certs_merge(certificates);
         }
-        let http = builder.build().map_err(|e| match error::root_cause(&e) {
+        let http = builder.build().map_err(|e| match root_cause(&e) {
             why if encrypted && why.contains("No CA certificates") => ClientError::NoRoots { url: url.to_owned() },
             why => bad(&why),
         })?;

@@ -1,4 +1,5 @@
-//! The settings of a server of a fleet: those of `serve`, but for what a recorder does.
+//! The settings of a server of a fleet: those of `serve`, but any setting of what only a recorder does is
+//! refused.
 
 use super::setting::Origin;
 use super::table::Settings;

@@ -1,4 +1,4 @@
-//! What the settings say of forwarding.
+//! What the settings say of forwarding. The hub is not asked here.
 
 use super::ConfigError;
 use super::setting::given;

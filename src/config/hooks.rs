@@ -1,5 +1,6 @@
-//! `[[hook]]` and `[[mute]]`: whom to tell of incidents, and when not to. Of the configuration file only, so
-//! that nothing else can send the log's contents anywhere.
+//! `[[hook]]` and `[[mute]]`: whom to tell of incidents, and when not to. Only the configuration file may
+//! hold them: whoever can set a flag or a variable must not be able to have the log's contents sent
+//! elsewhere.
 
 use super::ConfigError;
 use crate::hooks::{Daily, Form, Hook, Mute, is_safe};

@@ -1,5 +1,5 @@
-//! `[[link]]`: other programs that the page leads to, at a container and a time. Of the configuration file
-//! only, so that nobody else decides where readers are led.
+//! `[[link]]`: other programs to which the page leads, at a container and a time. Only the configuration file
+//! may hold them, so that nobody but its owner decides where readers are led.
 
 use super::ConfigError;
 use crate::server::Link;

@@ -1,5 +1,7 @@
-//! Configuration of `serve`: flag over environment over file over default, with the origin of each value
-//! kept.
+//! Configuration of `serve`. A flag counts before a variable of the environment, that before the file, and
+//! that before the default; each value keeps the place it came from. Values are checked here and nothing is
+//! done with them: no directory, address, certificate or token is opened, only the configuration file (and
+//! the docker CLI's, which may name the Docker host).
 
 mod follower;
 mod forward;

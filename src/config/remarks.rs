@@ -1,8 +1,9 @@
-//! What a setting comes to where its value alone does not say it.
+//! What a setting comes to where its value alone does not say it. For people: no part of the program goes by
+//! it.
 
 use super::Settings;
 
-/// Connections that every address may have, if nothing else is said (`server::net::places`).
+/// Connections that every address may have, if nothing else is said (`server::net::permits`).
 const MIN_OF_EACH: u32 = 16;
 
 impl Settings {

@@ -1,4 +1,5 @@
-//! Merging the layers, and checking what comes out.
+//! Merging the layers, and checking what comes out. A value that cannot be used is refused with the place
+//! that it came from, and never replaced by another.
 
 use super::setting::{Origin, Setting, given};
 use super::table::{FOREVER, Layer, Settings, UNLIMITED};

@@ -1,5 +1,5 @@
 //! The table of settings: each row is a flag of `serve`, a key of the file and a variable of the environment,
-//! with its help and its default.
+//! with its help and its default. Whether a value is accepted is decided in `settings.rs`.
 
 use super::hooks::{HookTable, MuteTable};
 use super::links::LinkTable;

@@ -1,5 +1,5 @@
-//! Origin: which record of a host a record of a fleet is. It stands after the source in a fleet's line
-//! (docs/records.md), and with it the host's own line can be had back.
+//! Origin: which record of which host a record of a fleet is. It stands after the source in a fleet's line
+//! (docs/records.md), and with it the host's own line can be restored.
 
 use super::quote;
 use crate::cursor::Cursor;

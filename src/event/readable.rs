@@ -1,7 +1,7 @@
-//! What ordinary JSON parsers read. Some of what JSON allows stops them: `jq` at a depth, Rust's and Python's
-//! at numbers, and half of a surrogate pair (`"\ud800"`) stops `jq` 1.6 and `serde_json`, which read no
-//! further in a file with such a line. Python 3.11 and Node 20 read it, but what Python makes of it cannot be
-//! written as UTF-8. Docker never sends one: Go writes U+FFFD in its place.
+//! JSON that every ordinary parser reads. Some of what JSON allows stops them: great depth stops `jq`, some
+//! numbers stop Rust's and Python's, and half of a surrogate pair (`"\ud800"`) stops `jq` 1.6 and
+//! `serde_json`, which then read no further in the file. Python 3.11 and Node 20 read it, but what Python
+//! makes of it cannot be written as UTF-8. Docker never sends one: Go writes U+FFFD in its place.
 
 use super::EventError;
 use memchr::memchr2;

@@ -1,4 +1,6 @@
-//! Exports: a range of the log as a file, streamed.
+//! Exports: a range of the log as a file, streamed. Which range is exported and where the bytes go is decided
+//! elsewhere (`server/export.rs`). An export that cannot be read to its end ends with an error and without
+//! its last line: it must never pass for a whole one.
 
 mod compress;
 pub mod docker;

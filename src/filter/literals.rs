@@ -1,5 +1,5 @@
-//! Texts that a message must hold to pass a filter: looked for in its bytes before it is parsed, since most
-//! messages hold none of them.
+//! Texts that a message must hold to pass a filter, looked for in its bytes before it is parsed, since most
+//! messages hold none of them. A message that passes may never be left out by this.
 
 use super::friendly::EXIT_CODE_LITERAL;
 use super::losses::GAP_LITERAL;

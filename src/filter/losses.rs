@@ -1,5 +1,5 @@
-//! Losses: the recorder's `gap` records, which a filter may let pass whatever else it asks for, so that it
-//! never hides that events may be missing.
+//! Losses: the recorder's `gap` records. A filter can be made to let them pass whatever else it asks for, so
+//! that it never hides that events may be missing.
 
 use super::partial_subject::PartialSubject;
 use super::{Filter, Subject, equals};

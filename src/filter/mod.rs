@@ -1,5 +1,6 @@
-//! Filters: Docker's grammar and matching rules, and at our own doors a few keys more, `exclude`, and a `*`
-//! at the end of a value.
+//! Filters: which records a reader gets. They have Docker's grammar and rules, and in our own API also a few
+//! more keys, `exclude`, and a `*` at the end of a value. A filter looks at one record and nothing else: no
+//! clock, no log, and no record before it. Where something was lost is not its to hide (`losses.rs`).
 //!
 //! Matching follows moby's `daemon/events/filter.go`: AND across keys, OR within one, but labels AND;
 //! `container`, `network`, `volume`, … match by prefix on the actor's id or `name`, whatever the event's

@@ -1,4 +1,5 @@
-//! Filters against summaries: whether something of which only a part is known may pass.
+//! Filters against summaries: whether a record may pass of which only a part is known. The answer may be a
+//! wrong yes, never a wrong no.
 
 use super::health::HEALTH;
 use super::{Dialect, Filter, PREFIX_EVENTS, friendly, stem};

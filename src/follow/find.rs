@@ -1,4 +1,5 @@
-//! Where a follower begins, and where one that was stopped goes on: by the epoch and the bases in the stream.
+//! Where a new follower begins, and where a stopped one continues: by the epoch and the bases in the stream,
+//! never by a clock.
 
 use super::base::Base;
 use super::epoch::Epoch;

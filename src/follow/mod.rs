@@ -1,9 +1,10 @@
 //! A server of a fleet: it follows the hub's stream and folds what the hosts forward into one log of its own,
-//! which is the same on every server, line by line.
+//! which is the same on every server, line by line. So nothing that decides may look at a clock, a setting or
+//! a version.
 //!
-//! What decides is pure and looks at no clock, no setting and no version: the fold ([`step`]), the bases with
-//! which servers compare what they have ([`Base`]), whether the hub is still the one it was ([`judge`]), and
-//! what is shown of each host ([`hosts()`]). [`Follower`] alone reads the hub and writes the log.
+//! That is the fold ([`step`]), the bases with which servers compare what they have ([`Base`]), whether the
+//! hub is still the one it was ([`judge`]), and what is shown of each host ([`hosts()`]). [`Follower`] alone
+//! reads the hub and writes the log.
 
 mod base;
 mod epoch;

@@ -1,4 +1,5 @@
 //! One server's way through the stream: what is folded and not yet appended, and the bases that are compared.
+//! Only this file appends to a follower's log.
 
 use super::base::{BASE_EVERY, Base, BaseError, compare, text_of};
 use super::epoch::Epoch;

@@ -58,7 +58,7 @@ impl Handle {
     }
 
     /// Waits until everything that the hub holds now is folded: only then does a cursor that is ahead of this
-    /// server name nothing. `false` when the follower has stopped ahead of that. It may take for ever; give
+    /// server name nothing. `false` when the follower has stopped before that. It may take for ever; give
     /// it a limit.
     ///
     /// # Errors

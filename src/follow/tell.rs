@@ -1,4 +1,5 @@
-//! What is told to whoever runs a server.
+//! What the fold noticed in a message, in words for the program's log. Nothing depends on these words: what
+//! is missing of a host is also a record (`own.rs`).
 
 use super::fold::Note;
 use super::state::Key;

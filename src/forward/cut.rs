@@ -1,4 +1,4 @@
-//! Making a parcel of what a log holds.
+//! Making a parcel of what a log holds. Nothing is sent here (`drive.rs`).
 
 use super::machine::Piece;
 use crate::chain::{self, CHAIN_START, ChainValue};

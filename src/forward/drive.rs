@@ -1,4 +1,4 @@
-//! The task that forwards: does what the machine says.
+//! The task that forwards: does what the machine says, and decides nothing itself.
 
 use super::cut::{self, Parcel, Wanted};
 use super::machine::{Action, Event, Machine, Seen, Trouble};

@@ -1,8 +1,8 @@
-//! Forwarding a log to the hub of a fleet: a reader of the log like every other, beside the recorder, which
-//! never waits for it.
+//! Forwarding a log to the hub of a fleet: one more reader of the log. It writes nothing to the log, and the
+//! recorder never waits for it.
 //!
-//! The log is the queue and the memory: what the hub has of this host stands in the newest message of its own
-//! subject, and is read from there. One parcel is in flight at a time, published on the condition that this
+//! The log is the queue, and the hub the memory: what the hub has of this host is read from the newest
+//! message of the host's own subject. One parcel is in flight at a time, published on the condition that this
 //! message is still the newest, so nothing is stored twice whatever is lost on the way. `machine` decides,
 //! without clock, chance or I/O; `drive` does what it says; `cut` makes parcels of what the log holds.
 

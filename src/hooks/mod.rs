@@ -1,11 +1,10 @@
-//! Telling others of incidents: one POST when one begins, when it becomes worse, while it goes on, and when
-//! it is over (docs/hooks.md).
+//! Hooks tell others of incidents: one POST when an incident begins, when it becomes worse, while it goes on,
+//! and when it is over (docs/hooks.md). They must not hold recording up, follow redirects, tell anyone whom
+//! the configuration file does not name, or tell of what began before the hook was set up.
 //!
-//! What is to be told follows from the incidents as they are and from what was told, which the log itself
-//! remembers: after each answer of 2xx a `notified` record is appended. So a restart tells nothing twice and
-//! forgets nothing, and what an import or a copy brings was never this recorder's to tell.
-//!
-//! Must not: hold recording up, follow redirects, or tell what a configuration file did not ask for.
+//! What is to be told follows from two things: the incidents as they are, and what was told before. The log
+//! itself remembers the latter, in a `notified` record after each message that was taken. So a restart tells
+//! nothing twice and forgets nothing.
 
 mod message;
 mod mute;

@@ -1,4 +1,5 @@
-//! When nothing is told: of some subjects, for some time.
+//! Mutes: of which subjects nothing is told, and when. What is muted is not lost: what still goes on
+//! afterwards is told then.
 
 use super::plan::{Seen, is_about};
 use crate::time::{Timestamp, Tz};

@@ -1,4 +1,4 @@
-//! What is to be told of an incident, and when: pure.
+//! What is to be told of an incident, and when: a pure function, so that a rehearsal decides as the hooks do.
 
 use crate::projection::incidents::{Severity, Standing};
 use crate::time::Timestamp;

@@ -1,8 +1,9 @@
-//! One POST, and again until it is taken.
+//! One POST, and again until it is taken. No redirect is followed, and of the answer only the status counts.
 
 use super::Hook;
 use super::message::Message;
 use crate::file;
+use crate::text::root_cause;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::path::Path;
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl Poster {
             request = request.header(*name, value);
         }
         // The user's own win.
-        let answer = request.headers(headers).send().await.map_err(|error| root_cause(&error))?;
+        let answer = request.headers(headers).send().await.map_err(failed)?;
         let status = answer.status();
         // The body is not read: nothing in it matters, and it may be of any size.
         if status.is_success() { Ok(status.as_u16()) } else { Err(format!("it was answered with HTTP {status}")) }
@@ -89,7 +90,7 @@ impl Poster {
                 // machine.
                 builder = builder.tls_certs_only([]).no_proxy();
             }
-            self.client = Some(builder.build().map_err(|error| root_cause(&error))?);
+            self.client = Some(builder.build().map_err(failed)?);
         }
         self.client.as_ref().ok_or_else(String::new)
     }
@@ -123,13 +124,9 @@ fn headers(path: &Path) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// Without the URL, whose path is a secret with many receivers.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    if error.is_timeout() { format!("no answer in {} s", PATIENCE.as_secs()) } else { cause.to_string() }
+/// Why nothing was sent. Without the URL, whose path is a secret with many receivers.
+fn failed(error: reqwest::Error) -> String {
+    if error.is_timeout() { format!("no answer in {} s", PATIENCE.as_secs()) } else { root_cause(&error.without_url()) }
 }
 
 #[cfg(test)]

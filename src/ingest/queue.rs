@@ -1,4 +1,5 @@
-//! The bounded queue between sources and the recorder, which loses with a count rather than wait.
+//! The bounded queue between sources and the recorder. Where it is full it never makes a source wait while
+//! events come: what does not fit is lost and counted.
 //!
 //! Two limits: places (inputs) and bytes. Both are taken when an input is offered and given back when the
 //! recorder has taken it off. A source calls [`SourceSender::reserve`] before it connects; from then on

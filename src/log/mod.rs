@@ -1,4 +1,6 @@
-//! The event log: an append-only sequence of records, durable before visible.
+//! The event log: an append-only sequence of records, durable before visible. Which records come and when the
+//! oldest ones go is decided by others (`recorder`, `follow`, `retention`), and no part of the log knows
+//! where records come from (`ingest`, `stream`).
 //!
 //! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass
 //! the suite in `testing/contract.rs`. [`EmbeddedLog`] is the default one.

@@ -1,4 +1,6 @@
-//! Views of the log that are derived from its records: pure functions of what is recorded, bounded in memory.
+//! Views of the log that are derived from its records: functions of what is recorded, bounded in memory. They
+//! write no record and ask no Docker host, and whatever is stored of them (`derived/`) can be made again from
+//! the log.
 
 mod by_source;
 mod derived;

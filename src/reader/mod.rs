@@ -1,8 +1,10 @@
-//! The one read path: a cursor that asks the log for what comes after it and, at the head, waits for the head
-//! to move.
+//! How the log is followed: a cursor asks it for what comes after, and at the head waits for the head to
+//! move. A reader writes nothing, nothing is pushed to it, and it never leaves a gap untold.
 //!
 //! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams,
-//! polls, history and exports differ only in what they do with the steps.
+//! polls, history and exports all read in this way and differ only in what they do with the steps. Past it go
+//! only the look at a single record, the blocks in memory that the fan-out shares (`server/live/batches.rs`),
+//! and the forwarder's parcels (`forward/cut.rs`).
 
 mod selection;
 mod start;
@@ -73,8 +75,8 @@ impl Reader {
         (self.position, self.through) = (position, position);
     }
 
-    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it: for as long as a client
-    /// takes its time, the log's memory is not its own. What is let go of is read again.
+    /// Lets go of what was read and not given yet, but for [`PART_BYTES`] of it, so that a client that takes
+    /// its time does not keep the log's memory occupied. What is let go of is read again.
     pub fn let_go(&mut self) {
         let (mut bytes, mut kept, mut through) = (0, 0, self.position);
         for piece in &self.pieces {

@@ -1,4 +1,6 @@
-//! Continuity of one Docker host: which events are stored already, and whether a reconnect was gapless.
+//! Continuity of one Docker host: which events are stored already, and whether a reconnect was gapless. It
+//! reads and writes no log (`memory.rs`, `mod.rs`), and where nothing proves the contrary the verdict is a
+//! gap.
 //!
 //! Every connection begins with a replay of the daemon's ring (`since=0`, unfiltered). The ring holds the
 //! last 256 events in order of arrival, so if any event in it is stored already, everything after that event

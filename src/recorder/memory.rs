@@ -1,5 +1,5 @@
 //! What a log tells of each host when the recorder starts: the events that it holds last, and what of them
-//! proves nothing.
+//! proves nothing. The log is only read.
 
 use super::continuity::{Continuity, LineId, MEMORY, Remembered};
 use crate::event::{Event, EventView};

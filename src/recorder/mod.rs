@@ -1,5 +1,6 @@
-//! The recorder: the only writer. Takes what sources tell, drops what is stored already, judges continuity,
-//! appends.
+//! The recorder: takes what sources tell, drops what is stored already, judges continuity, and appends.
+//! Nothing else appends to a host's log. It asks no Docker host anything, lets no secret pass that `redact`
+//! finds, and calls no reconnect gapless without proof.
 
 mod continuity;
 mod lines;

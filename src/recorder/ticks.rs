@@ -1,5 +1,6 @@
-//! Time that passes changes incidents as well: nothing came that was waited for. A record says so then, and
-//! only then, so that what is told of incidents follows from the records alone, also after a kill.
+//! The clock of incidents. Time alone changes some of them: when nothing came that was waited for. Only then
+//! a `tick` record is appended, so that what is told of incidents follows from the records alone, also after
+//! a kill. Whether one is due, the fold says.
 
 use super::SELF_SOURCE;
 use crate::event::{Event, TICK};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// The least time between two of these records, and between two looks whether one is due.
 const PACE: Duration = Duration::from_millis(250);
-/// How long is slept at most where nothing is due: what is known may also be made anew, without a record.
+/// The longest sleep where nothing is due: the fold may also be made again, without a new record.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long is waited for a record that was queued.
 const STORED: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
-//! Redaction: secrets are taken out of a message before anything keeps it, and it shows that they were.
+//! Redaction: takes secrets out of a message before anything keeps it, and leaves a mark in their place. It
+//! never touches anything else: only the values that a rule names, or the secret parts of them, are replaced,
+//! by `[redacted]` and the rule's name; every other byte of the message stays as Docker sent it.
 //!
-//! Only the values that a rule names, or the secret parts of them, are replaced, by `[redacted]` and the
-//! rule's name; every other byte of the message stays as Docker sent it. docs/redaction.md shows for each
-//! form what is taken and what is not; a test reads it.
+//! docs/redaction.md shows for each form what is taken and what is not; a test reads it.
 //!
 //! | rule | what is replaced |
 //! |---|---|

@@ -19,7 +19,7 @@ const AROUND: i64 = 40;
 const LEAD: i64 = 30;
 /// Room for the word in a bar, in tenths.
 const WORD: i64 = 340;
-/// A death so long after its lack of memory is the same failure.
+/// A death that follows a lack of memory within this time is the same failure.
 const OF_OOM: Duration = Duration::from_secs(5);
 /// Texts that the title of one mark has.
 const MAX_TEXTS: usize = 3;

@@ -1,8 +1,6 @@
-//! Reports: what a person reads, prints or sends of one incident or of a range.
-//!
-//! A report is a pure function of incidents, of records around them and of what the log tells of itself: no
-//! clock goes in. [`gather()`] reads the log for it and [`Report::render`] makes its bytes; nothing else
-//! does I/O.
+//! Reports: what a person reads, prints or sends of one incident or of a range. A report is a function of
+//! incidents, of the records around them and of what the log tells of itself. No clock goes in, and only
+//! [`gather()`] does I/O: it reads the log. [`Report::render`] makes the bytes.
 //!
 //! | file | what |
 //! |---|---|

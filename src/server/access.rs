@@ -1,5 +1,5 @@
 //! Who may ask: bearer tokens from a file, and for browsers, which cannot send one with an `EventSource`, a
-//! session cookie.
+//! session cookie. No token is ever shown, not even one that is refused.
 
 use super::failures::Failures;
 use super::reload::Watched;

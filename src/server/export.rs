@@ -85,7 +85,7 @@ pub(super) async fn export(context: Arc<Context>, query: String, request: Header
     Ok(response)
 }
 
-/// Losses of a time whose records are of another time.
+/// Losses that concern a time and whose records do not lie in it.
 async fn elsewhere(
     context: &Context,
     log: &Arc<dyn EventLog>,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
-/// Also one that another took in.
+/// Also one that became part of another.
 pub(super) async fn one(context: Arc<Context>, id: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let log = context.log_for(&asker);
     let polling = Polling::of(&headers, true);

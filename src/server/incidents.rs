@@ -1,4 +1,4 @@
-//! `GET /api/v1/incidents`: what broke, and `GET /api/v1/incidents/{id}`: one of it.
+//! `GET /api/v1/incidents`: what broke in a range of time.
 
 use super::asker::Asker;
 use super::context::Context;

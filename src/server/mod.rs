@@ -1,4 +1,6 @@
-//! The HTTP side: one file a group of routes, `routes.rs` lists them all.
+//! The HTTP side: one file a group of routes; `routes.rs` lists them all. It only reads: no route changes a
+//! record or asks a Docker host, and what is shown is worked out below (`reader`, `projection`, `report`,
+//! `export`).
 
 mod access;
 mod asker;

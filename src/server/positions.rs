@@ -46,7 +46,7 @@ impl Positions {
         (self.count > 0).then_some(self.last)
     }
 
-    /// What tells them from all others.
+    /// Bytes that no other positions have.
     pub(super) fn packed(&self) -> Vec<u8> {
         [&self.first.to_be_bytes()[..], &self.last.to_be_bytes(), &self.steps].concat()
     }

@@ -20,7 +20,7 @@ const OF_ONE: [&str; 2] = ["format", "at"];
 const OF_MANY: [&str; 8] = ["format", "since", "until", "at", "state", "severity", "kind", "subject"];
 /// Incidents that are looked through at once.
 const PAGE: usize = 1000;
-/// A report is read where it is opened; nothing in it may reach out, whatever a container is called.
+/// Nothing in a report may load or run anything where it is opened, whatever a container is called.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-popups; frame-ancestors 'none'; base-uri 'none'";
 
 /// Of those that overlap a range.
@@ -36,7 +36,7 @@ pub(super) async fn range(context: Arc<Context>, query: String, headers: HeaderM
     answer(&context, &params, &headers, &asker, &of).await
 }
 
-/// Of one incident, also one that another took in.
+/// Of one incident, also of one that became part of another.
 pub(super) async fn one(context: Arc<Context>, id: String, query: String, headers: HeaderMap, asker: Asker) -> Result<Response, ApiError> {
     let params = Params::parse(&query, &OF_ONE)?;
     answer(&context, &params, &headers, &asker, &Of::One(id)).await

@@ -105,7 +105,7 @@ pub trait FleetStream: Send + Sync + 'static {
     /// Messages of every subject from `place` on, also those to come.
     ///
     /// # Errors
-    /// As the hub says; [`StreamError::Unavailable`] also where the stream ends more than one place ahead of
+    /// As the hub says; [`StreamError::Unavailable`] also where the stream ends more than one place before
     /// `place`. Afterwards a delivery ends with its first error; go on from the place after the last message.
     async fn read_from(&self, place: u64) -> Result<Delivery, StreamError>;
 

@@ -1,4 +1,5 @@
 //! A hub in memory, for tests and models: what a test does to it, it does at once and always in the same way.
+//! It keeps nothing on a disk, and no server or host uses it.
 //!
 //! No clock runs here. A message arrives a millisecond after the one before it, unless
 //! [`MemoryStream::set_now`] says when. Every clone is another client of the same hub.
@@ -80,7 +81,7 @@ impl MemoryStream {
         self.change(|state| state.stored.now = now);
     }
 
-    /// Removes all messages ahead of `place`, as retention does.
+    /// Removes all messages before `place`, as retention does.
     pub fn trim_before(&self, place: u64) {
         self.change(|state| state.stored.trim_before(place));
     }
@@ -227,7 +228,7 @@ impl State {
         }
     }
 
-    /// What a delivery that stands ahead of `place` brings next; `None` while there is nothing.
+    /// What a delivery brings next, which is at `place` or after it; `None` while there is nothing.
     fn next(&mut self, place: u64, generation: u64) -> Option<Result<Message, StreamError>> {
         if generation != self.faults.generation {
             let cut = || StreamError::Unavailable("the delivery was cut".to_owned());

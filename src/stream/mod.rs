@@ -1,5 +1,5 @@
 //! The hub of a fleet: one ordered, replicated stream of messages, to which hosts publish and which servers
-//! follow. This part moves messages and knows where they stand; what is in them is none of its business.
+//! follow. This part moves messages and knows where they stand. It never looks at what is in them.
 //!
 //! The rest of the program knows the trait [`FleetStream`] only.
 

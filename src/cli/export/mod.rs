@@ -1,4 +1,5 @@
-//! `export`: a selection as a file, whole or not at all.
+//! `export`: a selection as a file, whole or not at all. The server chooses and writes the records
+//! (`export/`); here they are only passed on.
 
 mod suffix;
 

@@ -1,4 +1,5 @@
-//! `incidents`: what broke, from a server, an export or a log's directory.
+//! `incidents`: what broke, from a server, an export or a log's directory. Nothing is judged here:
+//! `projection/incidents` does that, at the server or in this process, by the same rules.
 
 mod asked;
 mod extent;

@@ -1,4 +1,4 @@
-//! Incidents of an export or of a log's directory, without a server.
+//! Incidents of an export or of a log's directory, without a server. The log is opened to be read only.
 
 use super::asked::{Asked, Place};
 use super::extent::Extent;

@@ -1,4 +1,5 @@
-//! From a record's line of JSON to what a user wants to read.
+//! From a record's line of JSON to what a user wants to read. Nothing is printed here (`printer.rs`), and a
+//! line that cannot be read is shown as it is, not hidden.
 
 mod docker;
 mod human;

@@ -1,5 +1,6 @@
 //! A synthetic Docker host for `--demo`: three compose projects with all the trouble that makes a recorder
-//! worth having.
+//! worth having. It asks no Docker Engine, and its events take the same way through the queue as those of a
+//! real host.
 
 mod fleet;
 mod host;

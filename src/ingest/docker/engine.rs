@@ -1,6 +1,6 @@
-//! What is asked of the daemon beside the event stream, on connections of their own: pings through bollard,
-//! and by questions of our own whatever has an answer that bollard would read into closed types, or of a size
-//! that the daemon chooses (`lists`).
+//! What is asked of the daemon beside the event stream, on connections of its own. Pings go through bollard.
+//! Everything else does not: bollard would read the answers into closed types, and how large they are is the
+//! daemon's choice (`ask.rs`, `lists`).
 
 use super::Timing;
 use super::ask::{AskError, Extent, Limits, Question, ask, ask_for_one, read};
@@ -120,8 +120,8 @@ impl Engine {
         }
     }
 
-    /// Any HTTP answer is one: a proxy may forbid pings. But not that of a proxy which waits for the daemon
-    /// in vain.
+    /// Any HTTP answer counts, since a proxy may forbid pings; but not the answer of a proxy that waits for
+    /// the daemon in vain.
     async fn answers(&self) -> bool {
         match timeout(self.ping_timeout, self.docker.ping()).await {
             Ok(Ok(_)) => true,
@@ -131,7 +131,8 @@ impl Engine {
     }
 }
 
-/// Docker's ids are hexadecimal digits. Whatever else a daemon lists must not ask it something else.
+/// Docker's ids are hexadecimal digits. Whatever else a daemon gives as an id must not turn the path into
+/// another question.
 fn can_be_asked_for(path: &'static str, id: &str) -> Result<(), AskError> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
         return Err(AskError::Unreadable { path, why: "it has no id that could be asked for".to_owned() });

@@ -97,7 +97,8 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    /// The same for all failures that one line of a log is enough for. A daemon's words are no part of it.
+    /// The same text for all failures of which one line in the log is enough. A daemon's words are no part of
+    /// it.
     pub(super) fn kind(&self) -> String {
         match self {
             Self::Connect { source, .. } => format!("connect {:?}", source.kind()),
@@ -108,7 +109,7 @@ impl IngestError {
         }
     }
 
-    /// Whether somebody is there who does not want to give events.
+    /// Whether the daemon, or a proxy in front of it, answered and refused to give events.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Status { status, .. } if !GATEWAY_ERRORS.contains(status))
     }

@@ -1,5 +1,6 @@
-//! Which events of a host were heard lately: which events of a replay are new. Their times do not tell, since
-//! a daemon's clock may have been set back meanwhile.
+//! Which events of a host were heard lately, and with that, which events of a replay are new. Their times
+//! cannot tell, since the daemon's clock may have been set back meanwhile. What is stored is not decided here
+//! (`recorder/continuity.rs`).
 
 use crate::event::Event;
 use std::collections::{HashSet, VecDeque};

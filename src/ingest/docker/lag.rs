@@ -1,16 +1,19 @@
-//! Whether the daemon may have dropped events for us without a word.
+//! Whether the daemon may have dropped events for us without a word. Nothing is repaired here: what is in
+//! doubt is told, and the recorder judges by it.
 //!
 //! moby gives each subscriber a channel of 1,024 events. Once that is full, an event waits 100 ms for a place
-//! and is then dropped, and nothing in the stream tells (`daemon/events/events.go`, `pubsub`). That takes a
-//! reader that stands still: a stopped process, a suspended machine, a starved one. Afterwards it reads a
-//! long run of events that are old by then. How many waited in front of one shows in how many were read
-//! between its own time and its turn. So: a run of late lines in which that many waited is in doubt, and what
-//! was read in it proves nothing about what came before.
+//! and is then dropped, and nothing in the stream tells (`daemon/events/events.go`, `pubsub`). This happens
+//! to a reader that stands still: a stopped process, a suspended machine, one without processor time.
+//! Afterwards the reader gets a long run of events that are old by then. How many events waited in front of
+//! one is the number that was read between its own time and the moment it was read. So a run of late lines is
+//! in doubt if as many waited as the channel holds, and what was read in it proves nothing about what came
+//! before.
 //!
-//! Late compared with the quickest line so far. That comparison must follow the daemon's clock when it is
-//! set: a step forward shows at once, as lines that are quicker than any before. A step back shows in one of
-//! two ways. Times fall, and stay low ([`Back`]). Or, after a silence, lines are late and do not catch up
-//! although we wait for each of them ([`Run::keeps_pace`]): what had waited for us would come at once.
+//! A line is late compared with the quickest line so far. That comparison must follow the daemon's clock when
+//! it is set. A step forward shows at once, as lines that are quicker than any before. A step back shows in
+//! one of two ways: times fall, and stay low ([`Back`]); or, after a silence, lines are late and do not catch
+//! up although we wait for each of them ([`Run::keeps_pace`]), while lines that had waited for us would come
+//! at once.
 
 use crate::ingest::Doubt;
 use crate::time::Timestamp;

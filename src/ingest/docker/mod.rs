@@ -1,4 +1,6 @@
-//! A Docker host: its event stream, read for ever.
+//! A Docker host: its event stream, read for ever, and beside it what lists, inspections and logs tell. Only
+//! GET requests are sent, so nothing can be changed at the daemon. What came is passed on, also what was
+//! recorded before: the recorder drops that.
 
 mod ask;
 mod connection;

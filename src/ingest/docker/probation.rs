@@ -1,5 +1,5 @@
-//! Whether another event stream is one: a daemon that ends each stream at once (Podman without an events
-//! logger, some proxies) is asked less and less often, and its streams are no connections.
+//! Whether a new event stream is worth its connection. A daemon that ends each stream at once (Podman without
+//! an events logger, some proxies) is asked less and less often, and the log is told of no connection to it.
 
 use super::error::IngestError;
 use super::wire::EventStream;

@@ -1,4 +1,4 @@
-//! How long to wait before connecting again.
+//! How long to wait before connecting again. Nothing is waited for here, and no clock is asked.
 
 use super::replay::RING_LINES;
 use rand::RngExt as _;

@@ -1,6 +1,6 @@
 //! A Docker host behind the system's ssh, as the docker CLI reaches it: `docker system dial-stdio` over there
 //! speaks on its standard input and output what the socket speaks. Keys, aliases and jump hosts are those of
-//! ssh's own configuration.
+//! ssh's own configuration, and nobody is ever asked for a password.
 
 use crate::ingest::endpoint::SshTarget;
 use crate::text::printable;

@@ -1,5 +1,6 @@
-//! Failures of a host that the log has told of: each kind once, until all has been well for a while. A
-//! daemon's words are not the same each time, and two failures may take turns for ever.
+//! Which failures of a host stand in the program's log already: each kind is told once, until all has been
+//! well for a while. Kinds count and not words, since a daemon words the same failure differently each time;
+//! and all kinds so far are remembered, since two failures may alternate for ever.
 
 use super::error::IngestError;
 use std::collections::BTreeSet;

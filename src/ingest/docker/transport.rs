@@ -1,5 +1,5 @@
 //! Requests of ours and of bollard's, over connections of ours: kept while they work, so that an ssh host is
-//! not logged in to for each ping.
+//! not logged in to for each ping. What is not a GET is never sent.
 
 use super::Timing;
 use super::connection::Connection;

@@ -1,5 +1,6 @@
 //! Where Docker hosts are, and how they are reached: `unix:///var/run/docker.sock`, `tcp://host:2375`,
-//! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several.
+//! `https://host:2376`, `ssh://me@host`, `context://NAME`, and `NAME=URL` for several. The docker CLI's files
+//! are read and never written, and nothing is connected to (`docker/dial.rs`).
 
 mod context;
 mod env;
@@ -43,13 +44,13 @@ pub enum Endpoint {
     Ssh(SshTarget),
 }
 
-/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`. A file that is not there is done without: no
-/// `ca.pem` means the roots of the system, neither `cert.pem` nor `key.pem` a client without a certificate.
+/// A directory with Docker's `ca.pem`, `cert.pem` and `key.pem`, each of which may be absent. Without
+/// `ca.pem` the roots of the system count; without `cert.pem` and `key.pem` the client has no certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TlsFiles {
     /// The directory; `None` where there is no home directory to look in.
     pub dir: Option<PathBuf>,
-    /// Somebody named it, so that one without any of the files is a mistake.
+    /// Whether somebody named it: then a directory without any of these files is a mistake.
     pub named: bool,
 }
 

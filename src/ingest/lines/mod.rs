@@ -1,4 +1,5 @@
-//! Events out of a stream of bytes, whatever the chunks and the lines look like, in bounded memory.
+//! Events out of a stream of bytes, whatever the chunks and the lines look like, in bounded memory. No socket
+//! is read here, and no event is judged: one that cannot be read is passed on as malformed.
 //!
 //! Docker ends each event with a line feed, but there are daemons and proxies that send carriage returns,
 //! record separators (RFC 7464), line ends in front, or nothing at all between one event and the next. So an

@@ -1,4 +1,5 @@
-//! The writer: one thread that turns whatever has queued into one durable block after the other.
+//! The writer: one thread that turns whatever has queued into one durable block after the other. Nobody else
+//! appends to a log, and no block is shown to readers before the journal has it on the disk.
 
 pub(super) mod batch;
 mod follow;

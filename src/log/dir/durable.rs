@@ -1,4 +1,5 @@
-//! Changes of a directory that a crash does not undo, and what an operation on a file that failed is told as.
+//! Changes of a directory that a crash does not undo, and the error that says which operation on which file
+//! failed.
 
 use crate::log::LogError;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Which log each record is of.
+//! Of which log each record is: of this one, or of the log that this one is a copy of.
 
 use crate::cursor::{Cursor, LogId, Sequence};
 

@@ -1,7 +1,5 @@
 //! The directory of a log as files: which log it is, what lies in it, and how each file is opened, replaced
-//! and set aside.
-//!
-//! Nothing here reads or writes a record.
+//! and set aside. Nothing here reads or writes a record.
 
 pub(super) mod derived;
 pub(super) mod durable;

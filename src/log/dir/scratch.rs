@@ -1,5 +1,5 @@
-//! Directories that go again: copies of tips, since sled writes when it opens, and logs made of an export
-//! that is only served.
+//! Directories that are removed again: copies of tips, since sled writes when it opens, and logs made of an
+//! export that is only served. No log that records lies in one.
 //!
 //! They lie in the system's place for such things. Its user holds a lock on it, so that what a kill left is
 //! told from what is in use, and goes at the next start of any shipslog of the same user.

@@ -1,5 +1,5 @@
 //! `import`: a log from an export. The records keep their ids; the hash chain is made again from the first
-//! one.
+//! one. A log that is there is never added to.
 
 use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Marks, Origin, Record, UnknownNoise};

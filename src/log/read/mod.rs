@@ -1,6 +1,5 @@
-//! What is live in a log, and reading it: up, down and by time.
-//!
-//! Nothing here writes to the directory of a log.
+//! What is live in a log, and reading it: up, down and by time. Nothing here writes to the directory of a
+//! log.
 
 mod caches;
 pub(super) mod catalog;

@@ -1,6 +1,5 @@
-//! Records in memory: their lines, the blocks that readers get, and the hash chain over them.
-//!
-//! Nothing here opens a file or knows how a record is stored.
+//! Records in memory: their lines, the blocks that readers get, and the hash chain over them. Nothing here
+//! opens a file or knows how a record is stored.
 
 pub(super) mod block;
 pub(super) mod chain;

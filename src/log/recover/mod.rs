@@ -1,6 +1,6 @@
 //! Opening a log's directory: what is there, what is damaged, what is missing, and where writing continues.
-//!
-//! [`open`] goes through the phases in order. Damage is set aside and told, and keeps no log from opening.
+//! Damage is set aside and told; it is never mended in silence, and keeps no log from opening. [`open`] goes
+//! through the phases in order.
 
 mod gaps;
 mod identify;

@@ -1,5 +1,5 @@
-//! Sealed segments: immutable files `<first sequence>.jsonl.zst` that hold the log's lines in independent
-//! zstd frames.
+//! Sealed segments: files `<first sequence>.jsonl.zst` that hold the log's lines in independent zstd frames.
+//! One that is published is never written to again: what has to change becomes another file.
 //!
 //! `zstdcat` reads them; what stands after the frames (index.rs) makes them quick to find one's way in.
 //! Where that is damaged it is made again by walking the frames (walk.rs).

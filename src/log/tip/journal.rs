@@ -1,12 +1,13 @@
-//! The journal of a tip: its blocks in one file, one after the other, each durable before it is visible.
+//! The journal of a tip: its blocks in one file, one after the other, each durable before it is visible. A
+//! block that is written is never changed.
 //!
-//! sled alone takes two waits for the disk a commit, one for its own log and one that makes it safe (see
-//! tip.rs). A write into space that was filled with zeros before takes one, and a short one: the file's size
-//! does not change.
+//! sled alone waits for the disk twice a commit: once for its own log, and once to be safe (active.rs). A
+//! write into space that was filled with zeros before waits once, and shortly: the file's size does not
+//! change.
 //!
 //! ```text
 //! offset  0 "shipslog journal" · log id (16 bytes) · crc32 u32 of both, big-endian · zeros
-//! offset 64 blocks as codec.rs describes them, then zeros
+//! offset 64 blocks as codec/mod.rs describes them, then zeros
 //! ```
 
 use super::codec::{self, HEADER_BYTES, Header};

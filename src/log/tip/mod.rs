@@ -1,7 +1,6 @@
 //! The active segment of a log, which is called a tip: its newest records, in a journal that makes each
-//! commit durable and in a sled database of the same blocks.
-//!
-//! A tip knows nothing of other tips, of segments or of readers.
+//! commit durable and in a sled database of the same blocks. A tip knows nothing of other tips, of segments
+//! or of readers.
 
 mod active;
 pub(super) mod codec;

@@ -57,7 +57,7 @@ impl Known {
         Ok(inventory)
     }
 
-    /// What the first full look at a Docker host shows was there before, somehow.
+    /// Adds what must have been there before, as the first full look at a Docker host shows.
     async fn not_seen_yet(&self, log: &Arc<dyn EventLog>, inventory: &mut Inventory) -> Result<(), LogError> {
         if inventory.baseline.is_some() {
             return Ok(());

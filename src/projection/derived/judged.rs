@@ -1,5 +1,6 @@
-//! Classes of what a filter lets through. Whether a death was asked for is told by what the filter may hide,
-//! so that this is read too: of a death, what was done to containers within [`WINDOW`] before it.
+//! Classes of the records that a filter lets through. Whether a death was asked for shows in the records
+//! before it, which the filter may hide. So these are read too: for each death, what was done to containers
+//! within [`WINDOW`] before it.
 
 use super::class::{Class, Classifier, Counted, WINDOW};
 use super::span::{MAX_READING, Span};

@@ -1,5 +1,5 @@
-//! What is known of a log, kept up while the log goes on. Questions read what is there; none of them folds
-//! for the others.
+//! What is known of a log, kept up to date while records come. A question waits until the reader in the
+//! background (`follow.rs`) has come to the head, and never brings this up to date itself.
 
 use super::folded::{Folded, Stretch};
 use super::recent::Replay;
@@ -66,14 +66,14 @@ pub(super) struct Standing {
     pub(super) error: Option<LogError>,
 }
 
-/// How far the making is.
+/// How far what is derived has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// Questions are answered at once.
     pub ready: bool,
-    /// What is folded anew has come so far; the head where nothing is.
+    /// Up to here the log is folded again; the head where it is not being folded again.
     pub folded_to: Sequence,
-    /// What it is to reach.
+    /// The head, which it is to reach.
     pub head: Sequence,
     /// Stretches that are over.
     pub stretches: usize,

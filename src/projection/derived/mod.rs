@@ -1,8 +1,7 @@
-//! What is made from the log beside it: where incidents were at the end of each stretch of records, those
-//! that were over by then, and counts. So a question about any time reads a few files and one stretch.
-//!
-//! Everything here is a function of the records that are kept. It is made in the background by a reader that
-//! follows the log, stored once its records are sealed, and made again where it is missing.
+//! What is made from the log and stored beside it. For each stretch of 16,384 records: counts, the incidents
+//! that were over by its end, and the state of the incidents' fold there. So a question about any time reads
+//! a few files and one stretch. Nothing depends on these files: each is a function of the records, and made
+//! again where it is missing or damaged, by a reader in the background and never by whoever asks.
 //!
 //! | file | what |
 //! |---|---|

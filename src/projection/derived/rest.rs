@@ -1,5 +1,5 @@
-//! When what is new is read at once, and when it may gather: a piece costs the same however little is in it,
-//! and while much comes that nobody asks about, recording has the processor.
+//! When new records are read at once, and when they may gather first. Each piece costs the same however few
+//! records are in it, so while many come and nobody asks, the processor is left to recording.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;

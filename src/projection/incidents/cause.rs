@@ -1,4 +1,5 @@
-//! What came before a failure. "After", never "because of".
+//! Where an incident's causes are chosen: what came before a failure. The claim is always "after", never
+//! "because of".
 
 use super::bounds::{ANOTHER, CHANGED, LADDER_RESET, MAX_FEW, SURROUNDED, WELL_MIN};
 use super::container::{At, Container};

@@ -9,7 +9,7 @@ use super::subject::{Change, Look, differences, is_labelled};
 use super::timers::Timer;
 use crate::event::EventView;
 
-/// A container that ended so long ago is not what another one takes the place of.
+/// A container that ended longer ago than this is not taken for the one that a new container replaces.
 const FORGOTTEN: i64 = 24 * 3600 * SECOND;
 
 impl Source {
@@ -70,7 +70,7 @@ impl Source {
         self.timers.disarm(&Timer::Paused(id.to_owned()));
         let Some(container) = self.containers.get_mut(id) else { return };
         let subject = container.subject.clone();
-        // It runs anew, and no event told how it ended.
+        // It runs again, and no event told how it ended.
         let unseen = container.started.filter(|started| container.is_up() && at.time > started.time);
         if let Some(last) = container.clean_last.take() {
             if container.clean_waits.len() >= MAX_FEW {

@@ -1,9 +1,9 @@
 //! Incidents: what broke, since when, after what, and what helped. One fold over the log, the same live, in
-//! replay and over an export (docs/incidents.md).
+//! replay and over an export (docs/incidents.md). [`step`] reads a record, [`advance`] lets time pass,
+//! [`view()`] shows. Nothing else goes in: no clock, no I/O.
 //!
-//! [`step`] reads a record, [`advance`] lets time pass, [`view()`] shows. Nothing else goes in: no clock, no
-//! I/O. Timers count from the time of receipt of the Docker host in question and fire at their own deadlines,
-//! between the records, so that it does not matter when `advance` is called, or whether it is.
+//! Timers count from the time of receipt at the Docker host in question and fire at their own deadlines,
+//! between the records. So it does not matter when `advance` is called, or whether it is.
 //!
 //! | file | what |
 //! |---|---|

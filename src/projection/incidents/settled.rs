@@ -1,4 +1,4 @@
-//! What can change no more, and needs not be remembered by the fold.
+//! What can change no more, and need not be remembered by the fold.
 
 use super::bounds::{SETTLED, SETTLED_AT_ONCE};
 use super::ids::Ids;

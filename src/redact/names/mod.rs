@@ -1,4 +1,4 @@
-//! Names that look like those of secrets.
+//! Names that look like those of secrets. Only the name is judged, never the value that goes with it.
 //!
 //! A name is cut into words where it is not alphanumeric, at `camelCase`, and between letters and digits.
 //! What counts is the last word that is a secret's (words.rs) and what follows it: `db.password`,

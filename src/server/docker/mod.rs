@@ -1,5 +1,5 @@
 //! Docker's own API, as far as it is about events: what the `docker` CLI, docker-py and bollard need to read
-//! history and live from here. Nothing can be written.
+//! history and live from here. Nothing can be written, and no question is passed on to a Docker Engine.
 
 mod events;
 mod legacy;

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::{Reply, Response};
 
-/// Answers with a stream, also to cursors that cannot be used: any other status ends an `EventSource` for
-/// good, which is what a client that has everything it asked for is given.
+/// Answers with a stream, also to cursors that cannot be used, since any other status ends an `EventSource`
+/// for good. Only a client that has everything it asked for gets another status.
 ///
 /// `link`: the connection, if it can be written to [directly](crate::server::net::Link).
 pub(in crate::server) async fn stream(

@@ -1,7 +1,7 @@
-//! From the listening socket to the routes: one task a connection, hyper under warp's routes. What is above,
-//! the routes and the fan-out, it is given ([`serve`](super::serve())).
-//! Not `warp::serve`, which has no way to set TCP_NODELAY, header limits and timeouts, a connection cap, or
-//! TLS.
+//! From the listening socket to the routes: one task for each connection, in which hyper answers with warp's
+//! routes. Nothing here knows a route or the fan-out: [`serve`](super::serve()) hands both in. `warp::serve`
+//! cannot be used, since it can set neither TCP_NODELAY nor TLS nor limits for headers, and knows no cap on
+//! connections.
 
 mod caught;
 mod connection;

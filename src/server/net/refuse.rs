@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-/// Connections that are being told so at a time; more are closed without a word.
+/// Connections that are told so at one time; more are closed without a word.
 const MAX_REFUSALS: usize = 256;
 /// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What is read of a request that is not going to be served.
 const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 
-/// Those who are being told.
+/// The connections that are being told.
 #[derive(Debug)]
 pub(in crate::server) struct Refusals {
     slots: Arc<Semaphore>,

@@ -101,7 +101,7 @@ impl Tls {
         TlsAcceptor::from(Arc::new(config)).accept(io).await
     }
 
-    /// The TLS stream of a new connection, for whom a handshake must be done by then.
+    /// The TLS stream of a new connection, whose handshake may take [`HANDSHAKE`].
     pub(super) async fn accept(&self, io: Io) -> std::io::Result<TlsStream<Io>> {
         tokio::time::timeout(HANDSHAKE, self.acceptor.accept(io)).await?
     }

@@ -33,7 +33,7 @@ pub(super) struct Faults {
     /// Of every call.
     pub(super) outage: Option<StreamError>,
     pub(super) hangs: bool,
-    /// Places ahead of which one delivery each ends.
+    /// Places before which one delivery each ends.
     pub(super) cuts: Vec<u64>,
     /// Deliveries of an earlier one have ended.
     pub(super) generation: u64,

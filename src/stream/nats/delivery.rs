@@ -56,7 +56,7 @@ impl Following {
                     continue;
                 }
             };
-            // A replica that lags may begin ahead of what was asked for.
+            // A replica that lags may begin before what was asked for.
             if place < self.expected {
                 continue;
             }
@@ -148,7 +148,7 @@ impl Reader {
         Ok(Self { links, link, subscription, refusals, inbox, asked_at, pulls: 0, wanted: 0, first, is_alive: false, has_brought: false })
     }
 
-    /// Whether the message at `place` may be the first one: what was ahead of it has been removed.
+    /// Whether the message at `place` may be the first one: what was before it has been removed.
     fn may_begin_at(&self, place: u64) -> bool {
         !self.has_brought && place == self.first
     }
@@ -219,7 +219,7 @@ fn nanos(duration: Duration) -> u64 {
 
 /// Place and time in the subject to which a message would be acknowledged:
 /// `$JS.ACK.<stream>.<consumer>.<deliveries>.<place>.<number>.<time>.<more to come>`, in a newer form with
-/// domain and account ahead of the stream, and perhaps with something after the rest.
+/// domain and account before the stream, and perhaps with something after the rest.
 fn numbers(reply: Option<&str>) -> Option<(u64, i128)> {
     let parts: Vec<&str> = reply?.strip_prefix("$JS.ACK.")?.split('.').collect();
     let stream = match parts.len() {

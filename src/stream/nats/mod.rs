@@ -1,9 +1,11 @@
-//! NATS JetStream as the hub.
+//! NATS JetStream as the hub; nothing outside knows NATS but by the names of settings. No message waits in
+//! the client for a hub that may come back later: what cannot be sent is an error within seconds, and the
+//! caller decides.
 //!
-//! What is asked of it goes through `link`, which connects again where a connection is lost, so that a
-//! message never waits in a client for a hub that comes back later. What it answers becomes a [`StreamError`]
-//! in `answer`, a stored message in `wire`. `delivery` follows a stream, and `shape` says how one is
-//! set up. `enrol` makes keys, and `doctor` looks at a hub, with `monitor` at each node of it.
+//! What is asked goes through `link`, which connects again where a connection is lost. What is answered
+//! becomes a [`StreamError`] in `answer`, a stored message in `wire`. `delivery` follows a stream, and
+//! `shape` says how one is set up. `enrol` makes keys, and `doctor` looks at a hub, with `monitor` at each
+//! node of it.
 
 mod answer;
 mod delivery;

@@ -3,6 +3,7 @@
 
 use super::answer::cut;
 use super::limits::{ANSWER_WAIT, MAX_PAGE_BYTES};
+use crate::text::root_cause;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -105,11 +106,9 @@ impl Monitor {
     }
 }
 
-/// The last cause, which says most. The address is told by whoever asked.
+/// Why a node could not be asked. The address is told by the caller.
 fn failed(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let last = std::iter::successors(std::error::Error::source(&error), |cause| cause.source()).last();
-    cut(&last.map_or_else(|| error.to_string(), ToString::to_string))
+    cut(&root_cause(&error.without_url()))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Failures are looked at when they happen: of a container that has just failed an inspection tells what no
-//! event does (why a start was refused, whether memory ran out, the restart policy), and its output what it
-//! said last. Both are gone with the container.
-//!
-//! All of it has tasks of its own: reading never waits for it, and where it would be too much it is left.
+//! A closer look at containers that have just failed. An inspection tells what no event does (why a start was
+//! refused, whether memory ran out, the restart policy), and the output tells what the container said last;
+//! both are gone once it is removed. Reading the event stream never waits for this, which has tasks of its
+//! own. When too many fail at once, some are not looked at.
 
 mod logs;
 mod watch;

@@ -1,9 +1,10 @@
-//! State seen by inspection, for what no event tells.
+//! State seen by inspection, for what no event tells: a container that ended while the daemon was down
+//! (live-restore) has no event at all. Nothing waits for a look, and where a proxy forbids it, events are
+//! recorded all the same.
 //!
-//! A container that ended while the daemon was down (live-restore) has no event at all; only list and inspect
-//! show it. So after each connect, and from time to time, what the daemon shows is compared with what the
-//! events imply ([`Model`]), and what differs is told. From time to time everything is told, as a baseline
-//! that state at any later time can be folded from.
+//! After each connect, and from time to time, what list and inspect show is compared with what the events
+//! imply ([`Model`]), and each difference is recorded. Less often everything that is there is recorded, as a
+//! baseline: from it and the records after it, the state at any later time can be worked out.
 
 mod explained;
 mod look;

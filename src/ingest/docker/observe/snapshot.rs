@@ -12,7 +12,7 @@ const ATTRIBUTE_BYTES: usize = 128;
 /// How Go writes "never".
 const ZERO_TIME: &str = "0001-01-01";
 
-/// Attributes that no label may pass for, whether they are there or not.
+/// Attributes whose names no label can take, not even where the attribute itself is absent.
 const FIELDS: [&str; 17] = [
     "state",
     "exitCode",

@@ -1,8 +1,8 @@
 //! Per-frame summaries: which subjects occur in a frame and what happened to them, so that a filtered read
-//! can pass a frame over without unpacking it.
+//! can pass a frame over without unpacking it. A summary may say "maybe" where the frame holds nothing, never
+//! "no" where it holds something.
 //!
-//! A summary may say "maybe" where the frame holds nothing, never "no" where it holds something. Texts are
-//! cut to a few bytes; a cut text stands for everything that begins with it.
+//! Texts are cut to a few bytes; a cut text stands for everything that begins with it.
 //!
 //! Of what incidents are searched for, a summary also tells where in the frame it is (positions.rs):
 //! unpacking ends there.

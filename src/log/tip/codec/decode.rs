@@ -1,4 +1,4 @@
-//! Out of the stored form.
+//! From the stored form of a block back to its records.
 
 use super::{BLOCK_FORMAT_NOISE_ONLY, Header, StoredOrigin, StoredRecord, StoredRecord3, bincode, check, damaged};
 use crate::cursor::{LogId, Sequence};

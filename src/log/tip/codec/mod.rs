@@ -1,4 +1,5 @@
-//! The stored form of a block, format 5: a fixed header, then zstd of bincode records.
+//! The stored form of a block, format 5: a fixed header, then zstd of bincode records. It works on bytes in
+//! memory and believes none of them before their checksum.
 //!
 //! ```text
 //! offset  0 format u8 · flags u8 · parts u16 · count u32 · first sequence u64
