@@ -1,7 +1,11 @@
 //! `verify`: whether a log is whole.
 
+mod origin;
+
 use super::ending::AnsweredNo;
 use super::escape::escape;
+use crate::chain::ChainValue;
+use crate::cursor::Sequence;
 use crate::log;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -12,9 +16,25 @@ pub(super) struct VerifyArgs {
     /// Check the log in this directory, or a copy of it; a recorder may be running on it
     #[arg(long, value_name = "DIR", env = "SHIPSLOG_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
+
+    /// Print the value of the chain after this record as well, to be compared with that of another place
+    #[arg(long, value_name = "N")]
+    through: Option<Sequence>,
+
+    /// In the log of a fleet: restore the lines of this host's log and print the value of its own chain. It is named by the first 8 digits of its id, as in `origin.id`
+    #[arg(long, value_name = "LOG", value_parser = origin::log_of)]
+    origin: Option<u32>,
+
+    /// With --origin: a record of the host and the value of its chain after that, where earlier ones are not here
+    #[arg(long, value_name = "N:VALUE", value_parser = origin::known_of, requires = "origin")]
+    chain: Option<(Sequence, ChainValue)>,
 }
 
 pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
+    if let Some(origin) = args.origin {
+        return origin::run(&args.data_dir, origin, args.through, args.chain).await;
+    }
+    let (through, dir) = (args.through, args.data_dir.clone());
     let report = tokio::task::spawn_blocking(move || {
         let bar = if io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
@@ -49,6 +69,9 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     }
     if report.damage.is_empty() {
         writeln!(out, "whole: every checksum, the hash chain, density and order hold; chain {}", report.chain)?;
+        if let Some(seq) = through {
+            writeln!(out, "chain {} after record {seq}", origin::through(&dir, seq).await?)?;
+        }
         return Ok(());
     }
     writeln!(out, "damaged: what is not named above is whole and can be read; an export made before the damage can be imported beside it")?;

@@ -1,0 +1,151 @@
+//! `verify --origin`: what a fleet's log proves of one log of one host. It changes nothing, and it judges only
+//! the lines that are here: whether the host has the same, its own `verify --through` says.
+
+use crate::chain::ChainValue;
+use crate::cli::ending::{AnsweredNo, Usage};
+use crate::cli::escape::escape;
+use crate::cursor::Sequence;
+use crate::follow::{Proof, is_own_gap};
+use crate::log::{EmbeddedLog, EventLog};
+use crate::reader::{Reader, Step, Want};
+use anyhow::Context as _;
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Hosts and logs that are offered where a log is not known.
+const MAX_OFFERED: usize = 20;
+
+/// A host's log by the first eight hex digits of its id.
+pub(super) fn log_of(text: &str) -> Result<u32, String> {
+    let is_id = text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_id.then(|| u32::from_str_radix(text, 16).ok()).flatten().ok_or_else(|| {
+        "it is the first 8 digits of the id of a host's log, such as 7f3c9a1e: the beginning of `origin.id` in a record".to_owned()
+    })
+}
+
+/// `N:VALUE`, as `verify --through N` prints it at the host.
+pub(super) fn known_of(text: &str) -> Result<(Sequence, ChainValue), String> {
+    let read = || {
+        let (seq, hex) = text.split_once(':')?;
+        let mut value = ChainValue::default();
+        hex::decode_to_slice(hex, &mut value).ok()?;
+        Some((seq.parse().ok()?, value))
+    };
+    read().ok_or_else(|| "it is N:VALUE: a record of the host and the 64 hex digits of its chain after that".to_owned())
+}
+
+/// Of one host's log, what was found.
+struct Found {
+    proof: Proof,
+    hosts: BTreeSet<String>,
+    /// Logs of hosts that there are otherwise.
+    others: BTreeSet<String>,
+}
+
+fn open(data_dir: &Path) -> anyhow::Result<Arc<dyn EventLog>> {
+    let log = EmbeddedLog::open_read_only(data_dir).with_context(|| format!("cannot read the log in {}", data_dir.display()))?;
+    Ok(Arc::new(log))
+}
+
+/// The value of a log's own chain after one of its records.
+pub(super) async fn through(data_dir: &Path, seq: Sequence) -> anyhow::Result<String> {
+    let log = open(data_dir)?;
+    let bounds = log.bounds();
+    match log.chain_around(seq).await? {
+        Some((_, after)) => Ok(hex::encode(after)),
+        None => Err(Usage(format!("--through {seq}: the log has the records {} to {}", bounds.oldest, bounds.head)).into()),
+    }
+}
+
+async fn read(data_dir: &Path, wanted: u32, through: Option<Sequence>, known: Option<(Sequence, ChainValue)>) -> anyhow::Result<Found> {
+    let log = open(data_dir)?;
+    let bounds = log.bounds();
+    let mut found = Found { proof: Proof::new(known), hosts: BTreeSet::new(), others: BTreeSet::new() };
+    let mut reader = Reader::new(log, bounds.oldest.saturating_sub(1), Want { until: bounds.head, ..Want::default() });
+    while let Some(step) = reader.next().await? {
+        let Step::Records(selection) = step else { continue };
+        for seq in selection.sequences() {
+            let Some(origin) = selection.block.origin(seq) else { continue };
+            let host = || selection.block.source(seq).split('/').next().unwrap_or_default().to_owned();
+            if origin.id.log != wanted {
+                if found.others.len() < MAX_OFFERED {
+                    found.others.insert(format!("{:08x} of {}", origin.id.log, host()));
+                }
+                continue;
+            }
+            let is_gap = selection.block.record(seq).is_some_and(|record| is_own_gap(&record.event));
+            let (false, Some(line)) = (is_gap || through.is_some_and(|last| origin.id.seq > last), selection.block.host_line(seq)) else {
+                continue;
+            };
+            if found.hosts.len() < MAX_OFFERED {
+                found.hosts.insert(host());
+            }
+            found.proof.take(origin.id.seq, &line);
+        }
+    }
+    Ok(found)
+}
+
+/// Says what the fleet's log in `data_dir` proves of a host's log.
+pub(super) async fn run(
+    data_dir: &Path,
+    wanted: u32,
+    through: Option<Sequence>,
+    known: Option<(Sequence, ChainValue)>,
+) -> anyhow::Result<()> {
+    let Found { proof, hosts, others } = read(data_dir, wanted, through, known).await?;
+    if proof.records == 0 {
+        let others: Vec<String> = others.into_iter().collect();
+        let there = if others.is_empty() { "this is no log of a fleet".to_owned() } else { format!("there are {}", others.join(", ")) };
+        return Err(Usage(format!("--origin: no record is of the log {wanted:08x}; {there}")).into());
+    }
+    let hosts: Vec<String> = hosts.into_iter().collect();
+    let mut out = io::stdout().lock();
+    let (first, last) = (proof.first, proof.last());
+    writeln!(out, "log {wanted:08x} of {}: records {first} to {last}, {} of them here", escape(&hosts.join(", ")), proof.records)?;
+    for missing in &proof.missing {
+        writeln!(out, "note: the records {} to {} are not here; a gap record tells why", missing.start(), missing.end())?;
+    }
+    if proof.missing_more > 0 {
+        writeln!(out, "note: {} more stretches are not here", proof.missing_more)?;
+    }
+    if proof.misplaced > 0 {
+        writeln!(out, "DAMAGE: {} records of it stand after a later one", proof.misplaced)?;
+        return Err(AnsweredNo.into());
+    }
+    match proof.chain() {
+        Some(chain) => writeln!(
+            out,
+            "chain {} after record {last}; nothing was altered if `shipslog verify --through {last}` prints the same at the host",
+            hex::encode(chain)
+        )?,
+        None => writeln!(
+            out,
+            "not proven: what was before the record {} is not here; add --chain {}:VALUE, with what `shipslog verify --through {}` prints at the host",
+            proof.needed() + 1,
+            proof.needed(),
+            proof.needed()
+        )?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_log_or_a_value_is_read_exactly() {
+        assert_eq!(log_of("7f3c9a1e"), Ok(0x7f3c_9a1e));
+        for wrong in ["7F3C9A1E", "7f3c9a1", "7f3c9a1e0", "7f3c9a1e-1", "", "+f3c9a1e"] {
+            assert!(log_of(wrong).is_err(), "{wrong}");
+        }
+        let value = "ab".repeat(32);
+        assert_eq!(known_of(&format!("17:{value}")), Ok((17, [0xab; 32])));
+        for wrong in ["17", "17:", "17:ab", ":ab", &format!("x:{value}"), &format!("17:{value}0")] {
+            assert!(known_of(wrong).is_err(), "{wrong}");
+        }
+    }
+}
