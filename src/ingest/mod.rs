@@ -1,10 +1,10 @@
 //! Sources of Docker events: what comes in, before anything is decided about it. Nothing here knows the log,
-//! and no source waits for the recorder while a daemon's socket is open.
+//! and no source waits long for the recorder while a daemon's socket is open.
 //!
 //! A [`Source`] reads one Docker host and tells the recorder what it sees, in order, through a bounded queue
 //! ([`queue()`]). moby drops events for a reader that is 100 ms late, and a stalled subscriber slows the
-//! whole daemon: that is why it never waits. What does not fit is counted and told ([`Input::Overflow`]).
-//! Whether a reconnect was gapless is judged by the recorder.
+//! whole daemon: that is why it waits for a moment at most ([`queue()`]). What does not fit is counted and
+//! told ([`Input::Overflow`]). Whether a reconnect was gapless is judged by the recorder.
 
 pub mod demo;
 pub mod docker;

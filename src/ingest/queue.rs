@@ -1,10 +1,9 @@
-//! The bounded queue between sources and the recorder. Where it is full it never makes a source wait while
-//! events come: what does not fit is lost and counted.
+//! The bounded queue between sources and the recorder. Where it is full it keeps a source from its socket for
+//! 250 ms at most, once until there is room again; what does not fit after that is lost and counted.
 //!
 //! Two limits: places (inputs) and bytes. Both are taken when an input is offered and given back when the
 //! recorder has taken it off. A source calls [`SourceSender::reserve`] before it connects; from then on
-//! nothing it does with the queue waits: events are offered, and the few control inputs of a connection have
-//! their places already.
+//! events are offered, and the few control inputs of a connection have their places already.
 
 use super::{Input, Malformed, Tagged};
 use crate::event::Event;

@@ -2,8 +2,9 @@
 //! oldest ones go is decided by others (`recorder`, `follow`, `retention`), and no part of the log knows
 //! where records come from (`ingest`, `stream`).
 //!
-//! [`EventLog`] is the seam: everything above reads and writes through it, and every implementation must pass
-//! the suite in `testing/contract.rs`. [`EmbeddedLog`] is the default one.
+//! [`EventLog`] is the seam: everything above reads and writes through it, but for a follower, which appends
+//! through [`FollowerLog`]. Every implementation must pass the suite in `testing/contract.rs`.
+//! [`EmbeddedLog`] is the default one.
 
 mod api;
 mod commit;

@@ -3,8 +3,9 @@
 //!
 //! Replay and live are the same loop, so the hand-over between them can lose or repeat nothing. Streams,
 //! polls, history and exports all read in this way and differ only in what they do with the steps. Past it go
-//! only the look at a single record, the blocks in memory that the fan-out shares (`server/live/batches.rs`),
-//! and the forwarder's parcels (`forward/cut.rs`).
+//! only the look at a single record, the bodies of pages whose positions are known (`server/lines.rs`), the
+//! blocks in memory that the fan-out shares (`server/live/batches.rs`), and the forwarder's parcels
+//! (`forward/cut.rs`).
 
 mod selection;
 mod start;

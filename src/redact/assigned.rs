@@ -1,7 +1,7 @@
 //! Secrets that a text gives to a name: `password=…`, `?token=…&`, `"secret":"…"` in JSON inside a label,
 //! `token: …`, `--password …`.
 //!
-//! The name is judged as an attribute's is (names.rs). What is given ends at a quote that it began with, at a
+//! The name is judged as an attribute's is (`names/`). What is given ends at a quote that it began with, at a
 //! `;` in a connection string, else at a blank or a character that ends values in addresses, JSON and command
 //! lines. A reference (`${NAME}`) and a switch (`auth=true`) stay.
 

@@ -7,7 +7,7 @@
 //! | rule | what is replaced |
 //! |---|---|
 //! | `exec-command` | the command after `exec_create: `, `exec_start: `, `exec_detach: `, `exec_die: ` in `Action` and in its older name, `status` |
-//! | `secret-name` | attributes whose name says so (`names.rs`) |
+//! | `secret-name` | attributes whose name says so (`names/`) |
 //! | `url-password` | the password in `scheme://user:password@host`, or the token in its place, wherever in an attribute (`url.rs`) |
 //! | `private-key` | a private key in PEM, as text or in base64 (`known.rs`) |
 //! | `secret-value` | what a text gives to a secret's name (`assigned.rs`), and tokens, addresses and hashes of a known form (`known.rs`) |

@@ -1,4 +1,4 @@
-//! How a server of a fleet follows the hub.
+//! What a server of a fleet shows of how it follows the hub; following itself is `follow`.
 
 use crate::follow::{Handle, MAX_LAG, Status};
 use crate::stream::StreamError;

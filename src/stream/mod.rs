@@ -1,7 +1,8 @@
 //! The hub of a fleet: one ordered, replicated stream of messages, to which hosts publish and which servers
 //! follow. This part moves messages and knows where they stand. It never looks at what is in them.
 //!
-//! The rest of the program knows the trait [`FleetStream`] only.
+//! `forward` and `follow` know the trait [`FleetStream`] only; `app` and `cli/fleet` choose the engine behind
+//! it and set it up.
 
 mod api;
 pub mod memory;

@@ -1,4 +1,4 @@
-//! What is otherwise in a follower's log: its records have their sequences before they come, and its segments
+//! What is different in a follower's log: its records have their sequences before they come, and its segments
 //! are the same on every follower, whatever came together and whenever it was stopped.
 //!
 //! A segment ends with each multiple of [`Limits::tip_records`](crate::log::Limits), and so do tip and block.

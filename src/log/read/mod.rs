@@ -1,4 +1,4 @@
-//! What is live in a log, and reading it: up, down and by time. Nothing here writes to the directory of a
+//! Which segments, tips and blocks readers see, and reading them: up, down and by time. Nothing here writes to the directory of a
 //! log.
 
 mod caches;

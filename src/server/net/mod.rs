@@ -1,7 +1,7 @@
 //! From the listening socket to the routes: one task for each connection, in which hyper answers with warp's
-//! routes. Nothing here knows a route or the fan-out: [`serve`](super::serve()) hands both in. `warp::serve`
-//! cannot be used, since it can set neither TCP_NODELAY nor TLS nor limits for headers, and knows no cap on
-//! connections.
+//! routes. Nothing here calls a route or the fan-out: [`serve`](super::serve()) hands both in, and which
+//! paths are open or Docker's it asks `login` and `docker`. `warp::serve` cannot be used, since it can set
+//! neither TCP_NODELAY nor TLS nor limits for headers, and knows no cap on connections.
 
 mod caught;
 mod connection;

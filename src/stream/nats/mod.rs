@@ -1,6 +1,6 @@
-//! NATS JetStream as the hub; nothing outside knows NATS but by the names of settings. No message waits in
-//! the client for a hub that may come back later: what cannot be sent is an error within seconds, and the
-//! caller decides.
+//! NATS JetStream as the hub; nothing outside speaks NATS, `app` and `cli/fleet` only set it up. No message
+//! waits in the client for a hub that may come back later: what cannot be sent is an error within seconds,
+//! and the caller decides.
 //!
 //! What is asked goes through `link`, which connects again where a connection is lost. What is answered
 //! becomes a [`StreamError`] in `answer`, a stored message in `wire`. `delivery` follows a stream, and
