@@ -21,11 +21,13 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "N")]
     through: Option<Sequence>,
 
-    /// In the log of a fleet: restore the lines of this host's log and print the value of its own chain. It is named by the first 8 digits of its id, as in `origin.id`
+    /// In a fleet's log: restore the lines of this log of a host and print the value of its own chain. It is
+    /// named by the first 8 digits of its id, as in `origin.id`
     #[arg(long, value_name = "LOG", value_parser = origin::log_of)]
     origin: Option<u32>,
 
-    /// With --origin: a record of the host and the value of its chain after that, where earlier ones are not here
+    /// With --origin: a record of the host and the value of its chain after that, where earlier records are
+    /// not here
     #[arg(long, value_name = "N:VALUE", value_parser = origin::known_of, requires = "origin")]
     chain: Option<(Sequence, ChainValue)>,
 }

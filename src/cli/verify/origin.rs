@@ -1,5 +1,5 @@
-//! `verify --origin`: what a fleet's log proves of one log of one host. It changes nothing, and it judges only
-//! the lines that are here: whether the host has the same, its own `verify --through` says.
+//! `verify --origin`: what a fleet's log proves of one log of one host. It changes nothing, and it judges the
+//! lines that are here: whether the host has the same, its own `verify --through` says.
 
 use crate::chain::ChainValue;
 use crate::cli::ending::{AnsweredNo, Usage};

@@ -1,5 +1,5 @@
-//! Which segments, tips and blocks readers see, and reading them: up, down and by time. Nothing here writes to the directory of a
-//! log.
+//! Which segments, tips and blocks readers see, and reading them: up, down and by time. Nothing here writes
+//! to the directory of a log.
 
 mod caches;
 pub(super) mod catalog;
