@@ -28,7 +28,7 @@ pub(super) fn tell(items: &mut [Item]) {
         let mut parts = Vec::new();
         if let Some(waited) = waited.filter(|_| is_killed) {
             item.what = "deaf";
-            parts.push(format!("did not stop in {} s, was killed", (waited.as_millis() + 500) / 1000));
+            parts.push(format!("did not stop in {} s and was killed", (waited.as_millis() + 500) / 1000));
         }
         match successor(before, item, after) {
             Some(image) if stopped => parts.push(format!("replaced by {image}")),
@@ -113,7 +113,7 @@ mod tests {
             item(80, Act::Die, "a", "ended with exit 0"),
         ];
         let texts = told(&mut items);
-        assert_eq!(texts[0], ("deaf", "ended with exit 137: did not stop in 10 s, was killed".to_owned()));
+        assert_eq!(texts[0], ("deaf", "ended with exit 137: did not stop in 10 s and was killed".to_owned()));
         assert_eq!(texts[1], ("stop", "ended with exit 143: stopped as asked".to_owned()));
         assert_eq!(texts[2], ("stop", "ended with exit 137: killed as asked".to_owned()));
         assert_eq!(texts[3], ("stop", "ended with exit 0".to_owned()), "nobody asked for it");
@@ -139,7 +139,7 @@ mod tests {
         ];
         assert_eq!(
             told(&mut before),
-            [("deaf", "ended with exit 137: did not stop in 10 s, was killed, and replaced by web:4".to_owned())]
+            [("deaf", "ended with exit 137: did not stop in 10 s and was killed, and replaced by web:4".to_owned())]
         );
     }
 }

@@ -31,4 +31,4 @@ export function endWords({ why, waited = 0, by }) {
 }
 
 /** @param {number} waited milliseconds */
-export const deafWords = (waited) => `did not stop in ${waited < 950 ? 'under 1' : Math.round(waited / 1_000)} s, was killed`;
+export const deafWords = (waited) => `did not stop in ${waited < 950 ? 'under 1' : Math.round(waited / 1_000)} s and was killed`;

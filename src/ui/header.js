@@ -20,6 +20,11 @@ import { isUtc, offsetText, zoneName } from './zone.js';
  * @property {string|null} lastId
  */
 
+/** The source of the recorder's own records; it is no Docker host. */
+const RECORDER = 'shipslog';
+/** Hosts of the log that this page has heard of. @type {Set<string>} */
+export const hostsHeard = new Set();
+
 const el = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const write = (/** @type {string} */ id, /** @type {string} */ text) => writeTo(el(id), text);
 
@@ -53,7 +58,8 @@ export function showProgress(list, shown) {
 
 /** The log by the names of its hosts: an id says nothing to people. @param {Iterable<string>} sources */
 function showLog(sources) {
-  const names = [...sources].filter((name) => name && name !== 'shipslog').sort();
+  for (const name of sources) if (name && name !== RECORDER) hostsHeard.add(name);
+  const names = [...hostsHeard].sort();
   write('log-name', names.length === 0 ? '' : names.length < 3 ? `log of ${names.map(printable).join(' and ')}` : `log of ${count(names.length)} hosts`);
   el('log-name').title = names.map(printable).join(', ');
 }
@@ -68,7 +74,7 @@ function showNotice({ session, view, state, notice }, records, whole) {
   const isAsked = session?.kind === 'range' || state === 'live' || state === 'ended';
   el('empty').hidden = !(notice === null && records === 0 && whole && isAsked);
   const matches = view.q ? ` that matches ${view.q}` : '';
-  write('empty', view.range ? `Nothing recorded in this range${matches}.` : serverClock.isStopped ? `Nothing is in this log${matches}.` : `Nothing recorded yet${matches}. New events appear here by themselves.`);
+  write('empty', view.range ? `Nothing recorded in this range${matches}.` : serverClock.isStopped ? view.q ? `No record of this log matches ${view.q}.` : 'This log is empty.' : `Nothing recorded yet${matches}. New events appear here by themselves.`);
 }
 
 /** What the recorder may have missed, apart from what this page has. @param {Shown} shown */

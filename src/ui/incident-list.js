@@ -187,7 +187,8 @@ export class IncidentList {
         h('b.subject', {}, subjectText(incident)),
         h('span.age'),
         h('span.why', {}, fact, h('span.rest', {}, rest)),
-        h('span.how', {}, h('b', {}, severity), ` · ${how}`, isCauseUnsaid(incident) && ' · Docker does not say why', this.#ofSeveral && ` · ${printable(incident.source)}`),
+        h('span.how', {}, h('b', {}, severity), ` · ${how}`, this.#ofSeveral && ` · ${printable(incident.source)}`),
+        h('span.untold', {}, isCauseUnsaid(incident) && 'Docker does not say why'),
       );
     }
     this.#age(incident, row);

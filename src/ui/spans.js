@@ -118,7 +118,7 @@ export function withDeaf(lane, incidents) {
 /** @param {string} title of a stop that was not obeyed @returns {string} */
 const deafText = (title) => {
   const [, waited = ''] = /SIGKILL (\d+ s) after/.exec(title) ?? [];
-  return `did not stop${waited && ` in ${waited}`}, was killed, exit 137`;
+  return `did not stop${waited && ` in ${waited}`} and was killed, exit 137`;
 };
 
 /** @param {Kind} kind @param {number} n */

@@ -68,14 +68,14 @@ const of = (seq, action, id, attributes = {}) => {
 
 test('an end says whether it was obeyed, killed, replaced, or killed by something else', () => {
   const died = { exitCode: '137' };
-  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '15' }), of(101, 'kill', 'a', { signal: '9' }), of(102, 'die', 'a', died)]), ['did not stop in 10 s, was killed']);
+  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '15' }), of(101, 'kill', 'a', { signal: '9' }), of(102, 'die', 'a', died)]), ['did not stop in 10 s and was killed']);
   assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '15' }), of(2, 'die', 'a', { exitCode: '143' })]), ['stopped as asked']);
   assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '9' }), of(2, 'die', 'a', died)]), ['killed as asked']);
   // Made again after it had gone, or before it was stopped, as Compose does.
   assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '9' }), of(2, 'die', 'a', died), of(3, 'create', 'b', { image: 'acme/web:4' })]), ['replaced by acme/web:4']);
   const web = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'web', 'com.docker.compose.container-number': '1' };
   assert.deepEqual(ends([of(1, 'start', 'a', web), of(20, 'create', 'b', { ...web, name: 'a_web', image: 'acme/web:4' }), of(21, 'kill', 'a', { ...web, signal: '15' }), of(130, 'kill', 'a', { ...web, signal: '9' }), of(131, 'die', 'a', { ...web, ...died })]),
-    ['did not stop in 11 s, was killed; replaced by acme/web:4']);
+    ['did not stop in 11 s and was killed; replaced by acme/web:4']);
   // Only where its whole life is known is it known that nobody asked.
   assert.deepEqual(ends([of(1, 'die', 'a', died)]), ['']);
   assert.deepEqual(ends([of(1, 'start', 'a'), of(2, 'die', 'a', died)]), ['killed from outside Docker, or by itself']);
