@@ -1,6 +1,7 @@
 //! A report under way: reads records in order, and makes a timeline of each incident and the lanes of all.
 
 use super::acts::{Act, Fact, Seen};
+use super::ends;
 use super::item::Item;
 use super::lanes::{Before, Lanes, Place};
 use super::melt::melt;
@@ -164,6 +165,7 @@ impl Entry {
         causes.for_each(|cause| add_cause(&mut items, &self.incident, cause));
         self.incident.actions.iter().for_each(|action| add_action(&mut items, &self.incident, action));
         items.sort_by_key(|item| (item.time, item.seq));
+        ends::tell(&mut items);
         let items = melt(items);
         let place = middle.map_or(0, |middle| items.partition_point(|item| (item.time, item.seq) <= middle));
         let mut rows: Vec<Row> = items.into_iter().map(Row::from).collect();

@@ -4,6 +4,7 @@ use super::acts::READ;
 use super::beside::{self, Beside};
 use super::draft::{Draft, Drafted};
 use super::model::{MAX_INCIDENTS, MAX_RELATED, Manifest, Missing, Related, Report, Row, Told};
+use super::neighbours::{self, Neighbours};
 use super::safe::plain;
 use super::selection::Selection;
 use crate::cursor::Sequence;
@@ -98,6 +99,7 @@ pub async fn gather(log: &Arc<dyn EventLog>, losses: &Losses, mut found: Found, 
         found.others.clone_from(&incidents);
     }
     let mut beside = beside_of(log, &incidents, &found).await?.into_iter();
+    let neighbours = neighbours_of(log, &incidents, &found).await?;
     let mut draft = Draft::new(incidents, &range, found.as_of);
     let holes = read(log, &mut draft, &range, found.folded_to).await?;
     let Drafted { told, lanes, more_lanes } = draft.finish();
@@ -105,7 +107,8 @@ pub async fn gather(log: &Arc<dyn EventLog>, losses: &Losses, mut found: Found, 
     gaps.extend(holes);
     let related = |(incident, timeline): (Shown, Vec<Row>)| {
         let Beside { last_words, last_words_more, notified } = beside.next().unwrap_or_default();
-        Told { related: others(&found, &incident), incident, timeline, last_words, last_words_more, notified }
+        let (related, deploys) = (others(&found, &incident), neighbours.of(&incident, found.as_of));
+        Told { related, deploys, incident, timeline, last_words, last_words_more, notified }
     };
     Ok(Report {
         manifest: Manifest {
@@ -203,6 +206,24 @@ async fn beside_of(log: &Arc<dyn EventLog>, incidents: &[Shown], found: &Found) 
         for record in selection.sequences().filter_map(|seq| selection.block.record(seq)) {
             let id = selection.block.cursor(record.seq);
             all.iter_mut().zip(incidents).for_each(|(beside, incident)| beside.read(incident, id, &record, share));
+        }
+    }
+    Ok(all)
+}
+
+/// Deploys near these incidents.
+async fn neighbours_of(log: &Arc<dyn EventLog>, incidents: &[Shown], found: &Found) -> Result<Neighbours, LogError> {
+    let mut all = Neighbours::default();
+    if incidents.is_empty() {
+        return Ok(all);
+    }
+    let filter = Filter::from_params(Some(neighbours::READ), None).map_err(|e| LogError::Refused(e.to_string()))?;
+    let want = Want { time: neighbours::time(incidents.iter(), found.as_of), until: found.folded_to, ..Want::filtered(filter) };
+    let mut reader = Reader::new(Arc::clone(log), log.bounds().oldest.saturating_sub(1), want);
+    while let Some(step) = reader.next().await? {
+        let Step::Records(selection) = step else { continue };
+        for record in selection.sequences().filter_map(|seq| selection.block.record(seq)) {
+            all.read(selection.block.cursor(record.seq), &record);
         }
     }
     Ok(all)

@@ -4,7 +4,7 @@ use super::model::{LastWords, Report, Row, Told};
 use super::picture::{self, Look};
 use super::safe::{escaped, html as safe};
 use super::style::PARTS;
-use super::{marks, people, words};
+use super::{marks, neighbours, people, words};
 use crate::projection::incidents::{Confidence, Difference, Shown, Standing};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -108,7 +108,7 @@ fn figure(out: &mut String, report: &Report) {
         return;
     }
     let _ = write!(out, "<figure>{drawing}<figcaption>");
-    for what in ["failure", "oom", "health", "change", "stop"] {
+    for what in ["failure", "oom", "health", "change", "deaf", "stop"] {
         let word = people::letter(what).map_or("", |(_, word)| word);
         let _ = write!(out, "<span class=\"key\">{} {word}</span> ", marks::inline(what));
     }
@@ -177,12 +177,17 @@ fn incident(out: &mut String, report: &Report, told: &Told, number: usize) {
     }
     incident.cause.iter().filter(|cause| !cause.changes.is_empty()).for_each(|cause| changes(out, &cause.changes));
     timeline(out, told);
-    if !told.related.is_empty() {
+    if !told.related.is_empty() || !told.deploys.is_empty() {
         out.push_str("<h3>At the same time</h3><ul>");
         for other in &told.related {
             let (shape, severity) = (people::shape(other.severity), words::severity(other.severity));
             let (start, title) = (words::date_and_time(other.start), text(&people::short(&other.title)));
             let _ = write!(out, "<li>{shape} {severity}, since {start}: {title} (<code>{}</code>)</li>", safe(&other.id));
+        }
+        for deploy in &told.deploys {
+            let (what, when) = (text(&neighbours::deployed(deploy)), words::date_and_time(deploy.time));
+            let after = neighbours::beside(deploy.time, told.incident.start);
+            let _ = write!(out, "<li>{} {what}, {when}, {after} (<code>{}</code>)</li>", marks::inline("change"), safe(&deploy.record));
         }
         out.push_str("</ul>");
     }
@@ -241,7 +246,7 @@ fn timeline(out: &mut String, told: &Told) {
 
 /// Whether a row is the death before which something was printed.
 fn is_of(row: &Row, words: &LastWords) -> bool {
-    row.record.is_some() && Some(row.time) == words.died && row.subject == words.subject && matches!(row.what, "failure" | "stop")
+    row.record.is_some() && Some(row.time) == words.died && row.subject == words.subject && matches!(row.what, "failure" | "deaf" | "stop")
 }
 
 fn last_words(out: &mut String, words: &LastWords) {

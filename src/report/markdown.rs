@@ -2,12 +2,12 @@
 
 use super::model::{Report, Told};
 use super::safe::markdown as safe;
-use super::{people, words};
+use super::{neighbours, people, words};
 use crate::projection::incidents::{Difference, Severity};
 use std::fmt::Write as _;
 
 /// What stands before the rows that have a letter.
-const LETTERS: &str = "X failed, M out of memory, H unhealthy, C changed, P stopped as asked, ? not known";
+const LETTERS: &str = "X failed, M out of memory, H unhealthy, C changed, K did not stop and was killed, P stopped as asked, ? not known";
 
 /// The whole report.
 pub(super) fn write(report: &Report) -> String {
@@ -87,11 +87,15 @@ fn incident(out: &mut String, report: &Report, told: &Told, level: &str) {
     }
     out.push('\n');
     last_words(out, told, level);
-    if !told.related.is_empty() {
+    if !told.related.is_empty() || !told.deploys.is_empty() {
         let _ = writeln!(out, "{level} At the same time\n");
         for other in &told.related {
             let (worst, start) = (severity(other.severity), words::date_and_time(other.start));
             let _ = writeln!(out, "- {worst}, since {start} UTC: {} (`{}`)", safe(&people::short(&other.title)), other.id);
+        }
+        for deploy in &told.deploys {
+            let (what, when) = (safe(&neighbours::deployed(deploy)), words::date_and_time(deploy.time));
+            let _ = writeln!(out, "- {what}, {when} UTC, {} (`{}`)", neighbours::beside(deploy.time, told.incident.start), deploy.record);
         }
         out.push('\n');
     }

@@ -137,7 +137,7 @@ fn glyph(out: &mut String, what: &str, width: i64, n: usize) {
         "oom" => write!(out, "<path d=\"M5 0h{}l5 7-5 7h-{}l-5-7z\"/>", tenths(width - 100), tenths(width - 100)),
         "health" => write!(out, "<rect width=\"{w}\" height=\"14\" rx=\"7\"/>"),
         "change" => write!(out, "<path d=\"M.5 0h{inner}v9l-{half} 5-{half}-5z\"/>"),
-        "stop" => write!(out, "<rect x=\".5\" y=\".5\" width=\"{inner}\" height=\"13\" rx=\"6.5\"/>"),
+        "deaf" | "stop" => write!(out, "<rect x=\".5\" y=\".5\" width=\"{inner}\" height=\"13\" rx=\"6.5\"/>"),
         "recorder" => write!(out, "<rect x=\".5\" y=\".5\" width=\"{inner}\" height=\"13\"/>"),
         _ => write!(out, "<rect width=\"{w}\" height=\"14\" rx=\"2\"/>"),
     };

@@ -24,6 +24,8 @@ pub const MAX_SPANS: usize = 500;
 pub const MAX_MARKS: usize = 300;
 /// Other incidents that one incident names.
 pub const MAX_RELATED: usize = 10;
+/// Deploys of others that one incident names: those nearest to its beginning.
+pub const MAX_DEPLOYS: usize = 5;
 /// Deaths of one incident whose last words are shown: the first, and the newest.
 pub const MAX_LAST_WORDS: usize = 5;
 /// Bytes of all last words of a report, unless it has so many incidents that each death has 1 KiB.
@@ -113,6 +115,8 @@ pub struct Told {
     pub notified: Vec<Notified>,
     /// Other incidents of the host at the same time, and those of the same subject on other hosts.
     pub related: Vec<Related>,
+    /// Deploys of others of the host from 10 minutes before it on.
+    pub deploys: Vec<Deploy>,
 }
 
 /// What a container printed before it died.
@@ -181,6 +185,21 @@ pub struct Related {
     pub start: Timestamp,
     /// In one sentence, with its host before it where that is another one.
     pub title: String,
+}
+
+/// A container that took the place of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deploy {
+    /// The record that it was made by.
+    pub record: String,
+    /// When.
+    pub time: Timestamp,
+    /// Whom it stands for.
+    pub subject: String,
+    /// The image of the one before.
+    pub before: String,
+    /// Its image.
+    pub after: String,
 }
 
 /// What a container did.

@@ -32,6 +32,7 @@ pub(super) fn letter(what: &str) -> Option<(&'static str, &'static str)> {
         "oom" => Some(("M", "out of memory")),
         "health" => Some(("H", "unhealthy")),
         "change" => Some(("C", "changed")),
+        "deaf" => Some(("K", "did not stop, killed")),
         "stop" => Some(("P", "stopped as asked")),
         "recorder" => Some(("?", "not known")),
         _ => None,
@@ -259,6 +260,9 @@ pub(super) fn headline(incident: &Shown) -> String {
             _ => told(&cause.text),
         };
         text = format!("{text} after {after}");
+    }
+    if changed.is_none() && incident.kind != Kind::Host && incident.cause.iter().any(|cause| cause.kind == CauseKind::Created) {
+        text.push_str(" after it was newly created");
     }
     if is_mass && incident.title.contains("the daemon was not restarted") {
         text.push_str(" while the daemon ran on");

@@ -38,9 +38,9 @@ figure{margin:1rem 0;padding:.6rem;border:1px solid var(--line);border-radius:6p
 figcaption{display:flex;flex-wrap:wrap;gap:.1rem .9rem;margin-top:.4rem;font-size:.8rem}.key{display:inline-flex;align-items:center;gap:.35em}\
 .lanes{display:none;width:100%;height:auto;font:11px system-ui,sans-serif}.lanes.narrow{display:block;max-width:30rem}\
 .defs{position:absolute}.sign{vertical-align:-2px;flex:none}.lanes .name{fill:var(--ink)}.hit{font-weight:600}svg text{fill:var(--soft)}\
-svg .mark text{fill:var(--ground);font:700 10px system-ui,sans-serif}svg .health text{fill:var(--on-health)}svg .stop text{fill:var(--soft)}svg .recorder text{fill:var(--gap-ink)}\
+svg .mark text{fill:var(--ground);font:700 10px system-ui,sans-serif}svg .health text{fill:var(--on-health)}svg .stop text{fill:var(--soft)}svg .deaf text{fill:var(--ink)}svg .recorder text{fill:var(--gap-ink)}\
 .mark.failure{fill:var(--failure)}.mark.oom{fill:var(--oom)}.mark.health{fill:var(--health)}.mark.change{fill:var(--change)}\
-.mark.stop>:first-child{fill:var(--ground);stroke:var(--runs)}.mark.recorder>:first-child{fill:var(--gap-ground);stroke:var(--gap-ink)}\
+.mark.stop>:first-child{fill:var(--ground);stroke:var(--runs)}.mark.deaf>:first-child{fill:var(--ground);stroke:var(--ink);stroke-width:2}.mark.recorder>:first-child{fill:var(--gap-ground);stroke:var(--gap-ink)}\
 .lead{fill:none;stroke:var(--soft)}.lead.failure{stroke:var(--failure)}.lead.oom{stroke:var(--oom)}.lead.health{stroke:var(--health)}.lead.change{stroke:var(--change)}\
 .running,.paused{fill:var(--runs)}.waiting{fill:url(#waits)}.changing{fill:url(#often)}.unhealthy{fill:var(--health)}\
 .down{fill:var(--ground);stroke:var(--failure)}svg .word{fill:var(--failure);font-weight:600}.ended{fill:none;stroke:var(--runs);stroke-dasharray:1 3}\

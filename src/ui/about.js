@@ -3,6 +3,7 @@
 import { ask, textOf } from './answers.js';
 import { address } from './base.js';
 import { clockOf } from './format.js';
+import { hostsHeard } from './header.js';
 import { fetchPart } from './history.js';
 import { serverClock } from './serverclock.js';
 import { millis } from './timespan.js';
@@ -11,10 +12,12 @@ import { zoneName } from './zone.js';
 /** Whose log it is that is only read, and until when it goes: there its clock stands, too. @param {Iterable<string>} known hosts @returns {Promise<string>} */
 export async function aboutStored(known) {
   const [{ items, log }, counts] = await Promise.all([fetchPart({ order: 'desc', limit: '1' }), ask('api/v1/histogram', { bins: '1' })]);
-  serverClock.end = millis(JSON.parse(await textOf(counts)).until);
+  const { begins, until } = JSON.parse(await textOf(counts));
+  serverClock.end = millis(until);
+  for (const { source } of items) if (source) hostsHeard.add(source);
   const names = [...new Set([...known, ...items.map(({ source }) => source)])].filter(Boolean);
-  const until = items[0] ? ` and goes until ${clockOf(items[0].at)} (${zoneName()})` : ' and is empty';
-  return `It is the log ${log.id.slice(0, 8)}${names.length ? ` of ${names.join(', ')}` : ''}${until}.`;
+  const span = items[0] && begins ? ` from ${clockOf(millis(begins))} to ${clockOf(items[0].at)} (${zoneName()})` : ' and is empty';
+  return `It is the log of ${names.join(', ') || 'no host'}${span}; its id is ${log.id.slice(0, 8)}.`;
 }
 
 /** @param {Record<string, string>} query filter and range of the view */

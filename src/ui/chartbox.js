@@ -5,7 +5,7 @@ import { glyph } from './lanes.js';
 import { widthOf } from './spans.js';
 import { html, svg } from './svg.js';
 
-const LEGEND = /** @type {const} */ ([['X', 'failed'], ['M', 'out of memory'], ['H', 'unhealthy'], ['C', 'changed'], ['P', 'ended as asked']]);
+const LEGEND = /** @type {const} */ ([['X', 'failed'], ['M', 'out of memory'], ['H', 'unhealthy'], ['C', 'changed'], ['K', 'did not stop, killed'], ['P', 'stopped as asked']]);
 
 /** @param {HTMLElement} box @returns {Record<string, any>} */
 export function build(box) {
@@ -29,20 +29,22 @@ export function build(box) {
   const legend = html('ul', { class: 'ch-legend', 'aria-label': 'Legend' }, ...LEGEND.map(([kind, text]) => html('li', {}, svg('svg', { ...hidden, width: widthOf(kind, 1), height: 14 }, glyph(kind, widthOf(kind, 1), 1)), ` ${text}`)),
     html('li', {}, svg('svg', { ...hidden, width: 14, height: 14 }, svg('rect', { class: 'ch-lost', width: 14, height: 14 })), ' not known'));
   const note = html('p', { class: 'ch-note', role: 'note', hidden: '' });
+  const filter = html('p', { class: 'ch-filter', role: 'note', hidden: '' });
+  const none = html('p', { class: 'ch-none', hidden: '' });
   const tip = html('div', { ...hidden, class: 'ch-tip', hidden: '' });
   const said = html('p', { class: 'visually-hidden', role: 'status' });
   const [mirror, laneMirror] = [html('div'), html('div')];
   box.append(
     html('h2', { class: 'visually-hidden' }, 'Histogram and lanes'),
     svg('svg', { ...hidden, class: 'ch-defs' }, defs),
-    html('div', { class: 'ch-head' }, legend, html('div', { class: 'ch-top' },
+    html('div', { class: 'ch-head' }, legend, filter, html('div', { class: 'ch-top' },
       html('div', { class: 'ch-side ch-axes' }, html('p', {}, 'failures, changes ', most), html('p', {}, 'routine ', mostRoutine)),
-      html('div', { class: 'ch-plot' }, plot, axis, brush), day)),
+      html('div', { class: 'ch-plot' }, plot, axis, none, brush), day)),
     html('div', { class: 'ch-lanes' }, html('div', { class: 'ch-layer' }, bands, follower, cursor), list),
     note,
     html('div', { class: 'ch-foot' }, html('div', { class: 'ch-side' }, quiet), html('span'), html('div', { class: 'ch-tools' }, zoom, back, clear)),
     tip, said,
     html('div', { class: 'visually-hidden' }, mirror, laneMirror),
   );
-  return { plot, axis, brush, most, mostRoutine, mirror, list, bands, quiet, laneMirror, follower, cursor, zoom, back, clear, day, note, tip, said };
+  return { plot, axis, brush, most, mostRoutine, mirror, list, bands, quiet, laneMirror, follower, cursor, zoom, back, clear, day, note, filter, none, tip, said };
 }

@@ -7,6 +7,7 @@ import { BAR_PX, barsIn } from './bars.js';
 import { Brush } from './brush.js';
 import { build } from './chartbox.js';
 import { filterQuery, parseFilter, termText } from './filter.js';
+import { filtered, hiddenText } from './lane-filter.js';
 import { Histogram, contents, unknowns } from './histogram.js';
 import { Lanes } from './lanes.js';
 import { Polled } from './polled.js';
@@ -87,6 +88,9 @@ export class Charts {
   });
   /** @type {import('./spans.js').Lane[]} */
   #lanesOf = [];
+  /** How many of them are shown, and what is said of the others. */
+  #shown = 0;
+  #hidden = '';
   /** @type {Record<string, any>} */
   #parts;
 
@@ -282,12 +286,9 @@ export class Charts {
   #onLines() {
     const { data } = this.#lines;
     if (data === null) return;
-    const terms = parseFilter(this.#view.q).terms.filter(({ exclude }) => !exclude);
-    const values = (/** @type {string} */ key) => terms.filter((term) => term.key === key).map(({ value }) => value.replace(/\*$/, ''));
-    const [sources, projects, services, names] = ['source', 'project', 'service', 'container'].map(values);
-    const fits = (/** @type {string[]} */ wanted, /** @type {(string|null)[]} */ has) => wanted.length === 0 || wanted.some((one) => has.some((value) => value?.startsWith(one)));
-    const lanes = this.#lanesOf.filter(({ key, source, project, role, containers }) => fits(sources, [source])
-      && (role === 'host' || (fits(projects, [project]) && fits(services, [key.slice((project?.length ?? -1) + 1)]) && fits(names, [key, key.replace('/', '_'), key.replace('/', '-'), key.slice((project?.length ?? -1) + 1), ...containers]))));
+    const { lanes, hidden, beside } = filtered(this.#lanesOf, parseFilter(this.#view.q).terms);
+    this.#shown = lanes.filter(({ role }) => role !== 'host').length;
+    this.#hidden = hiddenText(this.#view.q, this.#shown, hidden, beside);
     this.#lanes.set(lanes, data.more, this.#view.incidents);
     if (this.#axis.isOpen && !this.#runs) this.#bounds = { begins: this.#bounds?.begins ?? millis(data.since), until: millis(data.until) };
     this.#draw();
@@ -324,7 +325,11 @@ export class Charts {
     if (read) lost.push({ from: scale.from, until: millis(read), text: '', title: '', record: '', source: '', kind: 'before' });
     this.#lanes.draw(scale, now, lost, width === PAPER_PX);
     this.#brush.set(scale, data?.bin_ms ?? scale.fine * BAR_PX, this.#chosen);
-    const { zoom, back, clear, day, cursor, note } = this.#parts;
+    const { zoom, back, clear, day, cursor, note, filter, none } = this.#parts;
+    write(filter, this.#hidden);
+    filter.hidden = this.#hidden === '';
+    write(none, this.#emptyText(data));
+    none.hidden = none.textContent === '';
     zoom.hidden = clear.hidden = this.#chosen === null;
     back.hidden = this.#steps === 0;
     const [year] = fields(new Date(from));
@@ -336,6 +341,15 @@ export class Charts {
     cursor.hidden = !isReplay;
     if (isReplay) cursor.style.left = `${scale.part(now)}%`;
     this.#box.dataset.drawn = data === null || this.#lines.data === null ? '' : 'true';
+  }
+
+  /** An empty chart says why it is empty. @param {import('./bars.js').Histogram|null} data @returns {string} */
+  #emptyText(data) {
+    if (data === null || this.#lines.data === null || data.bins.some((bin) => bin.some((n) => n > 0))) return '';
+    const { q } = this.#view;
+    if (data.begins === null) return 'Nothing is recorded yet';
+    if (millis(data.begins) >= this.#axis.until) return `Recording began later, ${dayText(millis(data.begins))} ${clockText(millis(data.begins), 1_000)}`;
+    return q === '' ? 'Nothing was recorded in this time' : 'No record in this time matches the filter';
   }
 
   /** @param {string} text @param {number} x of the plot @param {HTMLElement} row @param {boolean} isKey */

@@ -38,7 +38,7 @@ export function bindControls(actions) {
   };
   const clicks = { 'go-live': goLive, noise: toggleNoise, zone: toggleZone, resume, 'as-commands': commands, 'help-button': help, losses: () => actions.toLoss(el('losses').dataset.id ?? '') };
   for (const [id, onClick] of Object.entries(clicks)) el(id).addEventListener('click', () => onClick());
-  for (const [of, onTab] of Object.entries({ incidents: () => pane.toIncidents(), events: () => pane.toEvents() })) {
+  for (const [of, onTab] of Object.entries({ incidents: () => pane.toIncidents(), events: () => pane.toEvents(), hosts: () => pane.toHosts() })) {
     document.querySelector(`[data-tab-of="${of}"]`)?.addEventListener('click', (event) => {
       event.preventDefault();
       onTab();
@@ -63,7 +63,9 @@ export function bindControls(actions) {
     // Where + needs Shift.
     '=': () => charts.zoomBy(1),
     '-': () => charts.zoomBy(-1),
-    b: () => history.back(),
+    // Never out of the page.
+    b: () => { if (history.state?.depth > 0) history.back(); },
+    h: () => pane.toHosts(),
     '[': () => shift(-1),
     ']': () => shift(1),
     u: toggleZone,

@@ -12,7 +12,7 @@ import { millis } from './timespan.js';
 /** @typedef {(id: string, text: string, title?: string) => Node} RecordLink */
 
 /** Kinds of causes that are a change; the others say how it failed. */
-const CHANGES = new Set(['deploy', 'network', 'volume', 'update', 'daemon']);
+const CHANGES = new Set(['deploy', 'created', 'network', 'volume', 'update', 'daemon']);
 /** Characters from which on an image is told without its registry. */
 const LONG_IMAGE = 24;
 /** Hex digits that are shown of a hash. */
@@ -72,6 +72,7 @@ export function whatChanged(incident, { recorded, link }) {
   const nodes = changes.flatMap((each) => {
     const before = began - millis(each.time);
     const when = [' ', link(each.record, Math.abs(before) < 100 ? 'as it began' : `${lengthText(Math.abs(before))} ${before >= 0 ? 'before' : 'after'} the first failure`), '.'];
+    if (each.kind === 'created') return [h('p', {}, 'It was newly created', when, ' It never ran well before, and no version before it is recorded.')];
     if (!each.changes?.length) return [h('p', {}, plain(each.text).replace(/^./, (c) => c.toUpperCase()), each.kind === 'daemon' ? [','] : '', when)];
     return [h('p', {}, `It was deployed`, when), diffTable(each.changes)];
   });

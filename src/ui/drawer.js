@@ -60,7 +60,7 @@ export class Drawer {
     if (!this.isOpen) this.#openedFrom = document.activeElement;
     const json = messageText(item.line);
     parts.id.textContent = record.id;
-    parts.words.textContent = sentence(record, item.cause);
+    parts.words.textContent = sentence(record, item.end);
     const isWords = record.event?.Type === 'recorder' && record.event.Action === 'last-words' && !record.foreign;
     const printed = isWords ? record.event.Actor?.Attributes?.text ?? '' : '';
     parts.output.hidden = printed === '';
@@ -74,7 +74,7 @@ export class Drawer {
       parts.said.textContent = await copy(text, parts.json);
     };
     parts.copy.onclick = () => say(json);
-    parts.copyText.onclick = () => say(asText(record, item.cause));
+    parts.copyText.onclick = () => say(asText(record, item.end));
     parts.around.onclick = () => this.#handlers.onAround(record);
     const container = containerOf(record);
     this.#offer(parts.byId, container.id && 'Only this container', String(container.id && shortId(container.id)));

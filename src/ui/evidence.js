@@ -3,7 +3,7 @@
 
 import { AnswerError, ask, textOf } from './answers.js';
 import { h } from './dom.js';
-import { own, signalName } from './exits.js';
+import { endWords, own, signalName } from './exits.js';
 import { clock, clockOf, describe, fullTime, printable, shortId, visible } from './format.js';
 import { gapText, isBeginning, meets } from './gaps.js';
 import { Held } from './held.js';
@@ -147,12 +147,12 @@ function byDeath(words) {
   }));
 }
 
-/** @param {import('./format.js').LogRecord} record @param {''|'asked'|'oom'} cause @returns {string} in as few words as a row has room for */
-function shortWords({ event }, cause) {
+/** @param {import('./format.js').LogRecord} record @param {import('./cause.js').End} end @returns {string} in as few words as a row has room for */
+function shortWords({ event }, end) {
   const a = event.Actor?.Attributes ?? {};
   const [word, ...rest] = String(event.Action ?? '').split(': ');
   const words = own({
-    die: `${cause === 'asked' ? 'ended, as asked' : cause === 'oom' ? 'died, out of memory' : 'ended'}${a.exitCode === undefined ? '' : `, exit ${a.exitCode}`}`,
+    die: `${endWords(end) || 'ended'}${a.exitCode === undefined ? '' : `, exit ${a.exitCode}`}`,
     start: 'started', kill: `was sent signal ${signalName(a.signal ?? '')}`, stop: 'was stopped', restart: 'was restarted', destroy: 'was removed', create: `was made from ${shortId(a.image ?? '')}`,
     rename: `was renamed from ${String(a.oldName ?? '').replace(/^\//, '')}`, oom: 'ran out of memory', health_status: `is ${rest.join(': ')}`, pause: 'was paused', unpause: 'goes on', update: 'was updated',
   }, word);
@@ -167,13 +167,13 @@ function recordRows(incident, { items, words }, link) {
   return held.shown.flatMap((item) => {
     if (isMarker(item)) return [];
     const record = parseRecord(item.line);
-    const { action, name: whole, details, severity } = describe(record, item.cause);
+    const { action, name: whole, details, severity } = describe(record, item.end);
     const a = record.event.Actor?.Attributes ?? {};
     const name = printable(a['com.docker.compose.service'] ?? whole);
-    const what = severity === 'bad' ? 'failure' : severity === 'oom' ? 'oom' : severity === 'warn' ? 'health' : item.cause === 'asked' ? 'stop' : action === 'create' ? 'change' : '';
+    const what = severity === 'bad' ? 'failure' : severity === 'oom' ? 'oom' : item.end.why === 'deaf' ? 'deaf' : severity === 'warn' ? 'health' : ['asked', 'killed'].includes(item.end.why) ? 'stop' : action === 'create' ? 'change' : '';
     const last = action === 'die' ? deaths.get(`${record.event.Actor?.ID} ${item.at}`) : undefined;
     return [h('li', { data: { severity } }, h('time', { dateTime: record.time, title: fullTime(record.time) }, clock(record.time).slice(0, 8), h('span.ms', {}, clock(record.time).slice(8))), markOf(what),
-      h('b.name', { title: whole }, name), h('span.act', { title: details }, shortWords(record, item.cause)), link(record.id, `-${record.seq}`, `record ${record.id}`),
+      h('b.name', { title: whole }, name), h('span.act', { title: details }, shortWords(record, item.end)), link(record.id, `-${record.seq}`, `record ${record.id}`),
       last && wordsNode(last))];
   });
 }

@@ -1,6 +1,6 @@
 // Turns one record into the texts and the severity that a row shows. Pure: no DOM, no state but the zone chosen.
 
-import { exitWords, signalName } from './exits.js';
+import { endWords, exitWords, signalName } from './exits.js';
 import { millis } from './timespan.js';
 import { fields, offsetText } from './zone.js';
 
@@ -29,6 +29,10 @@ import { fields, offsetText } from './zone.js';
  * @property {string} type  @property {string} action  @property {string} name
  * @property {string} details  @property {Severity} severity
  */
+
+/** @typedef {import('./cause.js').End} End */
+/** @type {End} */
+export const NOBODY_KNOWS = { why: '' };
 
 const counts = new Intl.NumberFormat('en');
 
@@ -95,8 +99,8 @@ function isExec(event) {
   return event.Type === 'container' && /^exec_(create|start|die)\b/.test(event.Action ?? '');
 }
 
-/** By what it means, not by its name: an end that was asked for is nothing to worry about. @param {LogRecord} record @param {''|'asked'|'oom'} [cause] @returns {Severity} */
-export function severity(record, cause = '') {
+/** By what it means, not by its name: an end that was asked for is nothing to worry about. @param {LogRecord} record @param {End} [end] @returns {Severity} */
+export function severity(record, { why } = NOBODY_KNOWS) {
   const { event } = record;
   const action = event.Action ?? '';
   const exit = event.Actor?.Attributes?.exitCode;
@@ -106,9 +110,10 @@ export function severity(record, cause = '') {
     return action === 'observed' && exit && exit !== '0' ? 'warn' : 'plain';
   }
   if (event.Type !== 'container') return 'plain';
-  if (action === 'oom' || (action === 'die' && cause === 'oom')) return 'oom';
+  if (action === 'oom' || (action === 'die' && why === 'oom')) return 'oom';
   // 143: it ended itself when it was asked to, also when the question is not in sight.
-  if (action === 'die') return exit === '0' || exit === undefined || exit === '143' || cause === 'asked' ? 'plain' : 'bad';
+  if (action === 'die' && why === 'deaf') return 'warn';
+  if (action === 'die') return exit === '0' || exit === undefined || exit === '143' || why === 'asked' || why === 'killed' ? 'plain' : 'bad';
   if (action === 'health_status: unhealthy') return 'warn';
   return isExec(event) ? 'quiet' : 'plain';
 }
@@ -121,17 +126,17 @@ function splitAction(/** @type {string} */ action) {
 
 /**
  * What tells this event from its neighbours, most telling first.
- * @param {LogRecord} record @param {string} command @param {''|'asked'|'oom'} cause
+ * @param {LogRecord} record @param {string} command @param {End} end
  */
-function detailParts({ event, cut, foreign, broken }, command, cause) {
+function detailParts({ event, cut, foreign, broken }, command, end) {
   const a = event.Actor?.Attributes ?? {};
   const parts = [];
   if (broken) parts.push('this record cannot be read by a browser; open it for its text');
   if (cut) parts.push(`cut: only the head is kept of ${count(Number(cut.bytes))} bytes`);
   if (foreign) parts.push('sent by Docker, not by the recorder');
   // A narrow column cuts the end, and this is what a death is judged by.
-  if (cause && event.Action === 'die') parts.push({ asked: 'as asked', oom: 'out of memory' }[cause]);
-  if (a.exitCode !== undefined) parts.push(`exit ${exitWords(a.exitCode, '', event.Action === 'die')}`);
+  if (end.why && event.Action === 'die') parts.push(endWords(end));
+  if (a.exitCode !== undefined) parts.push(`exit ${exitWords(a.exitCode)}`);
   if (a.signal) parts.push(`signal ${signalName(a.signal)}`);
   if (event.Type === 'recorder') parts.push(...recorderParts(event.Action ?? '', a));
   if (command) parts.push(command);
@@ -168,8 +173,8 @@ function recorderParts(action, a) {
   return parts;
 }
 
-/** @param {LogRecord} record @param {''|'asked'|'oom'} [cause] @returns {Description} */
-export function describe(record, cause = '') {
+/** @param {LogRecord} record @param {End} [end] @returns {Description} */
+export function describe(record, end = NOBODY_KNOWS) {
   const event = record.event ?? {};
   const { word, command } = splitAction(String(event.Action ?? ''));
   const attributes = event.Actor?.Attributes ?? {};
@@ -181,8 +186,8 @@ export function describe(record, cause = '') {
     type: printable(String(event.Type ?? '')),
     action: printable(word),
     name: printable(String(attributes.name || shortId(event.Actor?.ID ?? ''))),
-    details: printable(detailParts({ ...record, event }, command, cause).join(' · ')),
-    severity: severity({ ...record, event }, cause),
+    details: printable(detailParts({ ...record, event }, command, end).join(' · ')),
+    severity: severity({ ...record, event }, end),
   };
 }
 

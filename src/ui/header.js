@@ -2,7 +2,7 @@
 // have missed, each in one place.
 
 import { write as writeTo } from './dom.js';
-import { count } from './format.js';
+import { clockOf, count, printable } from './format.js';
 import { lossText } from './gaps.js';
 import { serverClock } from './serverclock.js';
 import { proofText, rangeText, stateText } from './status.js';
@@ -20,6 +20,11 @@ import { isUtc, offsetText, zoneName } from './zone.js';
  * @property {string|null} lastId
  */
 
+/** The source of the recorder's own records; it is no Docker host. */
+const RECORDER = 'shipslog';
+/** Hosts of the log that this page has heard of. @type {Set<string>} */
+export const hostsHeard = new Set();
+
 const el = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const write = (/** @type {string} */ id, /** @type {string} */ text) => writeTo(el(id), text);
 
@@ -30,7 +35,9 @@ export function showProgress(list, shown) {
   const isLive = session?.kind === 'live';
   const fresh = unseen + (session?.kind === 'live' ? session.beyond : 0);
   const isPaused = isLive && !following;
-  write('state-text', stateText(state, { paused: isPaused, unseen: fresh, refused: state === 'closed' && notice?.kind === 'refused', stored: serverClock.isStopped }));
+  write('state-text', stateText(state, { paused: isPaused, unseen: fresh, refused: state === 'closed' && notice?.kind === 'refused', stored: serverClock.isStopped ? clockOf(serverClock.end) : '', known: serverClock.isKnown }));
+  write('go-live', serverClock.isStopped ? 'Last day' : 'Live');
+  showLog(list.held.sources);
   el('state').dataset.stored = String(serverClock.isStopped);
   el('state').dataset.paused = String(isPaused && state === 'live');
   el('resume').hidden = following || !isLive || state === 'connecting';
@@ -44,9 +51,17 @@ export function showProgress(list, shown) {
     return;
   }
   write('last-id', session.continuity.lastId ?? lastId ?? '–');
-  const { text, level } = proofText(session.continuity, session.startedAt, state);
+  const { text, level } = serverClock.isStopped && session.kind === 'live' ? { text: '', level: 'whole' } : proofText(session.continuity, session.startedAt, state);
   write('proof', text);
   el('proof').dataset.level = level;
+}
+
+/** The log by the names of its hosts: an id says nothing to people. @param {Iterable<string>} sources */
+function showLog(sources) {
+  for (const name of sources) if (name && name !== RECORDER) hostsHeard.add(name);
+  const names = [...hostsHeard].sort();
+  write('log-name', names.length === 0 ? '' : names.length < 3 ? `log of ${names.map(printable).join(' and ')}` : `log of ${count(names.length)} hosts`);
+  el('log-name').title = names.map(printable).join(', ');
 }
 
 /** Loading, failed, refused, and empty are four states; each is said in one place, and only while it is so. @param {Shown} shown @param {number} records @param {boolean} whole */
@@ -59,7 +74,7 @@ function showNotice({ session, view, state, notice }, records, whole) {
   const isAsked = session?.kind === 'range' || state === 'live' || state === 'ended';
   el('empty').hidden = !(notice === null && records === 0 && whole && isAsked);
   const matches = view.q ? ` that matches ${view.q}` : '';
-  write('empty', view.range ? `Nothing recorded in this range${matches}.` : `Nothing recorded yet${matches}. New events appear here by themselves.`);
+  write('empty', view.range ? `Nothing recorded in this range${matches}.` : serverClock.isStopped ? view.q ? `No record of this log matches ${view.q}.` : 'This log is empty.' : `Nothing recorded yet${matches}. New events appear here by themselves.`);
 }
 
 /** What the recorder may have missed, apart from what this page has. @param {Shown} shown */
@@ -69,7 +84,7 @@ function showLosses({ session, view }) {
   if (gaps === null) return;
   const items = [...gaps.values()].sort((a, b) => a.seq - b.seq);
   const known = items.flatMap(({ gap }) => (gap ? [gap] : []));
-  const { text, level } = lossText(known, view.range ? 'in this range' : 'in 24 h');
+  const { text, level } = lossText(known, view.range ? 'in this range' : serverClock.isStopped ? 'in its last 24 h' : 'in 24 h');
   write('losses', text);
   el('losses').dataset.level = level;
   el('losses').dataset.id = items.findLast(({ gap }) => level === 'whole' || gap?.reason !== 'first-contact')?.id ?? '';

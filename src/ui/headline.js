@@ -31,6 +31,7 @@ export function headline(incident) {
   let text = kind !== 'mass' && subject && plain(incident.title).startsWith(printable(subject)) ? `${printable(subject)} ${lower}` : fact;
   const changed = kind === 'host' ? undefined : byWeight(cause).find(({ kind: each }) => ['deploy', 'network', 'volume', 'update'].includes(each));
   if (changed) text += ` after ${changed.kind !== 'deploy' ? plain(changed.text) : changed.changes?.length ? 'a deploy' : 'it was re-created'}`;
+  else if (kind !== 'host' && cause.some(({ kind: each }) => each === 'created')) text += ' after it was newly created';
   if (isDaemonUp(incident)) text += ' while the daemon ran on';
   // Of a whole host the sentence says it all.
   const isOfMany = kind === 'mass' || kind === 'host';

@@ -51,7 +51,7 @@ export function problemsOf({ ready, sources = [], writer, fleet }, about = '') {
   /** @type {Problem[]} */
   const problems = [];
   if (writer && writer.state === 'read-only') {
-    return [{ level: 'note', text: 'This is a stored log that is only read; nothing is recorded.', hint: about }];
+    return [{ level: 'note', text: 'This is a stored log: it is only read, and nothing is recorded.', hint: about }];
   }
   if (writer && writer.state !== 'ok') {
     const why = writer.error ? `: ${writer.error}` : '';
@@ -115,6 +115,7 @@ export function watchHealth({ onProblems, onReady, about }) {
       // What the stream has said meanwhile may be newer than the answer.
       for (const [host, problem] of before) if (news.get(host) === problem) news.delete(host);
       failures = 0;
+      serverClock.isKnown = true;
       show();
     } catch (error) {
       failures += 1;

@@ -147,7 +147,7 @@ export async function fetchActs(deaths, { filters = '{}' }, signal) {
   const part = await fetchPart({
     since: iso(Math.min(...times) - ACTS_BEFORE_MS),
     until: iso(Math.max(...times) + ACTS_AFTER_MS),
-    filters: JSON.stringify({ type: ['container'], event: ['kill', 'oom', 'stop', 'start'], ...(source ? { source } : {}) }),
+    filters: JSON.stringify({ type: ['container'], event: ['create', 'kill', 'oom', 'stop', 'start'], ...(source ? { source } : {}) }),
     order: 'desc',
     limit: String(ACTS_LIMIT),
   }, signal);

@@ -3,6 +3,7 @@
 
 import { AnswerError, ask, textOf } from './answers.js';
 import { copy } from './clipboard.js';
+import { copyReport } from './report-link.js';
 import { whatChanged } from './diff.js';
 import { h, morph, write } from './dom.js';
 import { evidenceOf, gatherEvidence } from './evidence.js';
@@ -12,6 +13,7 @@ import { SHAPES, counted, lengthText, outcome, plain } from './incident-words.js
 import { evidenceAddress, hostCommands, linksOut, reportAddress } from './outs.js';
 import { millis } from './timespan.js';
 import { timelineOf } from './timeline.js';
+import { whatIsSaid } from './unsaid.js';
 import { zoneName } from './zone.js';
 
 /** @typedef {import('./incident-words.js').Incident} Incident */
@@ -111,7 +113,7 @@ export class IncidentDrawer {
     if (!incident) return false;
     const { linkTo, onAct } = this.#handlers;
     if (act === 'copy-link') this.#copy(Promise.resolve(linkTo(incident)));
-    else if (act === 'copy-markdown') this.#copy(this.#markdown(incident));
+    else if (act === 'copy-markdown') this.#copyMarkdown(incident);
     else if (act === 'copy-next') this.#copy(Promise.resolve(target.previousElementSibling?.textContent ?? ''));
     else if (['replay', 'events', 'back'].includes(act)) onAct(act, incident);
     else return false;
@@ -130,21 +132,15 @@ export class IncidentDrawer {
   }
 
   /** @param {Incident} incident */
-  async #markdown({ id }) {
-    const response = await fetch(reportAddress(id, 'markdown'), { redirect: 'manual' });
-    if (!response.ok) throw new AnswerError('failed', response.status, 'no report');
-    return response.text();
+  async #copyMarkdown({ id }) {
+    const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (this.#root.querySelector(name));
+    write(part('.said'), await copyReport(id, part('.copied')));
   }
 
   /** @param {Promise<string>} text */
   async #copy(text) {
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (this.#root.querySelector(name));
-    try {
-      const said = await copy(await text, part('.copied'));
-      write(part('.said'), said);
-    } catch {
-      write(part('.said'), 'not copied: the server did not answer');
-    }
+    write(part('.said'), await copy(await text, part('.copied')));
   }
 
   async #load() {
@@ -206,13 +202,14 @@ export class IncidentDrawer {
       h('div.incident-head', {},
         h('h2', { tabIndex: -1 }, headline(incident)),
         h('div.incident-acts', {},
-          button('copy-link', 'Copy link', 'With absolute times'), button('copy-markdown', 'Copy Markdown', 'A draft of a postmortem (m)'),
+          h('button.first-act', { type: 'button', data: { act: 'copy-markdown' }, title: 'A draft of a postmortem, to the clipboard (m)' }, 'Copy Markdown'), button('copy-link', 'Copy link', 'With absolute times'),
           out(reportAddress(id, 'html'), ['Report', h('span', { 'aria-hidden': 'true' }, '\u00a0↗')], { target: '_blank', title: 'One page for reading and printing, without scripts; opens in a tab of its own' }), out(reportAddress(id, 'perfetto'), 'Perfetto', { download: '', title: 'A trace for ui.perfetto.dev' }),
           out(evidenceAddress(incident, now()), 'Evidence', { download: '', title: 'The records of its containers as JSON Lines' }),
           button('replay', 'Replay ×10', 'As it came, ten times as fast (r)'), h('a.button', { href: hrefOfEvents(incident), data: { act: 'events' } }, 'Events'),
           linksOut(this.#links ?? [], incident, now(), name).map(({ name: title, url }) => out(url, `${printable(title)} ↗`, { target: '_blank' })),
           h('output.said'))),
       h('pre.copied', { hidden: true, tabIndex: 0 }),
+      this.#unsaid(incident),
       h('p.facts', { data: { severity, state } }, this.#facts(incident).map((fact, n) => h(n === 0 ? 'b' : 'span', {}, fact))),
       confidence === 'qualified' && h('p.qualified', {}, h('b', {}, 'Not everything is known: '), `${qualified.map(plain).join('; ')}.`),
       merged && h('p.qualified', {}, 'Another incident took it in: ', h('a', { href: `?i=${merged}`, data: { id: merged } }, merged)),
@@ -223,6 +220,12 @@ export class IncidentDrawer {
         h('section.course', { 'aria-label': 'Timeline' }, h('h3', {}, 'Timeline'), timelineOf(incident, link, now()), this.#related(incident, related)),
         h('section.proof-of', { 'aria-label': 'Evidence' }, h('h3', {}, 'Evidence'), evidenceOf(incident, this.#found, link, hrefOfEvents(incident), this.#commands(incident)))),
     ];
+  }
+
+  /** Who asks why is told at once that events do not say it. @param {Incident} incident */
+  #unsaid(incident) {
+    const said = whatIsSaid(incident, { recorded: this.#handlers.recorded(), words: this.#found ? this.#found.words.length : null });
+    return said.length > 0 && h('p.unsaid', {}, h('b', {}, 'Docker’s events do not say why. '), `They say: ${said.join('; ')}.`);
   }
 
   /** @param {Incident} incident @returns {string[]} */

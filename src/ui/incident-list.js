@@ -3,7 +3,7 @@
 
 import { h, write } from './dom.js';
 import { clock, day, fullTime, printable } from './format.js';
-import { SHAPES, counted, inOrder, lengthText, outcome, runsOf, sentenceParts, subjectText, world } from './incident-words.js';
+import { SHAPES, counted, inOrder, isCauseUnsaid, lengthText, outcome, runsOf, sentenceParts, subjectText, world } from './incident-words.js';
 import { millis } from './timespan.js';
 
 /** @typedef {import('./incident-words.js').Incident} Incident */
@@ -36,12 +36,12 @@ export class IncidentList {
 
   /**
    * @param {HTMLElement} root
-   * @param {{onOpen: (id: string) => void, hrefOf: (id: string) => string, now: () => number, onFresh: (fresh: Incident[]) => void}} handlers
+   * @param {{onOpen: (id: string) => void, onCopy: (id: string, box: HTMLElement, button: HTMLElement) => void, hrefOf: (id: string) => string, now: () => number, onFresh: (fresh: Incident[]) => void}} handlers
    */
   constructor(root, handlers) {
     this.#handlers = handlers;
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-part="${name}"]`));
-    this.#parts = { root, head: part('head'), sub: part('sub'), fresh: part('fresh'), list: part('list'), notices: part('notices'), said: part('said') };
+    this.#parts = { root, head: part('head'), sub: part('sub'), fresh: part('fresh'), copied: part('copied'), list: part('list'), notices: part('notices'), said: part('said') };
     root.addEventListener('click', (event) => this.#onClick(event));
     const release = () => { if (this.#isHeld) this.#place(); };
     part('list').addEventListener('pointerleave', release);
@@ -62,13 +62,13 @@ export class IncidentList {
     this.#isFirst = true;
   }
 
-  /** @param {Incident[]} all @param {Page} page */
-  show(all, page) {
+  /** @param {Incident[]} all @param {Page} page @param {number} [hidden] by the filter */
+  show(all, page, hidden = 0) {
     this.#page = page;
     const known = new Set(this.#incidents.map(({ id }) => id));
     this.#incidents = all.filter(({ severity }) => severity !== 'notice');
     this.#notices = all.filter(({ severity }) => severity === 'notice');
-    const { head, sub, open } = world(this.#incidents, page.more);
+    const { head, sub, open } = world(this.#incidents, page.more, hidden);
     write(this.#parts.head, head);
     write(this.#parts.sub, this.#notices.length > 0 ? `${sub} · ${counted(this.#notices.length, 'notice')}` : sub);
     this.#parts.head.dataset.open = String(open > 0);
@@ -174,7 +174,7 @@ export class IncidentList {
     let known = this.#rows.get(id);
     if (!known) {
       known = { row: h('a.incident-row', { href: this.#handlers.hrefOf(id), data: { id } }), said: '' };
-      h('li', {}, known.row);
+      h('li', {}, known.row, h('button.copy-md', { type: 'button', data: { copy: id }, title: 'A draft of a postmortem, to the clipboard', 'aria-label': `Copy Markdown: ${subjectText(incident)}` }, 'Copy Markdown'));
       this.#rows.set(id, known);
       this.#mark(known.row, id);
     }
@@ -188,6 +188,7 @@ export class IncidentList {
         h('span.age'),
         h('span.why', {}, fact, h('span.rest', {}, rest)),
         h('span.how', {}, h('b', {}, severity), ` · ${how}`, this.#ofSeveral && ` · ${printable(incident.source)}`),
+        h('span.untold', {}, isCauseUnsaid(incident) && 'Docker does not say why'),
       );
     }
     this.#age(incident, row);
@@ -217,6 +218,8 @@ export class IncidentList {
 
   /** @param {MouseEvent} event */
   #onClick(event) {
+    const button = /** @type {Element} */ (event.target).closest('[data-copy]');
+    if (button instanceof HTMLElement) this.#handlers.onCopy(button.dataset.copy ?? '', this.#parts.copied, button);
     const link = /** @type {Element} */ (event.target).closest('a[data-id]');
     if (!(link instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

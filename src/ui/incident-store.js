@@ -143,8 +143,9 @@ export class IncidentStore {
   /** The last 24 hours of a log that nobody writes are those before its end. @param {any} answer */
   #isOld({ as_of }) {
     const at = millis(as_of);
-    if (!this.#isLive || this.#end === at || !(at < serverClock.now() - STALE_MS)) return false;
-    this.#end = at;
+    if (!this.#isLive) return false;
+    // What a log ends with may be known before or after the answer has come.
+    if (this.#end !== at && (at < serverClock.now() - STALE_MS || serverClock.isStopped)) this.#end = at;
     return this.#lastDay().since !== this.#query?.since;
   }
 

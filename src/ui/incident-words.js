@@ -120,12 +120,17 @@ export function outcome(incident, now) {
 }
 
 /**
- * Whether an incident is about what the filter names: hosts, projects and services. Other terms are about records.
+ * Whether an incident is about what the filter names: hosts, projects, services and containers. Other terms are about records.
  * @param {Incident} incident @param {import('./filter.js').Term[]} terms
  */
-export function isAbout({ source, subjects }, terms) {
+export function isAbout({ source, subjects, containers = [] }, terms) {
   const parts = subjects.map(({ key }) => key.split('/'));
   const held = /** @type {Record<string, string[]>} */ ({ source: [source], project: parts.map(([project, ...rest]) => (rest.length ? project : '')), service: parts.map((all) => all[all.length > 1 ? 1 : 0]) });
+  const names = subjects.flatMap(({ key }) => [key, key.replace('/', '_'), key.replace('/', '-'), key.slice(key.indexOf('/') + 1)]);
+  const isNamed = (/** @type {string} */ value) => names.some((name) => name.startsWith(value.replace(/\*$/, ''))) || containers.some((id) => id.startsWith(value) || value.startsWith(id));
+  const others = terms.filter(({ key, exclude }) => key === 'container' && !exclude);
+  if (others.length > 0 && !others.some(({ value }) => isNamed(value))) return false;
+  if (terms.some(({ key, exclude, value }) => key === 'container' && exclude && isNamed(value))) return false;
   return Object.entries(held).every(([key, values]) => {
     const asked = terms.filter((term) => term.key === key);
     const fits = (/** @type {import('./filter.js').Term} */ { value }) => values.includes(value);
@@ -134,20 +139,31 @@ export function isAbout({ source, subjects }, terms) {
   });
 }
 
+/** Kinds of causes that say how it failed, and not why. */
+const HOW = ['exit-code', 'health', 'signal', 'unknown'];
+
+/** Whether Docker's events do not say why: nothing came before it that may have led to it. @param {Incident} incident */
+export const isCauseUnsaid = ({ kind, severity, cause }) => severity !== 'notice' && kind !== 'host' && cause.length > 0
+  && cause.every((each) => HOW.includes(each.kind) && !/restart policy/.test(each.text));
+
+/** Whether an incident met a part of the time. @param {Incident} incident @param {{since: string, until: string}} range */
+export const isWithin = ({ start, end }, { since, until }) => millis(start) <= millis(until) && (end === null || millis(end) >= millis(since));
+
 /** @param {number} n @param {string} one @param {string} [many] @returns {string} */
 export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
 /** Of the tab: none open is not none at all. @param {number} open @param {number} all @returns {string} */
 export const countText = (open, all) => (all === 0 ? '0' : `${count(open)} open · ${count(all)}`);
 
-/** The state of the world. @param {Incident[]} incidents without notices @param {boolean} more @returns {{head: string, sub: string, open: number}} */
-export function world(incidents, more = false) {
+/** The state of the world. @param {Incident[]} incidents without notices @param {boolean} more @param {number} hidden by the filter @returns {{head: string, sub: string, open: number}} */
+export function world(incidents, more = false, hidden = 0) {
   const open = incidents.filter(({ state }) => state !== 'closed');
   const closed = incidents.length - open.length;
   const critical = incidents.filter(({ severity }) => severity === 'critical').length;
-  const head = open.length === 0 ? 'Nothing is open' : `${counted(open.length, 'incident')} ${open.length === 1 ? 'is' : 'are'} open`;
+  const head = open.length === 0 ? (hidden > 0 ? 'Nothing that matches is open' : 'Nothing is open') : `${counted(open.length, 'incident')} ${open.length === 1 ? 'is' : 'are'} open`;
   const parts = [closed > 0 ? `${more ? 'at least ' : ''}${counted(closed, 'closed', 'closed')}` : incidents.length > 0 ? 'none closed' : 'no incident'];
   if (critical > 0) parts.push(`${counted(critical, 'critical', 'critical')}`);
+  if (hidden > 0) parts.push(`${count(hidden)} hidden by the filter`);
   return { head, sub: parts.join(' · '), open: open.length };
 }
 

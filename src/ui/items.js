@@ -8,7 +8,7 @@ import { fields } from './zone.js';
 /** @typedef {import('./rows.js').RecordItem} RecordItem */
 
 /** What says why a container ended, and whether somebody wanted it. */
-const TELLING = new Set(['die', 'kill', 'oom', 'stop', 'start']);
+const TELLING = new Set(['create', 'die', 'kill', 'oom', 'stop', 'start']);
 /** A signal that asks for something else than an end: HUP, USR1, USR2. */
 const NO_END = new Set(['1', '10', '12', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'HUP', 'USR1', 'USR2']);
 
@@ -49,6 +49,21 @@ export function dayText(day) {
   return dayTexts.get(day);
 }
 
+/** Whose place a container takes: its replica of a service, or its name. @param {Record<string, string>} a attributes @returns {string} */
+function subjectOf(a) {
+  const of = (/** @type {string} */ key) => a[`com.docker.compose.${key}`] ?? '';
+  if (of('service') && of('oneoff') !== 'True') return `${of('project')}/${of('service')}/${of('container-number')}`;
+  return a['com.docker.swarm.task.name']?.split('.').slice(0, 2).join('.') ?? a.name ?? '';
+}
+
+/** What is kept of a record for judging an end. @param {import('./format.js').DockerEvent} event @returns {import('./cause.js').Told} */
+function toldOf({ Action = '', Actor }) {
+  const a = Actor?.Attributes ?? {};
+  const told = { action: Action, actor: Actor?.ID ?? '' };
+  if (Action === 'kill') return { ...told, signal: a.signal };
+  return Action === 'create' || Action === 'die' ? { ...told, code: a.exitCode, subject: subjectOf(a), image: a.image } : told;
+}
+
 /**
  * @param {string} line @param {import('./format.js').LogRecord} [record] the parsed line, if at hand
  * @returns {RecordItem}
@@ -66,9 +81,9 @@ export function makeItem(line, record = parseRecord(line)) {
     source: isOfItself(record) ? '' : String(record.source ?? ''),
     noise: record.noise !== undefined,
     gap: gapOf(record),
-    // What is kept for judging a death; nothing for all other records.
-    told: isRequest ? { action: event.Action ?? '', actor: event.Actor?.ID ?? '' } : null,
-    cause: '',
+    // Nothing for all records that do not tell of an end.
+    told: isRequest ? toldOf(event) : null,
+    end: { why: '' },
     line,
   };
 }

@@ -2,7 +2,7 @@
 // find the same things: spans, marks and incidents.
 
 import { count, printable, spanText } from './format.js';
-import { SHOWN, leads, markText, melt, segments, stateAt, together, unasked, weight, wordAt } from './spans.js';
+import { SHOWN, leads, markText, melt, segments, stateAt, together, unasked, weight, withDeaf, wordAt } from './spans.js';
 import { write } from './dom.js';
 import { html, svg, table } from './svg.js';
 import { clockText, dayText } from './timescale.js';
@@ -27,6 +27,7 @@ const SHAPES = {
   H: (width) => svg('rect', { width, height: 14, rx: 7 }),
   C: (width) => svg('path', { d: `M.5 0h${width - 1}v9l${(1 - width) / 2} 5-${(width - 1) / 2}-5z` }),
   G: (width) => svg('rect', { x: 0.5, y: 0.5, width: width - 1, height: 13 }),
+  K: (width) => svg('rect', { x: 0.5, y: 0.5, width: width - 1, height: 13, rx: 6.5 }),
   P: (width) => svg('rect', { x: 0.5, y: 0.5, width: width - 1, height: 13, rx: 6.5 }),
 };
 
@@ -98,7 +99,7 @@ export class Lanes {
   /** @param {Lane[]} lanes @param {number} more @param {Incident[]} incidents */
   set(lanes, more, incidents) {
     const hosts = new Set(lanes.map(({ source }) => source)).size;
-    this.#data = { lanes: together(lanes, incidents), more, incidents, hosts };
+    this.#data = { lanes: together(lanes, incidents).map((lane) => withDeaf(lane, incidents)), more, incidents, hosts };
     this.#told = '';
     this.#arrange();
   }

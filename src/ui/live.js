@@ -61,7 +61,7 @@ const pane = new IncidentPane(view, {
   onChange: (change) => changeView(change),
   onReplace: (change) => {
     view = { ...view, ...change };
-    history.replaceState(null, '', viewAddress(view));
+    history.replaceState(history.state, '', viewAddress(view));
     pane.show(view);
   },
   onReplay: (range) => {
@@ -92,7 +92,8 @@ const health = watchHealth({
     showProblems();
     scheduleProgress();
   },
-  onReady: ({ sources = [], page }) => {
+  onReady: ({ sources = [], page, fleet }) => {
+    /** @type {HTMLElement} */ (document.querySelector('[data-tab-of="hosts"]')).hidden = !fleet;
     meetHosts(sources.map(({ name }) => name));
     if (isOther(page)) showProblems([upgradeProblem()]);
   },
@@ -146,7 +147,7 @@ function openView() {
   list.clear();
   notice = null;
   const range = settled(view);
-  if (range.error === null && viewAddress(range.view) !== viewAddress(view)) history.replaceState(null, '', viewAddress(range.view));
+  if (range.error === null && viewAddress(range.view) !== viewAddress(view)) history.replaceState(history.state, '', viewAddress(range.view));
   view = range.view;
   showInputs();
   const parsed = parseFilter(view.q);
@@ -198,16 +199,14 @@ function closeRecord() {
 }
 
 /** @param {Partial<import('./view.js').View>} change */
-function changeView(change) {
-  go({ ...view, record: '', ...change }, true);
-}
+const changeView = (change) => go({ ...view, record: '', ...change }, true);
 
 /** @param {import('./view.js').View} next @param {boolean} isNew for the history */
 function go(next, isNew) {
   const isSame = asking(next) === asking(view);
   view = next;
   const to = viewAddress(view);
-  if (isNew && to !== (location.search || location.pathname)) history.pushState(null, '', to);
+  if (isNew && to !== (location.search || location.pathname)) history.pushState({ depth: (history.state?.depth ?? 0) + 1 }, '', to);
   if (!isSame) return openView();
   if (view.record === '') closeRecord();
   pane.show(view);
@@ -339,7 +338,7 @@ function showTitle() {
 const goLive = () => changeView({ range: false, since: '', until: '', sel: '' });
 function toggleNoise() {
   view = { ...view, noise: !view.noise };
-  history.replaceState(null, '', viewAddress(view));
+  history.replaceState(history.state, '', viewAddress(view));
   list.setFold(!view.noise);
   if (session === null || session.kind === 'replay') return;
   // What the server has left out has to be fetched, and is to be let go.

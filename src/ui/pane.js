@@ -2,18 +2,22 @@
 
 import { h, write } from './dom.js';
 import { termText } from './filter.js';
+import { replaceTerm } from './hosts.js';
 import { IncidentList } from './incident-list.js';
 import { IncidentStore } from './incident-store.js';
-import { countText, inOrder, rangeOf } from './incident-words.js';
+import { countText, inOrder, isWithin, rangeOf } from './incident-words.js';
 import { Late, sheet } from './late.js';
 import { Notifier } from './notify.js';
 import { Quiet } from './quiet.js';
 import { serverClock } from './serverclock.js';
+import { millis } from './timespan.js';
 import { bounds, isOnIncident, tabOf, viewAddress } from './view.js';
 
 /** @typedef {import('./view.js').View} View */
 /** @typedef {import('./incident-words.js').Incident} Incident */
 
+/** So long it is said that something was copied. */
+const SAID_MS = 4_000;
 /** Below this there is room for the list or for what it leads to. */
 const NARROW = '(max-width: 900px)';
 
@@ -23,10 +27,14 @@ export class IncidentPane {
   /** One incident is not needed for the list of them. @type {Late<import('./incident-drawer.js').IncidentDrawer>} */
   drawer;
   quiet;
+  /** The hosts of a fleet. @type {Late<import('./fleet.js').Fleet>} */
+  fleet;
   /** @type {View} */
   #view;
   #handlers;
   #mayOpen = true;
+  /** @type {Late<typeof import('./report-link.js')>} */
+  #report;
   #narrow = matchMedia(NARROW);
 
   /**
@@ -41,7 +49,7 @@ export class IncidentPane {
     const now = () => this.now;
     const notifier = new Notifier(el('notify'));
     this.quiet = new Quiet(el('quiet'), el('first'));
-    this.list = new IncidentList(el('incidents'), { onOpen: (id) => this.open(id), hrefOf: (id) => this.#hrefOf({ i: id, v: 'incidents' }), now, onFresh: (fresh) => notifier.tell(fresh) });
+    this.list = new IncidentList(el('incidents'), { onOpen: (id) => this.open(id), onCopy: (id, box, button) => this.#copy(id, box, button), hrefOf: (id) => this.#hrefOf({ i: id, v: 'incidents' }), now, onFresh: (fresh) => notifier.tell(fresh) });
     const told = {
       now,
       recorded: () => this.quiet.recorded,
@@ -54,6 +62,12 @@ export class IncidentPane {
       const [{ IncidentDrawer }] = await Promise.all([import('./incident-drawer.js'), sheet('incident.css')]);
       return new IncidentDrawer(el('incident'), told);
     });
+    this.fleet = new Late(async () => {
+      const [{ Fleet }] = await Promise.all([import('./fleet.js'), sheet('fleet.css')]);
+      const ofHost = (/** @type {string} */ host) => ({ v: /** @type {const} */ (''), i: '', q: replaceTerm(this.#view.q, 'source', host) });
+      return new Fleet(el('fleet'), { now: () => serverClock.now(), hrefOf: (host) => this.#hrefOf(ofHost(host)), onPick: (host) => handlers.onChange(ofHost(host)) });
+    });
+    this.#report = new Late(() => import('./report-link.js'));
     el('incident').addEventListener('click', (event) => this.#onLink(event));
     this.store = new IncidentStore((incidents) => this.#onIncidents(incidents));
     this.#narrow.addEventListener('change', () => this.#arrange());
@@ -68,15 +82,16 @@ export class IncidentPane {
 
   /** @param {View} view */
   show(view) {
-    const asks = ({ since, until, range, sel }) => [since, until, range, sel].join();
+    const asks = ({ since, until, range }) => [since, until, range].join();
     const isOther = asks(view) !== asks(this.#view);
-    const isFiltered = view.q !== this.#view.q;
+    const isFiltered = view.q !== this.#view.q || view.sel !== this.#view.sel;
     this.#view = view;
     if (isOther || isFiltered) this.list.reset();
     // Somebody who has asked for something is not led elsewhere.
     if (view.v || view.i || view.q || view.range || view.noise) this.#mayOpen = false;
     const range = { ...view, ...(bounds(view.sel) && { range: true, ...bounds(view.sel) }) };
-    this.store.watch(range);
+    // All of the range, whatever part of it is chosen: lanes and list stay what they are, and the part is there at once.
+    this.store.watch(view);
     this.quiet.watch(range);
     this.#arrange();
     const { page, incidents } = this.store;
@@ -115,12 +130,29 @@ export class IncidentPane {
     this.#handlers.onChange({ v: 'events' });
   }
 
+  /** To the hosts of a fleet, where there is one. */
+  toHosts() {
+    if (/** @type {HTMLElement} */ (document.querySelector('[data-tab-of="hosts"]')).hidden) return;
+    this.#handlers.onChange({ v: 'hosts', record: '' });
+    this.fleet.use((fleet) => fleet.show(true));
+  }
+
+  /** @param {string} id @param {HTMLElement} box @param {HTMLElement} button */
+  #copy(id, box, button) {
+    this.#report.use(async ({ copyReport }) => {
+      const said = await copyReport(id, box);
+      button.textContent = said;
+      setTimeout(() => { button.textContent = 'Copy Markdown'; }, SAID_MS);
+    });
+  }
+
   /** @returns {boolean} whether there was something to close */
   close() {
-    if (!isOnIncident(this.#view)) return false;
+    if (!isOnIncident(this.#view) && this.#view.v !== 'hosts') return false;
     const { i } = this.#view;
     this.#handlers.onChange({ v: this.#narrow.matches ? 'incidents' : 'events', i: '' });
-    if (this.#narrow.matches) this.list.focus(i);
+    // Where it was before.
+    if (i) this.list.focus(i);
     return true;
   }
 
@@ -148,7 +180,7 @@ export class IncidentPane {
     body.classList.toggle('on-incident', isOn);
     for (const tab of document.querySelectorAll('[data-tab-of]')) {
       const of = /** @type {HTMLElement} */ (tab).dataset.tabOf;
-      const isHere = this.#narrow.matches ? of === body.dataset.tab : of === (isOn || this.#view.v === 'incidents' ? 'incidents' : 'events');
+      const isHere = this.#narrow.matches || body.dataset.tab === 'hosts' ? of === body.dataset.tab : of === (isOn || this.#view.v === 'incidents' ? 'incidents' : 'events');
       if (isHere) tab.setAttribute('aria-current', 'page');
       else tab.removeAttribute('aria-current');
     }
@@ -156,6 +188,10 @@ export class IncidentPane {
     const { i } = this.#view;
     // Its place is there at once, so that nothing moves when it comes.
     /** @type {HTMLElement} */ (document.getElementById('incident')).hidden = !isOn;
+    const isHosts = this.#view.v === 'hosts';
+    /** @type {HTMLElement} */ (document.getElementById('fleet')).hidden = !isHosts;
+    if (isHosts) this.fleet.use((fleet) => fleet.show(this.#view.v === 'hosts'));
+    else this.fleet.here?.show(false);
     this.drawer.drop();
     if (isOn) this.drawer.use((drawer) => drawer.open(i, this.store.find(i)));
     else this.drawer.here?.close();
@@ -163,10 +199,13 @@ export class IncidentPane {
 
   /** @param {Incident[]} all */
   #onIncidents(all) {
-    const { page } = this.store;
+    const chosen = bounds(this.#view.sel);
+    const page = this.store.page && { ...this.store.page, ...(chosen && { since: millis(chosen.since), until: millis(chosen.until) }) };
     if (!page) return;
-    const incidents = all.filter((incident) => this.#handlers.matches(incident));
-    this.list.show(incidents, page);
+    const within = chosen ? all.filter((incident) => isWithin(incident, chosen)) : all;
+    const incidents = within.filter((incident) => this.#handlers.matches(incident));
+    const counts = ({ severity }) => severity !== 'notice';
+    this.list.show(incidents, page, within.filter(counts).length - incidents.filter(counts).length);
     this.list.choose(isOnIncident(this.#view) ? this.#view.i : '');
     const open = incidents.filter(({ severity, state }) => severity !== 'notice' && state !== 'closed');
     this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page);

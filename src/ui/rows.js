@@ -13,8 +13,8 @@ import { parseRecord } from './items.js';
  * @property {string} source  the Docker host; empty where the recorder speaks of itself
  * @property {boolean} noise
  * @property {import('./gaps.js').Gap|null} gap
- * @property {{action: string, actor: string}|null} told
- * @property {''|'asked'|'oom'} cause  why a container died, once known
+ * @property {import('./cause.js').Told|null} told
+ * @property {import('./cause.js').End} end  what became of a container that ended, once known
  * @property {string} line
  * @property {boolean} [strayed]  a gap that the filter would hide: shown, but not part of what was asked for
  *
@@ -59,7 +59,7 @@ export function fillRow(row, item, ofSeveral) {
     first.textContent = clock(item.at);
     return;
   }
-  const description = describe(parseRecord(item.line), item.cause);
+  const description = describe(parseRecord(item.line), item.end);
   row.className = `row ${description.severity}`;
   mark.textContent = '';
   COLUMNS.forEach((column, index) => {

@@ -9,6 +9,8 @@ const FORGET_AFTER_MS = 10 * 60_000;
 export class ServerClock {
   /** Up to when a log goes that nobody writes, in milliseconds since 1970; NaN: it goes on. */
   end = Number.NaN;
+  /** Whether it is known if the log goes on. */
+  isKnown = false;
   /** What server less browser lies between, in milliseconds. @type {{low: number, high: number, at: number}|null} */
   #offset = null;
 

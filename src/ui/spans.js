@@ -9,6 +9,8 @@ const DIGIT = 7;
 const AROUND = 4;
 /** A death so long after its `oom` is the same failure, in milliseconds. */
 const OF_OOM_MS = 5_000;
+/** A container made so long before or after the end of another one took its place. */
+const SUCCEEDED_MS = 60_000;
 
 /**
  * @typedef {object} Lane as the API has it, with times in milliseconds since 1970
@@ -21,7 +23,7 @@ const OF_OOM_MS = 5_000;
  * @property {Event[]} events what is drawn of the marks
  *
  * @typedef {{from: number, until: number, state: string, n: number, x: number, width: number}} Segment
- * @typedef {'X'|'M'|'C'|'H'|'G'|'P'} Kind failed, out of memory, changed, unhealthy, gap, as planned
+ * @typedef {'X'|'M'|'C'|'H'|'G'|'K'|'P'} Kind failed, out of memory, changed, unhealthy, gap, did not stop and was killed, as planned
  * @typedef {{at: number, kind: Kind, record: string, text: string, n: number}} Event
  * @typedef {{kind: Kind, x: number, width: number, n: number, events: Event[]}} Mark
  * @typedef {{text: string, level: 'bad'|'warn'|'plain', state: string}} State
@@ -79,13 +81,45 @@ function events(lane) {
       image = detail ?? '';
       isThere = true;
     } else if (what === 'stop' && !(lane.role === 'job' && detail === 'exit 0')) {
-      add('P', `ended as asked or by itself, ${detail ?? 'exit code not told'}`);
+      const by = successor(lane, at);
+      const how = by !== null ? `replaced by ${by || 'another one'}` : detail === 'exit 137' ? 'killed as asked' : detail === 'exit 0' ? 'ended as asked or by itself' : 'ended as asked';
+      add('P', `${how}, ${detail ?? 'exit code not told'}`);
     } else if (what === 'disconnect' || what === 'gap') {
       if (detail !== 'first-contact') add('G', what === 'gap' ? `events were lost (${detail})` : 'nobody listened from here on');
     }
   }
   return told;
 }
+
+/** What took the place of one that ended: made soon after, or while it still ran. @param {Lane} lane @param {number} at @returns {string|null} its image; null: nothing did */
+function successor({ spans, marks }, at) {
+  const ran = (/** @type {number} */ time) => spans.some(([from, until, state]) => state === 'running' && from < time && until > time && until <= at + 1);
+  const made = marks.find(([time, what]) => what === 'create' && Math.abs(time - at) <= SUCCEEDED_MS && (time >= at || ran(time)));
+  return made ? made[3] ?? '' : null;
+}
+
+/**
+ * A lane with the stops that were not obeyed, as notices tell them: a mark of its own each, taken off what was asked for.
+ * @param {Lane} lane @param {{kind?: string, source?: string, subject?: string, start: string, title: string}[]} incidents @returns {Lane}
+ */
+export function withDeaf(lane, incidents) {
+  const deaf = incidents.filter(({ kind, source, subject }) => kind === 'stop-timeout' && source === lane.source && (subject === lane.key || lane.keys?.includes(subject ?? '')));
+  if (deaf.length === 0) return lane;
+  const told = lane.events.map((event) => ({ ...event }));
+  for (const { start, title, id, last = id } of /** @type {any[]} */ (deaf)) {
+    const at = millis(start);
+    const own = told.findLast((event) => event.kind === 'P' && event.at <= at);
+    if (own) own.n -= 1;
+    told.push({ at, kind: /** @type {const} */ ('K'), record: last, text: deafText(title), n: 1 });
+  }
+  return { ...lane, events: told.filter(({ n }) => n > 0).sort((a, b) => a.at - b.at) };
+}
+
+/** @param {string} title of a stop that was not obeyed @returns {string} */
+const deafText = (title) => {
+  const [, waited = ''] = /SIGKILL (\d+ s) after/.exec(title) ?? [];
+  return `did not stop${waited && ` in ${waited}`} and was killed, exit 137`;
+};
 
 /** @param {Kind} kind @param {number} n */
 export const widthOf = (kind, n) => (n > 1 ? MARK + AROUND + DIGIT * String(n).length : kind === 'M' ? MARK + 3 : MARK);
@@ -99,7 +133,7 @@ export function melt(all, scale, now) {
   /** @type {Mark[]} */
   const placed = [];
   const meets = (/** @type {number} */ x, /** @type {number} */ width) => placed.filter((mark) => x < mark.x + mark.width && mark.x < x + width);
-  for (const kind of /** @type {const} */ (['X', 'M', 'C', 'H', 'G', 'P'])) {
+  for (const kind of /** @type {const} */ (['X', 'M', 'C', 'H', 'G', 'K', 'P'])) {
     /** @type {Mark[]} */
     const melted = [];
     for (const event of all) {
@@ -214,7 +248,7 @@ export function weight(lane, subjects) {
   if (subjects.has(lane.keys?.[0] ?? lane.key)) return 4;
   if (isBad && lane.role === 'service') return 3;
   if (isBad) return 2;
-  return lane.events.some(({ kind }) => kind === 'C') ? 1 : 0;
+  return lane.events.some(({ kind }) => kind === 'C' || kind === 'K') ? 1 : 0;
 }
 
 /**

@@ -5,13 +5,14 @@ import { count } from './format.js';
 /** @typedef {import('./continuity.js').Continuity} Continuity */
 
 /**
- * @param {import('./session.js').SessionState} state @param {{paused?: boolean, unseen?: number, refused?: boolean, stored?: boolean}} [how]
+ * @param {import('./session.js').SessionState} state @param {{paused?: boolean, unseen?: number, refused?: boolean, stored?: string, known?: boolean}} [how] `stored`: until when a log goes that nobody writes; `known`: whether that is known
  * @returns {string}
  */
-export function stateText(state, { paused = false, unseen = 0, refused = false, stored = false } = {}) {
+export function stateText(state, { paused = false, unseen = 0, refused = false, stored = '', known = true } = {}) {
   if (refused) return 'not asked';
   // Nothing comes to it, however well the stream is.
-  if (stored && state === 'live') return 'stored log';
+  if (stored && (state === 'live' || state === 'range')) return `stored log, until ${stored}`;
+  if (!known && state === 'live') return 'connecting…';
   if (state === 'live' && paused) return unseen > 0 ? `paused by scrolling · ${count(unseen)} new` : 'paused by scrolling';
   return {
     connecting: 'connecting…',

@@ -9,7 +9,7 @@ import { millis } from './timespan.js';
 
 /** Each kind has a letter and a word. @type {Record<string, [string, string]>} */
 export const MARKS = {
-  failure: ['X', 'failed'], oom: ['M', 'out of memory'], health: ['H', 'unhealthy'], change: ['C', 'changed'], stop: ['P', 'stopped as asked'], recorder: ['?', 'not known'],
+  failure: ['X', 'failed'], oom: ['M', 'out of memory'], health: ['H', 'unhealthy'], change: ['C', 'changed'], deaf: ['K', 'asked to stop, did not, was killed'], stop: ['P', 'stopped as asked or replaced'], recorder: ['?', 'not known'],
 };
 
 /** @param {string} what @returns {Node} */
@@ -54,7 +54,8 @@ export function timelineOf(incident, link, now) {
     const isPlain = (what === 'health' && /became healthy/.test(text)) || (what === 'change' && /^was (renamed|removed)/.test(text));
     const isEnd = hasEnd && time === end;
     const at = clock(time).slice(0, 8);
-    return row(time, offsetText(shift), record ? link(record, at, `record ${record}`) : at, isPlain ? '' : what,
+    const mark = what === 'stop' && /did not stop in/.test(text) ? 'deaf' : what;
+    return row(time, offsetText(shift), record ? link(record, at, `record ${record}`) : at, isPlain ? '' : mark,
       subject && h('b', {}, name(subject)), ` ${main}`, isEnd && h('b', {}, ': end of the incident'), rest && h('p.soft', {}, rest),
       folded > 0 && record && h('p.soft', {}, `${folded + 1} records in one row`));
   });

@@ -4,7 +4,7 @@ import { millis, toRange } from './timespan.js';
 
 /**
  * @typedef {object} View
- * @property {''|'incidents'|'events'} v  what the page is on; empty for what fits
+ * @property {''|'incidents'|'events'|'hosts'} v  what the page is on; empty for what fits
  * @property {string} q       the text of the filter box
  * @property {boolean} range  stored records instead of the live stream
  * @property {string} since   RFC 3339 or empty
@@ -24,7 +24,7 @@ export function readView(search) {
   const [q, since, until, sel, i, record] = TEXTS.map((name) => query.get(name) ?? '');
   const v = query.get('v');
   return {
-    v: v === 'incidents' || v === 'events' ? v : '',
+    v: v === 'incidents' || v === 'events' || v === 'hosts' ? v : '',
     q,
     range: query.has('range') || since !== '' || until !== '' || record !== '',
     since,
@@ -63,9 +63,9 @@ export function bounds(sel) {
 }
 
 /** Whether the incident that is named is what the page shows. @param {View} view */
-export const isOnIncident = ({ v, i }) => i !== '' && v !== 'events';
+export const isOnIncident = ({ v, i }) => i !== '' && v !== 'events' && v !== 'hosts';
 
-/** What a page shows that has room for one thing only. @param {View} view @returns {'incidents'|'events'} */
+/** What a page shows that has room for one thing only. @param {View} view @returns {'incidents'|'events'|'hosts'} */
 export function tabOf({ v, q, range, i }) {
   return v || (i || !(q || range) ? 'incidents' : 'events');
 }

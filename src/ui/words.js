@@ -1,7 +1,7 @@
 // One record as a sentence, and as a line of text for a ticket. Pure.
 
-import { exitWords, own, signalName } from './exits.js';
-import { count, describe, fullTime, printable, shortId } from './format.js';
+import { endWords, exitWords, own, signalName } from './exits.js';
+import { NOBODY_KNOWS, count, describe, fullTime, printable, shortId } from './format.js';
 import { gapOf, gapText } from './gaps.js';
 
 /** @typedef {import('./format.js').LogRecord} LogRecord */
@@ -15,13 +15,13 @@ const PAST = {
   load: 'was loaded', save: 'was saved', 'exec_create': 'got a command', 'exec_start': 'runs a command', 'exec_die': 'ended a command', 'exec_detach': 'was detached from a command',
 };
 
-/** @param {LogRecord} record @param {''|'asked'|'oom'} cause @returns {string} */
-function ofContainer({ event }, cause) {
+/** @param {LogRecord} record @param {import('./cause.js').End} end @returns {string} */
+function ofContainer({ event }, end) {
   const a = event.Actor?.Attributes ?? {};
   const action = String(event.Action ?? '');
   if (action === 'die') {
-    const why = { asked: ' after it was asked to', oom: ' since its memory ran out', '': '' }[cause];
-    return `ended${why}${a.exitCode === undefined ? '' : `, exit code ${exitWords(a.exitCode, '', true)}`}`;
+    const words = endWords(end);
+    return `ended${a.exitCode === undefined ? '' : `, exit code ${exitWords(a.exitCode)}`}${words && `: ${words}`}`;
   }
   if (action === 'oom') return 'ran out of memory';
   if (action === 'kill') return `was sent signal ${signalName(a.signal ?? '')}`;
@@ -65,8 +65,8 @@ function ofRecorder(record) {
   }, String(event.Action ?? '')) ?? `The recorder says: ${event.Action}.`;
 }
 
-/** @param {LogRecord} record @param {''|'asked'|'oom'} [cause] @returns {string} what happened */
-export function sentence(record, cause = '') {
+/** @param {LogRecord} record @param {import('./cause.js').End} [end] @returns {string} what happened */
+export function sentence(record, end = NOBODY_KNOWS) {
   const { event } = record;
   if (record.broken) return 'A browser cannot read this record; its text is below.';
   const cut = record.cut ? ` The message was ${count(Number(record.cut.bytes))} bytes long; only its head is kept.` : '';
@@ -78,16 +78,16 @@ export function sentence(record, cause = '') {
   const [word, command = ''] = action.split(/: ?(.*)/s);
   const of = a.container && event.Type === 'network' ? ` container ${shortId(a.container)}` : '';
   const known = own({ connect: `was connected to${of}`, disconnect: `was disconnected from${of}` }, action) ?? own(PAST, word);
-  const what = (event.Type === 'container' && ofContainer(record, cause)) || known || `said “${action}”`;
+  const what = (event.Type === 'container' && ofContainer(record, end)) || known || `said “${action}”`;
   const run = command && word.startsWith('exec_') ? `: ${command}` : '';
-  const exit = word === 'exec_die' && a.exitCode !== undefined ? `, exit code ${exitWords(a.exitCode, '', false)}` : '';
+  const exit = word === 'exec_die' && a.exitCode !== undefined ? `, exit code ${exitWords(a.exitCode)}` : '';
   const foreign = record.foreign ? ' It was sent by Docker, not by the recorder.' : '';
   return printable(`${kind}${name} ${what}${run}${exit}.${foreign}${cut}`);
 }
 
-/** @param {LogRecord} record @param {''|'asked'|'oom'} [cause] @returns {string} a line for a ticket */
-export function asText(record, cause = '') {
-  const { type, action, name, details } = describe(record, cause);
+/** @param {LogRecord} record @param {import('./cause.js').End} [end] @returns {string} a line for a ticket */
+export function asText(record, end = NOBODY_KNOWS) {
+  const { type, action, name, details } = describe(record, end);
   const fields = [fullTime(record.time), record.source, type, action, name, details].filter(Boolean).join(' ');
-  return `${fields}\n${sentence(record, cause)} (${record.id})`;
+  return `${fields}\n${sentence(record, end)} (${record.id})`;
 }

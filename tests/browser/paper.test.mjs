@@ -126,7 +126,7 @@ test('a report fits each screen, in the signs of the page', needsBinary, async (
   assert.ok(heights[3] < 3 * heights[0], `${heights[3]} high at 390, ${heights[0]} at 1440`);
   assert.ok(pagesOf(await page.pdf()) <= 2);
   const legend = await page.locator('figcaption .mark text').allTextContents();
-  assert.deepEqual(legend, ['X', 'M', 'H', 'C', 'P']);
+  assert.deepEqual(legend, ['X', 'M', 'H', 'C', 'K', 'P']);
   // Without the style a sign is as large as its letters.
   assert.ok(await page.locator('svg').evaluateAll((all) => all.every((one) => one.hasAttribute('width') && one.hasAttribute('height'))));
   faultless();

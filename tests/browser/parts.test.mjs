@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exitWords } from '../../src/ui/exits.js';
+import { endWords, exitWords } from '../../src/ui/exits.js';
 import { describe as describeRecord, printable, severity } from '../../src/ui/format.js';
 import { gapOf, gapText, lossText } from '../../src/ui/gaps.js';
 import { Held, MAX_ITEMS } from '../../src/ui/held.js';
@@ -27,11 +27,13 @@ const item = (/** @type {any} */ made) => makeItem(JSON.stringify(made));
 function severities(records) {
   const held = new Held();
   held.append(records.map(item));
-  return held.shown.filter((row) => 'line' in row).map((row) => severity(parseRecord(row.line), row.cause));
+  return held.shown.filter((row) => 'line' in row).map((row) => severity(parseRecord(row.line), row.end));
 }
 
 test('a death is judged by its cause: asked for, out of memory, or a crash', () => {
   assert.deepEqual(severities([record(1, 'kill', { signal: '15' }), record(2, 'die', { exitCode: '137' }), record(3, 'stop')]), ['plain', 'plain', 'plain']);
+  // What had to be killed is told from what was killed at once.
+  assert.deepEqual(severities([record(1, 'kill', { signal: '15' }), record(90, 'kill', { signal: '9' }), record(91, 'die', { exitCode: '137' })]).at(-1), 'warn');
   assert.deepEqual(severities([record(1, 'oom'), record(2, 'die', { exitCode: '137' })]), ['oom', 'oom']);
   assert.deepEqual(severities([record(1, 'die', { exitCode: '137' })]), ['bad']);
   assert.deepEqual(severities([record(1, 'die', { exitCode: '0' }), record(2, 'die', { exitCode: '143' })]), ['plain', 'plain']);
@@ -46,19 +48,49 @@ test('what the filter hides of a death is taken into account', () => {
   const held = new Held();
   const died = item(record(7, 'die', { exitCode: '137' }));
   held.append([died]);
-  assert.equal(died.cause, '');
-  held.judgeBy([{ seq: 5, at: BEGAN + 500, action: 'kill', actor: 'c1' }]);
-  assert.equal(died.cause, 'asked');
+  assert.equal(died.end.why, '');
+  held.judgeBy([{ seq: 5, at: BEGAN + 500, action: 'kill', actor: 'c1', signal: '9' }]);
+  assert.equal(died.end.why, 'killed');
+});
+
+/** What became of those that ended, in the words of a row. @param {any[]} records */
+function ends(records) {
+  const held = new Held();
+  held.append(records.map(item));
+  return held.shown.flatMap((row) => ('line' in row && parseRecord(row.line).event.Action === 'die' ? [endWords(row.end)] : []));
+}
+/** @param {number} seq @param {string} action @param {string} id @param {Record<string, string>} [attributes] */
+const of = (seq, action, id, attributes = {}) => {
+  const made = record(seq, action, { image: 'acme/web:3', ...attributes });
+  made.event.Actor.ID = id;
+  return made;
+};
+
+test('an end says whether it was obeyed, killed, replaced, or killed by something else', () => {
+  const died = { exitCode: '137' };
+  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '15' }), of(101, 'kill', 'a', { signal: '9' }), of(102, 'die', 'a', died)]), ['did not stop in 10 s and was killed']);
+  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '15' }), of(2, 'die', 'a', { exitCode: '143' })]), ['stopped as asked']);
+  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '9' }), of(2, 'die', 'a', died)]), ['killed as asked']);
+  // Made again after it had gone, or before it was stopped, as Compose does.
+  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '9' }), of(2, 'die', 'a', died), of(3, 'create', 'b', { image: 'acme/web:4' })]), ['replaced by acme/web:4']);
+  const web = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'web', 'com.docker.compose.container-number': '1' };
+  assert.deepEqual(ends([of(1, 'start', 'a', web), of(20, 'create', 'b', { ...web, name: 'a_web', image: 'acme/web:4' }), of(21, 'kill', 'a', { ...web, signal: '15' }), of(130, 'kill', 'a', { ...web, signal: '9' }), of(131, 'die', 'a', { ...web, ...died })]),
+    ['did not stop in 11 s and was killed; replaced by acme/web:4']);
+  // Only where its whole life is known is it known that nobody asked.
+  assert.deepEqual(ends([of(1, 'die', 'a', died)]), ['']);
+  assert.deepEqual(ends([of(1, 'start', 'a'), of(2, 'die', 'a', died)]), ['killed from outside Docker, or by itself']);
+  assert.deepEqual(ends([of(1, 'start', 'a'), of(2, 'oom', 'a'), of(3, 'die', 'a', died)]), ['out of memory']);
+  // Another name is another one.
+  assert.deepEqual(ends([of(1, 'kill', 'a', { signal: '9' }), of(2, 'die', 'a', died), of(3, 'create', 'b', { name: 'other' })]), ['killed as asked']);
 });
 
 test('what a death is judged by comes first in its row', () => {
-  const details = (/** @type {''|'asked'|'oom'} */ cause) => describeRecord(record(1, 'die', { exitCode: '137' }), cause).details;
-  assert.deepEqual([details('asked'), details('oom'), details('')], ['as asked · exit 137: killed by SIGKILL', 'out of memory · exit 137: killed by SIGKILL', 'exit 137: killed by SIGKILL']);
+  const details = (/** @type {import('../../src/ui/cause.js').Why} */ why) => describeRecord(record(1, 'die', { exitCode: '137' }), { why }).details;
+  assert.deepEqual([details('asked'), details('oom'), details('')], ['stopped as asked · exit 137: killed by SIGKILL', 'out of memory · exit 137: killed by SIGKILL', 'exit 137: killed by SIGKILL']);
 });
 
 test('exit codes in words', () => {
   assert.equal(exitWords('137'), '137: killed by SIGKILL');
-  assert.equal(exitWords('137', 'oom'), '137: killed by SIGKILL, out of memory');
   assert.equal(exitWords('127'), '127: its command was not found');
   for (const plain of ['3', 'constructor', '']) assert.equal(exitWords(plain), plain);
 });

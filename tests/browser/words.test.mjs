@@ -7,6 +7,7 @@ import { byWeight, headline, shortTitle } from '../../src/ui/headline.js';
 import { countText, inOrder, isAbout, isRolledBack, lengthText, outcome, plain, plannedText, runsOf, sentenceParts, subjectText, world } from '../../src/ui/incident-words.js';
 import { evidenceAddress, incidentCommands, linksOut, quoted, viewCommands } from '../../src/ui/outs.js';
 import { triedOf } from '../../src/ui/tried.js';
+import { whatIsSaid } from '../../src/ui/unsaid.js';
 import { rangeText, stateText } from '../../src/ui/status.js';
 import { bounds, isOnIncident, isRelative, readView, shifted, tabOf, viewAddress } from '../../src/ui/view.js';
 
@@ -45,6 +46,17 @@ test('a row tells the fact apart from the rest, without what nobody can read', (
   // Another image altogether keeps its name, and nothing that cannot be seen gets through.
   assert.equal(plain('image a:1 -> b:2'), 'image a:1 → b:2');
   assert.equal(plain('api\u202e crashed'), 'api\\u202e crashed');
+});
+
+test('what events do not say is said at once, with what they do say', () => {
+  const exit = { kind: 'exit-code', record: '5ba08de8-42', time: START, text: 'exit 1' };
+  const known = { recorded: Date.parse('2026-11-29T01:00:00Z'), words: 0 };
+  const said = whatIsSaid(incident({ cause: [exit] }), known);
+  assert.deepEqual(said, ['exit 1: an error code of its own program', 'nothing of its own was changed in the 10 min before', 'what it printed last is not recorded: docker logs 3af00d68ec7b on its host may say more']);
+  assert.match(whatIsSaid(incident({ cause: [{ ...exit, kind: 'signal' }], counts: { deaths: 1, oom: 0, unhealthy: 0, exit: { 137: 1 } } }), known)[0], /killed from outside Docker, or by itself/);
+  assert.match(whatIsSaid(incident({ cause: [exit] }), { ...known, words: 1 }).at(-1) ?? '', /is below/);
+  // What came before it may be why, a lack of memory is why, and a notice asks nobody.
+  for (const more of [{}, { cause: [{ ...exit, kind: 'oom' }] }, { cause: [{ ...exit, kind: 'created' }, exit] }, { cause: [exit], severity: 'notice' }]) assert.deepEqual(whatIsSaid(incident(more), known), []);
 });
 
 test('how it ended', () => {
@@ -101,7 +113,8 @@ test('a bound that counts from now is told from one that does not', () => {
 });
 
 test('the header says what is live, and counts in the singular', () => {
-  assert.deepEqual([stateText('live'), stateText('live', { stored: true }), stateText('reconnecting', { stored: true })], ['live · SSE', 'stored log', 'reconnecting…']);
+  assert.deepEqual([stateText('live'), stateText('live', { known: false }), stateText('live', { stored: '23:59:45' }), stateText('range', { stored: '23:59:45' }), stateText('reconnecting', { stored: '23:59:45' })],
+    ['live · SSE', 'connecting…', 'stored log, until 23:59:45', 'stored log, until 23:59:45', 'reconnecting…']);
   assert.deepEqual([rangeText(1, true), rangeText(2, true), rangeText(1, false)], ['the only record', 'all 2 records', '1 record of the range is here, more come as you scroll']);
 });
 

@@ -192,6 +192,29 @@ fn what_an_inspection_tells_before_the_failure_is_judged_is_told_too() {
     assert!(told.cause.iter().any(|cause| cause.text.ends_with("its limit is 24 MiB")), "{:?}", told.cause);
 }
 
+/// Who reads of it is told that there was no version before that ran well.
+#[test]
+fn what_fails_from_its_first_start_was_newly_created() {
+    let created = |told: &Shown| told.cause.iter().filter(|cause| cause.kind == CauseKind::Created).count();
+    let mut tape = Tape::new();
+    tape.run("web").wait(500).die("web", "127").wait(200).start("web").wait(500).die("web", "127").wait(5000);
+    let told = tape.only();
+    assert_eq!((told.cause[0].kind, created(&told)), (CauseKind::Created, 1));
+    assert!(
+        told.title.ends_with("newly created: it never ran well before; it stays down")
+            || told.title.contains("; newly created: it never ran well before"),
+        "{}",
+        told.title
+    );
+    // It ran well for a while, was killed by something else, or took the place of one that was there: none of these is new.
+    let mut tape = Tape::new();
+    tape.run("well").wait(20_000).die("well", "1").wait(5000);
+    assert_eq!(created(&tape.only()), 0);
+    let mut tape = Tape::new();
+    tape.run("killed").wait(500).die("killed", "137").wait(5000);
+    assert_eq!(created(&tape.only()), 0);
+}
+
 #[test]
 fn a_night_of_looping_stays_within_its_bounds() {
     let mut tape = Tape::new();
@@ -201,8 +224,8 @@ fn a_night_of_looping_stays_within_its_bounds() {
     }
     let told = tape.only();
     assert_eq!(told.counts.deaths, 2000);
-    // A death and a start each, of which the last ones still count.
-    assert_eq!(told.evidence_more + told.evidence.len() as u64, 4000);
+    // A death and a start each, of which the last ones still count, and the record that it was made by.
+    assert_eq!(told.evidence_more + told.evidence.len() as u64, 4001);
     assert!(told.evidence.len() <= MAX_EVIDENCE);
     assert!(bincode::serialized_size(&tape.state()).unwrap() < 20_000);
 }

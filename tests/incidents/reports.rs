@@ -106,7 +106,12 @@ impl Opened {
 
 /// Rows without what only records before the incident tell: how long something had run.
 fn without_lengths(rows: &[Row]) -> Vec<(Option<String>, &'static str, String, u64)> {
-    let text = |row: &Row| row.text.split_once(", ").map_or_else(|| row.text.clone(), |(text, _)| text.to_owned());
+    // What became of one that ended stands after its length.
+    let text = |row: &Row| match (row.text.split_once(", after "), row.text.split_once(", ")) {
+        (Some((ended, rest)), _) => format!("{ended}{}", rest.split_once(": ").map(|(_, end)| format!(": {end}")).unwrap_or_default()),
+        (None, Some((text, _))) => text.to_owned(),
+        (None, None) => row.text.clone(),
+    };
     rows.iter().map(|row| (row.record.clone(), row.what, text(row), row.folded)).collect()
 }
 

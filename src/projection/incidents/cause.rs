@@ -38,7 +38,7 @@ impl Source {
             });
             return;
         }
-        let causes = self.causes(container, first, since, sign);
+        let causes = self.causes(container, (first, ran), since, sign);
         let kind = match sign {
             Sign::Exit(_) => Kind::Crash,
             Sign::Oom => Kind::Oom,
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// What changed before it, after what is told already, and the symptom itself last.
-    fn causes(&self, container: &Container, first: At, since: i64, sign: Sign) -> Vec<Cause> {
+    fn causes(&self, container: &Container, (first, ran): (At, i64), since: i64, sign: Sign) -> Vec<Cause> {
         let mut causes = Vec::new();
         let before = |time: i64, limit: i64| time > since && (0..=limit).contains(&first.time.saturating_sub(time));
         if let Some(subject) = self.subjects.get(&container.subject) {
@@ -92,8 +92,20 @@ impl Source {
                 causes.push(Cause::new(kind, Some(around.at), &around.text));
             }
         }
+        if causes.is_empty() && since == i64::MIN && ran < WELL_MIN && !matches!(sign, Sign::Exit(Some(137)) | Sign::Oom) {
+            causes.extend(self.newly_created(container, first).map(|at| Cause::new(CauseKind::Created, Some(at), super::words::CREATED)));
+        }
         causes.push(symptom(sign, first, container));
         causes
+    }
+
+    /// When a container was made that failed from its first start, if nothing is known to have been in its
+    /// place.
+    fn newly_created(&self, container: &Container, first: At) -> Option<At> {
+        let subject = self.subjects.get(&container.subject);
+        let is_first = subject.is_none_or(|subject| subject.last.is_none() && subject.changes.is_empty());
+        let made = container.created.filter(|made| (0..=CHANGED).contains(&first.time.saturating_sub(made.time)));
+        made.filter(|_| is_first && container.starts <= 1 && !container.ever_healthy && container.replaces.is_none())
     }
 }
 

@@ -91,6 +91,8 @@ pub enum Resolution {
 pub enum CauseKind {
     /// It was made again shortly before, or its swarm service was updated.
     Deploy,
+    /// It was made shortly before, nothing is known to have been in its place, and it never ran well.
+    Created,
     /// Memory ran out.
     Oom,
     /// A signal ended it, or one that was sent had taken its restart policy away.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Raised with every change of what the fold concludes: a stored state of another version is folded anew.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// All that is remembered of the records so far. Bounded; the same after the same records, however they were
 /// cut into portions.

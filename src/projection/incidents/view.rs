@@ -3,7 +3,7 @@
 use super::bounds::{MAX_TEXT, MILLI};
 use super::container::At;
 use super::ids::Ids;
-use super::incident::{Cause, Incident, Key, Kind, Phase, Severity};
+use super::incident::{Cause, CauseKind, Incident, Key, Kind, Phase, Severity};
 use super::shown::{Confidence, Counts, Failed, Part, Shown, ShownAction, ShownCause, ShownPhase, View};
 use super::state::{Source, State};
 use super::words;
@@ -111,7 +111,12 @@ impl Shown {
             counts,
             next_start: incident.next_start.map(Timestamp::from_nanos),
             replicas: incident.replicas,
-            cause: causes.flat_map(|phase| &phase.causes).map(|cause| ShownCause::of(cause, ids)).collect(),
+            // What fails with many others at once does not fail for being new.
+            cause: causes
+                .flat_map(|phase| &phase.causes)
+                .filter(|cause| incident.kind != Kind::Mass || cause.kind != CauseKind::Created)
+                .map(|cause| ShownCause::of(cause, ids))
+                .collect(),
             phases: if incident.phases.len() > 1 { incident.phases.iter().map(phase).collect() } else { Vec::new() },
             actions: incident
                 .actions

@@ -21,6 +21,7 @@ pub(super) fn oom(limit: Option<u64>) -> String {
 pub(super) const OOM_INSIDE: &str = "out of memory: a process inside was killed, the container itself lives on";
 pub(super) const KILLED: &str =
     "exit 137 (SIGKILL): no signal was sent through Docker's API and no oom was told, so it came from outside Docker or from inside";
+pub(super) const CREATED: &str = "newly created: it never ran well before";
 pub(super) const UNHEALTHY: &str = "health check failed";
 pub(super) const NEVER_HEALTHY: &str = "health check failed; it was never healthy since its start, so the check itself may be broken";
 pub(super) const REFUSED: &str = "never started: the runtime refused it, and no event says why";
@@ -230,6 +231,10 @@ fn after(phase: &Phase) -> String {
     let said = |kind: CauseKind| {
         matches!(kind, CauseKind::Network | CauseKind::Volume | CauseKind::Update | CauseKind::Dependency | CauseKind::Signal)
     };
+    if phase.causes.iter().any(|cause| cause.kind == CauseKind::Created) {
+        text.push_str("; ");
+        text.push_str(CREATED);
+    }
     let mut after = deploy.is_some();
     for cause in phase.causes.iter().filter(|cause| said(cause.kind) || cause.text == GAVE_UP) {
         match cause.kind {
