@@ -1,6 +1,7 @@
 // The list of incidents: the state of the world in a sentence, then what is open and worst first. Nothing moves under
 // the pointer: what is new waits until it has gone.
 
+import { folded, hostsText } from './across.js';
 import { h, write } from './dom.js';
 import { clock, day, fullTime, printable } from './format.js';
 import { SHAPES, counted, inOrder, isCauseUnsaid, lengthText, outcome, runsOf, sentenceParts, subjectText, world } from './incident-words.js';
@@ -66,7 +67,7 @@ export class IncidentList {
   show(all, page, hidden = 0) {
     this.#page = page;
     const known = new Set(this.#incidents.map(({ id }) => id));
-    this.#incidents = all.filter(({ severity }) => severity !== 'notice');
+    this.#incidents = folded(all.filter(({ severity }) => severity !== 'notice'));
     this.#notices = all.filter(({ severity }) => severity === 'notice');
     const { head, sub, open } = world(this.#incidents, page.more, hidden);
     write(this.#parts.head, head);
@@ -170,7 +171,8 @@ export class IncidentList {
     const { id, severity, state } = incident;
     const { fact, rest } = sentenceParts(incident);
     const how = outcome(incident, this.#handlers.now());
-    const said = JSON.stringify([severity, state, how, fact, rest, incident.end]);
+    const where = hostsText(incident) || (this.#ofSeveral && printable(incident.source));
+    const said = JSON.stringify([severity, state, how, fact, rest, incident.end, where]);
     let known = this.#rows.get(id);
     if (!known) {
       known = { row: h('a.incident-row', { href: this.#handlers.hrefOf(id), data: { id } }), said: '' };
@@ -187,7 +189,7 @@ export class IncidentList {
         h('b.subject', {}, subjectText(incident)),
         h('span.age'),
         h('span.why', {}, fact, h('span.rest', {}, rest)),
-        h('span.how', {}, h('b', {}, severity), ` · ${how}`, this.#ofSeveral && ` · ${printable(incident.source)}`),
+        h('span.how', {}, h('b', {}, severity), ` · ${how}`, where && ` · ${where}`),
         h('span.untold', {}, isCauseUnsaid(incident) && 'Docker does not say why'),
       );
     }

@@ -2,6 +2,7 @@
 // known to nobody else. One page of a browser that is looked at has a question open, which the server answers when there is
 // another answer. The others ask by the clock, hidden ones now and then: over HTTP/1.1 all have six connections together.
 
+import { join } from './across.js';
 import { AnswerError, ask, textOf } from './answers.js';
 import { serverClock } from './serverclock.js';
 import { millis } from './timespan.js';
@@ -150,8 +151,9 @@ export class IncidentStore {
   }
 
   /** @param {any} answer */
-  #take({ incidents, page, log, as_of }) {
+  #take({ incidents, across = [], page, log, as_of }) {
     this.incidents = incidents;
+    join(incidents, across);
     this.page = { asOf: millis(as_of), since: millis(this.#query?.since ?? ''), until: millis(this.#query?.until ?? ''), more: page.next !== null, log };
     this.#onChange(this.incidents, this.page);
   }

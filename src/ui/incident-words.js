@@ -25,6 +25,8 @@ import { millis } from './timespan.js';
  * @property {string[]} evidence  @property {number} evidence_more
  * @property {'complete'|'qualified'} confidence  @property {string[]} qualified
  * @property {{down: number, of: number}} [replicas]  @property {string} [merged_into]
+ * @property {{incidents: string[], sources: string[], severity: Incident['severity'], state: Incident['state'], end: string|null}} [across]
+ *   the same on other hosts
  * @property {Step[]} [timeline]  @property {{id: string, severity: string, start: string, title: string}[]} [related]
  */
 
