@@ -106,12 +106,9 @@ impl Opened {
 
 /// Rows without what only records before the incident tell: how long something had run.
 fn without_lengths(rows: &[Row]) -> Vec<(Option<String>, &'static str, String, u64)> {
-    // What became of one that ended stands after its length.
-    let text = |row: &Row| match (row.text.split_once(", after "), row.text.split_once(", ")) {
-        (Some((ended, rest)), _) => format!("{ended}{}", rest.split_once(": ").map(|(_, end)| format!(": {end}")).unwrap_or_default()),
-        (None, Some((text, _))) => text.to_owned(),
-        (None, None) => row.text.clone(),
-    };
+    let end =
+        |text: &str| text.find(", after ").and_then(|at| text[at..].find(": ").map(|end| text[at + end..].to_owned())).unwrap_or_default();
+    let text = |row: &Row| row.text.split(", ").next().unwrap_or_default().to_owned() + &end(&row.text);
     rows.iter().map(|row| (row.record.clone(), row.what, text(row), row.folded)).collect()
 }
 
