@@ -108,7 +108,7 @@ pub async fn gather(log: &Arc<dyn EventLog>, losses: &Losses, mut found: Found, 
     let related = |(incident, timeline): (Shown, Vec<Row>)| {
         let Beside { last_words, last_words_more, notified } = beside.next().unwrap_or_default();
         let (related, deploys) = (others(&found, &incident), neighbours.of(&incident, found.as_of));
-        Told { related, deploys, incident, timeline, last_words, last_words_more, notified }
+        Told { incident, timeline, last_words, last_words_more, notified, related, deploys }
     };
     Ok(Report {
         manifest: Manifest {

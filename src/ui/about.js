@@ -16,8 +16,8 @@ export async function aboutStored(known) {
   serverClock.end = millis(until);
   for (const { source } of items) if (source) hostsHeard.add(source);
   const names = [...new Set([...known, ...items.map(({ source }) => source)])].filter(Boolean);
-  const span = items[0] && begins ? ` from ${clockOf(millis(begins))} to ${clockOf(items[0].at)} (${zoneName()})` : ' and is empty';
-  return `It is the log of ${names.join(', ') || 'no host'}${span}; its id is ${log.id.slice(0, 8)}.`;
+  const span = items[0] && begins ? `, ${clockOf(millis(begins))} to ${clockOf(items[0].at)} (${zoneName()})` : ', empty';
+  return `It is of ${names.join(', ') || 'no host'}${span}. Its id: ${log.id.slice(0, 8)}.`;
 }
 
 /** @param {Record<string, string>} query filter and range of the view */

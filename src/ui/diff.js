@@ -15,6 +15,8 @@ import { millis } from './timespan.js';
 const CHANGES = new Set(['deploy', 'created', 'network', 'volume', 'update', 'daemon']);
 /** Characters from which on an image is told without its registry. */
 const LONG_IMAGE = 24;
+/** A program's own codes go up to here. */
+export const OWN_CODES = 124;
 /** Hex digits that are shown of a hash. */
 const HASH_DIGITS = 8;
 
@@ -49,6 +51,8 @@ function causeText(text) {
   if (/^exit (\d+) \(SIGKILL\): no signal/.test(text)) {
     return 'Exit 137 means SIGKILL. Docker was not asked to kill it and reported no lack of memory, so it was killed from outside Docker, or it ended itself with 137. Events cannot tell which.';
   }
+  const [, code] = /^exit (\d+)$/.exec(text) ?? [];
+  if (code && code !== '0' && Number(code) <= OWN_CODES) return `It ended with exit ${code}: an error code of its own program.`;
   const said = plain(text);
   return `${said.slice(0, 1).toUpperCase()}${said.slice(1)}.`;
 }

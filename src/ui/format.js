@@ -91,6 +91,9 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202
 export const printable = (text) =>
   text.replace(UNSEEN, (char) => (char === '\n' ? '\\n' : char === '\t' ? '\\t' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`));
 
+/** A long name without its middle, as its ends tell most. @param {string} name @param {number} most characters @returns {string} */
+export const shortened = (name, most) => (name.length <= most ? name : `${name.slice(0, Math.ceil((most - 1) / 2))}…${name.slice(name.length - Math.floor((most - 1) / 2))}`);
+
 /** @param {string} text of several lines @returns {string} as JSON may write the same: nothing in it that cannot be seen */
 export const visible = (text) => text.split('\n').map(printable).join('\n');
 

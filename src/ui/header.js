@@ -41,7 +41,7 @@ export function showProgress(list, shown) {
   el('state').dataset.stored = String(serverClock.isStopped);
   el('state').dataset.paused = String(isPaused && state === 'live');
   el('resume').hidden = following || !isLive || state === 'connecting';
-  write('resume', fresh > 0 ? `${count(fresh)} new · resume` : 'paused · resume');
+  write('resume', serverClock.isStopped ? 'to the newest' : fresh > 0 ? `${count(fresh)} new · resume` : 'paused · resume');
   showNotice(shown, records, whole);
   showLosses(shown);
   if (session === null || session.kind === 'range') {

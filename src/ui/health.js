@@ -51,7 +51,7 @@ export function problemsOf({ ready, sources = [], writer, fleet }, about = '') {
   /** @type {Problem[]} */
   const problems = [];
   if (writer && writer.state === 'read-only') {
-    return [{ level: 'note', text: 'This is a stored log: it is only read, and nothing is recorded.', hint: about }];
+    return [{ level: 'note', text: 'A stored log: it is only read, and nothing is recorded.', hint: about }];
   }
   if (writer && writer.state !== 'ok') {
     const why = writer.error ? `: ${writer.error}` : '';

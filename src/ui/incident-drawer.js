@@ -234,7 +234,7 @@ export class IncidentDrawer {
     const now = this.#handlers.now();
     const at = (/** @type {string} */ time) => clock(time).slice(0, 8);
     const how = state === 'open' ? `open for ${lengthText(now - millis(start))}` : outcome(incident, now);
-    const when = end ? `${clockOf(millis(start))} to ${day(start) === day(end) ? at(end) : clockOf(millis(end))} ${zoneName()}` : `since ${clockOf(millis(start))} ${zoneName()}`;
+    const when = end ? `${clockOf(millis(start))}${at(start) === at(end) && day(start) === day(end) ? '' : ` to ${day(start) === day(end) ? at(end) : clockOf(millis(end))}`} ${zoneName()}` : `since ${clockOf(millis(start))} ${zoneName()}`;
     return [`${severity}, ${how}`, when, ...(replicas ? [`${replicas.down} of ${replicas.of} down`] : []), ...(subjects.length > 1 ? [counted(subjects.length, 'subject')] : []),
       `on ${printable(source)}`, confidence === 'complete' ? 'evidence complete' : 'evidence incomplete'];
   }

@@ -1,7 +1,7 @@
 // Lanes: what each subject was doing, one under the other, failing ones first; and the same as a table. Pointer and keys
 // find the same things: spans, marks and incidents.
 
-import { count, printable, spanText } from './format.js';
+import { count, printable, shortened, spanText } from './format.js';
 import { SHOWN, leads, markText, melt, segments, stateAt, together, unasked, weight, withDeaf, wordAt } from './spans.js';
 import { write } from './dom.js';
 import { html, svg, table } from './svg.js';
@@ -9,6 +9,10 @@ import { clockText, dayText } from './timescale.js';
 import { millis } from './timespan.js';
 
 const HEIGHT = 20;
+/** Characters of a name that have room beside a lane, and where the charts are narrow. */
+const NAME = 26;
+const NAME_NARROW = 15;
+const NARROW_PX = 700;
 /** From a quarter of it on, seconds are not told beside a name. */
 const DAYS_MS = 86_400_000;
 /** So often, in milliseconds, the table follows what only time changes. */
@@ -136,7 +140,7 @@ export class Lanes {
       Object.assign(row, { lane, weight: of });
       this.#rows.set(key, row);
       const name = printable(lane.key);
-      write(row.name, name);
+      write(row.name, shortened(name, this.#list.clientWidth < NARROW_PX ? NAME_NARROW : NAME));
       row.name.title = name;
       row.box.dataset.role = lane.role;
       row.box.classList.toggle('ch-quiet', of < 2);

@@ -1,6 +1,6 @@
 // What one row of the list looks like. Rows are pooled, so each is created once and filled many times.
 
-import { clock, describe } from './format.js';
+import { clock, describe, shortened } from './format.js';
 import { gapText, isBeginning } from './gaps.js';
 import { parseRecord } from './items.js';
 
@@ -23,6 +23,9 @@ import { parseRecord } from './items.js';
  */
 
 const COLUMNS = /** @type {const} */ (['clock', 'seq', 'host', 'type', 'action', 'name', 'details']);
+
+/** Characters of a name that have room in its column. */
+const NAME = 26;
 
 /** @param {Item} item @returns {item is MarkerItem} */
 export const isMarker = (item) => 'marker' in item;
@@ -64,7 +67,8 @@ export function fillRow(row, item, ofSeveral) {
   mark.textContent = '';
   COLUMNS.forEach((column, index) => {
     const cell = /** @type {HTMLElement} */ (row.children[index]);
-    cell.textContent = description[column];
+    // The title has all of it.
+    cell.textContent = column === 'name' ? shortened(description.name, NAME) : description[column];
     cell.title = column === 'clock' ? description.time : description[column];
   });
 }

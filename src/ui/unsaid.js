@@ -1,5 +1,6 @@
 // What Docker's events do not say: why a container failed. Then that is said at once, with what they do say. Pure.
 
+import { OWN_CODES } from './diff.js';
 import { exitWords } from './exits.js';
 import { count } from './format.js';
 import { lengthText, isCauseUnsaid } from './incident-words.js';
@@ -8,16 +9,13 @@ import { millis } from './timespan.js';
 
 /** @typedef {import('./incident-words.js').Incident} Incident */
 
-/** Codes that are told; of more, those that came most often. */
+/** Codes that are told. */
 const MAX_CODES = 3;
-/** A program's own codes go up to here. */
-const OWN_CODES = 124;
 
-/** @param {string} code @param {number} n @param {boolean} ofSeveral */
-function codeText(code, n, ofSeveral) {
-  const times = ofSeveral ? ` (${count(n)}×)` : '';
-  if (code === '137') return `exit 137${times}: SIGKILL, and Docker neither was asked to kill it nor told of a lack of memory; so it was killed from outside Docker, or by itself`;
-  const words = `exit ${exitWords(code)}${times}`;
+/** @param {string} code */
+function codeText(code) {
+  if (code === '137') return `exit 137: SIGKILL, and Docker neither was asked to kill it nor told of a lack of memory; so it was killed from outside Docker, or by itself`;
+  const words = `exit ${exitWords(code)}`;
   return Number(code) > 0 && Number(code) <= OWN_CODES ? `${words}: an error code of its own program` : words;
 }
 
@@ -28,10 +26,11 @@ function codeText(code, n, ofSeveral) {
 export function whatIsSaid(incident, { recorded, words }) {
   if (!isCauseUnsaid(incident)) return [];
   const { counts, cause, start, containers } = incident;
-  const codes = Object.entries(counts.exit).sort((a, b) => b[1] - a[1]).slice(0, MAX_CODES);
-  const said = codes.map(([code, n]) => codeText(code, n, codes.length > 1));
+  // Of several that failed those of the first one.
+  const codes = [...new Set(cause.flatMap(({ text }) => /^exit (\d+)\b/.exec(text)?.[1] ?? []))].slice(0, MAX_CODES);
+  const said = codes.map(codeText);
   if (cause.some(({ kind }) => kind === 'unknown')) said.push('its exit code is not known');
-  if (counts.unhealthy > 0) said.push(`its health check failed${counts.unhealthy > 1 ? ` (${count(counts.unhealthy)}×)` : ''}`);
+  if (cause.some(({ kind }) => kind === 'health')) said.push(`its health check failed${counts.unhealthy > 1 ? ` (${count(counts.unhealthy)}×)` : ''}`);
   const known = millis(start) - recorded;
   said.push(`nothing of its own was changed in the ${lengthText(Math.min(LOOKS_BACK_MS, known > 0 ? known : LOOKS_BACK_MS))} before`);
   if (words !== null) said.push(words > 0 ? 'what it printed last is below, beside its end' : `what it printed last is not recorded: docker logs ${containers.at(-1) ?? ''} on its host may say more`);

@@ -80,7 +80,7 @@ test('a stored log is called that, and “15m” is counted back from its end', 
   const { server, page, faultless } = await recording(t, 'compose-bad-deploy-a', '');
   await until('it is called a stored log', async () => /^stored log, until 2026-11-29 01:3\d:\d\d$/.test(await page.locator('#state-text').innerText()));
   assert.equal(await page.locator('#go-live').innerText(), 'Last day');
-  assert.match(await page.locator('.last').innerText(), /^log of prod-1 /);
+  assert.match(await page.locator('.last').innerText(), /^log of prod-1\b/);
   assert.equal(await page.locator('#proof').innerText(), '', 'nothing of it is live');
   const { until: end } = await server.json('/api/v1/histogram?bins=1');
   const since = () => Date.parse(new URL(page.url()).searchParams.get('since') ?? '');
@@ -96,8 +96,9 @@ test('a stored log is called that, and “15m” is counted back from its end', 
 });
 
 test('what became of each end can be told in seconds: not obeyed, only replaced, killed from outside', needsBinary, async (t) => {
-  const { page, faultless } = await recording(t, 'day-a', '?v=events&range=all&q=event%3Ddie%20exit%3D137');
+  const { page, faultless } = await recording(t, 'day-a', '?v=events&range=all&q=event%3Ddie%20exit%3D137', { viewport: { width: 1_280, height: 1_600 } });
   await until('the rows are here', async () => (await page.locator('#list .row:not([hidden])').count()) > 5);
+  await page.locator('#list').focus();
   await page.keyboard.press('Home');
   const details = async () => (await page.locator('#list .row:not([hidden])').evaluateAll((rows) => rows.map((row) => `${row.querySelector('.name')?.textContent}: ${row.querySelector('.details')?.textContent}`)));
   await until('who did not stop', async () => (await details()).some((row) => /^queue: did not stop in 10 s and was killed · exit 137/.test(row)));
@@ -110,7 +111,7 @@ test('what became of each end can be told in seconds: not obeyed, only replaced,
   await until('its lane is drawn', () => page.locator('.ch-lanes li', { hasText: 'queue' }).locator('.ch-K').count());
   await page.locator('.notice-line', { hasText: 'queue' }).click();
   await until('its timeline is here', () => page.locator('.steps .mk[data-what="deaf"]').count());
-  assert.match(await page.locator('.steps').innerText(), /K\s*queue ended with exit 137, after 14\.8 s: did not stop in 10 s and was killed/);
+  assert.match(await page.locator('.steps').innerText(), /K\s*queue ended with exit 137, after 14\.8\ss: did not stop in 10\ss and was killed/);
   faultless();
 });
 
@@ -189,5 +190,29 @@ test('the focus comes back, nothing happens while somebody types, and b stays in
   await fresh.page.locator('#list').focus();
   await fresh.page.keyboard.press('b');
   assert.equal(fresh.page.url(), page.url());
+  faultless();
+});
+
+test('on a phone: headline, incidents, then charts; what happened before when; and room for fingers', needsBinary, async (t) => {
+  const { page, faultless } = await recording(t, 'day-a', '?v=incidents', { viewport: { width: 390, height: 844 }, hasTouch: true });
+  await until('all are listed', async () => (await page.locator('.incident-row').count()) === 7 && (await page.locator('#charts[data-drawn="true"]').count()) === 1);
+  const tops = (/** @type {string[]} */ selectors) => Promise.all(selectors.map((selector) => page.locator(selector).first().evaluate((element) => element.getBoundingClientRect().top)));
+  const rise = (/** @type {number[]} */ all) => assert.deepEqual(all, [...all].sort((a, b) => a - b));
+  rise(await tops(['.world h2', '.incident-row', '.notices', '#charts']));
+  const small = () => page.evaluate(() => [...document.querySelectorAll('button, select, input, .tabs a, .incident-row, .notice-line, .button, .fleet-table a')].flatMap((element) => {
+    const { width, height } = element.getBoundingClientRect();
+    const isTarget = width > 0 && height > 0 && !element.closest('.ch-lanes, .visually-hidden, .list');
+    return isTarget && height < 44 ? [`${element.className || element.id || element.textContent}: ${height}`] : [];
+  }));
+  assert.deepEqual(await small(), []);
+  await page.locator('.incident-row', { hasText: 'ledger' }).tap();
+  await until('it is here', () => page.locator('.records li').count());
+  rise(await tops(['#incident h2', '.unsaid', '.changed', '#charts']));
+  assert.deepEqual(await small(), []);
+  await page.locator('[data-tab-of="events"]').tap();
+  await until('the events are here', () => page.locator('#list').isVisible());
+  rise(await tops(['.world h2', '#charts', '#list']));
+  assert.deepEqual(await small(), []);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
   faultless();
 });

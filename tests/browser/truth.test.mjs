@@ -288,7 +288,7 @@ test('a log that is only read says whose it is and until when it goes', needsBin
   const copy = await Server.readOnly(server);
   t.after(() => copy.close());
   const { page, faultless } = await open(browser, copy.base, { timezoneId: 'UTC' });
-  await says(page, '#banner', /only read, and nothing is recorded\. It is the log of local from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d to .*; its id is [0-9a-f]{8}/);
+  await says(page, '#banner', /only read, and nothing is recorded\. It is of local, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d to .* \(UTC\)\. Its id: [0-9a-f]{8}\./);
   await shot(page, 'state-read-only');
   faultless();
 });

@@ -53,7 +53,7 @@ test('what events do not say is said at once, with what they do say', () => {
   const known = { recorded: Date.parse('2026-11-29T01:00:00Z'), words: 0 };
   const said = whatIsSaid(incident({ cause: [exit] }), known);
   assert.deepEqual(said, ['exit 1: an error code of its own program', 'nothing of its own was changed in the 10 min before', 'what it printed last is not recorded: docker logs 3af00d68ec7b on its host may say more']);
-  assert.match(whatIsSaid(incident({ cause: [{ ...exit, kind: 'signal' }], counts: { deaths: 1, oom: 0, unhealthy: 0, exit: { 137: 1 } } }), known)[0], /killed from outside Docker, or by itself/);
+  assert.match(whatIsSaid(incident({ cause: [{ ...exit, kind: 'signal', text: 'exit 137 (SIGKILL): no signal was sent' }], counts: { deaths: 1, oom: 0, unhealthy: 0, exit: { 137: 1 } } }), known)[0], /killed from outside Docker, or by itself/);
   assert.match(whatIsSaid(incident({ cause: [exit] }), { ...known, words: 1 }).at(-1) ?? '', /is below/);
   // What came before it may be why, a lack of memory is why, and a notice asks nobody.
   for (const more of [{}, { cause: [{ ...exit, kind: 'oom' }] }, { cause: [{ ...exit, kind: 'created' }, exit] }, { cause: [exit], severity: 'notice' }]) assert.deepEqual(whatIsSaid(incident(more), known), []);

@@ -106,12 +106,8 @@ impl Opened {
 
 /// Rows without what only records before the incident tell: how long something had run.
 fn without_lengths(rows: &[Row]) -> Vec<(Option<String>, &'static str, String, u64)> {
-    // What became of one that ended stands after its length.
-    let text = |row: &Row| match (row.text.split_once(", after "), row.text.split_once(", ")) {
-        (Some((ended, rest)), _) => format!("{ended}{}", rest.split_once(": ").map(|(_, end)| format!(": {end}")).unwrap_or_default()),
-        (None, Some((text, _))) => text.to_owned(),
-        (None, None) => row.text.clone(),
-    };
+    let end = |text: &str| text.split_once(", after ").and_then(|(_, rest)| Some(rest[rest.find(": ")?..].to_owned()));
+    let text = |row: &Row| row.text.split(", ").next().unwrap_or_default().to_owned() + &end(&row.text).unwrap_or_default();
     rows.iter().map(|row| (row.record.clone(), row.what, text(row), row.folded)).collect()
 }
 
@@ -250,7 +246,6 @@ async fn every_recording_makes_reports_that_hold() {
         for told in &all.incidents {
             let one = opened.one(&told.incident.id).await;
             assert!(one.is_one && one.incidents.len() == 1);
-            // A report of one tells the same as that of a range.
             assert_eq!(one.incidents[0].incident, told.incident, "{name}");
             assert_eq!(without_lengths(&one.incidents[0].timeline), without_lengths(&told.timeline), "{name}");
             check(&one);
