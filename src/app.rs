@@ -1,5 +1,6 @@
 //! Wiring: what a program of one kind consists of, from its start to an orderly stop.
 
+mod archiving;
 mod following;
 mod foreign;
 mod forwarding;
@@ -13,6 +14,7 @@ mod thread;
 use crate::config::ServeConfig;
 use crate::server::Listener;
 use anyhow::Context as _;
+pub use archiving::Archiving;
 pub use following::Following;
 use following::follow;
 use read_only::read_only;

@@ -8,6 +8,7 @@ use super::dir::durable::io;
 use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};
+use super::segment::Segment;
 use super::{
     Bounds, Chunk, EventLog, Follow, Held, Limits, LogError, NewRecord, Packed, Recovery, Resume, Scan, SealedFrame, TrimStep, WriterState,
 };
@@ -249,6 +250,11 @@ impl EventLog for EmbeddedLog {
 }
 
 impl EmbeddedLog {
+    /// The sealed segments, rising.
+    pub(super) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        self.catalog.segments()
+    }
+
     /// Runs a read that may touch the disk on the blocking pool.
     async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Catalog) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
         let catalog = Arc::clone(&self.catalog);

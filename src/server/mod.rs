@@ -1,6 +1,7 @@
 //! The HTTP side: one file a group of routes, `routes.rs` lists them all.
 
 mod access;
+mod archive;
 mod asker;
 mod charts;
 mod coming;

@@ -1,6 +1,8 @@
-//! What is done to a log that nobody serves: checking it, and making one from an export.
+//! What is done to a log that nobody serves: checking it, and making one from an export or
+//! of segments.
 //!
 //! Neither changes a log that is there.
 
+pub(super) mod assemble;
 pub(super) mod import;
 pub(super) mod verify;

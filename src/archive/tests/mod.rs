@@ -1,0 +1,1 @@
+//! The archive over a store in memory.
