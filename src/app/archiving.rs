@@ -23,7 +23,9 @@ pub struct Archiving {
 
 impl Archiving {
     pub(super) fn archive(&self) -> anyhow::Result<Archive> {
-        Archive::at(&self.url, self.endpoint.as_deref()).with_context(|| format!("--archive {}", self.url))
+        let environment: Vec<_> =
+            std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok())).collect();
+        Archive::at(&self.url, self.endpoint.as_deref(), &environment).with_context(|| format!("--archive {}", self.url))
     }
 }
 

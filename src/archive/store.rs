@@ -6,7 +6,7 @@ use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -21,6 +21,15 @@ use tokio::time::timeout;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How often a request is tried, besides, before it counts as failed.
 const RETRIES: usize = 2;
+/// What of the environment is enough to show who this is. Without any of it the crate would ask the machine
+/// that it runs on for the keys of that, which nobody has said it may.
+const KEYS: [&[&str]; 5] = [
+    &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
+    &["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"],
+    &["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"],
+    &["AWS_SKIP_SIGNATURE"],
+];
 /// How the name of a segment ends.
 const SUFFIX: &str = ".jsonl.zst";
 /// Digits of a sequence in it.
@@ -67,13 +76,13 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The one at `url`, s3://BUCKET/PREFIX or file:///DIRECTORY. What S3 needs besides comes from the
-    /// environment, as usual: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and so on; `endpoint` is
+    /// The one at `url`, s3://BUCKET/PREFIX or file:///DIRECTORY. What S3 needs besides comes from
+    /// `environment`, as usual: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and so on; `endpoint` is
     /// where something speaks that is not Amazon's. Asks nothing of it yet.
     ///
     /// # Errors
-    /// [`ArchiveError::Address`].
-    pub fn at(url: &str, endpoint: Option<&str>) -> Result<Self, ArchiveError> {
+    /// [`ArchiveError::Address`], also where the environment has no keys: the machine's own are not asked for.
+    pub fn at(url: &str, endpoint: Option<&str>, environment: &[(String, String)]) -> Result<Self, ArchiveError> {
         let address = |e: &dyn std::fmt::Display| ArchiveError::Address(shortened(e));
         if let Some(dir) = url.strip_prefix("file://") {
             if !dir.starts_with('/') {
@@ -92,13 +101,22 @@ impl Archive {
         let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|e| address(&e))?;
         let client = ClientOptions::new().with_connect_timeout(CONNECT_WITHIN).with_timeout(WHOLE_WITHIN);
         let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: ANSWER_WITHIN };
-        let of_environment = || ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
-        let endpoint = endpoint.map(str::to_owned).or_else(of_environment);
-        let mut builder =
-            AmazonS3Builder::from_env().with_client_options(client).with_bucket_name(bucket).with_retry(retry).with_http_connector(Bounded);
-        if let Some(endpoint) = endpoint {
-            // Whoever names it so wants it so.
-            builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
+        let of_environment = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let has = |names: &[&str]| names.iter().all(|name| of_environment(name).is_some_and(|value| !value.is_empty()));
+        if !KEYS.iter().any(|names| has(names)) {
+            return Err(ArchiveError::Address("the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()));
+        }
+        let mut builder = AmazonS3Builder::new();
+        for (name, value) in environment.iter().filter(|(name, _)| name.starts_with("AWS_")) {
+            if let Ok(key) = name.to_ascii_lowercase().parse() {
+                builder = builder.with_config(key, value);
+            }
+        }
+        builder = builder.with_client_options(client).with_bucket_name(bucket).with_retry(retry).with_http_connector(Bounded);
+        let named = endpoint.or_else(|| of_environment("AWS_ENDPOINT_URL_S3")).or_else(|| of_environment("AWS_ENDPOINT_URL"));
+        if let Some(endpoint) = named {
+            // Whoever names it so wants it so. This key comes before what the environment says.
+            builder = builder.with_allow_http(endpoint.starts_with("http://")).with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
         }
         Ok(Self { store: Arc::new(builder.build().map_err(|e| address(&e))?), prefix })
     }

@@ -1,1 +1,0 @@
-//! The archive over a store in memory.
