@@ -48,7 +48,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     let shutdown = stop.shutdown();
     let hub = Arc::new(hub);
     if let Some(archive) = &archive {
-        archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown).await?;
+        Box::pin(archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown)).await?;
     }
     let follower = Follower::open(hub, &config.data_dir, &Settings::of(&tenant), &shutdown)
         .await

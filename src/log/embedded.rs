@@ -8,9 +8,9 @@ use super::dir::durable::io;
 use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};
-use super::segment::Segment;
 use super::{
-    Bounds, Chunk, EventLog, Follow, Held, Limits, LogError, NewRecord, Packed, Recovery, Resume, Scan, SealedFrame, TrimStep, WriterState,
+    Bounds, Chunk, EventLog, Follow, Held, Limits, LogError, NewRecord, Packed, Recovery, Resume, Scan, SealedFrame, SealedSegment,
+    TrimStep, WriterState,
 };
 use crate::chain::ChainValue;
 use crate::cursor::{Cursor, MAX_SEQUENCE, Sequence};
@@ -250,9 +250,9 @@ impl EventLog for EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// The sealed segments, rising.
-    pub(super) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
-        self.catalog.segments()
+    /// The oldest sealed segment that holds records after `after`.
+    pub fn sealed_segment_after(&self, after: Sequence) -> Option<SealedSegment> {
+        self.catalog.segments().iter().find(|segment| segment.last() > after).map(|segment| SealedSegment::of(Arc::clone(segment)))
     }
 
     /// Runs a read that may touch the disk on the blocking pool.

@@ -1,8 +1,8 @@
 //! Sealed segments as whole files: what goes into an archive, and what comes back from one.
 
+use super::LogError;
 use super::offline::verify::verify_segment;
 use super::segment::Segment;
-use super::{EmbeddedLog, LogError};
 use crate::chain::{self, ChainValue};
 use crate::cursor::{LogId, Sequence};
 use bytes::Bytes;
@@ -32,6 +32,11 @@ pub struct SegmentFacts {
 }
 
 impl SealedSegment {
+    /// One of a log that is open.
+    pub(super) fn of(segment: Arc<Segment>) -> Self {
+        Self(segment)
+    }
+
     /// Opens the file of a segment.
     ///
     /// # Errors
@@ -135,12 +140,5 @@ impl SealedSegment {
             return Err(elsewhere());
         }
         Ok(value)
-    }
-}
-
-impl EmbeddedLog {
-    /// The oldest sealed segment that holds records after `after`.
-    pub fn sealed_segment_after(&self, after: Sequence) -> Option<SealedSegment> {
-        self.segments().iter().find(|segment| segment.last() > after).map(|segment| SealedSegment(Arc::clone(segment)))
     }
 }

@@ -1,5 +1,5 @@
-//! An archive in something that speaks S3: two servers put their segments there, one is killed, and a cold one
-//! begins with them behind a stream that was trimmed.
+//! An archive in something that speaks S3: two servers put their segments there, one is killed, and a cold
+//! one begins with them behind a stream that was trimmed.
 
 use crate::cluster::{Cluster, STREAM, shape};
 use crate::program::{Ship, client, program};
@@ -162,8 +162,8 @@ async fn a_cold_server_begins_with_what_two_others_have_archived() {
     drop(host);
 }
 
-/// Has the stream forget what is before `first`, as age would; nothing comes meanwhile. Nobody may purge it, so
-/// it is made small, and large again.
+/// Has the stream forget what is before `first`, as age would; nothing comes meanwhile. Nobody may purge it,
+/// so it is made small, and large again.
 async fn trim(context: &jetstream::Context, first: u64) {
     let mut stream = context.get_stream(STREAM).await.unwrap();
     let info = stream.info().await.unwrap().clone();

@@ -106,7 +106,7 @@ async fn chatter(head: &'static str, more: usize) -> String {
                     .write_all(format!("HTTP/1.1 {head}\r\ncontent-type: application/xml\r\nconnection: close\r\n\r\n").as_bytes())
                     .await;
                 let piece = vec![b' '; 64 * 1024];
-                for _ in 0..more / piece.len() + 1 {
+                for _ in 0..=more / piece.len() {
                     if peer.write_all(&piece).await.is_err() {
                         return;
                     }

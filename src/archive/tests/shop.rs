@@ -172,7 +172,7 @@ pub(super) fn record(history: &str, seq: Sequence) -> FleetRecord {
 /// A server's log.
 pub(super) struct Server {
     pub(super) log: FollowerLog,
-    pub(super) dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 pub(super) fn limits() -> Limits {
@@ -184,7 +184,7 @@ impl Server {
     pub(super) async fn of(history: &str, last: Sequence) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = FollowerLog::open_with(dir.path(), &Follow::whole(fleet()), limits()).unwrap().0;
-        let server = Self { log, dir };
+        let server = Self { log, _dir: dir };
         server.follow(history, 1, last).await;
         server
     }
