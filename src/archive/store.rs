@@ -81,7 +81,8 @@ impl Archive {
     /// where something speaks that is not Amazon's. Asks nothing of it yet.
     ///
     /// # Errors
-    /// [`ArchiveError::Address`], also where the environment has no keys: the machine is not asked for its own.
+    /// [`ArchiveError::Address`], also where the environment has no keys: the machine is not asked for its
+    /// own.
     pub fn at(url: &str, endpoint: Option<&str>, environment: &[(String, String)]) -> Result<Self, ArchiveError> {
         let address = |e: &dyn std::fmt::Display| ArchiveError::Address(shortened(e));
         if let Some(dir) = url.strip_prefix("file://") {
