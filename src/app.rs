@@ -2,6 +2,7 @@
 //! server of a fleet), from its start to an orderly stop. It only puts parts together: no record is made here
 //! and no request answered, and settings come checked from `config`.
 
+mod archiving;
 mod following;
 mod foreign;
 mod forwarding;
@@ -15,6 +16,7 @@ mod thread;
 use crate::config::ServeConfig;
 use crate::server::Listener;
 use anyhow::Context as _;
+pub use archiving::Archiving;
 pub use following::Following;
 use following::follow;
 use read_only::read_only;

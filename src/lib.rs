@@ -6,11 +6,12 @@
 //! |---|---|
 //! | 4 | `app`, `cli`, `config`, `console` (and the program, `main.rs`) |
 //! | 3 | `server`, `client`, `hooks` |
-//! | 2 | `recorder`, `reader`, `projection`, `export`, `follow`, `forward`, `report`, `retention` |
+//! | 2 | `archive`, `recorder`, `reader`, `projection`, `export`, `follow`, `forward`, `report`, `retention` |
 //! | 1 | `log` (with `migrations`), `ingest`, `stream` |
 //! | 0 | `chain`, `event`, `cursor`, `file`, `filter`, `parcel`, `redact`, `shutdown`, `text`, `time` |
 
 pub mod app;
+pub mod archive;
 pub mod chain;
 pub mod cli;
 pub mod client;

@@ -4,12 +4,15 @@
 //! How large a log is, is certain. How old it is depends on the wall clock, which may be set wrongly. So age
 //! removes one segment in a look at most, one in the first hour after the start, and none for a day after the
 //! wall clock was seen to jump.
+//! What is to be archived and is not yet stays longer, within limits: a dead archive must not fill the disk.
 
-use crate::log::{EventLog, LogError, TrimStep};
+use crate::cursor::Sequence;
+use crate::log::{EventLog, LogError, TrimStep, WriterState};
 use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What of a log is kept. The default keeps everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,13 +32,28 @@ const JUMP: Duration = Duration::from_secs(120);
 /// How long a clock that was set is not believed.
 const DISTRUST: Duration = Duration::from_secs(24 * 3600);
 
+/// What an archive does not have yet stays longer than it would, while it is no older than this besides,
+pub const ARCHIVE_GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// and the log is no larger than it is to be by more than this part of it.
+pub const ARCHIVE_GRACE_PART: u64 = 4;
+
 /// Removes what is not to be kept until `shutdown` says so.
 pub async fn run(log: Arc<dyn EventLog>, retention: Retention, shutdown: Shutdown) {
+    keep(log, retention, None, shutdown).await;
+}
+
+/// As [`run`], for a log that is archived: what the archive lacks stays for a while. `archived`: up to which
+/// record it has everything.
+pub async fn run_archived(log: Arc<dyn EventLog>, retention: Retention, archived: watch::Receiver<Sequence>, shutdown: Shutdown) {
+    keep(log, retention, Some(archived), shutdown).await;
+}
+
+async fn keep(log: Arc<dyn EventLog>, retention: Retention, archived: Option<watch::Receiver<Sequence>>, shutdown: Shutdown) {
     if retention == Retention::default() {
         return;
     }
     let began = steady();
-    let mut keeper = Keeper::new(retention, Timestamp::now());
+    let mut keeper = Keeper { archived, ..Keeper::new(retention, Timestamp::now()) };
     loop {
         if let Err(e) = keeper.look(&*log, Timestamp::now(), steady().saturating_sub(began)).await {
             tracing::warn!(error = %e, "old records cannot be removed; they stay for now");
@@ -63,11 +81,13 @@ struct Keeper {
     /// Age removes nothing before this time of the steady clock.
     distrusted_until: Duration,
     removed_by_age: bool,
+    /// Up to which record an archive has everything, where there is one.
+    archived: Option<watch::Receiver<Sequence>>,
 }
 
 impl Keeper {
     fn new(retention: Retention, now: Timestamp) -> Self {
-        Self { retention, anchor: now, distrusted_until: Duration::ZERO, removed_by_age: false }
+        Self { retention, anchor: now, distrusted_until: Duration::ZERO, removed_by_age: false, archived: None }
     }
 
     /// One look: `now` by the wall clock, `uptime` by the steady one.
@@ -75,6 +95,12 @@ impl Keeper {
         if let Some(limit) = self.retention.bytes {
             while log.settled_bytes() > limit {
                 let Some(step) = log.next_trim() else { break };
+                // A full disk keeps more than history from being there.
+                let is_pressing = log.settled_bytes() > limit.saturating_add(limit / ARCHIVE_GRACE_PART)
+                    || matches!(&*log.watch_writer().borrow(), WriterState::Full(_));
+                if !self.may_go(&step, is_pressing) {
+                    break;
+                }
                 remove(log, step, "the log is larger than it is to be").await?;
             }
         }
@@ -82,12 +108,26 @@ impl Keeper {
         let Some(age) = self.retention.age else { return Ok(()) };
         let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
         let believed = uptime >= self.distrusted_until && (uptime >= SETTLING || !self.removed_by_age);
-        let is_old = |step: &TrimStep| received(step, now).nanos() < now.nanos().saturating_sub(age);
+        let grace = i64::try_from(ARCHIVE_GRACE.as_nanos()).unwrap_or(i64::MAX);
+        let is_older = |step: &TrimStep, age: i64| received(step, now).nanos() < now.nanos().saturating_sub(age);
+        let is_old = |step: &TrimStep| is_older(step, age) && self.may_go(step, is_older(step, age.saturating_add(grace)));
         if let Some(step) = log.next_trim().filter(|step| believed && is_old(step)) {
             self.removed_by_age = true;
             remove(log, step, "they are older than is kept").await?;
         }
         Ok(())
+    }
+
+    /// Whether the archive has what would go, or it cannot be waited for any longer.
+    fn may_go(&self, step: &TrimStep, is_pressing: bool) -> bool {
+        let lacks = self.archived.as_ref().is_some_and(|archived| *archived.borrow() + 1 < step.before);
+        if lacks && is_pressing {
+            tracing::error!(
+                "the records before {} go, though the archive does not have all of them: it has been behind for too long",
+                step.before
+            );
+        }
+        !lacks || is_pressing
     }
 
     /// Notices that the wall clock was set.

@@ -1,5 +1,6 @@
 //! A server of a fleet: hub → follower → log → server. It records no Docker host and forwards nothing.
 
+use super::archiving::{self, Archiving};
 use super::running::{Running, Tasks};
 use super::serving::{admission, announce};
 use crate::config::ServeConfig;
@@ -30,27 +31,35 @@ pub struct Following {
     pub tenant: String,
     /// A host that has sent nothing for so long is silent.
     pub silent_after: Duration,
+    /// Where sealed segments go, and where a server without a log takes them from.
+    pub archive: Option<Archiving>,
 }
 
 /// Follows the hub and serves what it has.
 pub(super) async fn follow(following: Following, config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
     let started = Instant::now();
-    let Following { hub, tenant, silent_after } = following;
+    let Following { hub, tenant, silent_after, archive } = following;
+    let archive = archive.map(|archiving| archiving.archive()).transpose()?;
     let (admission, options) = admission(&config)?;
     let servers = hub.urls.join(", ");
     let hub = NatsStream::to(hub).context("--nats")?;
     let faults = looked_at(&hub, &tenant).await.with_context(|| format!("the hub at {servers}"))?;
     let stop = Stop::new();
     let shutdown = stop.shutdown();
-    let follower = Follower::open(Arc::new(hub), &config.data_dir, &Settings::of(&tenant), &shutdown)
+    let hub = Arc::new(hub);
+    if let Some(archive) = &archive {
+        Box::pin(archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown)).await?;
+    }
+    let follower = Follower::open(hub, &config.data_dir, &Settings::of(&tenant), &shutdown)
         .await
         .with_context(|| format!("cannot follow the hub at {servers} into {}", config.data_dir.display()))?
         .context("stopped while the hub was waited for")?;
     let clean = follower.recovery().clean;
-    let log: Arc<dyn EventLog> = follower.log();
+    let embedded = follower.log();
+    let log: Arc<dyn EventLog> = embedded.clone();
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = clean, "the fleet's log is open");
-    let fleet = Fleet::new(follower.handle(), silent_after, faults);
+    let followed = follower.handle();
     let mut tasks = Tasks::default();
     let until = shutdown.clone();
     tasks.start("follower", &Handle::current(), async move {
@@ -58,11 +67,18 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
         let _ = follower.run(&until).await;
         until.stopping().await;
     });
-    let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
-    tasks.start("retention", &Handle::current(), async move {
-        keeping.await;
-        until.stopping().await;
-    });
+    let archived = match archive {
+        Some(archive) => Some(archiving::start(&mut tasks, archive, embedded, config.retention, &shutdown)),
+        None => {
+            let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
+            tasks.start("retention", &Handle::current(), async move {
+                keeping.await;
+                until.stopping().await;
+            });
+            None
+        }
+    };
+    let fleet = Fleet::new(followed, silent_after, faults).archived(archived);
     let recording = Recording { fleet: Some(fleet), ..Recording::default() };
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context = Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links);

@@ -5,7 +5,7 @@ mod doctor;
 mod enrol;
 
 use super::ending::Usage;
-use crate::app::Following;
+use crate::app::{Archiving, Following};
 use crate::config::{ServeArgs, ServeConfig};
 use crate::stream::nats::{KeyFile, Made, NatsSettings, NatsStream, Shape, TlsFiles};
 use crate::stream::{StreamError, Subject};
@@ -55,6 +55,16 @@ pub(super) struct ServeFleetArgs {
     /// Call a host silent that has sent nothing for so long
     #[arg(long, value_name = "DURATION", default_value = "7h", value_parser = humantime::parse_duration, help_heading = "Hub")]
     host_silent_after: Duration,
+    /// Put each sealed segment into this archive, s3://BUCKET/PREFIX or file:///DIRECTORY; a server without a
+    /// log begins with what is there
+    ///
+    /// Keys and region of S3 come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and what else is
+    /// usual in the environment. Nothing that is there is ever replaced, and nothing waits for it.
+    #[arg(long, value_name = "URL", help_heading = "Archive")]
+    archive: Option<String>,
+    /// Ask what speaks as S3 at this address, as http://HOST:PORT
+    #[arg(long, value_name = "URL", requires = "archive", help_heading = "Archive")]
+    archive_endpoint: Option<String>,
     #[command(flatten)]
     serve: ServeArgs,
 }
@@ -135,7 +145,9 @@ async fn serve(args: ServeFleetArgs) -> anyhow::Result<()> {
     let tenant = args.hub.tenant.clone();
     Subject::base(&tenant).map_err(|e| Usage(format!("--tenant: {e}")))?;
     let hub = args.hub.settings(&args.hub_name, args.unsafe_engine);
-    crate::app::serve_fleet(config, Following { hub, tenant, silent_after: args.host_silent_after }).await
+    let archive = args.archive.map(|url| Archiving { url, endpoint: args.archive_endpoint });
+    let following = Following { hub, tenant, silent_after: args.host_silent_after, archive };
+    Box::pin(crate::app::serve_fleet(config, following)).await
 }
 
 async fn init(args: InitArgs) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ mod own;
 mod proof;
 mod reading;
 mod settings;
+mod start;
 mod state;
 mod status;
 mod task;
@@ -35,6 +36,7 @@ pub use hosts::{CATCHING_UP, CONFLICT_SHOWN, GapView, HostState, HostView, SILEN
 pub use own::is_own_gap;
 pub use proof::Proof;
 pub use settings::{BATCH_RECORDS, Settings};
+pub use start::starting_point;
 pub use state::{FOLD, GAPS_KEPT, Gap, HostLog, Key, MAX_HOST_LOGS, MAX_SOURCE_BYTES, MAX_SOURCES, State};
 pub use status::{MAX_LAG, Status};
 pub use task::{Follower, Handle};

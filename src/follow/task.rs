@@ -191,7 +191,7 @@ async fn later(status: &watch::Sender<Status>, broken: Broken) -> Result<(), Fol
 }
 
 /// Where a new log begins; `None` when work ends before the hub answers.
-async fn begin(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<Start>, FollowError> {
+pub(super) async fn begin(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<Start>, FollowError> {
     loop {
         let found = tokio::select! {
             found = find::beginning(hub, tenant) => found,

@@ -9,7 +9,8 @@ use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};
 use super::{
-    Bounds, Chunk, EventLog, Follow, Held, Limits, LogError, NewRecord, Packed, Recovery, Resume, Scan, SealedFrame, TrimStep, WriterState,
+    Bounds, Chunk, EventLog, Follow, Held, Limits, LogError, NewRecord, Packed, Recovery, Resume, Scan, SealedFrame, SealedSegment,
+    TrimStep, WriterState,
 };
 use crate::chain::ChainValue;
 use crate::cursor::{Cursor, MAX_SEQUENCE, Sequence};
@@ -249,6 +250,11 @@ impl EventLog for EmbeddedLog {
 }
 
 impl EmbeddedLog {
+    /// The oldest sealed segment that holds records after `after`.
+    pub fn sealed_segment_after(&self, after: Sequence) -> Option<SealedSegment> {
+        self.catalog.segments().iter().find(|segment| segment.last() > after).map(|segment| SealedSegment::of(Arc::clone(segment)))
+    }
+
     /// Runs a read that may touch the disk on the blocking pool.
     async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Catalog) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
         let catalog = Arc::clone(&self.catalog);

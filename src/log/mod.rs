@@ -29,6 +29,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod tip;
+mod whole;
 
 pub use api::{Bounds, Chunk, DEFAULT_SCAN_BYTES, GapReason, NewRecord, Packed, Piece, Recovery, Scan, TrimStep, WriterState};
 pub use dir::derived::{DerivedFiles, MAX_DERIVED_BYTES};
@@ -39,9 +40,11 @@ pub use event_log::EventLog;
 pub use fleet::{FleetRecord, Follow, Followed, Resume};
 pub use follower::FollowerLog;
 pub use limits::{Limits, MAX_RECORD_BYTES};
+pub use offline::assemble::{Assembly, Incoming};
 pub use offline::import::{Imported, import, import_to_read};
 pub use offline::verify::{Report, verify};
 pub use read::held::Held;
 pub use read::sealed::SealedFrame;
 pub use record::block::Block;
 pub use record::origin::host_line;
+pub use whole::{SealedSegment, SegmentFacts};

@@ -113,3 +113,37 @@ async fn what_a_clock_that_was_ahead_marked_goes_by_the_age_of_what_followed() {
     let oldest = look(110).await;
     assert!(oldest > ahead.min(8), "what the wrong clock marked is gone: {oldest}, {ahead} were marked");
 }
+
+#[tokio::test]
+async fn what_the_archive_lacks_stays_within_limits() {
+    let (_dir, log) = log().await;
+    let (archived, receiver) = watch::channel(0);
+    let next = || log.next_trim().unwrap().before;
+    let keeper = |retention: Retention| Keeper { archived: Some(receiver.clone()), ..Keeper::new(retention, at(HOUR * 59)) };
+    let first = next();
+    // By age: nothing goes that is not there, until it is a week too old.
+    let aged = Retention { age: Some(HOUR * 20), bytes: None };
+    let look = async |archive_age: Duration| {
+        let mut keeper = keeper(aged);
+        let now = at(HOUR * 59 + archive_age);
+        keeper.anchor = now;
+        keeper.look(&log, now, Duration::ZERO).await.unwrap();
+        next()
+    };
+    assert_eq!(look(Duration::ZERO).await, first);
+    archived.send_replace(first - 1);
+    let second = look(Duration::ZERO).await;
+    assert!(second > first, "what is there goes");
+    assert_eq!(look(Duration::ZERO).await, second, "and what follows does not");
+    let third = look(ARCHIVE_GRACE).await;
+    assert!(third > second, "after a week it is not waited for any longer");
+    // By size: up to a quarter more.
+    let bytes = log.settled_bytes();
+    let mut sized = keeper(Retention { age: None, bytes: Some(bytes - 1) });
+    sized.look(&log, at(HOUR * 59), Duration::ZERO).await.unwrap();
+    assert_eq!(next(), third);
+    let oldest = log.bounds().oldest;
+    let mut sized = keeper(Retention { age: None, bytes: Some(0) });
+    sized.look(&log, at(HOUR * 59), Duration::ZERO).await.unwrap();
+    assert!(log.bounds().oldest > oldest, "a dead archive does not fill the disk");
+}

@@ -1,5 +1,6 @@
 //! What a server of a fleet shows of how it follows the hub; following itself is `follow`.
 
+use crate::archive::{self, Archived};
 use crate::follow::{Handle, MAX_LAG, Status};
 use crate::stream::StreamError;
 use crate::time::Timestamp;
@@ -20,6 +21,8 @@ pub struct Fleet {
     silent_after: Duration,
     /// What the hub does not keep of what a fleet is promised.
     faults: Vec<String>,
+    /// How it archives, where it does.
+    archive: Option<archive::Handle>,
 }
 
 /// How it follows.
@@ -57,7 +60,18 @@ pub(super) struct Followed {
 impl Fleet {
     /// What follows is `follower`, of a hub with these faults.
     pub fn new(follower: Handle, silent_after: Duration, faults: Vec<String>) -> Self {
-        Self { follower, silent_after, faults }
+        Self { follower, silent_after, faults, archive: None }
+    }
+
+    /// The same with an archive.
+    #[must_use]
+    pub fn archived(self, archive: Option<archive::Handle>) -> Self {
+        Self { archive, ..self }
+    }
+
+    /// How it archives, where it does.
+    pub(super) fn archive(&self) -> Option<Archived> {
+        self.archive.as_ref().map(|archive| archive.get(Instant::now()))
     }
 
     pub(super) fn followed(&self) -> Followed {

@@ -3,6 +3,7 @@
 //! `export`).
 
 mod access;
+mod archive;
 mod asker;
 mod charts;
 mod coming;

@@ -4,6 +4,7 @@ use super::asker::Asker;
 use super::context::Context;
 use super::fleet::{Fleet, FollowState, Followed};
 use super::pages;
+use crate::archive::Archived;
 use crate::forward::{ForwardState, Forwarded};
 use crate::ingest::{SourceState, SourceStatus};
 use crate::log::WriterState;
@@ -67,6 +68,12 @@ fn forwarding(context: &Context) -> Option<Forwarded> {
     Some(Forwarded { error: forwarded.error.as_deref().map(shown), ..forwarded })
 }
 
+/// How archiving is; it makes nobody unready, since nothing that is served depends on it.
+fn archived(context: &Context) -> Option<Archived> {
+    let archived = context.recording.fleet.as_ref()?.archive()?;
+    Some(Archived { warning: archived.warning.as_deref().map(shown), ..archived })
+}
+
 /// The process answers.
 pub(super) fn healthz() -> Response {
     respond(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
@@ -98,7 +105,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         .iter()
         .map(|s| json!({ "name": s.name, "endpoint": s.endpoint, "state": s.state, "error": s.error, "hint": s.hint }))
         .collect();
-    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "forward": forwarding(context), "fleet": followed, "derived": context.known.progress(), "page": pages::HASH });
+    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "forward": forwarding(context), "fleet": followed, "archive": archived(context), "derived": context.known.progress(), "page": pages::HASH });
     respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", body.to_string())
 }
 
@@ -119,6 +126,7 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
         "links": context.links,
         "forward": forwarding(context),
         "fleet": context.recording.fleet.as_ref().map(Fleet::followed),
+        "archive": archived(context),
         "ingest": {
             "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
             "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
@@ -187,6 +195,9 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
     }
     if let Some(fleet) = &context.recording.fleet {
         fleet_metrics(&mut out, &fleet.followed());
+    }
+    if let Some(archived) = archived(context) {
+        super::archive::metrics(&mut out, &archived);
     }
     by_source(&mut out, context, &asker).await;
     let log = context.log_for(&asker);

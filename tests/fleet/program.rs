@@ -61,13 +61,23 @@ impl Ship {
         Self::start_at(&[["fleet", "serve"].as_slice(), &each("--nats", servers), &whose].concat(), data, listen)
     }
 
+    /// A server of the fleet of a hub of any kind, with more flags and an environment.
+    pub(crate) fn server_with(data: &Path, servers: &[String], more: &[&str], environment: &[(&str, &str)]) -> Self {
+        let whose = ["--tenant", TENANT, "--stream", STREAM, "--unsafe-engine"];
+        Self::start_in(&[["fleet", "serve"].as_slice(), &each("--nats", servers), &whose, more].concat(), data, ANYWHERE, environment)
+    }
+
     fn start(arguments: &[&str], data: &Path) -> Self {
         Self::start_at(arguments, data, ANYWHERE)
     }
 
     fn start_at(arguments: &[&str], data: &Path, listen: &str) -> Self {
+        Self::start_in(arguments, data, listen, &[])
+    }
+
+    fn start_in(arguments: &[&str], data: &Path, listen: &str, environment: &[(&str, &str)]) -> Self {
         let place = ["--data-dir", data.to_str().unwrap(), "--listen", listen];
-        let mut child = program(&[arguments, &place].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = program(&[arguments, &place].concat()).envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();

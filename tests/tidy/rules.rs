@@ -1,7 +1,7 @@
 //! What the tree must look like.
 
 /// Parts of the program by floor; imports point down only.
-pub(crate) const FLOORS: [(&str, u8); 30] = [
+pub(crate) const FLOORS: [(&str, u8); 31] = [
     ("chain", 0),
     ("event", 0),
     ("cursor", 0),
@@ -16,6 +16,7 @@ pub(crate) const FLOORS: [(&str, u8); 30] = [
     ("migrations", 1),
     ("ingest", 1),
     ("stream", 1),
+    ("archive", 2),
     ("recorder", 2),
     ("reader", 2),
     ("projection", 2),
@@ -49,7 +50,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["cli"]),
     ("anyhow", &["app", "cli"]),
     ("async_nats", &["stream::nats"]),
-    ("async_trait", &["app", "forward", "hooks", "ingest", "log", "server", "stream"]),
+    ("async_trait", &["app", "archive", "forward", "hooks", "ingest", "log", "server", "stream"]),
     ("base64", &["parcel", "redact"]),
     ("bincode", &["log", "projection::derived"]),
     ("bollard", &["ingest::docker"]),
@@ -66,11 +67,11 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("csv", &["export", "report"]),
     ("flate2", &["export"]),
     ("form_urlencoded", &["server"]),
-    ("futures_util", &["app", "ingest", "server", "client", "stream"]),
+    ("futures_util", &["app", "archive", "ingest", "server", "client", "stream"]),
     ("typed_headers", &["server::negotiate"]),
     ("hex", EVERYWHERE),
     ("hmac", &["server::access"]),
-    ("http_body_util", &["ingest::docker"]),
+    ("http_body_util", &["archive::http", "ingest::docker"]),
     ("humantime", &["time", "config", "cli::fleet"]),
     ("hyper", &["ingest::docker", "server::net"]),
     ("hyper_util", &["ingest::docker", "server::net", "server::serve"]),
@@ -79,6 +80,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["server::forwarded"]),
     ("memchr", EVERYWHERE),
     ("nkeys", &["stream::nats::enrol"]),
+    ("object_store", &["archive"]),
     ("parking_lot", EVERYWHERE),
     ("quick_cache", &["log", "ingest"]),
     ("rand", &["forward", "ingest", "server", "client"]),
@@ -86,7 +88,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["client", "hooks", "stream::nats::monitor"]),
     ("rlimit", &["app"]),
     ("rustix", &["log", "retention", "server::net", "time::clock"]),
-    ("rustls", &["ingest::docker", "server::net", "client", "hooks", "stream::nats::monitor"]),
+    ("rustls", &["archive::http", "ingest::docker", "server::net", "client", "hooks", "stream::nats::monitor"]),
     ("rustls_native_certs", &["ingest::docker::tls"]),
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),

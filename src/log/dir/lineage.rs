@@ -12,7 +12,7 @@ pub(in crate::log) struct Lineage {
 
 impl Lineage {
     /// `ancestors`: the logs whose copy `log` is, oldest first, each with the last sequence that both have.
-    pub(super) fn new(log: LogId, ancestors: Vec<(LogId, Sequence)>) -> Self {
+    pub(in crate::log) fn new(log: LogId, ancestors: Vec<(LogId, Sequence)>) -> Self {
         Self { log, ancestors }
     }
 

@@ -11,6 +11,7 @@ use crate::log::dir::manifest::Manifest;
 use crate::log::dir::watermark::Watermark;
 use crate::log::record::chain::{self, ChainValue};
 use crate::log::record::line::Line;
+use crate::log::segment::Segment;
 use crate::log::{Block, LogError};
 use crate::time::Timestamp;
 use look::Look;
@@ -75,6 +76,18 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
         progress(total, total);
     }
     check.end(&dir, data_dir, look.seen)
+}
+
+/// What is wrong with a segment by itself, one sentence each: its frames and their lines, the hash chain
+/// through them, index and summaries.
+///
+/// # Errors
+/// When it cannot be read for a passing reason.
+pub(in crate::log) fn verify_segment(path: &Path, segment: Segment) -> Result<Vec<String>, LogError> {
+    let lineage = Some(Lineage::new(segment.log(), Vec::new()));
+    let mut check = Check { report: Report::default(), manifest: None, lineage, next: None, chain: None, received: Timestamp::MIN };
+    check.segment(path, Ok(segment), &mut |_| ())?;
+    Ok(check.report.damage)
 }
 
 /// Where the records of a log come from that was not recorded here, a sentence for each log.
@@ -144,6 +157,8 @@ impl Check {
             let what = format!("the records {expected} to {} are missing before {about}", first - 1);
             if self.manifest.as_ref().is_some_and(|manifest| first - 1 <= manifest.imported) {
                 self.report.notes.push(format!("{what}; the export that this log was made from did not have them"));
+            } else if known && self.manifest.as_ref().is_some_and(|manifest| manifest.follows.is_some()) {
+                self.report.notes.push(format!("{what}; the archive that this log was begun from did not have them"));
             } else if known {
                 self.report.notes.push(format!("{what}; a gap record tells of it"));
             } else {

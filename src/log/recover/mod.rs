@@ -16,7 +16,7 @@ use super::dir::manifest::{self, Manifest, RESERVE};
 use super::dir::quarantine::Quarantine;
 use super::dir::scratch::ScratchDir;
 use super::dir::watermark::Watermark;
-use super::offline::import;
+use super::offline::{assemble, import};
 use super::read::catalog::Catalog;
 use super::record::chain::CHAIN_START;
 use super::tip::{Tail, Tip};
@@ -53,6 +53,7 @@ pub(super) fn open(data_dir: &Path, follow: Option<&Follow>) -> Result<Found, Lo
     let dir = data_dir.join("log");
     // Before anything is made in the place where an import is going to put its log.
     import::remove_leftover(data_dir)?;
+    assemble::remove_leftover(data_dir)?;
     create_private_dir(&dir)?;
     let lock = Arc::new(lock::lock(&dir)?);
     ScratchDir::sweep();

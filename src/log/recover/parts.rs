@@ -26,6 +26,8 @@ pub(super) struct Parts {
     tips: Vec<OpenedTip>,
     /// The last sequence that is in a segment, or was in one that was trimmed.
     sealed: Sequence,
+    /// A follower's own records come after this one; what is up to here came in segments of others.
+    begun: Sequence,
     /// The tip with the highest name, whether it can be read or not.
     newest: Option<PathBuf>,
 }
@@ -54,16 +56,17 @@ impl Parts {
         let trimmed = manifest.trimmed.saturating_sub(1);
         let sealed = segments.last().map_or(trimmed, |segment| segment.last());
         let tips = open_tips(listing, sealed.max(trimmed), lock, quarantine)?;
-        Ok(Self { segments, tips, sealed, newest: listing.tips.last().map(|(_, path)| path.clone()) })
+        let begun = manifest.follow()?.map_or(0, |follow| follow.first.saturating_sub(1));
+        Ok(Self { segments, tips, sealed, begun, newest: listing.tips.last().map(|(_, path)| path.clone()) })
     }
 
     fn headers(&self) -> impl DoubleEndedIterator<Item = &Header> {
         self.tips.iter().flat_map(|opened| &opened.headers)
     }
 
-    /// The last sequence that is there.
+    /// The last sequence that is there, or after which it goes on.
     pub(super) fn end(&self) -> Sequence {
-        self.headers().next_back().map_or(self.sealed, Header::last)
+        self.headers().next_back().map_or(self.sealed.max(self.begun), Header::last)
     }
 
     /// First and last sequence of each frame and block, rising.
@@ -90,7 +93,7 @@ impl Parts {
     /// Adds a new tip, after everything that was ever written. Where there is no room for one: why.
     pub(super) fn add_tip(&mut self, dir: &Path, listing: &Listing, manifest: &Manifest, lock: &Lock) -> Result<Option<String>, LogError> {
         let past = listing.tips.last().map_or(1, |(first, _)| first + 1).max(manifest.reserved + 1);
-        let first = if self.had_tip() { past } else { self.sealed + 1 };
+        let first = if self.had_tip() { past } else { self.sealed.max(self.begun) + 1 };
         match OpenedTip::create(dir, first, manifest.log_id()?, lock) {
             Ok(tip) => self.tips.push(tip),
             // What is there can be read; the writer makes one when there is room.
@@ -110,6 +113,7 @@ impl Parts {
     pub(super) fn last(&self, chain: ChainEnd, start: ChainValue) -> (ChainValue, Timestamp) {
         match (self.headers().next_back(), self.segments.last()) {
             (Some(header), _) => (chain.value().unwrap_or(chain::CHAIN_START), header.received.1),
+            (None, Some(segment)) if segment.last() < self.begun => (start, segment.received().1),
             (None, Some(segment)) => {
                 let chain = segment.index().ok().and_then(|index| index.chain_after.last().copied());
                 (chain.unwrap_or(chain::CHAIN_START), segment.received().1)

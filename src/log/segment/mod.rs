@@ -62,10 +62,35 @@ impl Segment {
             }
             Err(e) => return Err(e),
         };
+        Ok(Self::of(path, file, bytes, index, chunks))
+    }
+
+    /// Opens a segment of somebody else, of which nothing is made again.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when its index is not whole; a file operation that failed.
+    pub(super) fn open_whole(path: &Path) -> Result<Self, LogError> {
+        let file = files::open_to_read(path)?;
+        let bytes = file.metadata().map_err(io("cannot read", path))?.len();
+        let (index, chunks) = read_index(&file, path, bytes)?;
+        Ok(Self::of(path, file, bytes, index, chunks))
+    }
+
+    /// The same, read anew through the open file: it may have been removed meanwhile.
+    ///
+    /// # Errors
+    /// As [`Segment::open_whole`].
+    pub(super) fn again(&self) -> Result<Self, LogError> {
+        let file = self.file.try_clone().map_err(io("cannot open", &self.path))?;
+        let (index, chunks) = read_index(&file, &self.path, self.bytes)?;
+        Ok(Self::of(&self.path, file, self.bytes, index, chunks))
+    }
+
+    fn of(path: &Path, file: File, bytes: u64, index: IndexData, chunks: Vec<ChunkPlace>) -> Self {
         let time = index.frames.iter().map(|f| f.time).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
         let IndexData { log, received, fast_packed, frames, .. } = index;
         let id = OPENED.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, path: path.to_owned(), file, bytes, log, received, time, fast_packed, frames, chunks })
+        Self { id, path: path.to_owned(), file, bytes, log, received, time, fast_packed, frames, chunks }
     }
 
     /// Tells it from all that this process has opened: one with the same records may have other frames.
@@ -121,6 +146,17 @@ impl Segment {
     /// Whether the index is as it was written.
     pub(super) fn has_index(&self) -> bool {
         !self.chunks.is_empty()
+    }
+
+    /// Where the frames end and the index begins.
+    pub(super) fn frames_end(&self) -> u64 {
+        self.frames.last().map_or(0, |frame| frame.offset + u64::from(frame.packed))
+    }
+
+    /// A part of the file, as it lies there.
+    pub(super) fn part(&self, offset: u64, bytes: u64) -> Result<Vec<u8>, LogError> {
+        let bytes = usize::try_from(bytes).map_err(|_| LogError::Internal("a part of a segment is too long".to_owned()))?;
+        self.read(offset, bytes)
     }
 
     fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, LogError> {

@@ -1,0 +1,17 @@
+//! Where a new log of the fleet would begin, for whoever has to know before it does.
+
+use super::error::FollowError;
+use super::task::begin;
+use crate::log::Follow;
+use crate::shutdown::Shutdown;
+use crate::stream::FleetStream;
+
+/// Where a follower begins that has nothing yet: with the fleet, or with the oldest base behind which the
+/// stream is whole. It waits for a hub that does not answer; `None` when work ends meanwhile. Where there is
+/// no fleet yet, one begins.
+///
+/// # Errors
+/// When the hub refuses what is needed.
+pub async fn starting_point(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<Follow>, FollowError> {
+    Ok(begin(hub, tenant, shutdown).await?.map(|start| start.follow()))
+}
