@@ -13,6 +13,7 @@ use crate::stream::StreamError;
 use crate::stream::nats::{NatsSettings, NatsStream, Shape};
 use anyhow::Context as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -30,12 +31,14 @@ pub struct Following {
     pub tenant: String,
     /// A host that has sent nothing for so long is silent.
     pub silent_after: Duration,
+    /// It has been said already where it listens.
+    pub announced: bool,
 }
 
 /// Follows the hub and serves what it has.
 pub(super) async fn follow(following: Following, config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
     let started = Instant::now();
-    let Following { hub, tenant, silent_after } = following;
+    let Following { hub, tenant, silent_after, announced } = following;
     let (admission, options) = admission(&config)?;
     let servers = hub.urls.join(", ");
     let hub = NatsStream::to(hub).context("--nats")?;
@@ -50,12 +53,16 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     let log: Arc<dyn EventLog> = follower.log();
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = clean, "the fleet's log is open");
-    let fleet = Fleet::new(follower.handle(), silent_after, faults);
-    let mut tasks = Tasks::default();
-    let until = shutdown.clone();
+    let fleet = Fleet::new(follower.handle(), silent_after, faults).telling(follower.told());
+    let (mut tasks, again) = (Tasks::default(), Arc::new(AtomicBool::new(false)));
+    let (until, begins_again) = (shutdown.clone(), Arc::clone(&again));
     tasks.start("follower", &Handle::current(), async move {
+        let done = follower.run(&until).await;
+        if done.is_err_and(|e| e.is_anew()) {
+            begins_again.store(true, Relaxed);
+            return;
+        }
         // It has told why it stops; what it has is served on.
-        let _ = follower.run(&until).await;
         until.stopping().await;
     });
     let (keeping, until) = (retention::run(Arc::clone(&log), config.retention, shutdown.clone()), shutdown.clone());
@@ -67,10 +74,12 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context = Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links);
     let context = Arc::new(context);
-    announce(&listener, &options)?;
+    if !announced {
+        announce(&listener, &options)?;
+    }
     tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
-    Ok(Running { stop, tasks, log: Some(log), _thread: None, _scratch: None })
+    Ok(Running { stop, tasks, again, log: Some(log), _thread: None, _scratch: None })
 }
 
 /// What the hub does not keep of what a fleet is promised, as far as it answers.

@@ -134,7 +134,7 @@ async fn serve(args: ServeFleetArgs) -> anyhow::Result<()> {
     let tenant = args.hub.tenant.clone();
     Subject::base(&tenant).map_err(|e| Usage(format!("--tenant: {e}")))?;
     let hub = args.hub.settings(&args.hub_name, args.unsafe_engine);
-    crate::app::serve_fleet(config, Following { hub, tenant, silent_after: args.host_silent_after }).await
+    crate::app::serve_fleet(config, Following { hub, tenant, silent_after: args.host_silent_after, announced: false }).await
 }
 
 async fn init(args: InitArgs) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ mod error;
 mod event_log;
 mod fleet;
 mod follower;
+mod fork;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -35,6 +36,7 @@ pub use error::LogError;
 pub use event_log::EventLog;
 pub use fleet::{FleetRecord, Follow, Followed, Resume};
 pub use follower::FollowerLog;
+pub use fork::{Fork, Forked, Ids};
 pub use limits::{Limits, MAX_RECORD_BYTES};
 pub use offline::import::{Imported, import, import_to_read};
 pub use offline::verify::{Report, verify};

@@ -20,6 +20,8 @@ pub struct Fleet {
     silent_after: Duration,
     /// What the hub does not keep of what a fleet is promised.
     faults: Vec<String>,
+    /// What was done to the log when it was opened.
+    told: Option<String>,
 }
 
 /// How it follows.
@@ -57,11 +59,17 @@ pub(super) struct Followed {
 impl Fleet {
     /// What follows is `follower`, of a hub with these faults.
     pub fn new(follower: Handle, silent_after: Duration, faults: Vec<String>) -> Self {
-        Self { follower, silent_after, faults }
+        Self { follower, silent_after, faults, told: None }
+    }
+
+    /// The same, of a log to which something was done when it was opened, which readers are told.
+    #[must_use]
+    pub fn telling(self, told: Option<&str>) -> Self {
+        Self { told: told.map(str::to_owned), ..self }
     }
 
     pub(super) fn followed(&self) -> Followed {
-        Followed::of(&self.follower.status(), Instant::now(), &self.faults)
+        Followed::of(&self.follower.status(), Instant::now(), &self.faults, self.told.as_deref())
     }
 
     /// The data of `/api/v1/hosts`, as JSON.
@@ -87,7 +95,7 @@ impl Fleet {
 }
 
 impl Followed {
-    fn of(status: &Status, now: Instant, faults: &[String]) -> Self {
+    fn of(status: &Status, now: Instant, faults: &[String], told: Option<&str>) -> Self {
         let lag = status.lag(now);
         let state = match status {
             Status { stopped: Some(_), .. } => FollowState::Stopped,
@@ -109,6 +117,7 @@ impl Followed {
         if !faults.is_empty() {
             warnings.push(format!("the hub does not keep what a fleet is promised: {}", faults.join("; ")));
         }
+        warnings.extend(told.map(str::to_owned));
         let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         Self { state, error, warning, folded: status.folded, hub_last: status.hub_last, lag_seconds: lag.as_secs() }
     }
@@ -122,7 +131,7 @@ mod tests {
     fn a_dead_hub_is_a_warning_and_a_stop_is_an_error() {
         let (now, faults) = (Instant::now(), ["its tail is short".to_owned()]);
         let view = |status: &Status, faults: &[String]| {
-            let Followed { state, error, warning, .. } = Followed::of(status, now, faults);
+            let Followed { state, error, warning, .. } = Followed::of(status, now, faults, None);
             (state, error.is_some(), warning)
         };
         assert_eq!(view(&Status::current(true, None), &[]), (FollowState::Live, false, None));
