@@ -72,10 +72,10 @@ impl Ids {
         self.ancestors.iter().copied().chain(std::iter::once((self.log, Sequence::MAX)))
     }
 
-    /// Of the records up to `last`, where what comes after has the id `log`.
-    fn up_to(&self, last: Sequence, log: LogId) -> Vec<(LogId, Sequence)> {
+    /// Of the records up to `last`.
+    fn up_to(&self, last: Sequence) -> Vec<(LogId, Sequence)> {
         let mut kept: Vec<(LogId, Sequence)> = Vec::new();
-        for (id, end) in self.all().filter(|(id, _)| *id != log) {
+        for (id, end) in self.all() {
             let end = end.min(last);
             // Of an id that no record has, there is no cursor.
             if kept.last().is_none_or(|(_, before)| *before < end) {
@@ -83,6 +83,11 @@ impl Ids {
             }
         }
         kept
+    }
+
+    /// The ancestors of a log that goes on as `log` after `last`: perhaps under an id that it has had.
+    fn before(&self, last: Sequence, log: LogId) -> Vec<(String, Sequence)> {
+        texts(&self.up_to(last).into_iter().filter(|(id, _)| *id != log).collect::<Vec<_>>())
     }
 
     fn of(manifest: &Manifest) -> Result<Self, LogError> {
@@ -179,7 +184,7 @@ impl FollowerLog {
         match done {
             Forked::Renamed => {
                 let manifest = read_manifest(&dir)?;
-                let ancestors = texts(&Ids::of(&manifest)?.up_to(fork.last, fork.log));
+                let ancestors = Ids::of(&manifest)?.before(fork.last, fork.log);
                 Manifest { log: fork.log.to_string(), ancestors, ..manifest }.write(&dir)?;
                 Ok(Forked::Renamed)
             }
@@ -211,7 +216,7 @@ pub(super) async fn build(data_dir: &Path, old: &FollowerLog, follow: &Follow, f
     let holes = manifest.holes.iter().copied().filter(|(_, last)| *last < first).collect();
     let mut stage = Manifest { clean_head: Some(first - 1), holes, ..manifest.clone() };
     let (mut next, mut before, mut chain) = (first, Vec::new(), chain);
-    for (log, last) in ids.up_to(fork.last, fork.log) {
+    for (log, last) in ids.up_to(fork.last) {
         if last >= next {
             let begins = Follow { log, ..begins };
             stage = Manifest { log: log.to_string(), ancestors: texts(&before), ..stage }.beginning(&begins);
@@ -225,7 +230,8 @@ pub(super) async fn build(data_dir: &Path, old: &FollowerLog, follow: &Follow, f
     if old.log().chain_around(fork.last).await?.is_none_or(|(_, after)| after != chain) {
         return Err(not_whole(fork.last));
     }
-    Manifest { log: fork.log.to_string(), ancestors: texts(&before), ..stage }.beginning(&Follow { log: fork.log, ..*follow }).write(&dir)
+    let ancestors = ids.before(fork.last, fork.log);
+    Manifest { log: fork.log.to_string(), ancestors, ..stage }.beginning(&Follow { log: fork.log, ..*follow }).write(&dir)
 }
 
 /// Links the segments that end ahead of `last`, so that the newest record is in a tip; the last record in

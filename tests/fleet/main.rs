@@ -14,6 +14,7 @@ mod kills;
 mod memory;
 mod nats;
 mod program;
+mod putback;
 mod rights;
 mod serve;
 #[path = "../shared/skipped.rs"]

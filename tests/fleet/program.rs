@@ -61,6 +61,12 @@ impl Ship {
         Self::start_at(&[["fleet", "serve"].as_slice(), &each("--nats", servers), &whose].concat(), data, listen)
     }
 
+    /// A reader of a log that nobody adds to.
+    pub(crate) fn reader(data: &Path) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        Self::start(&["serve", "--read-only", data.to_str().unwrap()], scratch.path())
+    }
+
     fn start(arguments: &[&str], data: &Path) -> Self {
         Self::start_at(arguments, data, ANYWHERE)
     }

@@ -57,9 +57,9 @@ impl Server {
 
 /// Waits until servers have everything that the hub has, under the id that its newest epoch tells, and stops
 /// them.
-async fn settled(hub: &MemoryStream, servers: Vec<Server>) {
+async fn settled(hub: &MemoryStream, servers: Vec<Server>, fleet: Option<LogId>) {
     until("one id and all records", async || {
-        let (fleet, end) = (epoch(hub).fleet, last(hub).await);
+        let (fleet, end) = (fleet.unwrap_or_else(|| epoch(hub).fleet), last(hub).await);
         let there = |server: &Server| {
             let now = server.now.lock();
             assert!(!server.task.is_finished() || now.is_some(), "a server has stopped");
@@ -75,7 +75,7 @@ async fn settled(hub: &MemoryStream, servers: Vec<Server>) {
 
 /// Starts servers, waits until they are settled, and says what they hold.
 async fn settle(hub: &MemoryStream, dirs: &[&Path]) -> Vec<(LogId, Vec<String>)> {
-    settled(hub, dirs.iter().map(|dir| Server::start(hub, dir)).collect()).await;
+    settled(hub, dirs.iter().map(|dir| Server::start(hub, dir)).collect(), None).await;
     let mut all = Vec::new();
     for dir in dirs {
         all.push(stored(dir).await);
@@ -158,11 +158,11 @@ async fn servers_ahead_and_behind_go_on_under_one_id_after_a_hub_was_put_back() 
         }
         hub.put_back(&older);
         let kept = older_lines(&hub);
-        if let Some(fault) = fault {
-            hub.fail_publish(fault);
-        }
         if restart {
             send_again(&hub, &USUAL, 6).await;
+        }
+        if let Some(fault) = fault {
+            hub.fail_publish(fault);
         }
         let servers = if restart { [first, second].map(|dir| Server::start(&hub, dir)).into() } else { running };
         // Nothing tells a server that was behind, or is new, but what the first ones say.
@@ -170,7 +170,7 @@ async fn servers_ahead_and_behind_go_on_under_one_id_after_a_hub_was_put_back() 
         if !restart {
             send_again(&hub, &USUAL, 6).await;
         }
-        settled(&hub, servers).await;
+        settled(&hub, servers, None).await;
         let all = settle(&hub, &[first, second, behind, cold]).await;
         let epoch = epoch(&hub);
         let fork = epoch.earlier[0].last;
@@ -211,7 +211,7 @@ async fn a_stream_that_was_made_anew_begins_a_fleet_and_the_old_log_is_set_aside
         let servers: Vec<_> = if restart { dirs.each_ref().map(|dir| Server::start(&hub, dir.path())).into() } else { running };
         until("a new fleet", async || !hub.messages().is_empty()).await;
         send_again(&hub, &USUAL, 0).await;
-        settled(&hub, servers).await;
+        settled(&hub, servers, None).await;
         let all = settle(&hub, &[dirs[0].path(), dirs[1].path()]).await;
         assert!(all[0] == all[1] && all[0].0 != before.0 && all[0].1 == expected(&hub), "{restart}");
         assert_eq!(aside(dirs[0].path(), before.0).await, before.1);
@@ -262,7 +262,8 @@ async fn a_hub_that_is_put_back_again_has_forgotten_the_fork_too() {
     let known = bases(&hub);
     let base = known.iter().find(|base| base.state.place > epoch(&hub).at()).unwrap();
     hub.trim_before(base.state.place + 1);
-    let all = settle(&hub, &[first, late.path()]).await;
+    settled(&hub, [first, late.path()].map(|dir| Server::start(&hub, dir)).into(), Some(all[0].0)).await;
+    let all = [stored(first).await, stored(late.path()).await];
     assert!(all[0].1.ends_with(&all[1].1) && all[0].1.len() >= all[1].1.len());
     assert_eq!(all[0].0, all[1].0);
 }
@@ -335,7 +336,7 @@ proptest! {
             hub.put_back(&older);
             send_again(&hub, &deeds, at).await;
             let servers = dirs.iter().map(|dir| Server::start(&hub, dir.path())).collect::<Vec<_>>();
-            settled(&hub, servers).await;
+            settled(&hub, servers, None).await;
             let all = settle(&hub, &[dirs[0].path(), dirs[1].path()]).await;
             assert_eq!(all[0], all[1]);
             assert_eq!(all[0].1, expected(&hub));

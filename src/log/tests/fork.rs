@@ -114,7 +114,9 @@ async fn forks_behind_and_ahead_of_earlier_ones() {
             FollowerLog::fork(dir.path(), fork(at, log), limits()).await.unwrap();
             go_on(dir.path(), at + 800).await;
         }
-        let aside = FollowerLog::fork(dir.path(), fork(last, id(4)), limits()).await.unwrap();
+        let aside = FollowerLog::fork(dir.path(), fork(last, id(4)), limits())
+            .await
+            .unwrap_or_else(|e| panic!("{last}: {e}: {:?}", segments(dir.path()).keys()));
         assert!(matches!(aside, Forked::SetAside(_)), "{aside:?}");
         let ids = Ids { log: id(4), ancestors };
         assert_eq!(FollowerLog::ids(dir.path()).unwrap(), Some(ids.clone()));
