@@ -107,8 +107,7 @@ async fn run_once(
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> anyhow::Result<Ended> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    let starting = start(config, following, listener, Arc::clone(&cancelled));
-    tokio::pin!(starting);
+    let mut starting = Box::pin(start(config, following, listener, Arc::clone(&cancelled)));
     let mut running = tokio::select! {
         running = &mut starting => running?,
         () = &mut stop => {

@@ -140,7 +140,7 @@ pub(crate) fn shape() -> Shape {
 
 fn copy_dir(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(copied.success(), "{from:?}");
+    assert!(copied.success(), "{}", from.display());
 }
 
 fn path(path: &Path) -> String {

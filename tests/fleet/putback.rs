@@ -31,7 +31,7 @@ fn whole(lines: &[String]) -> BTreeMap<String, u64> {
     newest
 }
 
-async fn kill_all(cluster: &Cluster) {
+fn kill_all(cluster: &Cluster) {
     for node in 1..=3 {
         cluster.kill(node);
     }
@@ -57,14 +57,14 @@ async fn stores_that_were_put_back_cost_ids_and_no_records() {
     // One server is away from before the copy until after the loss.
     servers[2].kill();
     let head = servers[0].head(FIRST).await;
-    kill_all(&cluster).await;
+    kill_all(&cluster);
     let older = cluster.copy();
     cluster.restart_all();
     for server in &servers[..2] {
         server.head(head + BETWEEN).await;
     }
     let before = servers[0].lines().await;
-    kill_all(&cluster).await;
+    kill_all(&cluster);
     cluster.put_back(&older);
     let (old, lost) = id(before.last().unwrap());
     let mut heads = BTreeMap::new();
@@ -117,9 +117,9 @@ async fn stores_that_were_put_back_cost_ids_and_no_records() {
             let name = entry.as_ref().unwrap().file_name();
             name.to_str().unwrap().starts_with("log.before-")
         });
-        // The one that was away had nothing to lose.
-        let has_aside = aside.count() == 1;
-        assert_eq!(has_aside, dir.path() != dirs[2].path(), "{}", dir.path().display());
+        // The one that was away may have taken something meanwhile under the old id.
+        let count = aside.count();
+        assert!(count == 1 || (count == 0 && dir.path() == dirs[2].path()), "{count} in {}", dir.path().display());
     }
     let mut aside = Ship::reader(&dirs[0].path().join(format!("log.before-{old}")));
     let kept = aside.lines().await;
