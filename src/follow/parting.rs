@@ -11,7 +11,6 @@ use super::settings::ANSWER_WITHIN;
 use super::state::State;
 use crate::chain::{self, CHAIN_START};
 use crate::cursor::{LogId, Sequence};
-use crate::event::Origin;
 use crate::log::{EventLog as _, Follow, FollowerLog, Ids, LogError, Piece, Resume, Scan};
 use crate::parcel::Head;
 use crate::stream::{FleetStream, Message, StreamError, Subject};
@@ -42,19 +41,27 @@ struct Common {
     began: u64,
 }
 
+/// What came of a look at what stream and log have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// The stream says how the fleet goes on.
+    Told,
+    /// It has every record that the log has.
+    NothingLost,
+}
+
 /// Makes the stream say how the fleet goes on, unless it does already. Whoever comes later takes what the
 /// first one published.
-pub(super) async fn part(hub: &dyn FleetStream, tenant: &str, own: Own<'_>) -> Result<(), Broken> {
+pub(super) async fn part(hub: &dyn FleetStream, tenant: &str, own: Own<'_>) -> Result<Parting, Broken> {
     let (ends, known) = (hub.ends().await?, newest_epoch(hub, tenant).await?);
     let (expected, epoch) = known.map_or((0, None), |(place, epoch)| (place, Some(epoch)));
     let fate = epoch.as_ref().map(|epoch| epoch.fate(own.ids));
     if matches!(fate, Some(Fate::Apart { .. } | Fate::Foreign)) {
-        return Ok(());
+        return Ok(Parting::Told);
     }
     let head = own.log.log().bounds().head;
     let next = match common(hub, tenant, own, epoch.as_ref()).await? {
-        // No record is lost: the log goes on as it is.
-        Some(common) if common.last == head && fate != Some(Fate::Lost) => return Ok(()),
+        Some(common) if common.last == head && fate != Some(Fate::Lost) => return Ok(Parting::NothingLost),
         Some(common) => {
             tracing::error!(
                 "the fleet's hub has lost what it had acknowledged: its stream and this log have the records up to {} in common, of {head}",
@@ -70,7 +77,7 @@ pub(super) async fn part(hub: &dyn FleetStream, tenant: &str, own: Own<'_>) -> R
     };
     hub.publish(next.to_message(Subject::epoch(tenant)?), expected).await?;
     tracing::warn!("the fleet goes on as {} after message {}", next.fleet, next.at());
-    Ok(())
+    Ok(Parting::Told)
 }
 
 /// The ids up to the end of what is in common.
@@ -184,19 +191,32 @@ pub(super) async fn judge_log(hub: &dyn FleetStream, log: &FollowerLog, resume: 
     let Some(Piece::Block(block)) = chunk.pieces.first() else { return Ok(Judgement::Same) };
     let seq = resume.next - 1;
     let (Some(origin), Some(record)) = (block.origin(seq), block.record(seq)) else { return Ok(Judgement::Same) };
+    let known = Known { seq: origin.id.seq, source: &record.source, received: record.received, is_gap: is_own_gap(&record.event) };
     let message = match hub.at(place).await {
         Ok(Some(message)) => message,
         Ok(None) => return Err(StreamError::Unavailable(format!("it does not show its message {place}")).into()),
         Err(StreamError::Unfit(_)) => return Ok(Judgement::LostTail),
         Err(e) => return Err(e.into()),
     };
-    let same = carries(&message, &origin, record.received, is_own_gap(&record.event));
-    Ok(if same { Judgement::Same } else { Judgement::LostTail })
+    Ok(if known.may_end(&message) { Judgement::Same } else { Judgement::LostTail })
 }
 
-/// Whether a message can be the one that ended with a record. One that was sent again comes later.
-fn carries(message: &Message, origin: &Origin, received: Timestamp, is_gap: bool) -> bool {
-    let Subject::Host { log, .. } = &message.subject else { return false };
-    let ends_there = || message.head.parse::<Head>().is_ok_and(|head| head.last() == origin.id.seq);
-    *log == format!("{:08x}", origin.id.log) && message.arrived <= received && (is_gap || ends_there())
+/// What a log knows of the message of its newest record.
+struct Known<'a> {
+    /// The record in the host's log.
+    seq: Sequence,
+    source: &'a str,
+    received: Timestamp,
+    /// It is the fold's own, and no host's.
+    is_gap: bool,
+}
+
+impl Known<'_> {
+    /// Whether a message can be the one that ended with it. One that was sent again comes later.
+    fn may_end(&self, message: &Message) -> bool {
+        let Subject::Host { host, .. } = &message.subject else { return false };
+        let of_host = self.source.strip_prefix(host.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let ends_there = || message.head.parse::<Head>().is_ok_and(|head| head.last() == self.seq);
+        of_host && message.arrived <= self.received && (self.is_gap || ends_there())
+    }
 }

@@ -5,7 +5,7 @@ use super::error::FollowError;
 use super::find::{self, Broken, Start};
 use super::fork::Judgement;
 use super::hosts::hosts;
-use super::parting::{Own, judge_log, part};
+use super::parting::{Own, Parting, judge_log, part};
 use super::reading::Reading;
 use super::settings::{ANSWER_WITHIN, Settings};
 use super::settle::{blocking, settle};
@@ -202,7 +202,8 @@ impl Follower {
     /// Where a log that is there goes on.
     async fn going_on(&self, hub: &dyn FleetStream) -> Result<Start, Broken> {
         match judge_log(hub, &self.log, &self.resume).await? {
-            Judgement::Same => {}
+            Judgement::LostTail if self.part(hub).await? == Parting::Told => return Err(FollowError::Anew.into()),
+            Judgement::Same | Judgement::LostTail => {}
             judgement => return Err(FollowError::Forked { place: self.resume.place.unwrap_or(0), judgement }.into()),
         }
         let (tenant, ids) = (&self.settings.tenant, FollowerLog::ids_of(&self.log));
@@ -235,12 +236,16 @@ impl Follower {
         if !is_lost {
             return later(&self.status, broken).await;
         }
-        let ids = FollowerLog::ids_of(&self.log);
-        let own = Own { log: &self.log, follow: &self.follow, ids: &ids };
-        match part(hub, &self.settings.tenant, own).await {
-            Ok(()) => Err(FollowError::Anew),
+        match self.part(hub).await {
+            // Where nothing recorded is lost, the fold begins anew with what the stream has now.
+            Ok(Parting::Told | Parting::NothingLost) => Err(FollowError::Anew),
             Err(broken) => later(&self.status, broken).await,
         }
+    }
+
+    async fn part(&self, hub: &dyn FleetStream) -> Result<Parting, Broken> {
+        let ids = FollowerLog::ids_of(&self.log);
+        part(hub, &self.settings.tenant, Own { log: &self.log, follow: &self.follow, ids: &ids }).await
     }
 }
 

@@ -268,6 +268,32 @@ async fn a_hub_that_is_put_back_again_has_forgotten_the_fork_too() {
     assert_eq!(all[0].0, all[1].0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_of_messages_without_records_changes_no_id() {
+    for restart in [false, true] {
+        let (hub, dir) = (MemoryStream::new(), TempDir::new().unwrap());
+        reached(&hub, dir.path()).await;
+        send_all(&hub, &USUAL[..4]).await;
+        let older = hub.copy();
+        send_all(&hub, &[(0, Act::Tenant, 1, 3); 4]).await;
+        reached(&hub, dir.path()).await;
+        let before = stored(dir.path()).await;
+        let running: Vec<_> = if restart { Vec::new() } else { vec![Server::start(&hub, dir.path())] };
+        for server in &running {
+            until("the server", async || server.now.lock().as_ref().is_some_and(|(_, handle)| handle.status().folded > 6)).await;
+        }
+        hub.put_back(&older);
+        for (arrived, out) in &play(&USUAL)[4..] {
+            send(&hub, *arrived, out.clone()).await;
+        }
+        let servers = if restart { vec![Server::start(&hub, dir.path())] } else { running };
+        settled(&hub, servers, None).await;
+        let after = stored(dir.path()).await;
+        assert_eq!((after.0, &after.1), (before.0, &expected(&hub)), "{restart}");
+        assert!(after.1.len() > before.1.len() && std::fs::read_dir(dir.path()).unwrap().count() == 1);
+    }
+}
+
 /// Alters a record in the middle of what a server stores.
 async fn damaged(hub: &MemoryStream, dir: &Path) {
     let fleet = epoch(hub).fleet;
