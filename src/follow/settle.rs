@@ -1,4 +1,4 @@
-//! What is done to a server's log before it is opened, where the stream says that the fleet goes on otherwise.
+//! What is done to a server's log before it is opened, where its fleet goes on otherwise.
 
 use super::epoch::Fate;
 use super::error::FollowError;

@@ -221,8 +221,8 @@ impl Follower {
         }
     }
 
-    /// Waits until it can be tried again; where the hub has lost something, makes the stream say how the fleet
-    /// goes on.
+    /// Waits until it can be tried again; where the hub has lost something, makes the stream say how the
+    /// fleet goes on.
     async fn deal_with(&self, hub: &dyn FleetStream, broken: Broken) -> Result<(), FollowError> {
         let is_lost = match &broken {
             Broken::Stop(FollowError::Forked { judgement, .. }) => *judgement != Judgement::Trimmed,
