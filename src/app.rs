@@ -25,12 +25,15 @@ use running::Running;
 use serving::affordable_connections;
 use signals::stop_signal;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// How long a start may still take to come to its end when the signal to stop comes in the middle of it.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
+/// Wait before a server of a fleet opens its log anew.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Runs the recorder until SIGTERM, SIGINT or SIGHUP.
 ///
@@ -72,35 +75,65 @@ async fn run_as(
     listener: Listener,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    tokio::pin!(stop);
+    let Some(following) = following else {
+        return run_once(config, None, listener, stop).await.map(|_| ());
+    };
+    // A fleet that goes on under another id has its server close its log, put it in order and open it anew.
+    // Whoever connects meanwhile waits.
+    let mut announced = false;
+    loop {
+        let following = Following { announced, ..following.clone() };
+        if run_once(config.clone(), Some(following), listener.clone(), stop.as_mut()).await? == Ended::ForGood {
+            return Ok(());
+        }
+        tracing::info!("the log is opened anew");
+        announced = true;
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = &mut stop => return Ok(()),
+        }
+    }
+}
+
+/// Whether a program that has ended is to begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    ForGood,
+    ToBeginAgain,
+}
+
+async fn run_once(
+    config: ServeConfig,
+    following: Option<Following>,
+    listener: Listener,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> anyhow::Result<Ended> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    let starting = start(config, following, listener, Arc::clone(&cancelled));
-    tokio::pin!(starting, stop);
+    let mut starting = Box::pin(start(config, following, listener, Arc::clone(&cancelled)));
     let mut running = tokio::select! {
         running = &mut starting => running?,
         () = &mut stop => {
             let began = Instant::now();
             cancelled.store(true, Relaxed);
-            return match tokio::time::timeout(START_TIMEOUT, starting).await {
-                Ok(Ok(running)) => running.end(began).await,
-                Ok(Err(e)) => {
-                    tracing::info!(error = format!("{e:#}"), "stopped while starting");
-                    Ok(())
-                }
-                Err(_) => {
-                    tracing::warn!("stopped while starting; what was begun is given up");
-                    Ok(())
-                }
-            };
+            match tokio::time::timeout(START_TIMEOUT, starting).await {
+                Ok(Ok(running)) => running.end(began).await?,
+                Ok(Err(e)) => tracing::info!(error = format!("{e:#}"), "stopped while starting"),
+                Err(_) => tracing::warn!("stopped while starting; what was begun is given up"),
+            }
+            return Ok(Ended::ForGood);
         }
     };
     let failed = tokio::select! {
         () = stop => None,
         name = running.tasks.ended() => name,
     };
+    let again = running.again.load(Relaxed);
     let ended = running.end(Instant::now()).await;
     match failed {
+        Some(_) if again => ended.map(|()| Ended::ToBeginAgain),
         Some(name) => Err(anyhow::anyhow!("the {name} has ended unexpectedly; what it said before is on stderr")),
-        None => ended,
+        None => ended.map(|()| Ended::ForGood),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::stream::StreamError;
 use crate::stream::nats::{NatsSettings, NatsStream, Shape};
 use anyhow::Context as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -33,12 +34,14 @@ pub struct Following {
     pub silent_after: Duration,
     /// Where sealed segments go, and where a server without a log takes them from.
     pub archive: Option<Archiving>,
+    /// It has been said already where it listens.
+    pub announced: bool,
 }
 
 /// Follows the hub and serves what it has.
 pub(super) async fn follow(following: Following, config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
     let started = Instant::now();
-    let Following { hub, tenant, silent_after, archive } = following;
+    let Following { hub, tenant, silent_after, archive, announced } = following;
     let archive = archive.map(|archiving| archiving.archive()).transpose()?;
     let (admission, options) = admission(&config)?;
     let servers = hub.urls.join(", ");
@@ -59,12 +62,16 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     let log: Arc<dyn EventLog> = embedded.clone();
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = clean, "the fleet's log is open");
-    let followed = follower.handle();
-    let mut tasks = Tasks::default();
-    let until = shutdown.clone();
+    let (followed, told) = (follower.handle(), follower.told().map(str::to_owned));
+    let (mut tasks, again) = (Tasks::default(), Arc::new(AtomicBool::new(false)));
+    let (until, begins_again) = (shutdown.clone(), Arc::clone(&again));
     tasks.start("follower", &Handle::current(), async move {
+        let done = follower.run(&until).await;
+        if done.is_err_and(|e| e.is_anew()) {
+            begins_again.store(true, Relaxed);
+            return;
+        }
         // It has told why it stops; what it has is served on.
-        let _ = follower.run(&until).await;
         until.stopping().await;
     });
     let archived = match archive {
@@ -78,15 +85,17 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
             None
         }
     };
-    let fleet = Fleet::new(followed, silent_after, faults).archived(archived);
+    let fleet = Fleet::new(followed, silent_after, faults).archived(archived).telling(told.as_deref());
     let recording = Recording { fleet: Some(fleet), ..Recording::default() };
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context = Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links);
     let context = Arc::new(context);
-    announce(&listener, &options)?;
+    if !announced {
+        announce(&listener, &options)?;
+    }
     tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
-    Ok(Running { stop, tasks, log: Some(log), _thread: None, _scratch: None })
+    Ok(Running { stop, tasks, again, log: Some(log), _thread: None, _scratch: None })
 }
 
 /// What the hub does not keep of what a fleet is promised, as far as it answers.

@@ -38,5 +38,5 @@ pub(super) async fn read_only(path: &Path, config: ServeConfig, listener: Listen
     let mut tasks = Tasks::default();
     tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
-    Ok(Running { stop, tasks, log: None, _thread: None, _scratch: Some(scratch) })
+    Ok(Running { stop, tasks, again: Arc::default(), log: None, _thread: None, _scratch: Some(scratch) })
 }

@@ -94,7 +94,7 @@ pub(super) async fn record(config: ServeConfig, listener: Listener) -> anyhow::R
         tasks.start("hooks", &Handle::current(), hooks.run(Arc::clone(&context) as Arc<dyn AsOf>, until_stopped));
     }
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
-    Ok(Running { stop, tasks, log: Some(log), _thread: Some(thread), _scratch: None })
+    Ok(Running { stop, tasks, again: Arc::default(), log: Some(log), _thread: Some(thread), _scratch: None })
 }
 
 /// What is to be recorded. `fresh`: nothing has been recorded here before.

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -23,6 +24,8 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(4300);
 pub(super) struct Running {
     pub(super) stop: Stop,
     pub(super) tasks: Tasks,
+    /// A task has ended so that the program begins again.
+    pub(super) again: Arc<AtomicBool>,
     /// Of a log that is written to.
     pub(super) log: Option<Arc<dyn EventLog>>,
     pub(super) _thread: Option<RecordingThread>,

@@ -121,7 +121,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
-        Command::Fleet(command) => fleet::run(command).await,
+        Command::Fleet(command) => Box::pin(fleet::run(command)).await,
         Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),
         Command::Completions(args) => Ok(documents::completions(&args)?),
         Command::Man(args) => Ok(documents::man(&args)?),

@@ -3,7 +3,6 @@
 use super::base::BaseError;
 use super::epoch::EpochError;
 use super::fork::Judgement;
-use crate::cursor::LogId;
 use crate::log::LogError;
 use crate::stream::{StreamError, SubjectError};
 
@@ -34,16 +33,29 @@ pub enum FollowError {
         /// How the hub is.
         judgement: Judgement,
     },
-    /// A message in the stream says that the fleet goes on under another id.
-    #[error("the fleet goes on as {fleet} from message {at} on, and this server follows {own}; give it an empty --data-dir")]
-    Epochs {
-        /// The id from there on.
-        fleet: LogId,
-        /// The last message that both have.
-        at: u64,
-        /// The id of this server's log.
-        own: LogId,
+    /// The hub is the one that it was, and the log is not what comes out of the stream.
+    #[error(
+        "this server's log does not hold what the stream gives up to message {place}, though the hub lost nothing: its disk or memory may be at \
+         fault; give it an empty --data-dir"
+    )]
+    Unlike {
+        /// The message.
+        place: u64,
     },
+    /// Neither an epoch nor a base in the stream names the log's fleet.
+    #[error("the stream does not tell of the fleet that this server's log is of: is --tenant right? If so, give it an empty --data-dir")]
+    Unknown,
+    /// The stream says how the fleet goes on, and that may be under another id: see [`FollowError::is_anew`].
+    #[error("the fleet goes on otherwise than this server's log, which is opened anew")]
+    Anew,
+}
+
+impl FollowError {
+    /// Whether the follower has to be opened anew, which then goes on: what is on the disk is put in order by
+    /// that.
+    pub fn is_anew(&self) -> bool {
+        matches!(self, Self::Anew)
+    }
 }
 
 fn why(judgement: Judgement) -> &'static str {

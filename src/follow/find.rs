@@ -8,7 +8,7 @@ use super::fork::Judgement;
 use super::state::State;
 use crate::chain::{CHAIN_START, ChainValue};
 use crate::cursor::{LogId, Sequence};
-use crate::log::Follow;
+use crate::log::{Follow, Ids};
 use crate::stream::{Ends, FleetStream, Message, StreamError, Subject};
 
 /// Bases that are looked at, one after the other, from the newest back: more than a stream of years holds.
@@ -49,70 +49,87 @@ impl Start {
         Follow { log: self.fleet, first: self.state.next, chain: self.chain }
     }
 
-    fn of(base: Base) -> Self {
+    pub(super) fn of(base: Base) -> Self {
         Self { state: base.state, fleet: base.fleet, chain: base.chain }
     }
 }
 
-/// Where a new follower begins: with the fleet, or with the oldest base behind which the stream is whole.
-/// Where there is neither, a fleet begins.
-pub(super) async fn beginning(hub: &dyn FleetStream, tenant: &str) -> Result<Start, Broken> {
-    let (base_subject, epoch_subject) = (Subject::base(tenant)?, Subject::epoch(tenant)?);
-    let ends = hub.ends().await?;
-    let newest = hub.newest(&base_subject).await?.map(|message| Base::of_message(&message)).transpose()?;
-    let epoch_message = hub.newest(&epoch_subject).await?;
-    let epoch = epoch_message.as_ref().map(Epoch::of_message).transpose()?;
-    let of_base = newest.as_ref().map(|base| base.fleet);
-    if let Some(epoch) =
-        epoch.filter(|epoch| epoch.before.is_none() && epoch.at + 1 >= ends.first && of_base.is_none_or(|it| it == epoch.fleet))
-    {
-        return Ok(Start { state: State::begin(tenant, epoch.at), fleet: epoch.fleet, chain: CHAIN_START });
-    }
-    let mut oldest = None;
-    let mut next = newest;
-    for _ in 0..MAX_BASES {
-        let Some(base) = next.filter(|base| Some(base.fleet) == of_base && is_whole_behind(base, &ends)) else { break };
-        next = before(hub, &base).await?;
-        oldest = Some(base);
-    }
-    if let Some(base) = oldest {
-        return Ok(Start::of(base));
-    }
-    let begun = Epoch::begin(ends.first.saturating_sub(1), None);
-    hub.publish(begun.to_message(epoch_subject), epoch_message.map_or(0, |message| message.place)).await?;
-    Ok(Start { state: State::begin(tenant, begun.at), fleet: begun.fleet, chain: CHAIN_START })
+/// The newest base.
+pub(super) async fn newest_base(hub: &dyn FleetStream, tenant: &str) -> Result<Option<Base>, Broken> {
+    Ok(hub.newest(&Subject::base(tenant)?).await?.map(|message| Base::of_message(&message)).transpose()?)
 }
 
-/// What is known at a place that is not after the record `next` of the log `fleet`.
-pub(super) async fn going_on(hub: &dyn FleetStream, tenant: &str, fleet: LogId, next: Sequence) -> Result<Start, Broken> {
+/// The newest epoch, and its place.
+pub(super) async fn newest_epoch(hub: &dyn FleetStream, tenant: &str) -> Result<Option<(u64, Epoch)>, Broken> {
+    let message = hub.newest(&Subject::epoch(tenant)?).await?;
+    Ok(message.map(|message| Epoch::of_message(&message).map(|epoch| (message.place, epoch))).transpose()?)
+}
+
+/// Where a new follower begins: with the fleet, or with the oldest base behind which the stream is whole.
+/// Where there is neither, a fleet begins. With the ids that the log had before, and where each ended.
+pub(super) async fn beginning(hub: &dyn FleetStream, tenant: &str) -> Result<(Start, Vec<(LogId, Sequence)>), Broken> {
     let ends = hub.ends().await?;
-    let mut base = hub.newest(&Subject::base(tenant)?).await?.map(|message| Base::of_message(&message)).transpose()?;
+    let newest = newest_base(hub, tenant).await?;
+    let known = newest_epoch(hub, tenant).await?;
+    let (place, epoch) = known.map_or((0, None), |(place, epoch)| (place, Some(epoch)));
+    if let Some(epoch) = epoch.as_ref().filter(|epoch| epoch.began + 1 >= ends.first) {
+        let start = Start { state: State::begin(tenant, epoch.began), fleet: epoch.root(), chain: CHAIN_START };
+        return Ok((start, Vec::new()));
+    }
+    let of_newest = newest.as_ref().map(|base| base.fleet);
+    let is_of_fleet = |base: &Base| epoch.as_ref().map_or(of_newest, |epoch| Some(epoch.id_at(base.state.place))) == Some(base.fleet);
+    let (mut oldest, mut next) = (None, newest);
+    for _ in 0..MAX_BASES {
+        let Some(base) = next.filter(|base| is_whole_behind(base, &ends)) else { break };
+        next = before(hub, &base).await?;
+        if is_of_fleet(&base) {
+            oldest = Some(base);
+        }
+    }
+    if let Some(base) = oldest {
+        let ancestors = epoch.map_or_else(Vec::new, |epoch| epoch.ancestors_of(base.fleet));
+        return Ok((Start::of(base), ancestors));
+    }
+    let begun = Epoch::begin(ends.first.saturating_sub(1));
+    hub.publish(begun.to_message(Subject::epoch(tenant)?), place).await?;
+    Ok((Start { state: State::begin(tenant, begun.began), fleet: begun.fleet, chain: CHAIN_START }, Vec::new()))
+}
+
+/// What is known at a place that is not after the record `next` of a log with these ids.
+pub(super) async fn going_on(
+    hub: &dyn FleetStream,
+    tenant: &str,
+    ids: &Ids,
+    epoch: Option<&Epoch>,
+    next: Sequence,
+) -> Result<Start, Broken> {
+    let ends = hub.ends().await?;
+    let is_ours = |base: &Base| {
+        let as_told = epoch.is_none_or(|epoch| epoch.id_at(base.state.place) == base.fleet);
+        as_told && base.state.next <= next && ids.all().any(|(id, last)| id == base.fleet && base.state.next - 1 <= last)
+    };
+    let mut base = newest_base(hub, tenant).await?;
     for _ in 0..MAX_BASES {
         let Some(found) = base.take_if(|base| is_whole_behind(base, &ends)) else { break };
-        if found.fleet == fleet && found.state.next <= next {
+        if is_ours(&found) {
             return Ok(Start::of(found));
         }
         base = before(hub, &found).await?;
     }
-    if let Some(epoch) = hub.newest(&Subject::epoch(tenant)?).await?.map(|message| Epoch::of_message(&message)).transpose()? {
-        if epoch.fleet != fleet {
-            return Err(FollowError::Epochs { fleet: epoch.fleet, at: epoch.at, own: fleet }.into());
-        }
-        if epoch.at + 1 >= ends.first {
-            return Ok(Start { state: State::begin(tenant, epoch.at), fleet, chain: CHAIN_START });
-        }
+    if let Some(epoch) = epoch.filter(|epoch| epoch.began + 1 >= ends.first && ids.all().any(|(id, _)| id == epoch.root())) {
+        return Ok(Start { state: State::begin(tenant, epoch.began), fleet: epoch.root(), chain: CHAIN_START });
     }
-    let judgement = if ends.first > 1 { Judgement::Trimmed } else { Judgement::Recreated };
-    Err(FollowError::Forked { place: 0, judgement }.into())
+    let trimmed = FollowError::Forked { place: 0, judgement: Judgement::Trimmed };
+    Err(if ends.first > 1 { trimmed } else { FollowError::Unknown }.into())
 }
 
 /// Whether the stream has all messages after a base.
-fn is_whole_behind(base: &Base, ends: &Ends) -> bool {
+pub(super) fn is_whole_behind(base: &Base, ends: &Ends) -> bool {
     base.state.place + 1 >= ends.first
 }
 
 /// The base before another one, if the stream still has it.
-async fn before(hub: &dyn FleetStream, base: &Base) -> Result<Option<Base>, Broken> {
+pub(super) async fn before(hub: &dyn FleetStream, base: &Base) -> Result<Option<Base>, Broken> {
     let message: Option<Message> = match base.previous {
         0 => None,
         place => hub.at(place).await?,

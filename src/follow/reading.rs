@@ -2,9 +2,9 @@
 //! Only this file appends to a follower's log.
 
 use super::base::{BASE_EVERY, Base, BaseError, compare, text_of};
-use super::epoch::Epoch;
+use super::epoch::{Epoch, Fate};
 use super::error::FollowError;
-use super::find::{Broken, Start};
+use super::find::{Broken, Start, newest_epoch};
 use super::fold::step;
 use super::fork::{Had, Judgement, judge};
 use super::settings::{ANSWER_WITHIN, Settings};
@@ -13,7 +13,7 @@ use super::status::Status;
 use super::tell::tell;
 use crate::chain::{self, ChainValue};
 use crate::cursor::{LogId, Sequence};
-use crate::log::{FleetRecord, FollowerLog, LogError, Resume};
+use crate::log::{FleetRecord, FollowerLog, Ids, LogError, Resume};
 use crate::stream::{Delivery, Ends, FleetStream, Message, StreamError, Subject};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -36,7 +36,11 @@ const FULL_FOR: Duration = Duration::from_secs(1);
 pub(super) struct Reading<'a> {
     log: &'a FollowerLog,
     settings: &'a Settings,
-    fleet: LogId,
+    ids: Ids,
+    /// The newest epoch in the stream and its message, as far as they are known.
+    epoch: Option<(u64, Epoch)>,
+    /// After this message another id holds.
+    until: Option<u64>,
     state: Arc<RwLock<State>>,
     status: &'a watch::Sender<Status>,
     /// What the log holds already: the records before this one, and the chain's value there.
@@ -70,7 +74,9 @@ impl<'a> Reading<'a> {
         Self {
             log,
             settings,
-            fleet: start.fleet,
+            ids: FollowerLog::ids_of(log),
+            epoch: None,
+            until: None,
             state,
             status,
             stored: (resume.next, resume.chain),
@@ -91,6 +97,8 @@ impl<'a> Reading<'a> {
 
     /// Reads on, until the hub fails.
     pub(super) async fn read(&mut self, hub: &dyn FleetStream) -> Result<Infallible, Broken> {
+        let epoch = newest_epoch(hub, &self.settings.tenant).await?;
+        self.heed(epoch).await?;
         let ends = self.check_hub(hub).await?;
         self.newest_base = match hub.newest(&Subject::base(&self.settings.tenant)?).await? {
             Some(message) => (message.place, Base::of_message(&message)?.state.place),
@@ -154,11 +162,35 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Goes by what an epoch says: where this server's id has ended, its log is opened anew.
+    async fn heed(&mut self, newest: Option<(u64, Epoch)>) -> Result<(), Broken> {
+        // Answers may be late.
+        let known = self.epoch.as_ref().map_or(0, |(message, _)| *message);
+        let Some((message, epoch)) = newest.filter(|(message, _)| *message > known) else { return Ok(()) };
+        let place = self.place();
+        match epoch.fate(&self.ids) {
+            Fate::Own => {}
+            Fate::Lost => return Err(FollowError::Forked { place, judgement: Judgement::LostTail }.into()),
+            Fate::Apart { last, at } if place < at && self.stored.0 <= last + 1 => self.until = Some(at),
+            Fate::Apart { .. } | Fate::Foreign => {
+                self.flush_all().await?;
+                return Err(FollowError::Anew.into());
+            }
+        }
+        self.epoch = Some((message, epoch));
+        Ok(())
+    }
+
+    /// The id that the records of a message have.
+    fn id_at(&self, place: u64) -> LogId {
+        self.epoch.as_ref().map_or(self.ids.log, |(_, epoch)| epoch.id_at(place))
+    }
+
     /// What the log holds must come out of the stream again.
     fn check_refold(&self, ends: &Ends) -> Result<(), Broken> {
         let place = self.place();
         if self.next < self.stored.0 && place.max(self.passed) >= ends.last {
-            return Err(FollowError::Forked { place, judgement: Judgement::LostTail }.into());
+            return Err(FollowError::Unlike { place }.into());
         }
         Ok(())
     }
@@ -174,13 +206,15 @@ impl<'a> Reading<'a> {
             }
             self.pass_over(hub, message.place - 1).await?;
         }
+        if self.until.is_some_and(|until| message.place > until) {
+            self.flush_all().await?;
+            return Err(FollowError::Anew.into());
+        }
         match message.subject {
             Subject::Base { ref tenant } if *tenant == self.settings.tenant => self.compare(message)?,
             Subject::Epoch { ref tenant } if *tenant == self.settings.tenant => {
                 let epoch = Epoch::of_message(message)?;
-                if epoch.fleet != self.fleet {
-                    return Err(FollowError::Epochs { fleet: epoch.fleet, at: epoch.at, own: self.fleet }.into());
-                }
+                self.heed(Some((message.place, epoch))).await?;
             }
             _ => {}
         }
@@ -221,7 +255,7 @@ impl<'a> Reading<'a> {
                 self.pending.push(record);
                 continue;
             }
-            self.chain = chain::next(&self.chain, record.to_line(self.fleet, seq).as_bytes());
+            self.chain = chain::next(&self.chain, record.to_line(self.ids.at(seq), seq).as_bytes());
             self.next += 1;
             self.check_stored(record.place)?;
         }
@@ -231,7 +265,7 @@ impl<'a> Reading<'a> {
     fn check_stored(&self, place: u64) -> Result<(), Broken> {
         let (next, chain) = self.stored;
         if self.next == next && self.pending.is_empty() && self.chain != chain {
-            return Err(FollowError::Forked { place, judgement: Judgement::LostTail }.into());
+            return Err(FollowError::Unlike { place }.into());
         }
         Ok(())
     }
@@ -266,6 +300,10 @@ impl<'a> Reading<'a> {
         let base = Base::of_message(message)?;
         let place = base.state.place;
         self.newest_base = (message.place, place);
+        // Of a server that had not heard yet under which id the fleet goes on.
+        if base.fleet != self.id_at(place) {
+            return Ok(());
+        }
         match self.own.get(&place) {
             Some(own) => compare(place, own, &base.to_text()),
             // All that were due since the oldest one kept are kept.
@@ -279,8 +317,8 @@ impl<'a> Reading<'a> {
     /// Keeps one's own base, and publishes it where it is the newest and the first of its place.
     async fn own_base(&mut self, hub: &dyn FleetStream) -> Result<(), Broken> {
         let (previous, newest_place) = self.newest_base;
-        let base = Base { state: self.state.read().clone(), fleet: self.fleet, chain: self.chain, previous };
-        let place = base.state.place;
+        let place = self.place();
+        let base = Base { state: self.state.read().clone(), fleet: self.id_at(place), chain: self.chain, previous };
         self.own.insert(place, base.to_text());
         while self.own.len() > OWN_BASES {
             self.own.pop_first();

@@ -7,11 +7,11 @@ use crate::shutdown::Shutdown;
 use crate::stream::FleetStream;
 
 /// Where a follower begins that has nothing yet: with the fleet, or with the oldest base behind which the
-/// stream is whole. It waits for a hub that does not answer; `None` when work ends meanwhile. Where there is
-/// no fleet yet, one begins.
+/// stream is whole; and whether the log had other ids before that. It waits for a hub that does not answer;
+/// `None` when work ends meanwhile. Where there is no fleet yet, one begins.
 ///
 /// # Errors
 /// When the hub refuses what is needed.
-pub async fn starting_point(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<Follow>, FollowError> {
-    Ok(begin(hub, tenant, shutdown).await?.map(|start| start.follow()))
+pub async fn starting_point(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<(Follow, bool)>, FollowError> {
+    Ok(begin(hub, tenant, shutdown).await?.map(|(start, ancestors)| (start.follow(), !ancestors.is_empty())))
 }

@@ -1,13 +1,18 @@
 //! The follower at work: reads the stream, folds it, appends to its log, and publishes bases.
 
+use super::epoch::Fate;
 use super::error::FollowError;
 use super::find::{self, Broken, Start};
+use super::fork::Judgement;
 use super::hosts::hosts;
+use super::parting::{Own, Parting, judge_log, part};
 use super::reading::Reading;
 use super::settings::{ANSWER_WITHIN, Settings};
+use super::settle::{blocking, settle};
 use super::state::State;
 use super::status::Status;
-use crate::log::{EmbeddedLog, Follow, FollowerLog, LogError, Recovery, Resume};
+use crate::cursor::{LogId, Sequence};
+use crate::log::{EmbeddedLog, Follow, FollowerLog, Ids, Recovery, Resume};
 use crate::shutdown::Shutdown;
 use crate::stream::{FleetStream, StreamError, Subject};
 use crate::time::Timestamp;
@@ -79,6 +84,10 @@ pub struct Follower {
     recovery: Recovery,
     settings: Settings,
     begun: Option<Start>,
+    /// Why nothing is followed, though the log can be read.
+    failed: Option<FollowError>,
+    /// What was done to the log before it was opened.
+    told: Option<String>,
     status: watch::Sender<Status>,
     handle: Handle,
 }
@@ -96,11 +105,19 @@ impl Follower {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, FollowError> {
         Subject::base(&settings.tenant)?;
+        let (told, failed) = match settle(&*hub, data_dir, settings).await {
+            Ok(told) => (told, None),
+            Err(e) => (None, Some(e)),
+        };
         let dir = data_dir.to_owned();
         let (follow, begun) = match blocking(move || FollowerLog::found(&dir)).await? {
             Some(follow) => (follow, None),
             None => match begin(&*hub, &settings.tenant, shutdown).await? {
-                Some(start) => (start.follow(), Some(start)),
+                Some((start, ancestors)) => {
+                    let (dir, follow) = (data_dir.to_owned(), start.follow());
+                    blocking(move || FollowerLog::make(&dir, &follow, &ancestors)).await?;
+                    (follow, Some(start))
+                }
                 None => return Ok(None),
             },
         };
@@ -109,7 +126,7 @@ impl Follower {
         let (status, receiver) = watch::channel(Status::default());
         let state = Arc::new(RwLock::new(begun.as_ref().map_or_else(|| State::begin(&settings.tenant, 0), |start| start.state.clone())));
         let handle = Handle { hub, state, status: receiver };
-        Ok(Some(Self { log, follow, resume, recovery, settings: settings.clone(), begun, status, handle }))
+        Ok(Some(Self { log, follow, resume, recovery, settings: settings.clone(), begun, failed, told, status, handle }))
     }
 
     /// The log, for readers and retention.
@@ -117,9 +134,19 @@ impl Follower {
         self.log.log()
     }
 
+    /// The ids that its records have.
+    pub fn ids(&self) -> Ids {
+        FollowerLog::ids_of(&self.log)
+    }
+
     /// What was found when the log was opened.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// What was done to the log before it was opened, since the fleet goes on under another id.
+    pub fn told(&self) -> Option<&str> {
+        self.told.as_deref()
     }
 
     /// What others see of it.
@@ -130,15 +157,21 @@ impl Follower {
     /// Follows until work ends.
     ///
     /// # Errors
-    /// When it must not go on: then its log stays as it is, can be read, and is no longer ready.
+    /// When it must not go on: then its log stays as it is, can be read, and is no longer ready. After
+    /// [`FollowError::Anew`] it is to be closed, and opened again.
     pub async fn run(mut self, shutdown: &Shutdown) -> Result<(), FollowError> {
         let (hub, begun) = (Arc::clone(&self.handle.hub), self.begun.take());
-        let done = tokio::select! {
-            done = self.follow(&*hub, begun) => done,
-            () = watch_end(&*hub, &self.status) => Ok(()),
-            () = shutdown.stopping() => Ok(()),
+        let done = match self.failed.take() {
+            Some(failed) => Err(failed),
+            None => tokio::select! {
+                done = self.follow(&*hub, begun) => done,
+                () = watch_end(&*hub, &self.status) => Ok(()),
+                () = shutdown.stopping() => Ok(()),
+            },
         };
-        if let Err(e) = &done {
+        if let Err(e) = &done
+            && !e.is_anew()
+        {
             tracing::error!("the fleet's stream is not followed any more: {e}");
             self.status.send_modify(|status| status.stopped = Some(e.to_string()));
         }
@@ -149,11 +182,11 @@ impl Follower {
         let start = loop {
             let found = match begun.take() {
                 Some(start) => Ok(start),
-                None => find::going_on(hub, &self.settings.tenant, self.follow.log, self.resume.next).await,
+                None => self.going_on(hub).await,
             };
             match found {
                 Ok(start) => break start,
-                Err(broken) => later(&self.status, broken).await?,
+                Err(broken) => self.deal_with(hub, broken).await?,
             }
         };
         *self.handle.state.write() = start.state.clone();
@@ -162,8 +195,57 @@ impl Follower {
         loop {
             let Err(broken) = reading.read(hub).await;
             reading.flush_all().await?;
-            later(&self.status, broken).await?;
+            self.deal_with(hub, broken).await?;
         }
+    }
+
+    /// Where a log that is there goes on.
+    async fn going_on(&self, hub: &dyn FleetStream) -> Result<Start, Broken> {
+        match judge_log(hub, &self.log, &self.resume).await? {
+            Judgement::LostTail if self.part(hub).await? == Parting::Told => return Err(FollowError::Anew.into()),
+            Judgement::Same | Judgement::LostTail => {}
+            judgement => return Err(FollowError::Forked { place: self.resume.place.unwrap_or(0), judgement }.into()),
+        }
+        let (tenant, ids) = (&self.settings.tenant, FollowerLog::ids_of(&self.log));
+        let epoch = find::newest_epoch(hub, tenant).await?.map(|(_, epoch)| epoch);
+        match epoch.as_ref().map(|epoch| epoch.fate(&ids)) {
+            Some(Fate::Foreign) => Err(FollowError::Anew.into()),
+            Some(Fate::Lost) => Err(FollowError::Forked { place: 0, judgement: Judgement::LostTail }.into()),
+            _ => match find::going_on(hub, tenant, &ids, epoch.as_ref(), self.resume.next).await {
+                // Nothing of it was ever stored.
+                Err(Broken::Stop(FollowError::Unknown)) if self.resume.received.is_none() => {
+                    Err(FollowError::Forked { place: 0, judgement: Judgement::Recreated }.into())
+                }
+                found => found,
+            },
+        }
+    }
+
+    /// Waits until it can be tried again; where the hub has lost something, makes the stream say how the
+    /// fleet goes on.
+    async fn deal_with(&self, hub: &dyn FleetStream, broken: Broken) -> Result<(), FollowError> {
+        let is_lost = match &broken {
+            Broken::Stop(FollowError::Forked { judgement, .. }) => *judgement != Judgement::Trimmed,
+            // Has the hub lost something, or this server?
+            Broken::Stop(FollowError::Unlike { .. }) => match judge_log(hub, &self.log, &self.resume).await {
+                Ok(judgement) => judgement == Judgement::LostTail,
+                Err(broken) => return later(&self.status, broken).await,
+            },
+            _ => false,
+        };
+        if !is_lost {
+            return later(&self.status, broken).await;
+        }
+        match self.part(hub).await {
+            // Where nothing recorded is lost, the fold begins anew with what the stream has now.
+            Ok(Parting::Told | Parting::NothingLost) => Err(FollowError::Anew),
+            Err(broken) => later(&self.status, broken).await,
+        }
+    }
+
+    async fn part(&self, hub: &dyn FleetStream) -> Result<Parting, Broken> {
+        let ids = FollowerLog::ids_of(&self.log);
+        part(hub, &self.settings.tenant, Own { log: &self.log, follow: &self.follow, ids: &ids }).await
     }
 }
 
@@ -190,8 +272,11 @@ async fn later(status: &watch::Sender<Status>, broken: Broken) -> Result<(), Fol
     }
 }
 
+/// A start, and the ids that the log had before.
+type Beginning = (Start, Vec<(LogId, Sequence)>);
+
 /// Where a new log begins; `None` when work ends before the hub answers.
-pub(super) async fn begin(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<Start>, FollowError> {
+pub(super) async fn begin(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdown) -> Result<Option<Beginning>, FollowError> {
     loop {
         let found = tokio::select! {
             found = find::beginning(hub, tenant) => found,
@@ -223,8 +308,4 @@ async fn watch_end(hub: &dyn FleetStream, status: &watch::Sender<Status>) {
         });
         sleep(ASK_EVERY).await;
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| LogError::Internal(e.to_string()))?
 }

@@ -1,3 +1,4 @@
 mod bases;
 mod fold;
 mod following;
+mod forks;

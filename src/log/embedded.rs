@@ -5,6 +5,7 @@ use super::commit::request::{QUEUE, Request};
 use super::commit::{Writer, WriterParts, batch};
 use super::compact::sealer::Sealer;
 use super::dir::durable::io;
+use super::dir::lineage::Lineage;
 use super::dir::scratch::ScratchCopy;
 use super::read::catalog::Catalog;
 use super::recover::{self, Found};
@@ -111,6 +112,10 @@ impl EmbeddedLog {
             turns: turns(),
             _read_only: Some((head, state, copies)),
         })
+    }
+
+    pub(super) fn lineage(&self) -> &Lineage {
+        &self.catalog.lineage
     }
 
     pub(super) async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, LogError>>) -> Result<T, LogError> {

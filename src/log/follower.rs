@@ -4,6 +4,7 @@
 use super::commit::batch;
 use super::commit::request::Request;
 use super::dir::manifest::Manifest;
+use super::recover::finish_fork;
 use super::{EmbeddedLog, FleetRecord, Follow, Followed, Limits, LogError, Recovery, Resume};
 use crate::cursor::Sequence;
 use std::path::Path;
@@ -33,12 +34,14 @@ impl FollowerLog {
         Ok((Self(Arc::new(log)), resume, recovery))
     }
 
-    /// What the log in `data_dir` follows; `None` when there is no log.
+    /// What the log in `data_dir` follows; `None` when there is no log. A fork that a kill interrupted is
+    /// finished first.
     ///
     /// # Errors
     /// [`LogError::NotFollower`] for the log of a recorder; a `LOG` that cannot be read.
     pub fn found(data_dir: &Path) -> Result<Option<Follow>, LogError> {
         let dir = data_dir.join("log");
+        finish_fork(data_dir)?;
         match Manifest::read(&dir)? {
             Some(manifest) => manifest.follow()?.map(Some).ok_or(LogError::NotFollower { path: dir }),
             None => Ok(None),

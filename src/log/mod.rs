@@ -15,6 +15,7 @@ mod error;
 mod event_log;
 mod fleet;
 mod follower;
+mod fork;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -39,6 +40,7 @@ pub use error::LogError;
 pub use event_log::EventLog;
 pub use fleet::{FleetRecord, Follow, Followed, Resume};
 pub use follower::FollowerLog;
+pub use fork::{Fork, Forked, Ids};
 pub use limits::{Limits, MAX_RECORD_BYTES};
 pub use offline::assemble::{Assembly, Incoming};
 pub use offline::import::{Imported, import, import_to_read};

@@ -23,6 +23,8 @@ pub struct Fleet {
     faults: Vec<String>,
     /// How it archives, where it does.
     archive: Option<archive::Handle>,
+    /// What was done to the log when it was opened.
+    told: Option<String>,
 }
 
 /// How it follows.
@@ -60,7 +62,7 @@ pub(super) struct Followed {
 impl Fleet {
     /// What follows is `follower`, of a hub with these faults.
     pub fn new(follower: Handle, silent_after: Duration, faults: Vec<String>) -> Self {
-        Self { follower, silent_after, faults, archive: None }
+        Self { follower, silent_after, faults, archive: None, told: None }
     }
 
     /// The same with an archive.
@@ -74,8 +76,14 @@ impl Fleet {
         self.archive.as_ref().map(|archive| archive.get(Instant::now()))
     }
 
+    /// The same, of a log to which something was done when it was opened, which readers are told.
+    #[must_use]
+    pub fn telling(self, told: Option<&str>) -> Self {
+        Self { told: told.map(str::to_owned), ..self }
+    }
+
     pub(super) fn followed(&self) -> Followed {
-        Followed::of(&self.follower.status(), Instant::now(), &self.faults)
+        Followed::of(&self.follower.status(), Instant::now(), &self.faults, self.told.as_deref())
     }
 
     /// The data of `/api/v1/hosts`, as JSON.
@@ -101,7 +109,7 @@ impl Fleet {
 }
 
 impl Followed {
-    fn of(status: &Status, now: Instant, faults: &[String]) -> Self {
+    fn of(status: &Status, now: Instant, faults: &[String], told: Option<&str>) -> Self {
         let lag = status.lag(now);
         let state = match status {
             Status { stopped: Some(_), .. } => FollowState::Stopped,
@@ -123,6 +131,7 @@ impl Followed {
         if !faults.is_empty() {
             warnings.push(format!("the hub does not keep what a fleet is promised: {}", faults.join("; ")));
         }
+        warnings.extend(told.map(str::to_owned));
         let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         Self { state, error, warning, folded: status.folded, hub_last: status.hub_last, lag_seconds: lag.as_secs() }
     }
@@ -136,7 +145,7 @@ mod tests {
     fn a_dead_hub_is_a_warning_and_a_stop_is_an_error() {
         let (now, faults) = (Instant::now(), ["its tail is short".to_owned()]);
         let view = |status: &Status, faults: &[String]| {
-            let Followed { state, error, warning, .. } = Followed::of(status, now, faults);
+            let Followed { state, error, warning, .. } = Followed::of(status, now, faults, None);
             (state, error.is_some(), warning)
         };
         assert_eq!(view(&Status::current(true, None), &[]), (FollowState::Live, false, None));

@@ -56,6 +56,25 @@ impl Cluster {
         });
     }
 
+    /// A copy of what all nodes have on disk, none of which runs.
+    pub(crate) fn copy(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        self.stores().for_each(|store| copy_dir(&self.dir.path().join(&store), &copy.path().join(&store)));
+        copy
+    }
+
+    /// Puts a copy in the place of what all nodes have, none of which runs.
+    pub(crate) fn put_back(&self, copy: &TempDir) {
+        for store in self.stores() {
+            std::fs::remove_dir_all(self.dir.path().join(&store)).unwrap();
+            copy_dir(&copy.path().join(&store), &self.dir.path().join(&store));
+        }
+    }
+
+    fn stores(&self) -> impl Iterator<Item = String> {
+        (1..=self.urls.len()).map(|node| format!("n{node}"))
+    }
+
     /// Has a node hang: it keeps its connections, and says nothing.
     pub(crate) fn pause(&self, node: usize) {
         script(&["pause", &path(self.dir.path()), &node.to_string()]);
@@ -117,6 +136,11 @@ impl Drop for Cluster {
 /// A stream of three replicas that is never full.
 pub(crate) fn shape() -> Shape {
     Shape { tenant: TENANT.to_owned(), replicas: 3, max_age: Duration::from_secs(14 * 86_400), max_bytes: None }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "{}", from.display());
 }
 
 fn path(path: &Path) -> String {

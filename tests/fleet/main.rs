@@ -18,6 +18,7 @@ mod memory;
 mod nats;
 mod program;
 mod proof;
+mod putback;
 mod rights;
 mod serve;
 #[path = "../shared/skipped.rs"]

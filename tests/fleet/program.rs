@@ -67,6 +67,12 @@ impl Ship {
         Self::start_in(&[["fleet", "serve"].as_slice(), &each("--nats", servers), &whose, more].concat(), data, ANYWHERE, environment)
     }
 
+    /// A reader of a log that nobody adds to.
+    pub(crate) fn reader(data: &Path) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        Self::start(&["serve", "--read-only", data.to_str().unwrap()], scratch.path())
+    }
+
     fn start(arguments: &[&str], data: &Path) -> Self {
         Self::start_at(arguments, data, ANYWHERE)
     }

@@ -2,7 +2,7 @@
 
 use crate::cursor::LogId;
 use crate::follow::testing::{Act, Folded, TENANT, at, deeds, fleet, message, messages};
-use crate::follow::{BASE_EVERY, Base, BaseError, Epoch, Had, Judgement, State, compare, judge, step};
+use crate::follow::{BASE_EVERY, Base, BaseError, Earlier, Epoch, Had, Judgement, State, compare, judge, step};
 use crate::stream::{Ends, Message, Outgoing, Subject};
 use proptest::prelude::*;
 
@@ -75,8 +75,10 @@ fn bases_are_due_by_messages_and_by_the_hubs_time() {
 #[test]
 fn an_epoch_says_who_goes_on_from_where() {
     let subject = Subject::epoch(TENANT).unwrap();
-    for before in [None, Some(fleet())] {
-        let epoch = Epoch::begin(41, before);
+    let earlier = |at| Earlier { fleet: fleet(), at, last: 3 * at };
+    for earlier in [vec![], vec![earlier(41)], vec![earlier(5), earlier(5), earlier(41)]] {
+        let began = if earlier.is_empty() { 41 } else { 1 };
+        let epoch = Epoch { fleet: LogId::random(), earlier, began, fold: 1 };
         let sent = message(42, at(0), epoch.to_message(subject.clone()));
         assert_eq!(Epoch::of_message(&sent), Ok(epoch));
         assert!(Epoch::of_message(&Message { place: 41, ..sent.clone() }).is_err());
@@ -84,8 +86,9 @@ fn an_epoch_says_who_goes_on_from_where() {
         let newer = String::from_utf8(sent.payload.to_vec()).unwrap().replace(r#""fold":1"#, r#""fold":2"#);
         assert!(Epoch::of_message(&Message { payload: newer.into(), ..sent }).unwrap_err().to_string().contains("fold 2"));
     }
-    let golden = r#"{"epoch":"f1f1f1f1-f1f1-f1f1-f1f1-f1f1f1f1f1f1","at":7,"before":"00000000-0000-0000-0000-000000000000","fold":1}"#;
-    let epoch = Epoch { fleet: fleet(), at: 7, before: Some(LogId::from_bytes([0; 16])), fold: 1 };
+    let golden = r#"{"epoch":"f1f1f1f1-f1f1-f1f1-f1f1-f1f1f1f1f1f1","at":7,"before":"00000000-0000-0000-0000-000000000000","last":40,"began":2,"fold":1}"#;
+    let before = Earlier { fleet: LogId::from_bytes([0; 16]), at: 7, last: 40 };
+    let epoch = Epoch { fleet: fleet(), earlier: vec![before], began: 2, fold: 1 };
     assert_eq!(epoch.to_message(subject).payload, golden);
 }
 

@@ -18,33 +18,33 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 
 /// Small segments, so that some are sealed.
-fn settings(batch_records: usize) -> Settings {
+pub(super) fn settings(batch_records: usize) -> Settings {
     let limits = Limits { tip_records: 16, tip_bytes: 64 * 1024, ..Limits::default() };
     Settings { limits, batch_records, ..Settings::of(TENANT) }
 }
 
-async fn send(hub: &MemoryStream, arrived: Timestamp, out: Outgoing) -> u64 {
+pub(super) async fn send(hub: &MemoryStream, arrived: Timestamp, out: Outgoing) -> u64 {
     hub.set_now(arrived);
     let newest = hub.newest(&out.subject).await.unwrap().map_or(0, |newest| newest.place);
     hub.publish(out, newest).await.unwrap()
 }
 
-async fn send_all(hub: &MemoryStream, deeds: &[Deed]) {
+pub(super) async fn send_all(hub: &MemoryStream, deeds: &[Deed]) {
     for (arrived, out) in play(deeds) {
         send(hub, arrived, out).await;
     }
 }
 
 /// A follower that works.
-struct Running {
-    handle: crate::follow::Handle,
+pub(super) struct Running {
+    pub(super) handle: crate::follow::Handle,
     stop: Stop,
     task: JoinHandle<Result<(), FollowError>>,
     dir: std::path::PathBuf,
 }
 
 impl Running {
-    async fn start(hub: impl FleetStream, dir: &Path, batch: usize) -> Self {
+    pub(super) async fn start(hub: impl FleetStream, dir: &Path, batch: usize) -> Self {
         let stop = Stop::new();
         let (settings, shutdown) = (settings(batch), stop.shutdown());
         let opening = Follower::open(Arc::new(hub), dir, &settings, &shutdown);
@@ -54,20 +54,20 @@ impl Running {
         Self { handle, stop, task, dir: dir.to_owned() }
     }
 
-    async fn reach(&self, place: u64) -> Status {
+    pub(super) async fn reach(&self, place: u64) -> Status {
         let mut status = self.handle.watch();
         let reached = within("the place", status.wait_for(|status| status.folded >= place || status.stopped.is_some())).await;
         reached.unwrap().clone()
     }
 
     /// Stops it, whatever it was doing, and waits until another one may open the log.
-    async fn end(self) -> Result<(), FollowError> {
+    pub(super) async fn end(self) -> Result<(), FollowError> {
         self.stop.stop();
         self.ended().await
     }
 
     /// Waits until it has stopped by itself.
-    async fn ended(self) -> Result<(), FollowError> {
+    pub(super) async fn ended(self) -> Result<(), FollowError> {
         let ended = within("the end", self.task).await.unwrap();
         let lock = self.dir.join("log/lock");
         tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
@@ -75,7 +75,7 @@ impl Running {
     }
 }
 
-async fn lines(log: &EmbeddedLog, mut after: Sequence) -> Vec<String> {
+pub(super) async fn lines(log: &EmbeddedLog, mut after: Sequence) -> Vec<String> {
     let mut lines = Vec::new();
     loop {
         let chunk = log.read_after(after, &Scan { max_bytes: usize::MAX, ..Scan::default() }).await.unwrap();
@@ -93,7 +93,7 @@ async fn lines(log: &EmbeddedLog, mut after: Sequence) -> Vec<String> {
 }
 
 /// What a log holds, when nobody has it open.
-async fn stored(dir: &Path) -> (LogId, Vec<String>) {
+pub(super) async fn stored(dir: &Path) -> (LogId, Vec<String>) {
     let follow = FollowerLog::found(dir).unwrap().unwrap();
     let (log, ..) = FollowerLog::open_with(dir, &follow, settings(1).limits).unwrap();
     let lines = lines(&log.log(), follow.first - 1).await;
@@ -105,20 +105,20 @@ async fn stored(dir: &Path) -> (LogId, Vec<String>) {
 }
 
 /// The lines that a fold of what the hub holds makes, under the fleet's id.
-fn expected(hub: &MemoryStream, fleet: LogId) -> Vec<String> {
+pub(super) fn expected(hub: &MemoryStream, fleet: LogId) -> Vec<String> {
     Folded::named(fleet, &hub.messages()).lines
 }
 
-fn bases(hub: &MemoryStream) -> Vec<Base> {
+pub(super) fn bases(hub: &MemoryStream) -> Vec<Base> {
     let messages = hub.messages().into_iter().filter(|message| matches!(message.subject, Subject::Base { .. }));
     messages.map(|message| Base::of_message(&message).unwrap()).collect()
 }
 
-async fn last(hub: &MemoryStream) -> u64 {
+pub(super) async fn last(hub: &MemoryStream) -> u64 {
     hub.ends().await.unwrap().last
 }
 
-const USUAL: [Deed; 12] = [
+pub(super) const USUAL: [Deed; 12] = [
     (0, Act::Send, 5, 0),
     (1, Act::Send, 3, 25),
     (0, Act::Repeat, 2, 25),
@@ -194,37 +194,6 @@ async fn a_new_server_behind_trimmed_history_begins_with_the_oldest_base() {
     let late = Running::start(hub.clone(), dirs[0].path(), 1).await;
     let ended = late.ended().await.unwrap_err();
     assert!(matches!(ended, FollowError::Forked { judgement: Judgement::Trimmed, .. }), "{ended}");
-}
-
-#[tokio::test]
-async fn a_hub_that_was_put_back_is_noticed_while_it_is_followed_and_after_a_restart() {
-    for restart in [false, true] {
-        let (hub, dir) = (MemoryStream::new(), TempDir::new().unwrap());
-        let mut follower = Some(Running::start(hub.clone(), dir.path(), 8192).await);
-        send_all(&hub, &USUAL[..6]).await;
-        let older = hub.copy();
-        let rest = play(&USUAL).split_off(6);
-        for (arrived, out) in rest.clone() {
-            send(&hub, arrived, out).await;
-        }
-        follower.as_ref().unwrap().reach(last(&hub).await).await;
-        if restart {
-            follower.take().unwrap().end().await.unwrap();
-        }
-        hub.put_back(&older);
-        // Its hosts forward again what is lost, in another order.
-        for (arrived, out) in [1, 0, 2, 3, 4, 5].map(|n: usize| rest[n].clone()) {
-            let later = arrived.checked_add(std::time::Duration::from_secs(60)).unwrap();
-            send(&hub, later, out).await;
-        }
-        send_all(&hub, &[(0, Act::Tenant, 1, 600); 9]).await;
-        let follower = match follower {
-            Some(follower) => follower,
-            None => Running::start(hub.clone(), dir.path(), 8192).await,
-        };
-        let ended = follower.ended().await.unwrap_err();
-        assert!(matches!(ended, FollowError::Forked { judgement: Judgement::LostTail, .. }), "{restart}: {ended}");
-    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! What is different in a follower's log: its records have their sequences before they come, and its segments
 //! are the same on every follower, whatever came together and whenever it was stopped.
 //!
-//! A segment ends with each multiple of [`Limits::tip_records`](crate::log::Limits), and so do tip and block.
+//! A segment ends with each multiple of [`Limits::tip_records`](crate::log::Limits), and so do tip and block;
+//! and it ends where the log goes on under another id.
 //! A tip may end sooner; a segment is made of all tips that hold its records, once a record of the next one
 //! is committed. So the newest record is always in a tip, whose blocks tell its place.
 
@@ -43,9 +44,9 @@ impl Writer {
         Ok(Followed { sequences: first..=self.tail.next - 1, chain: self.tail.chain })
     }
 
-    /// Which segment a record belongs to.
+    /// Which segment a record belongs to, counted from the first one.
     fn segment_of(&self, seq: Sequence) -> u64 {
-        seq.saturating_sub(1) / self.limits.tip_records.max(1)
+        seq.saturating_sub(1) / self.limits.tip_records.max(1) + self.catalog.lineage.forks_before(seq)
     }
 
     /// Goes on in a new tip where the next record begins a segment.

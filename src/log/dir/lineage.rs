@@ -16,9 +16,19 @@ impl Lineage {
         Self { log, ancestors }
     }
 
+    /// The log's id, and its ancestors with the last sequence of each.
+    pub(in crate::log) fn parts(&self) -> (LogId, Vec<(LogId, Sequence)>) {
+        (self.log, self.ancestors.clone())
+    }
+
     /// The log that gave `seq` its record.
     pub(in crate::log) fn log_at(&self, seq: Sequence) -> LogId {
         self.ancestors.iter().find(|(_, fork)| seq <= *fork).map_or(self.log, |(log, _)| *log)
+    }
+
+    /// How many forks lie before a record.
+    pub(in crate::log) fn forks_before(&self, seq: Sequence) -> u64 {
+        self.ancestors.iter().filter(|(_, fork)| *fork < seq).count() as u64
     }
 
     /// Whether a cursor names a place in this log: by its own name, or by an ancestor's up to the fork.
@@ -49,6 +59,7 @@ mod tests {
             assert!(lineage.wrote(first, kept) && lineage.owns(first.cursor(kept)) && !lineage.owns(first.cursor(kept + 1)));
             assert!(lineage.owns(second.cursor(kept)));
             assert_eq!((lineage.log_at(kept), lineage.log_at(kept + 1)), (first, manifest.log_id().unwrap()));
+            assert_eq!((lineage.forks_before(kept), lineage.forks_before(kept + 1) > 0), (0, true));
         }
     }
 }

@@ -115,9 +115,14 @@ impl Manifest {
             // What came before is not here, as if it had been trimmed.
             trimmed: follow.first,
             clean_head: Some(follow.first.saturating_sub(1)),
-            follows: Some(Follows { first: follow.first, chain: hex::encode(follow.chain) }),
             ..Self::create()
         }
+        .beginning(follow)
+    }
+
+    /// The same log with another beginning.
+    pub(in crate::log) fn beginning(self, follow: &Follow) -> Self {
+        Self { follows: Some(Follows { first: follow.first, chain: hex::encode(follow.chain) }), ..self }
     }
 
     /// What it follows; nothing when it is a recorder's.

@@ -4,6 +4,7 @@
 pub(super) mod derived;
 pub(super) mod durable;
 pub(super) mod files;
+pub(super) mod forking;
 pub(super) mod free_space;
 pub(super) mod lineage;
 pub(super) mod listing;

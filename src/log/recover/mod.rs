@@ -10,6 +10,7 @@ mod read_only;
 pub(super) use read_only::open_read_only;
 
 use super::dir::durable::create_private_dir;
+use super::dir::forking;
 use super::dir::listing::Listing;
 use super::dir::lock;
 use super::dir::manifest::{self, Manifest, RESERVE};
@@ -54,6 +55,7 @@ pub(super) fn open(data_dir: &Path, follow: Option<&Follow>) -> Result<Found, Lo
     // Before anything is made in the place where an import is going to put its log.
     import::remove_leftover(data_dir)?;
     assemble::remove_leftover(data_dir)?;
+    finish_fork(data_dir)?;
     create_private_dir(&dir)?;
     let lock = Arc::new(lock::lock(&dir)?);
     ScratchDir::sweep();
@@ -80,10 +82,11 @@ pub(super) fn open(data_dir: &Path, follow: Option<&Follow>) -> Result<Found, Lo
     // The newest tip is written to. One that could not be opened, or is not whole, is followed by a new one,
     // and so is one that came back short: sled may stop at the same damage next time, and drop what was
     // written after it. A copy continues in a new tip, so that what is sealed of this one is not joined to
-    // it.
+    // it, and so does a follower's log that has got another id.
     let short = end < may_have_seen && parts.had_tip();
     let usable = !matches!(chain, ChainEnd::Damaged) && parts.is_writable();
-    let full = if copy || short || !usable { parts.add_tip(&dir, &listing, &manifest, &lock)? } else { None };
+    let renamed = follow.is_some() && parts.newest_log().is_some_and(|log| log.to_string() != manifest.log);
+    let full = if copy || renamed || short || !usable { parts.add_tip(&dir, &listing, &manifest, &lock)? } else { None };
 
     let may_have_seen = if certain { may_have_seen } else { may_have_seen.max(end.max(seen.unwrap_or(0)) + RESERVE) };
     // What a follower lacks at its end it gets once more, under the same sequences.
@@ -103,6 +106,15 @@ pub(super) fn open(data_dir: &Path, follow: Option<&Follow>) -> Result<Found, Lo
     let (segments, tips) = parts.into_readable();
     let catalog = Catalog::new(&manifest, segments, tips, lock)?;
     Ok(Found { dir, manifest, watermark, catalog, tail, place, waiting, recovery, full: unnoted.or(full) })
+}
+
+/// Finishes a fork of a follower's log that a kill interrupted.
+pub(super) fn finish_fork(data_dir: &Path) -> Result<(), LogError> {
+    let id = |log: &Path| Manifest::read(log).ok().flatten().map(|manifest| manifest.log).unwrap_or_default();
+    if let Some(aside) = forking::finish(data_dir, id)? {
+        tracing::warn!(store.aside = %aside.display(), "the log goes on under another id; what it held before is set aside");
+    }
+    Ok(())
 }
 
 /// A log of the same name may continue elsewhere: from here on this one has another.

@@ -85,6 +85,11 @@ impl Parts {
         self.tips.last().is_some_and(|opened| opened.writable && Some(opened.tip.dir()) == self.newest.as_deref())
     }
 
+    /// Of which log the newest tip is.
+    pub(super) fn newest_log(&self) -> Option<LogId> {
+        self.tips.last()?.tip.log_id()
+    }
+
     /// Whether the directory had a tip, be it one that cannot be read.
     pub(super) fn had_tip(&self) -> bool {
         self.newest.is_some()

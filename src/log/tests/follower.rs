@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-fn fleet() -> LogId {
+pub(super) fn fleet() -> LogId {
     LogId::from_bytes([0xf1; 16])
 }
 
 /// Segments of two frames, most of them out of several tips.
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { tip_records: 1000, tip_bytes: 16 * 1024, merge_after: Duration::from_millis(1), ..Limits::default() }
 }
 
@@ -31,7 +31,7 @@ fn arrived(seq: Sequence) -> Timestamp {
 }
 
 /// The stream: three hosts, and of one of them two Docker hosts; a message holds up to five records.
-fn record(seq: Sequence) -> FleetRecord {
+pub(super) fn record(seq: Sequence) -> FleetRecord {
     let (host, own) = [("web-17", "local"), ("db", "db"), ("ci/a", "a")][usize::try_from(seq * 7 % 11 % 3).unwrap()];
     let action = if seq.is_multiple_of(97) { "die" } else { "start" };
     let json = if seq.is_multiple_of(41) {
@@ -52,11 +52,11 @@ fn record(seq: Sequence) -> FleetRecord {
     FleetRecord::of_host_line(line.as_bytes(), host.into(), arrived(seq), seq / 5 + 100).unwrap()
 }
 
-fn records(range: std::ops::RangeInclusive<Sequence>) -> Vec<FleetRecord> {
+pub(super) fn records(range: std::ops::RangeInclusive<Sequence>) -> Vec<FleetRecord> {
     range.map(record).collect()
 }
 
-async fn close(log: FollowerLog, dir: &Path) {
+pub(super) async fn close(log: FollowerLog, dir: &Path) {
     log.log().close().await.unwrap();
     let_go(log, dir).await;
 }
@@ -67,14 +67,14 @@ async fn let_go(log: FollowerLog, dir: &Path) {
     tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
 }
 
-fn segments(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn segments(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(dir.join("log")).unwrap().map(|entry| entry.unwrap().path());
     let sealed = entries.filter(|path| path.extension().is_some_and(|end| end == "zst"));
     sealed.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())).collect()
 }
 
 /// The lines after `after`.
-async fn lines(log: &EmbeddedLog, mut after: Sequence) -> Vec<String> {
+pub(super) async fn lines(log: &EmbeddedLog, mut after: Sequence) -> Vec<String> {
     let mut lines = Vec::new();
     loop {
         let chunk = log.read_after(after, &Scan { max_bytes: usize::MAX, ..Scan::default() }).await.unwrap();
@@ -95,11 +95,11 @@ async fn lines(log: &EmbeddedLog, mut after: Sequence) -> Vec<String> {
     }
 }
 
-fn expected(range: std::ops::RangeInclusive<Sequence>) -> Vec<String> {
+pub(super) fn expected(range: std::ops::RangeInclusive<Sequence>) -> Vec<String> {
     range.map(|seq| record(seq).to_line(fleet(), seq)).collect()
 }
 
-fn chain_after(last: Sequence) -> [u8; 32] {
+pub(super) fn chain_after(last: Sequence) -> [u8; 32] {
     expected(1..=last).iter().fold([0; 32], |chain, line| crate::log::record::chain::next(&chain, line.as_bytes()))
 }
 

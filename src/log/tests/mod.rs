@@ -4,6 +4,7 @@ mod damage;
 mod directory;
 mod embedded;
 mod follower;
+mod fork;
 mod import;
 mod model;
 mod repack;

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 
@@ -56,9 +57,9 @@ impl FromStr for Address {
     }
 }
 
-/// A listening socket.
-#[derive(Debug)]
-pub struct Listener(Kind);
+/// A listening socket. Clones are the same one, which is closed with the last of them.
+#[derive(Debug, Clone)]
+pub struct Listener(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -77,13 +78,13 @@ impl Listener {
                 let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
                 socket.set_reuseaddr(true)?;
                 socket.bind(*address)?;
-                socket.listen(BACKLOG).map(|listener| Self(Kind::Tcp(listener)))
+                socket.listen(BACKLOG).map(|listener| Self(Arc::new(Kind::Tcp(listener))))
             }
             Address::Unix(path) => {
                 remove_stale(path)?;
                 let listener = UnixListener::bind(path)?;
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
-                Ok(Self(Kind::Unix(listener, path.clone())))
+                Ok(Self(Arc::new(Kind::Unix(listener, path.clone()))))
             }
         }
     }
@@ -93,14 +94,14 @@ impl Listener {
     /// # Errors
     /// As the system says.
     pub fn address(&self) -> io::Result<Address> {
-        match &self.0 {
+        match &*self.0 {
             Kind::Tcp(listener) => listener.local_addr().map(Address::Tcp),
             Kind::Unix(_, path) => Ok(Address::Unix(path.clone())),
         }
     }
 
     pub(in crate::server) async fn accept(&self) -> io::Result<Socket> {
-        match &self.0 {
+        match &*self.0 {
             Kind::Tcp(listener) => listener.accept().await.map(|(stream, _)| Socket::Tcp(tune(stream))),
             Kind::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Socket::Unix(stream)),
         }
@@ -109,13 +110,13 @@ impl Listener {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(Kind::Tcp(listener))
+        Self(Arc::new(Kind::Tcp(listener)))
     }
 }
 
-impl Drop for Listener {
+impl Drop for Kind {
     fn drop(&mut self) {
-        if let Kind::Unix(_, path) = &self.0 {
+        if let Self::Unix(_, path) = self {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -158,11 +159,14 @@ mod tests {
         let address = Address::Unix(dir.path().join("s"));
         let first = Listener::bind(&address).unwrap();
         assert_eq!(Listener::bind(&address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        // As a kill would: the socket closes, its file stays.
-        let Kind::Unix(listener, path) = &first.0 else { panic!("a unix socket") };
+        let path = dir.path().join("s");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, SOCKET_MODE);
-        let _ = listener;
-        drop(std::mem::replace(&mut { first }.0, Kind::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap())));
+        let other = first.clone();
+        drop(first);
+        assert!(path.exists(), "it goes with the last one");
+        drop(other);
+        // As a kill would: the socket closes, its file stays.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         drop(Listener::bind(&address).unwrap());
         assert!(!dir.path().join("s").exists(), "an orderly end removes it");
         std::fs::write(dir.path().join("s"), "mine").unwrap();
