@@ -102,12 +102,9 @@ impl Writer {
         }
     }
 
-    /// Seals the tips of each segment that has all its records, which it has once the tip in use holds one of
-    /// a later one.
+    /// Seals the tips of each segment that has all its records, which it has once there is one of a later one.
+    /// The tip in use may hold none: a start may come right after the one before it became too large.
     pub(super) fn seal_complete(&mut self) {
-        if self.tail.fill.records == 0 {
-            return;
-        }
         let current = self.segment_of(self.tail.next - 1);
         let mut complete: Vec<(u64, Arc<Tip>)> = Vec::new();
         while let Some(tip) = self.full_tips.front() {

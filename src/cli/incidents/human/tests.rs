@@ -89,7 +89,7 @@ fn one_trouble_on_many_hosts_is_told_once() {
     let lines: Vec<String> = (1..=12)
         .map(|n| {
             format!(
-                r#"{{"id":"0000000a-{n}c","kind":"crash","severity":"minor","state":"open","title":"shop/api crashed","source":"web-{n}","subject":"shop/api","start":"1970-01-01T00:00:{n:02}Z","end":null}}"#
+                r#"{{"id":"0000000a-{n}c","kind":"crash","severity":"minor","state":"open","title":"shop/api crashed","source":"web-{n}","subject":"shop/api","start":"1970-01-01T00:00:{n:02}.000000000Z","end":null}}"#
             )
         })
         .collect();
