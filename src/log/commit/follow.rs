@@ -102,8 +102,8 @@ impl Writer {
         }
     }
 
-    /// Seals the tips of each segment that has all its records, which it has once there is one of a later one.
-    /// The tip in use may hold none: a start may come right after the one before it became too large.
+    /// Seals the tips of each segment that has all its records, which it has once a later one has any. The
+    /// tip in use may hold none: a start may come right after the one before it became too large.
     pub(super) fn seal_complete(&mut self) {
         let current = self.segment_of(self.tail.next - 1);
         let mut complete: Vec<(u64, Arc<Tip>)> = Vec::new();
