@@ -121,6 +121,9 @@ async fn a_cold_server_begins_with_what_two_others_have_archived() {
     assert_eq!(moto.keys().await, [format!("fleets/{fleet}/{:020}.jsonl.zst", 1)]);
     let metrics = one.get("/metrics").await.text().await.unwrap();
     assert!(metrics.lines().any(|line| line == "shipslog_archive_up 1"), "{metrics}");
+    for name in ["up", "behind_records", "behind_seconds", "segments_total"] {
+        assert!(metrics.contains(&format!("# TYPE shipslog_archive_{name} ")), "docs/operations.md lists it: {name}");
+    }
     one.kill();
     host.kill();
 
