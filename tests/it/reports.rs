@@ -49,7 +49,7 @@ async fn a_report_is_had_in_every_form_and_not_sent_twice() {
     // The same with what the list says, and of a range.
     let one: Value = ship.json(&format!("/api/v1/incidents/{id}/report?format=json")).await;
     let mut told = one["incidents"][0].clone();
-    for own in ["timeline", "related", "last_words", "notified"] {
+    for own in ["timeline", "related", "deploys", "last_words", "notified"] {
         assert!(told.as_object_mut().unwrap().remove(own).is_some_and(|value| value.is_array()), "{own}");
     }
     assert_eq!(told.as_object_mut().unwrap().remove("last_words_more"), Some(0.into()));
