@@ -42,7 +42,7 @@ test('the drawer shows what a real container printed last, control characters as
   // Another record has none, and what only looks like one is not shown as one.
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.locator('[data-part="close"]').click();
-  await page.locator('.row', { hasText: 'observed' }).last().click();
+  await page.locator('.row:visible', { hasText: 'observed' }).last().click();
   await page.locator('#drawer').waitFor();
   assert.ok(await output(page).isHidden());
   faultless();

@@ -145,7 +145,7 @@ test('hostile labels and commands are text', needsAll, async (t) => {
   await docker('rm', '-f', name);
   await server.recorded(lastOf(name));
   await level(server, pages[0].page);
-  const row = pages[0].page.locator('.list .row', { hasText: name }).first();
+  const row = pages[0].page.locator('.list .row:visible', { hasText: name }).first();
   assert.ok((await row.innerText()).includes(image));
   await row.click();
   await pages[0].page.locator('#drawer').waitFor();
