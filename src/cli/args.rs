@@ -181,7 +181,7 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 #[command(next_help_heading = "Output")]
 pub(super) struct Output {
     /// Print events in this form
-    #[arg(short = 'o', long = "output", value_enum, value_name = "FORM", default_value_t = OutputForm::Human)]
+    #[arg(short = 'o', long = "output", alias = "format", value_enum, value_name = "FORM", default_value_t = OutputForm::Human)]
     pub(super) format: OutputForm,
     /// Show every event of a health check, instead of counting them in one line (json and docker always show
     /// all)

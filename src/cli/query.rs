@@ -1,7 +1,10 @@
-//! `query`: the past, oldest first.
+//! `query`: the past, oldest first, from a server, an export or a log's directory.
+
+mod offline;
 
 use super::args::{Number, Output, Remote, Since, Terms, Until, choose};
 use super::history::Item;
+use super::incidents::Offline;
 use super::{history, interrupted, nothing, printer::Printer};
 use crate::client::{Client, Selection};
 
@@ -18,14 +21,19 @@ pub(super) struct QueryArgs {
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
+    offline: Offline,
+    #[command(flatten)]
     remote: Remote,
 }
 
 pub(super) async fn run(args: QueryArgs) -> anyhow::Result<()> {
     let chosen = choose(&args.since, &args.until, &args.terms, &args.output.clock)?;
-    let client = args.remote.client()?;
     let mut printer = Printer::new(&args.output, &chosen.selection.filter)?;
     chosen.remarks.iter().try_for_each(|remark| printer.note(remark))?;
+    if let Some(place) = args.offline.place() {
+        return offline::show(&place, &chosen.selection, args.number.get(), &mut printer).await;
+    }
+    let client = args.remote.client()?;
     show(&client, &chosen.selection, args.number.get(), &mut printer).await
 }
 

@@ -30,7 +30,7 @@ pub(super) struct StateArgs {
     #[command(flatten)]
     at: At,
     /// Print the state in this form
-    #[arg(short, long, value_enum, value_name = "FORM", help_heading = "Output", default_value_t = Form::Human)]
+    #[arg(short, long, alias = "format", value_enum, value_name = "FORM", help_heading = "Output", default_value_t = Form::Human)]
     output: Form,
     #[command(flatten)]
     clock: Clock,

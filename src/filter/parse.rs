@@ -175,10 +175,15 @@ fn shorten(key: &str) -> String {
     key.chars().take(64).collect()
 }
 
+/// What people write for a key, and the key; `src/ui/filter.js` has the same.
+const MEANT: [(&str, &str); 6] =
+    [("action", "event"), ("exitcode", "exit"), ("host", "source"), ("id", "container"), ("name", "container"), ("status", "event")];
+
 fn known(param: &'static str, key: &str) -> Result<&'static str, FilterError> {
     let name = if key == EXIT_NOT { "exit" } else { key };
     KEYS.into_iter().find(|k| *k == name).ok_or_else(|| {
-        let hint = match (key.strip_suffix('!'), super::closest(key, KEYS)) {
+        let usual = MEANT.into_iter().find(|(word, _)| key.eq_ignore_ascii_case(word)).map(|(_, key)| key);
+        let hint = match (key.strip_suffix('!'), usual.or_else(|| super::closest(key, KEYS))) {
             (Some(key), _) if KEYS.contains(&key) => format!("{key}=… among what is left out says the same; "),
             (_, Some(close)) => format!("did you mean {close}? "),
             _ => String::new(),

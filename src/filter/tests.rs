@@ -177,6 +177,8 @@ fn what_was_meant_is_guessed() {
     assert_eq!(closest("", KEYS), None);
     for (term, part) in [
         ("typ=container", "did you mean type? the keys are"),
+        ("exitCode=137", "did you mean exit? the keys are"),
+        ("host=web-1", "did you mean source? the keys are"),
         ("type!=network", "type=… among what is left out says the same"),
         ("exit=red", "exit=137, exit!=0"),
         ("exit!=", "exit=137, exit!=0"),

@@ -47,12 +47,11 @@ pub(in crate::cli) struct Which {
     subject: Option<String>,
 }
 
-/// Where incidents are read from, unless from a server.
+/// Where records are read from, unless from a server.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Without a server")]
 pub(in crate::cli) struct Offline {
-    /// Read this export (jsonl, also .gz or .zst; - for stdin) instead of asking a server; --until then also
-    /// says as of when is judged
+    /// Read this export (jsonl, also .gz or .zst; - for stdin) instead of asking a server
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Read the log in this directory instead of asking a server; nothing in it is changed

@@ -39,7 +39,7 @@ pub(super) struct IncidentsArgs {
     #[command(flatten)]
     which: Which,
     /// Print incidents in this form
-    #[arg(short, long, value_enum, value_name = "FORM", help_heading = "Output", default_value_t = Form::Human)]
+    #[arg(short, long, alias = "format", value_enum, value_name = "FORM", help_heading = "Output", default_value_t = Form::Human)]
     output: Form,
     /// Exit with 3 if one of them is at least so bad
     #[arg(long, value_name = "SEVERITY", help_heading = "Output", value_parser = SEVERITIES)]

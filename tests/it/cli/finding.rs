@@ -49,6 +49,54 @@ fn found(ship: &Ship, options: &str) -> Vec<String> {
     lines.lines().map(record).collect()
 }
 
+/// Two loss records that filters hide are among what was recorded here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_tells_the_same_from_a_server_a_file_and_a_directory() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("incident.jsonl");
+    let ship = served(dir.path());
+    let mut lines = std::fs::read_to_string(&file).unwrap();
+    drop(ship);
+    for seq in [36, 37] {
+        let time = format!("2026-10-25T00:{seq}:00.000000000Z");
+        let _ = writeln!(
+            lines,
+            r#"{{"id":"7f3c9a1e-{seq}","seq":{seq},"time":"{time}","received":"{time}","source":"local","event":{{"Type":"recorder","Action":"gap","Actor":{{"ID":"local","Attributes":{{"from":"2026-10-25T00:30:00Z","until":"{time}","reason":"ring-overrun"}}}}}}}}"#
+        );
+    }
+    std::fs::write(&file, &lines).unwrap();
+    let data = dir.path().join("restored");
+    run(&mut shipslog("http://127.0.0.1:9", &format!("import {} --data-dir {}", file.display(), data.display())));
+    let ship = Ship::start_with(&dir.path().join("served"), &["--read-only", file.to_str().unwrap()]);
+    let told = |url: &str, line: &str| {
+        let output = shipslog(url, line).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    for line in [
+        "query",
+        "query --all",
+        "query -o json",
+        "query -f exit=137",
+        "query -f container=far -n 1",
+        "query -n 4",
+        "query -n 2 -f project=shop --format json",
+        "query -n 3 --since 2026-10-25T00:10:00Z --until 2026-10-25T00:33:00Z",
+        "query -f source=edge",
+    ] {
+        let expected = told(&ship.url, line);
+        assert_eq!(expected.0, Some(0), "{line}: {}", expected.2);
+        assert!(!expected.1.is_empty(), "{line}");
+        for place in [format!("--file {}", file.display()), format!("--data-dir {}", data.display())] {
+            assert_eq!(told("http://127.0.0.1:9", &format!("{line} {place}")), expected, "{line} {place}");
+        }
+    }
+    let nothing = told("http://127.0.0.1:9", &format!("query -f container=nosuch --file {}", file.display()));
+    assert_eq!((nothing.0, nothing.1.as_str()), (Some(0), ""));
+    assert!(nothing.2.contains("nothing found"), "{}", nothing.2);
+    let lost = told("http://127.0.0.1:9", "query --file no-such-file.jsonl");
+    assert!(lost.0 == Some(1) && lost.2.contains("cannot open no-such-file.jsonl"), "{lost:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn friendly_keys_find_what_people_mean() {
     let dir = TempDir::new().unwrap();
