@@ -177,8 +177,14 @@ fn incident(out: &mut String, report: &Report, told: &Told, number: usize) {
     }
     incident.cause.iter().filter(|cause| !cause.changes.is_empty()).for_each(|cause| changes(out, &cause.changes));
     timeline(out, told);
+    if report.is_one || !told.related.is_empty() || !told.deploys.is_empty() {
+        out.push_str("<h3>At the same time</h3>");
+    }
+    if report.is_one && told.related.is_empty() {
+        let _ = write!(out, "<p>{}</p>", words::NOTHING_ELSE);
+    }
     if !told.related.is_empty() || !told.deploys.is_empty() {
-        out.push_str("<h3>At the same time</h3><ul>");
+        out.push_str("<ul>");
         for other in &told.related {
             let (shape, severity) = (people::shape(other.severity), words::severity(other.severity));
             let (start, title) = (words::date_and_time(other.start), text(&people::short(&other.title)));

@@ -87,8 +87,13 @@ fn incident(out: &mut String, report: &Report, told: &Told, level: &str) {
     }
     out.push('\n');
     last_words(out, told, level);
-    if !told.related.is_empty() || !told.deploys.is_empty() {
+    if report.is_one || !told.related.is_empty() || !told.deploys.is_empty() {
         let _ = writeln!(out, "{level} At the same time\n");
+    }
+    if report.is_one && told.related.is_empty() {
+        let _ = writeln!(out, "{}\n", words::NOTHING_ELSE);
+    }
+    if !told.related.is_empty() || !told.deploys.is_empty() {
         for other in &told.related {
             let (worst, start) = (severity(other.severity), words::date_and_time(other.start));
             let _ = writeln!(out, "- {worst}, since {start} UTC: {} (`{}`)", safe(&people::short(&other.title)), other.id);

@@ -229,7 +229,7 @@ pub(super) fn outcome(incident: &Shown, as_of: Timestamp) -> String {
     let how = match incident.resolution {
         Some(Resolution::Redeployed) if is_rolled_back(incident) => "rolled back",
         Some(Resolution::Recovered) => "recovered by itself",
-        Some(Resolution::Restarted) => "restarted by hand",
+        Some(Resolution::Restarted) => "restarted through the API",
         Some(Resolution::Redeployed) => "re-created",
         Some(Resolution::Stopped) => "never recovered; stopped",
         Some(Resolution::Removed) => "never recovered; removed",

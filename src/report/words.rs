@@ -24,6 +24,9 @@ pub(super) const TO_WRITE: [(&str, &str); 4] = [
     ("Action items", "What is to be done, by whom, until when."),
     ("Lessons learned", "What went well, what did not, and where luck helped."),
 ];
+/// Of one incident, where no other was at its time. A report of many does not know those that were not asked
+/// for.
+pub(super) const NOTHING_ELSE: &str = "Nothing else failed on this host.";
 /// Exit codes that a sentence names.
 const MAX_CODES: usize = 4;
 
