@@ -173,7 +173,7 @@ function recordRows(incident, { items, words }, link) {
     const what = severity === 'bad' ? 'failure' : severity === 'oom' ? 'oom' : item.end.why === 'deaf' ? 'deaf' : severity === 'warn' ? 'health' : ['asked', 'killed'].includes(item.end.why) ? 'stop' : action === 'create' ? 'change' : '';
     const last = action === 'die' ? deaths.get(`${record.event.Actor?.ID} ${item.at}`) : undefined;
     return [h('li', { data: { severity } }, h('time', { dateTime: record.time, title: fullTime(record.time) }, clock(record.time).slice(0, 8), h('span.ms', {}, clock(record.time).slice(8))), markOf(what),
-      h('b.name', { title: whole }, name), h('span.act', { title: details }, shortWords(record, item.end)), link(record.id, `-${record.seq}`, `record ${record.id}`),
+      h('b.name', { title: whole }, name), h('span.act', { title: details }, shortWords(record, item.end)), link(record.id, `#${record.seq}`, `record ${record.id}`),
       last && wordsNode(last))];
   });
 }
@@ -181,7 +181,7 @@ function recordRows(incident, { items, words }, link) {
 /** @param {Incident} incident @param {import('./diff.js').RecordLink} link */
 function triedNodes(incident, link) {
   const tried = triedOf(incident);
-  if (tried.length === 0) return [h('p.soft', {}, 'Nothing was done to it through Docker’s API meanwhile.')];
+  if (tried.length === 0) return [h('p.soft', {}, 'From its first failure to its end nothing was done to it through Docker’s API.')];
   const rows = tried.map(({ record, time, what, changes, effect }) => h('li', {}, link(record, clock(time).slice(0, 8), `record ${record}`), ' ', printable(what), effect && h('b', {}, `, ${effect}`),
     changes?.length ? h('span.soft', {}, `: ${changes.filter((each) => each.what !== 'config-hash').map((each) => plain(`${each.what} ${each.from ?? '–'} -> ${each.to ?? '–'}`)).join('; ')}`) : ''));
   return [h('ul.tried', {}, rows), h('p.soft', {}, 'Events do not tell by whom.')];

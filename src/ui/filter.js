@@ -14,7 +14,7 @@ export const KEYS = [
 /** What stands before the value of `exit` that means every other code. */
 const OTHER_THAN = '!=';
 /** @type {Record<string, string>} */
-const MEANT = { action: 'event', name: 'container', id: 'container', host: 'source', status: 'event' };
+const MEANT = { action: 'event', name: 'container', id: 'container', host: 'source', status: 'event', exitcode: 'exit' };
 
 // One term is anything but blanks, where a quoted part may hold blanks.
 const WORD = /(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+/g;

@@ -3,7 +3,7 @@
 
 import { write as writeTo } from './dom.js';
 import { clockOf, count, printable } from './format.js';
-import { lossText } from './gaps.js';
+import { isBeginning, lossText } from './gaps.js';
 import { serverClock } from './serverclock.js';
 import { proofText, rangeText, stateText } from './status.js';
 import { forInput } from './timespan.js';
@@ -84,7 +84,8 @@ function showLosses({ session, view }) {
   if (gaps === null) return;
   const items = [...gaps.values()].sort((a, b) => a.seq - b.seq);
   const known = items.flatMap(({ gap }) => (gap ? [gap] : []));
-  const { text, level } = lossText(known, view.range ? 'in this range' : serverClock.isStopped ? 'in its last 24 h' : 'in 24 h');
+  // The banner of a stored log says when it begins.
+  const { text, level } = lossText(serverClock.isStopped ? known.filter((gap) => !isBeginning(gap)) : known, view.range ? 'in this range' : serverClock.isStopped ? 'in its last 24 h' : 'in 24 h');
   write('losses', text);
   el('losses').dataset.level = level;
   el('losses').dataset.id = items.findLast(({ gap }) => level === 'whole' || gap?.reason !== 'first-contact')?.id ?? '';

@@ -155,6 +155,7 @@ export async function fetchActs(deaths, { filters = '{}' }, signal) {
 }
 
 const ACTS_BEFORE_MS = 15 * 60_000;
-const ACTS_AFTER_MS = 2_000;
+/** What took its place may be made so long after. */
+const ACTS_AFTER_MS = 60_000;
 const ACTS_LIMIT = 2_000;
 

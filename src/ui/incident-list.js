@@ -71,7 +71,7 @@ export class IncidentList {
     this.#notices = all.filter(({ severity }) => severity === 'notice');
     const { head, sub, open } = world(this.#incidents, page.more, hidden);
     write(this.#parts.head, head);
-    write(this.#parts.sub, this.#notices.length > 0 ? `${sub} · ${counted(this.#notices.length, 'notice')}` : sub);
+    write(this.#parts.sub, [sub, this.#notices.length > 0 && counted(this.#notices.length, 'notice'), this.#incidents.length > 1 && 'the worst first, then the newest'].filter(Boolean).join(' · '));
     this.#parts.head.dataset.open = String(open > 0);
     const fresh = this.#isFirst ? [] : this.#incidents.filter(({ id }) => !known.has(id));
     // For new ones only, so that a loop is not spoken of at each turn.

@@ -97,7 +97,7 @@ export function isRolledBack({ cause, actions }) {
 }
 
 /** @type {Record<string, string>} */
-const OUTCOMES = { recovered: 'recovered by itself', restarted: 'restarted by hand', redeployed: 're-created', stopped: 'never recovered; stopped', removed: 'never recovered; removed' };
+const OUTCOMES = { recovered: 'recovered by itself', restarted: 'restarted through the API', redeployed: 're-created', stopped: 'never recovered; stopped', removed: 'never recovered; removed' };
 
 /** Those that say the same one after the other, together. @param {Incident[]} incidents @returns {Incident[][]} none is empty */
 export function runsOf(incidents) {
@@ -154,8 +154,11 @@ export const isWithin = ({ start, end }, { since, until }) => millis(start) <= m
 /** @param {number} n @param {string} one @param {string} [many] @returns {string} */
 export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
-/** Of the tab: none open is not none at all. @param {number} open @param {number} all @returns {string} */
-export const countText = (open, all) => (all === 0 ? '0' : `${count(open)} open · ${count(all)}`);
+/** Of the tab: none open is not none at all, and what the filter hides is not gone. @param {number} open @param {number} all @param {number} [hidden] @returns {string} */
+export function countText(open, all, hidden = 0) {
+  if (hidden > 0) return `${count(all)} of ${count(all + hidden)}`;
+  return all === 0 ? '0' : `${count(open)} open · ${count(all)}`;
+}
 
 /** The state of the world. @param {Incident[]} incidents without notices @param {boolean} more @param {number} hidden by the filter @returns {{head: string, sub: string, open: number}} */
 export function world(incidents, more = false, hidden = 0) {

@@ -205,12 +205,13 @@ export class IncidentPane {
     const within = chosen ? all.filter((incident) => isWithin(incident, chosen)) : all;
     const incidents = within.filter((incident) => this.#handlers.matches(incident));
     const counts = ({ severity }) => severity !== 'notice';
-    this.list.show(incidents, page, within.filter(counts).length - incidents.filter(counts).length);
+    const hidden = within.filter(counts).length - incidents.filter(counts).length;
+    this.list.show(incidents, page, hidden);
     this.list.choose(isOnIncident(this.#view) ? this.#view.i : '');
     const open = incidents.filter(({ severity, state }) => severity !== 'notice' && state !== 'closed');
     this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page);
     const count = /** @type {HTMLElement} */ (document.getElementById('incidents-count'));
-    write(count, countText(open.length, incidents.filter(({ severity }) => severity !== 'notice').length));
+    write(count, countText(open.length, incidents.filter(counts).length, hidden));
     count.dataset.open = String(open.length > 0);
     this.#handlers.onCount(open.length);
     this.#handlers.onIncidents(incidents);

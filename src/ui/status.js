@@ -52,7 +52,6 @@ export function proofText(c, startedAt, state) {
 export function rangeText(records, whole) {
   // An empty one is said where its rows would be.
   if (records === 0) return '';
-  const one = records === 1;
-  if (whole) return one ? 'the only record' : `all ${count(records)} records`;
-  return `${count(records)} ${one ? 'record' : 'records'} of the range ${one ? 'is' : 'are'} here, more come as you scroll`;
+  if (whole) return records === 1 ? 'the only record' : `all ${count(records)} records`;
+  return `${count(records)} ${records === 1 ? 'record' : 'records'} here, scroll for more`;
 }

@@ -151,7 +151,7 @@ test('nothing open is an answer, and a new installation explains itself', needsB
 test('a day is gone through by keys', needsBinary, async (t) => {
   const { page, faultless } = await recording(t, 'day-a');
   await until('all are listed', async () => (await rows(page).count()) === 7);
-  assert.equal(await page.locator('.world p').first().innerText(), '7 closed · 2 critical · 9 notices');
+  assert.equal(await page.locator('.world p').first().innerText(), '7 closed · 2 critical · 9 notices · the worst first, then the newest');
   assert.ok(await page.locator('#incident').isHidden(), 'nothing is open, so the events are shown');
   await page.keyboard.press('i');
   await isTold(page, /^orders\/db crashed/);
@@ -208,6 +208,14 @@ test('at 390 pixels there is one thing at a time', needsBinary, async (t) => {
   assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'H2');
   assert.ok((await overhang(page)) <= 0, 'the incident is wider than the screen');
   await shot(page, 'incident-390');
+  // Tab goes as the eye does: through the incident, then to its charts below.
+  /** @type {string[]} */
+  const visited = [];
+  for (let presses = 0; presses < 400 && visited.at(-1) !== 'charts'; presses += 1) {
+    await page.keyboard.press('Tab');
+    visited.push(await page.evaluate(() => document.activeElement?.closest('#incident, #charts')?.id ?? 'elsewhere'));
+  }
+  assert.deepEqual([...new Set(visited)], ['incident', 'charts']);
   await page.getByRole('button', { name: '‹ Incidents' }).click();
   await until('the list is back', () => rows(page).isVisible());
   await page.getByRole('link', { name: 'Events' }).click();

@@ -156,6 +156,11 @@ test('lanes stay where they are while an incident or a part of the time is chose
   await page.locator('.incident-row', { hasText: 'thumbnailer' }).click();
   await until('it is open', () => page.locator('.records li').count());
   assert.deepEqual(await lanes(), before);
+  const lane = page.locator('.ch-lanes li', { hasText: 'thumbnailer' });
+  await until('its own is in view, below the bars', () => lane.evaluate((element) => {
+    const [box, charts, bars] = [element, element.closest('.charts'), document.querySelector('.ch-head')].map((one) => one?.getBoundingClientRect());
+    return Boolean(box && charts && bars && box.top >= bars.bottom - 1 && box.bottom <= charts.bottom + 1);
+  }));
   await page.keyboard.press('Escape');
   const { x, y, width } = /** @type {any} */ (await page.locator('.ch-brush').boundingBox());
   await page.mouse.move(x + width * 0.5, y + 20);

@@ -41,6 +41,7 @@ test('a word alone is looked for everywhere, and exit codes other than one can b
     exclude: JSON.stringify({ text: ['probe'] }),
   });
   assert.equal(parseFilter('exit!=0 "out of memory"').terms.map(termText).join(' '), 'exit!=0 text="out of memory"');
+  assert.match(parseFilter('exitCode=137').error ?? '', /did you mean exit=137\?/);
 });
 
 test('a key named like a property of every object is an unknown key, not a crash', () => {

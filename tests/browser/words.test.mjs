@@ -115,7 +115,7 @@ test('a bound that counts from now is told from one that does not', () => {
 test('the header says what is live, and counts in the singular', () => {
   assert.deepEqual([stateText('live'), stateText('live', { known: false }), stateText('live', { stored: '23:59:45' }), stateText('range', { stored: '23:59:45' }), stateText('reconnecting', { stored: '23:59:45' })],
     ['live · SSE', 'connecting…', 'stored log, until 23:59:45', 'stored log, until 23:59:45', 'reconnecting…']);
-  assert.deepEqual([rangeText(1, true), rangeText(2, true), rangeText(1, false)], ['the only record', 'all 2 records', '1 record of the range is here, more come as you scroll']);
+  assert.deepEqual([rangeText(1, true), rangeText(2, true), rangeText(1, false)], ['the only record', 'all 2 records', '1 record here, scroll for more']);
 });
 
 test('commands quote what a shell would read', () => {
@@ -165,7 +165,7 @@ test('what people tried tells what was in vain and what helped, and a restart is
 });
 
 test('the tab counts what is open and all', () => {
-  assert.deepEqual([countText(0, 0), countText(0, 7), countText(2, 1_234)], ['0', '0 open · 7', '2 open · 1,234']);
+  assert.deepEqual([countText(0, 0), countText(0, 7), countText(2, 1_234), countText(0, 0, 7)], ['0', '0 open · 7', '2 open · 1,234', '0 of 7']);
 });
 
 test('notices that say the same one after the other are one line', () => {
