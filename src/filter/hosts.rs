@@ -87,6 +87,15 @@ impl Filter {
         self
     }
 
+    /// The same, if there are any to keep to.
+    #[must_use]
+    pub fn within_any(self, hosts: Option<&Hosts>) -> Self {
+        match hosts {
+            Some(hosts) => self.within(hosts),
+            None => self,
+        }
+    }
+
     /// Whether it is of these Docker hosts only already.
     pub fn is_within(&self, hosts: &Hosts) -> bool {
         self.hosts.contains(hosts)
@@ -111,7 +120,8 @@ mod tests {
     #[test]
     fn names_end_with_a_star_or_are_whole() {
         let hosts = Hosts::parse("web-*,db-1").unwrap();
-        for (source, had) in [("web-", true), ("web-17", true), ("web-17/a", true), ("web", false), ("db-1", true), ("db-12", false), ("", false)]
+        for (source, had) in
+            [("web-", true), ("web-17", true), ("web-17/a", true), ("web", false), ("db-1", true), ("db-12", false), ("", false)]
         {
             assert_eq!(hosts.have(source), had, "{source}");
         }
@@ -150,7 +160,11 @@ mod tests {
             (r#"{"source":[]}"#, ""),
         ] {
             let asked = Filter::from_params(Some(filters), Some(exclude)).unwrap();
-            let ways = [asked.clone().within(&hosts), asked.clone().telling_losses().within(&hosts), asked.clone().within(&hosts).telling_losses()];
+            let ways = [
+                asked.clone().within(&hosts),
+                asked.clone().telling_losses().within(&hosts),
+                asked.clone().within(&hosts).telling_losses(),
+            ];
             let folded = asked.clone().within(&hosts).without("noise", "*");
             let forgetful = asked.clone().within(&hosts).not_asking_about("source");
             let docker = Filter::from_docker(filters).unwrap().within(&hosts);
