@@ -143,8 +143,8 @@ mod tests {
         assert!(!hosts.have_part_of("web") && !hosts.have_part_of("web-12") && !hosts.have("web-1"));
     }
 
-    /// Whatever a filter asks for, nothing of another host passes: neither a record nor a loss, nor where only
-    /// a part of a record is known.
+    /// Whatever a filter asks for, nothing of another host passes: neither a record nor a loss, nor where
+    /// only a part of a record is known.
     #[test]
     fn no_filter_reaches_another_host() {
         let hosts = Hosts::parse("a,b*").unwrap();

@@ -93,8 +93,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// As [`EventLog::read_after`].
     async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError>;
 
-    /// The Docker hosts of which whoever reads through this may read; all of them without. Readers and all that
-    /// is derived from the log go by it.
+    /// The Docker hosts of which whoever reads through this may read; all of them without. Readers and all
+    /// that is derived from the log go by it.
     fn hosts(&self) -> Option<&Hosts> {
         None
     }

@@ -150,8 +150,8 @@ pub(super) async fn revoked(admitted: Option<&Admitted>) {
 }
 
 impl Access {
-    /// Reads tokens, one a line, each with the Docker hosts of which it reads (`TOKEN hosts=web-*,db-1`) or without;
-    /// empty lines and lines that begin with `#` do not count.
+    /// Reads tokens, one a line, each with the Docker hosts of which it reads (`TOKEN hosts=web-*,db-1`) or
+    /// without; empty lines and lines that begin with `#` do not count.
     ///
     /// # Errors
     /// [`AccessError`], without the tokens' text.

@@ -1,5 +1,5 @@
-//! Tokens that read of some Docker hosts only: whatever is asked with one, no answer holds anything of another
-//! host. The routes are those of the description, so that a new one is asked as well.
+//! Tokens that read of some Docker hosts only: whatever is asked with one, no answer holds anything of others.
+//! The routes are those of the description, so that a new one is asked as well.
 
 use crate::fake_daemon::FakeDaemon;
 use crate::support::{PATIENCE, Ship, Sse, client, docker_line, is_record, sequence, wait_for, within};

@@ -86,8 +86,8 @@ fn is_about(about: &[String], subject: Option<&String>) -> bool {
 
 impl Known {
     /// Incidents as of now: of everything that the log holds by now. What was received after `as_of` and has
-    /// been read already is told as well, so that the time of the answer may be a later one. `log`: this log as
-    /// whoever asks may read it.
+    /// been read already is told as well, so that the time of the answer may be a later one. `log`: this log
+    /// as whoever asks may read it.
     ///
     /// # Errors
     /// When the log cannot be read.

@@ -24,8 +24,8 @@ pub(super) enum Control {
         /// A `reset` follows. Said here too: a connection that is cut between the two has given the client a
         /// new cursor.
         reset: Option<ResetReason>,
-        /// The Docker hosts of which the client is told, where that is not all of them: then sequences are not
-        /// dense, whatever it asks for.
+        /// The Docker hosts of which the client is told, where that is not all of them: then sequences are
+        /// not dense, whatever it asks for.
         hosts: Option<Hosts>,
     },
     /// The client's cursor could not be used; the stream starts after `after`, with the oldest record kept.

@@ -35,8 +35,8 @@ pub(super) struct StreamQuery {
 }
 
 impl StreamQuery {
-    /// `hosts`: those of which the asker may be told. The reader sees to that as well; here it is in the filter
-    /// by which those who ask the same share what is sent.
+    /// `hosts`: those of which the asker may be told. The reader sees to that as well; here it is in the
+    /// filter by which those who ask the same share what is sent.
     pub(super) fn parse(query: &str, headers: &HeaderMap, filters: &Filters, hosts: Option<&Hosts>) -> Result<Self, ApiError> {
         let params = Params::parse(query, &PARAMS)?;
         if params.get("severity").is_some() {
