@@ -1,4 +1,4 @@
-//! Tokens that read of some Docker hosts only: whatever is asked with one, no answer holds anything of others.
+//! Tokens that read of some Docker hosts only: whatever is asked with one, no answer tells of another host.
 //! The routes are those of the description, so that a new one is asked as well.
 
 use crate::fake_daemon::FakeDaemon;
