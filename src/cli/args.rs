@@ -42,6 +42,8 @@ impl Remote {
 fn first_token(path: &Path) -> anyhow::Result<String> {
     let text = file::read_pipe(path).and_then(file::text).with_context(|| format!("cannot read the token file {}", path.display()))?;
     let token = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    // The file may be the server's, which says on the same line of which Docker hosts it reads.
+    let token = token.and_then(|line| line.split_whitespace().next());
     token.map(str::to_owned).with_context(|| format!("{} holds no token", path.display()))
 }
 

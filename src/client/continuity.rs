@@ -94,6 +94,8 @@ struct Control {
     from: Sequence,
     to: Sequence,
     reason: String,
+    /// Of whom the token reads, if not of all Docker hosts.
+    hosts: Option<Vec<String>>,
 }
 
 /// What `incomplete` carries; its `from` is a time.
@@ -142,7 +144,10 @@ impl Continuity {
         let parse = || serde_json::from_str::<Control>(&frame.data).map_err(|e| format!("the {} frame is damaged: {e}", frame.event));
         match frame.event.as_str() {
             "hello" => {
-                let Control { log, oldest, head, .. } = parse()?;
+                let Control { log, oldest, head, hosts, .. } = parse()?;
+                if hosts.is_some() {
+                    self.leave_out();
+                }
                 let at = at.ok_or_else(|| "the hello frame has no cursor as its id".to_owned())?;
                 self.named = log.get(..8).and_then(|prefix| u32::from_str_radix(prefix, 16).ok());
                 out.push_back(StreamItem::Hello { log, oldest, head, after: at.seq });

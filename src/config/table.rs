@@ -140,8 +140,8 @@ settings! {
     /// Read the certificate's key from this PEM file [env: SHIPSLOG_TLS_KEY]
     #[arg(help_heading = "Access", value_name = "FILE")]
     "tls-key" tls_key: PathBuf = PathBuf::new();
-    /// Let in only clients that have one of the tokens in this file, one a line; it is read again when it
-    /// changes [env: SHIPSLOG_TOKEN_FILE]
+    /// Let in only clients that have one of the tokens in this file, one a line, each for all Docker hosts or
+    /// for some (TOKEN hosts=web-*,db-1); it is read again when it changes [env: SHIPSLOG_TOKEN_FILE]
     #[arg(help_heading = "Access", value_name = "FILE")]
     "token-file" token_file: PathBuf = PathBuf::new();
     /// Allow pages of this origin to read; repeatable [env: SHIPSLOG_CORS_ORIGIN, separated by commas]

@@ -26,7 +26,7 @@ impl Filter {
             // Everything passes as it is.
             return self;
         }
-        Self::of(self.include, self.exclude, self.dialect, true)
+        Self { losses: true, ..self }.found_anew()
     }
 
     /// Whether it lets the recorder's `gap` records pass, whatever else it asks for.
@@ -43,7 +43,7 @@ impl Filter {
     pub fn wants_source(&self, source: &str) -> bool {
         let named = |terms: &super::Terms| terms.get("source").map(|values| values.iter().any(|value| equals(value, source, self.dialect)));
         let included = self.include.get("source").is_none_or(Vec::is_empty) || named(&self.include) == Some(true);
-        included && named(&self.exclude) != Some(true)
+        self.may_read(source) && included && named(&self.exclude) != Some(true)
     }
 
     pub(super) fn tells(&self, subject: &Subject<'_>) -> bool {

@@ -12,6 +12,7 @@
 
 mod friendly;
 mod health;
+mod hosts;
 mod image;
 mod literals;
 mod losses;
@@ -19,6 +20,7 @@ mod parse;
 mod partial_subject;
 
 pub use friendly::contains_caseless;
+pub use hosts::{Hosts, HostsError};
 pub use literals::Literal;
 pub use losses::is_gap;
 pub use parse::{FilterError, MAX_FILTER_VALUES};
@@ -76,6 +78,8 @@ pub struct Filter {
     dialect: Dialect,
     /// Whether the recorder's `gap` records pass, whatever else is asked for.
     losses: bool,
+    /// Whose records pass at all: of all of these.
+    hosts: Vec<Hosts>,
     literals: literals::Literals,
 }
 
@@ -106,17 +110,18 @@ impl Subject<'_> {
 
 impl Filter {
     fn new(include: Terms, exclude: Terms, dialect: Dialect) -> Self {
-        Self::of(include, exclude, dialect, false)
+        Self { include, exclude, dialect, losses: false, hosts: Vec::new(), literals: literals::Literals::default() }.found_anew()
     }
 
-    fn of(include: Terms, exclude: Terms, dialect: Dialect, losses: bool) -> Self {
-        let literals = literals::Literals::of(&include, dialect, losses);
-        Self { include, exclude, dialect, losses, literals }
+    /// The same, whose messages are found by what it asks for now.
+    fn found_anew(self) -> Self {
+        let literals = literals::Literals::of(&self.include, self.dialect, self.losses);
+        Self { literals, ..self }
     }
 
     /// Whether this filter keeps everything.
     pub fn is_empty(&self) -> bool {
-        self.include.values().all(Vec::is_empty) && self.exclude.values().all(Vec::is_empty)
+        self.hosts.is_empty() && self.include.values().all(Vec::is_empty) && self.exclude.values().all(Vec::is_empty)
     }
 
     /// Whether `key` is asked for with this value.
@@ -137,9 +142,9 @@ impl Filter {
     /// The same filter that does not ask about `key`.
     #[must_use]
     pub fn not_asking_about(&self, key: &str) -> Self {
-        let mut include = self.include.clone();
-        include.remove(key);
-        Self::of(include, self.exclude.clone(), self.dialect, self.losses)
+        let mut filter = self.clone();
+        filter.include.remove(key);
+        filter.found_anew()
     }
 
     /// The same, less what has this value.
@@ -158,7 +163,8 @@ impl Filter {
 
     /// Whether a record passes by what is asked for, and not only since it tells of a loss.
     pub fn shows(&self, subject: &Subject<'_>) -> bool {
-        self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject, self.dialect))
+        self.may_read(subject.source)
+            && self.include.iter().all(|(key, values)| values.is_empty() || includes(key, values, subject, self.dialect))
             && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| excludes(key, value, subject)))
     }
 
@@ -172,7 +178,8 @@ impl Filter {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (include, exclude) = self.to_params();
-        write!(f, "{} not {}", include.as_deref().unwrap_or("{}"), exclude.as_deref().unwrap_or("{}"))
+        write!(f, "{} not {}", include.as_deref().unwrap_or("{}"), exclude.as_deref().unwrap_or("{}"))?;
+        self.hosts.iter().try_for_each(|hosts| write!(f, " of {hosts}"))
     }
 }
 

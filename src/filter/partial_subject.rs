@@ -33,7 +33,7 @@ impl Key<'_> {
         if self.whole { self.text == value } else { value.starts_with(self.text) }
     }
 
-    fn may_start_with(&self, prefix: &str) -> bool {
+    pub(super) fn may_start_with(&self, prefix: &str) -> bool {
         self.text.starts_with(prefix) || (!self.whole && prefix.starts_with(self.text))
     }
 
@@ -47,7 +47,7 @@ impl Filter {
     pub fn may_match(&self, partial: &PartialSubject<'_>) -> bool {
         let may_pass = self.include.iter().all(|(key, values)| values.is_empty() || may_include(key, values, partial, self.dialect))
             && !self.exclude.iter().any(|(key, values)| values.iter().any(|value| surely_excludes(key, value, partial)));
-        may_pass || self.may_tell(partial)
+        self.may_read_partly(&partial.source) && (may_pass || self.may_tell(partial))
     }
 }
 

@@ -57,9 +57,11 @@ impl Handle {
     }
 
     /// The data of `/api/v1/hosts`, as JSON. Empty until the hub has answered for the first time.
-    pub fn hosts_json(&self, as_of: Timestamp, silent_after: Duration) -> String {
+    pub fn hosts_json(&self, as_of: Timestamp, silent_after: Duration, wanted: impl Fn(&str) -> bool) -> String {
         let state = self.state.read();
-        serde_json::to_string(&hosts(&state, as_of, silent_after)).unwrap_or_default()
+        let mut hosts = hosts(&state, as_of, silent_after);
+        hosts.retain(|host| wanted(host.host));
+        serde_json::to_string(&hosts).unwrap_or_default()
     }
 
     /// Waits until everything that the hub holds now is folded: only then does a cursor that is ahead of this

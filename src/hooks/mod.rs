@@ -229,14 +229,14 @@ impl Teller {
             limit: MAX_SEEN,
             after: None,
         };
-        let listed = self.known.list(asked, as_of).await?;
+        let listed = self.known.list(&self.log, asked, as_of).await?;
         let mut seen: Vec<Seen> = listed.incidents.iter().rev().filter_map(|json| Seen::of(json)).collect();
         let open: Vec<String> = self.memory.open().map(str::to_owned).collect();
         for id in open {
             if seen.iter().any(|one| one.id == id) {
                 continue;
             }
-            match self.known.one(id.clone(), as_of).await? {
+            match self.known.one(&self.log, id.clone(), as_of).await? {
                 Answered::Incident(json) => seen.extend(Seen::of(&json)),
                 // Nobody can tell its end any more, and asking for it at each look would go on for ever.
                 Answered::Gone | Answered::Unknown => self.memory.forget(&id),

@@ -47,7 +47,7 @@ async fn the_newest_are_looked_at_and_those_that_were_told() {
     assert_eq!((seen.len(), &*seen[0].subject, &*seen[MAX_SEEN - 1].subject), (MAX_SEEN, "c50", &*format!("c{}", count - 1)));
     // One that is further back and that was told of goes on, and its end is to be told.
     let whole = Asked { limit: 1, ..asked_all(as_of) };
-    let first = Seen::of(&known.list(whole, as_of).await.unwrap().incidents[0]).unwrap();
+    let first = Seen::of(&known.list(&log, whole, as_of).await.unwrap().incidents[0]).unwrap();
     assert_eq!(first.subject, "c0");
     teller.memory.tell(&first, Occasion::Opened);
     let seen = teller.seen(as_of).await.unwrap();

@@ -6,6 +6,7 @@ use super::read::held::Held;
 use super::read::sealed::SealedFrame;
 use crate::chain::ChainValue;
 use crate::cursor::{Cursor, Sequence};
+use crate::filter::Hosts;
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::ops::RangeInclusive;
@@ -91,6 +92,17 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// As [`EventLog::read_after`].
     async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError>;
+
+    /// The Docker hosts of which whoever reads through this may read; all of them without. Readers and all
+    /// that is derived from the log go by it.
+    fn hosts(&self) -> Option<&Hosts> {
+        None
+    }
+
+    /// Whether whoever reads through this may read of this Docker host.
+    fn may_tell_of(&self, source: &str) -> bool {
+        self.hosts().is_none_or(|hosts| hosts.have(source))
+    }
 
     /// What the log holds.
     fn bounds(&self) -> Bounds;

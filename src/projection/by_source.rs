@@ -47,7 +47,7 @@ impl BySource {
         let mut state = self.0.lock().await;
         let bounds = log.bounds();
         let after = state.counted.max(bounds.oldest.saturating_sub(1));
-        let mut reader = Reader::new(Arc::clone(log), after, Want { until: bounds.head, ..Want::filtered(filter(Some(GAPS), None)?) });
+        let mut reader = Reader::whole(Arc::clone(log), after, Want { until: bounds.head, ..Want::filtered(filter(Some(GAPS), None)?) });
         while let Some(step) = reader.next().await? {
             if let Step::Records(selection) = step {
                 for record in selection.sequences().filter_map(|seq| selection.block.record(seq)) {
@@ -104,7 +104,7 @@ async fn search(
 ) -> Result<(), LogError> {
     while !wanted.is_empty() && before > floor + 1 {
         let sources = serde_json::json!({ "source": wanted }).to_string();
-        let mut reader = ReverseReader::new(Arc::clone(log), before, Want::filtered(filter(Some(&sources), Some(OWN))?));
+        let mut reader = ReverseReader::whole(Arc::clone(log), before, Want::filtered(filter(Some(&sources), Some(OWN))?));
         let many = wanted.len();
         // A source that is found is not looked for further down.
         while wanted.len() == many {

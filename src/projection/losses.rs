@@ -158,7 +158,8 @@ impl Default for Losses {
 }
 
 impl Losses {
-    /// The gaps that are asked for and that `wanted` accepts.
+    /// The gaps that are asked for and that `wanted` accepts, of the [Docker hosts](EventLog::hosts) that the
+    /// log is read for.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -168,7 +169,7 @@ impl Losses {
         let oldest = log.bounds().oldest;
         let mut met = Met::default();
         let mut take = |loss: &Loss| {
-            if loss.seq >= oldest && loss.meets(asked) && wanted(loss) {
+            if loss.seq >= oldest && loss.meets(asked) && log.may_tell_of(&loss.source) && wanted(loss) {
                 met.losses.push(loss.clone());
                 if met.losses.len() > asked.max {
                     met.losses.remove(0);
@@ -215,7 +216,8 @@ impl Known {
 async fn for_each(log: &Arc<dyn EventLog>, after: Sequence, until: Sequence, give: &mut impl FnMut(&Loss)) -> Result<(), LogError> {
     let filter = Filter::from_params(Some(GAPS), None).map_err(|e| LogError::Refused(e.to_string()))?;
     let want = Want { until, ..Want::filtered(filter) };
-    let mut reader = Reader::new(Arc::clone(log), after, want);
+    // What is found is kept for everybody, whoever asks first.
+    let mut reader = Reader::whole(Arc::clone(log), after, want);
     while let Some(step) = reader.next().await? {
         if let Step::Records(selection) = step {
             let block: &Block = &selection.block;

@@ -53,8 +53,15 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// A reader of what comes after `after`.
+    /// A reader of what comes after `after`, of the [Docker hosts](EventLog::hosts) that the log is read for.
     pub fn new(log: Arc<dyn EventLog>, after: Sequence, want: Want) -> Self {
+        let want = want.within(log.hosts());
+        Self::whole(log, after, want)
+    }
+
+    /// A reader of all Docker hosts, whoever the log is read for: of what is kept for everybody, and narrowed
+    /// when it is told.
+    pub(crate) fn whole(log: Arc<dyn EventLog>, after: Sequence, want: Want) -> Self {
         let head = log.watch_head();
         let scan = want.scan();
         Self { log, head, want, scan, position: after, pieces: VecDeque::new(), begun: Weak::new(), through: after }
@@ -223,8 +230,15 @@ pub struct ReverseReader {
 }
 
 impl ReverseReader {
-    /// A reader of what comes before `before`, newest first.
+    /// A reader of what comes before `before`, newest first, of the [Docker hosts](EventLog::hosts) that the
+    /// log is read for.
     pub fn new(log: Arc<dyn EventLog>, before: Sequence, want: Want) -> Self {
+        let want = want.within(log.hosts());
+        Self::whole(log, before, want)
+    }
+
+    /// As [`Reader::whole`], downwards.
+    pub(crate) fn whole(log: Arc<dyn EventLog>, before: Sequence, want: Want) -> Self {
         let scan = want.scan();
         Self { log, want, scan, position: before, pieces: VecDeque::new(), through: before }
     }

@@ -1,7 +1,7 @@
 //! What a reader is to give, and what it gives of one block.
 
 use crate::cursor::Sequence;
-use crate::filter::Filter;
+use crate::filter::{Filter, Hosts};
 use crate::log::{Block, Scan};
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
@@ -37,6 +37,15 @@ impl Want {
     /// Whether every record is wanted, so that sequences are dense.
     pub fn everything(&self) -> bool {
         self.filter.is_empty() && self.any_time()
+    }
+
+    /// The same, of these Docker hosts only.
+    #[must_use]
+    pub fn within(self, hosts: Option<&Hosts>) -> Self {
+        match hosts.filter(|hosts| !self.filter.is_within(hosts)) {
+            Some(hosts) => Self { filter: Arc::new(Filter::clone(&self.filter).within(hosts)), ..self },
+            None => self,
+        }
     }
 
     fn any_time(&self) -> bool {

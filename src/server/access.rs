@@ -4,6 +4,7 @@
 use super::failures::Failures;
 use super::reload::Watched;
 use crate::file;
+use crate::filter::{Hosts, HostsError};
 use crate::shutdown::Shutdown;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
@@ -50,6 +51,34 @@ pub enum AccessError {
         /// Counted from 1.
         line: usize,
     },
+    /// What follows a token is no list of Docker hosts.
+    #[error("line {line} of {path}: after the token and a blank only hosts=NAME,NAME may stand, as in hosts=web-*,db-1")]
+    NoHosts {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A list of Docker hosts cannot be used.
+    #[error("line {line} of {path}: hosts=: {why}")]
+    BadHosts {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: HostsError,
+    },
+    /// A token that is there already, with other Docker hosts.
+    #[error("line {line} of {path} is the token of line {first} again, with other hosts: one token reads what one line says")]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The first line with this token.
+        first: usize,
+    },
 }
 
 impl AccessError {
@@ -57,7 +86,7 @@ impl AccessError {
         match self {
             Self::Unreadable { why, .. } => why.kind() == std::io::ErrorKind::NotFound,
             Self::Empty(_) => true,
-            Self::Unusable { .. } => false,
+            Self::Unusable { .. } | Self::NoHosts { .. } | Self::BadHosts { .. } | Self::Twice { .. } => false,
         }
     }
 }
@@ -65,11 +94,19 @@ impl AccessError {
 /// A token, as far as it is kept: its SHA-256.
 type Digest32 = [u8; 32];
 
+/// What lets in, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Token {
+    digest: Digest32,
+    /// The Docker hosts of which it reads; all without.
+    hosts: Option<Hosts>,
+}
+
 /// The tokens that are let in. Their text is nowhere in memory, and nowhere in a log.
 #[derive(Debug)]
 pub struct Access {
     path: PathBuf,
-    tokens: RwLock<Vec<Digest32>>,
+    tokens: RwLock<Vec<Token>>,
     changes: watch::Sender<()>,
     /// Wrong tokens.
     pub(super) failures: Arc<Failures>,
@@ -79,16 +116,21 @@ pub struct Access {
 #[derive(Debug, Clone)]
 pub(super) struct Admitted {
     access: Arc<Access>,
-    token: Digest32,
+    token: Token,
 }
 
 impl Admitted {
     /// Tells tokens apart where they must not be known.
     pub(super) fn mark(&self) -> u64 {
-        self.token.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
+        self.token.digest.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
     }
 
-    /// Returns when the token is no longer one of ours.
+    /// The Docker hosts of which it may be told; all without.
+    pub(super) fn hosts(&self) -> Option<&Hosts> {
+        self.token.hosts.as_ref()
+    }
+
+    /// Returns when the token is no longer one of ours, or reads of other Docker hosts.
     pub(super) async fn revoked(&self) {
         let mut changes = self.access.changes.subscribe();
         while self.access.tokens.read().contains(&self.token) {
@@ -108,7 +150,8 @@ pub(super) async fn revoked(admitted: Option<&Admitted>) {
 }
 
 impl Access {
-    /// Reads tokens, one a line; empty lines and lines that begin with `#` do not count.
+    /// Reads tokens, one a line, each with the Docker hosts of which it reads (`TOKEN hosts=web-*,db-1`) or
+    /// without; empty lines and lines that begin with `#` do not count.
     ///
     /// # Errors
     /// [`AccessError`], without the tokens' text.
@@ -152,19 +195,20 @@ impl Access {
         bearer(headers).is_some()
     }
 
-    fn bearer(&self, headers: &HeaderMap) -> Option<Digest32> {
+    fn bearer(&self, headers: &HeaderMap) -> Option<Token> {
         bearer(headers).and_then(|token| self.knows(token.trim_ascii()))
     }
 
-    /// The token's digest, if it is one of ours. Takes as long for any other.
-    fn knows(&self, token: &[u8]) -> Option<Digest32> {
+    /// The token, if it is one of ours. Takes as long for any other.
+    fn knows(&self, token: &[u8]) -> Option<Token> {
         let given: Digest32 = Sha256::digest(token).into();
-        let known = self.tokens.read().iter().fold(subtle::Choice::from(0), |found, token| found | token.ct_eq(&given));
-        bool::from(known).then_some(given)
+        let tokens = self.tokens.read();
+        let known = tokens.iter().fold(subtle::Choice::from(0), |found, token| found | token.digest.ct_eq(&given));
+        tokens.iter().filter(|_| bool::from(known)).find(|token| token.digest == given).cloned()
     }
 
-    /// The digest of the token that opened the session.
-    fn session(&self, headers: &HeaderMap, now: SystemTime) -> Option<Digest32> {
+    /// The token that opened the session.
+    fn session(&self, headers: &HeaderMap, now: SystemTime) -> Option<Token> {
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
         cookies.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == COOKIE).take(MAX_SESSIONS).find_map(
             |cookie| {
@@ -176,7 +220,7 @@ impl Access {
                 if !alive || proof.len() != Sha256::output_size() {
                     return None;
                 }
-                self.tokens.read().iter().find(|token| signer(token, seconds).verify_slice(&proof).is_ok()).copied()
+                self.tokens.read().iter().find(|token| signer(&token.digest, seconds).verify_slice(&proof).is_ok()).cloned()
             },
         )
     }
@@ -186,7 +230,7 @@ impl Access {
     pub(super) fn log_in(&self, token: &str, secure: bool) -> Option<String> {
         let token = self.knows(token.trim().as_bytes())?;
         let until = (SystemTime::now() + SESSION).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let value = format!("{until}.{}", hex::encode(signer(&token, until).finalize().into_bytes()));
+        let value = format!("{until}.{}", hex::encode(signer(&token.digest, until).finalize().into_bytes()));
         Some(cookie(value, SESSION, secure))
     }
 
@@ -219,20 +263,32 @@ fn signer(token: &Digest32, until: u64) -> Hmac<Sha256> {
     signer
 }
 
-fn read(path: &Path) -> Result<Vec<Digest32>, AccessError> {
+fn read(path: &Path) -> Result<Vec<Token>, AccessError> {
     let text = read_text(path).map_err(|why| AccessError::Unreadable { path: path.to_owned(), why })?;
-    let mut tokens = Vec::new();
+    let mut tokens: Vec<(usize, Token)> = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+        let text = line.trim();
+        if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        if line.len() < MIN_TOKEN_CHARS || !line.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(AccessError::Unusable { path: path.to_owned(), line: number + 1 });
+        let (path, line) = (path.to_owned(), number + 1);
+        let (token, rest) = text.split_once(char::is_whitespace).map_or((text, None), |(token, rest)| (token, Some(rest.trim_start())));
+        if token.len() < MIN_TOKEN_CHARS || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(AccessError::Unusable { path, line });
         }
-        tokens.push(Sha256::digest(line).into());
+        // A line that is not understood must not let in to everything.
+        let hosts = match rest.map(|rest| rest.strip_prefix("hosts=").filter(|list| !list.contains(char::is_whitespace))) {
+            None => None,
+            Some(None) => return Err(AccessError::NoHosts { path, line }),
+            Some(Some(list)) => Some(Hosts::parse(list).map_err(|why| AccessError::BadHosts { path: path.clone(), line, why })?),
+        };
+        let token = Token { digest: Sha256::digest(token).into(), hosts };
+        match tokens.iter().find(|(_, known)| known.digest == token.digest) {
+            Some((first, known)) if known.hosts != token.hosts => return Err(AccessError::Twice { path, line, first: *first }),
+            _ => tokens.push((line, token)),
+        }
     }
-    if tokens.is_empty() { Err(AccessError::Empty(path.to_owned())) } else { Ok(tokens) }
+    if tokens.is_empty() { Err(AccessError::Empty(path.to_owned())) } else { Ok(tokens.into_iter().map(|(_, token)| token).collect()) }
 }
 
 /// The file's text. The log warns of a file that everybody on this machine can read: anybody who has its

@@ -2,6 +2,7 @@
 
 use super::access::{Admitted, revoked};
 use super::peer::Address;
+use crate::filter::Hosts;
 
 /// Clients that share one allowance: those of one address, or behind a proxy, where all have the same
 /// address, those of one token.
@@ -25,7 +26,17 @@ impl Asker {
         Party { address: self.address, token: self.admitted.as_ref().map(Admitted::mark) }
     }
 
-    /// Returns when the token is no longer one of ours.
+    /// The Docker hosts of which it may be told; all without.
+    pub(super) fn hosts(&self) -> Option<&Hosts> {
+        self.admitted.as_ref().and_then(Admitted::hosts)
+    }
+
+    /// Whether it may be told of this Docker host.
+    pub(super) fn may_be_told_of(&self, source: &str) -> bool {
+        self.hosts().is_none_or(|hosts| hosts.have(source))
+    }
+
+    /// Returns when the token is no longer one of ours, or reads of other Docker hosts.
     pub(super) async fn revoked(&self) {
         revoked(self.admitted.as_ref()).await;
     }

@@ -191,9 +191,10 @@ impl Drop for StreamGuard {
 }
 
 impl Context {
-    /// The log, for one request: its reads take turns with those of others.
+    /// The log, for one request: of the Docker hosts of which the asker may be told, and its reads take turns
+    /// with those of others.
     pub(super) fn log_for(&self, asker: &Asker) -> Arc<dyn EventLog> {
-        Arc::new(TurnLog::new(Arc::clone(&self.log), Arc::clone(&self.turns), asker.party()))
+        Arc::new(TurnLog::new(Arc::clone(&self.log), Arc::clone(&self.turns), asker))
     }
 
     /// A place among the live streams, if there is one.

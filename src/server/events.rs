@@ -323,7 +323,7 @@ pub(super) async fn one(context: Arc<Context>, id: String, asker: Asker) -> Resu
     }
     let chunk = log.read_after(cursor.seq - 1, &Scan { max_bytes: 1, ..Scan::default() }).await?;
     match chunk.pieces.into_iter().next() {
-        Some(Piece::Block(block)) if block.sequences().contains(&cursor.seq) => {
+        Some(Piece::Block(block)) if block.sequences().contains(&cursor.seq) && log.may_tell_of(&block.source(cursor.seq)) => {
             let line = block.line(cursor.seq, true);
             let mut response = if line.len() <= CHUNK_BYTES {
                 line.to_vec().into_response()

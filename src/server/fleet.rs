@@ -1,6 +1,7 @@
 //! What a server of a fleet shows of how it follows the hub; following itself is `follow`.
 
 use crate::archive::{self, Archived};
+use crate::filter::Hosts;
 use crate::follow::{Handle, MAX_LAG, Status};
 use crate::stream::StreamError;
 use crate::time::Timestamp;
@@ -86,9 +87,9 @@ impl Fleet {
         Followed::of(&self.follower.status(), Instant::now(), &self.faults, self.told.as_deref())
     }
 
-    /// The data of `/api/v1/hosts`, as JSON.
-    pub(super) fn hosts(&self) -> String {
-        self.follower.hosts_json(Timestamp::now(), self.silent_after)
+    /// The data of `/api/v1/hosts`, as JSON, of these hosts.
+    pub(super) fn hosts(&self, hosts: Option<&Hosts>) -> String {
+        self.follower.hosts_json(Timestamp::now(), self.silent_after, |host| hosts.is_none_or(|hosts| hosts.have_part_of(host)))
     }
 
     /// Tells of each change of how far it is.
@@ -108,7 +109,16 @@ impl Fleet {
     }
 }
 
+/// What is told in the place of texts that may name any host.
+const NOT_TOLD: &str = "the fleet is not followed as it should be; whoever may be told of all hosts is told why";
+
 impl Followed {
+    /// The same for whoever may be told of some hosts only.
+    pub(super) fn narrowed(self) -> Self {
+        let told = |text: Option<String>| text.map(|_| NOT_TOLD.to_owned());
+        Self { error: told(self.error), warning: told(self.warning), ..self }
+    }
+
     fn of(status: &Status, now: Instant, faults: &[String], told: Option<&str>) -> Self {
         let lag = status.lag(now);
         let state = match status {

@@ -19,7 +19,7 @@ pub(super) async fn one(context: Arc<Context>, id: String, headers: HeaderMap, a
     let mut looked: Option<(String, u64)> = None;
     let (mut body, mut etag) = (String::new(), String::new());
     loop {
-        let telling = async { Ok(context.known.one(id.clone(), now(&context, &log).await?).await?) };
+        let telling = async { Ok(context.known.one(&log, id.clone(), now(&context, &log).await?).await?) };
         let json = match until_revoked(&asker, telling).await? {
             Told::Incident(json) => json,
             Told::Gone => return Err(ApiError::new(StatusCode::GONE, "the records of this incident are gone (reason: retention)")),

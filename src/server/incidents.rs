@@ -78,7 +78,7 @@ pub(super) async fn listed(
     // What is to come is not known, and after the end of a recording nobody listened.
     let listed = match at.filter(|at| *at < now) {
         Some(at) => context.known.list_at(log, asked.clone(), at).await?,
-        None => context.known.list(asked.clone(), now).await?,
+        None => context.known.list(log, asked.clone(), now).await?,
     };
     if listed.unknown_cursor {
         return Err(ApiError::bad_request("cursor: no incident of this list has this id"));

@@ -32,6 +32,7 @@ mod positions;
 mod problem;
 mod reload;
 mod report;
+mod rights;
 mod routes;
 mod serve;
 mod state;

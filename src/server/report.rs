@@ -129,7 +129,7 @@ async fn many(context: &Context, log: &Arc<dyn EventLog>, at: Option<Timestamp>,
 /// One, and what was at the same time.
 async fn only(context: &Context, log: &Arc<dyn EventLog>, at: Option<Timestamp>, id: &str) -> Result<Found, ApiError> {
     let incident = match at {
-        None => match context.known.one(id.to_owned(), now(context, log).await?).await? {
+        None => match context.known.one(log, id.to_owned(), now(context, log).await?).await? {
             Told::Incident(json) => parse(&json)?,
             Told::Gone => return Err(ApiError::new(StatusCode::GONE, "the records of this incident are gone (reason: retention)")),
             Told::Unknown => return Err(no_such()),

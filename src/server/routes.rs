@@ -91,12 +91,15 @@ pub(super) fn routes(
         .and(websocket())
         .map(open_websocket)
         .boxed();
-    let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).map(|context| status::stats(&context)).boxed();
-    let hosts = path!("api" / "v1" / "hosts").and(get()).and(with.clone()).map(|context| answer(hosts::hosts(&context))).boxed();
+    let stats = path!("api" / "v1" / "stats").and(get()).and(with.clone()).and(asker);
+    let stats = stats.map(|context, asker| status::stats(&context, &asker)).boxed();
+    let hosts = path!("api" / "v1" / "hosts").and(get()).and(with.clone()).and(asker);
+    let hosts = hosts.map(|context, asker| answer(hosts::hosts(&context, &asker))).boxed();
     let openapi = path!("api" / "v1" / "openapi.json").and(get()).and(headers).map(|headers| answer(pages::description(&headers))).boxed();
     let metrics = path!("metrics").and(get()).and(with.clone()).and(asker).then(status::metrics).boxed();
     let healthz = path!("healthz").and(get()).map(status::healthz).boxed();
-    let readyz = path!("readyz").and(get()).and(with.clone()).map(|context| status::readyz(&context)).boxed();
+    let readyz = path!("readyz").and(get()).and(with.clone()).and(asker);
+    let readyz = readyz.map(|context, asker| status::readyz(&context, &asker)).boxed();
 
     let live = path::end().and(get()).and(headers).map(|headers| answer(pages::page("/", &headers))).boxed();
     let compare = path!("compare").and(get()).and(headers).map(|headers| answer(pages::page("/compare", &headers))).boxed();

@@ -5,8 +5,9 @@ use super::context::Context;
 use super::fleet::{Fleet, FollowState, Followed};
 use super::pages;
 use crate::archive::Archived;
+use crate::filter::Hosts;
 use crate::forward::{ForwardState, Forwarded};
-use crate::ingest::{SourceState, SourceStatus};
+use crate::ingest::{SourceState, SourceStatus, StatusHandle};
 use crate::log::WriterState;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -33,7 +34,8 @@ fn respond(status: StatusCode, content_type: &'static str, body: String) -> Resp
     response
 }
 
-fn sources(context: &Context) -> Vec<SourceStatus> {
+/// The state of each Docker host of which the asker may be told.
+fn sources(context: &Context, asker: &Asker) -> Vec<SourceStatus> {
     let shown = |status: SourceStatus| SourceStatus {
         name: shown(&status.name),
         endpoint: shown(&status.endpoint),
@@ -42,7 +44,8 @@ fn sources(context: &Context) -> Vec<SourceStatus> {
         engine: status.engine.as_deref().map(shown),
         ..status
     };
-    context.recording.sources.iter().map(|source| shown(source.get())).collect()
+    let all = context.recording.sources.iter().map(StatusHandle::get);
+    all.filter(|status| asker.may_be_told_of(&status.name)).map(shown).collect()
 }
 
 /// A text as it is shown: what a daemon calls itself or answers may be of any length, and hold what a
@@ -62,14 +65,31 @@ fn acts(c: char) -> bool {
     c.is_control() || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Whether the asker may be told what concerns all Docker hosts together.
+fn is_told_all(asker: &Asker) -> bool {
+    asker.hosts().is_none()
+}
+
+/// How a fleet is followed; what is wrong with it may name any host.
+fn followed(context: &Context, asker: &Asker) -> Option<Followed> {
+    let followed = context.recording.fleet.as_ref().map(Fleet::followed);
+    if is_told_all(asker) { followed } else { followed.map(Followed::narrowed) }
+}
+
 /// How forwarding is; it makes nobody unready, since recording does not depend on it.
-fn forwarding(context: &Context) -> Option<Forwarded> {
+fn forwarding(context: &Context, asker: &Asker) -> Option<Forwarded> {
+    if !is_told_all(asker) {
+        return None;
+    }
     let forwarded = context.recording.forward.as_ref()?.get(context.log.bounds().head, Timestamp::now());
     Some(Forwarded { error: forwarded.error.as_deref().map(shown), ..forwarded })
 }
 
 /// How archiving is; it makes nobody unready, since nothing that is served depends on it.
-fn archived(context: &Context) -> Option<Archived> {
+fn archived(context: &Context, asker: &Asker) -> Option<Archived> {
+    if !is_told_all(asker) {
+        return None;
+    }
     let archived = context.recording.fleet.as_ref()?.archive()?;
     Some(Archived { warning: archived.warning.as_deref().map(shown), ..archived })
 }
@@ -81,12 +101,14 @@ pub(super) fn healthz() -> Response {
 
 /// Ready when the writer takes records and at least one Docker host is connected, or the hub of a fleet is
 /// followed without a lag; otherwise 503, what is wrong and what to do.
-pub(super) fn readyz(context: &Arc<Context>) -> Response {
-    let sources = sources(context);
+pub(super) fn readyz(context: &Arc<Context>, asker: &Asker) -> Response {
+    let connected = |source: &StatusHandle| source.get().state == SourceState::Connected;
+    let any_connected = context.recording.sources.iter().any(connected);
+    let sources = sources(context, asker);
     let writer = context.log.watch_writer();
     // The sender lives in the writer: if it is gone, so is the writer.
     let stopped = writer.has_changed().is_err() && !context.shutdown.is_stopping();
-    let followed = context.recording.fleet.as_ref().map(Fleet::followed);
+    let followed = followed(context, asker);
     let lags = followed.as_ref().is_some_and(|followed| followed.error.is_some());
     let (state, error) = match &*writer.borrow() {
         WriterState::ReadOnly => ("read-only", None),
@@ -95,7 +117,7 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         WriterState::Ok if stopped => ("stopped", Some("the writer has ended unexpectedly".to_owned())),
         WriterState::Ok => ("ok", None),
     };
-    let has_source = state == "read-only" || followed.is_some() || sources.iter().any(|s| s.state == SourceState::Connected);
+    let has_source = state == "read-only" || followed.is_some() || any_connected;
     let ready = error.is_none() && !lags && has_source;
     let hint = error.as_ref().map(|_| match state {
         "full" => "recording pauses: make room on the disk, or keep less with --retain-bytes; it continues by itself",
@@ -105,15 +127,22 @@ pub(super) fn readyz(context: &Arc<Context>) -> Response {
         .iter()
         .map(|s| json!({ "name": s.name, "endpoint": s.endpoint, "state": s.state, "error": s.error, "hint": s.hint }))
         .collect();
-    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "forward": forwarding(context), "fleet": followed, "archive": archived(context), "derived": context.known.progress(), "page": pages::HASH });
+    let body = json!({ "ready": ready, "sources": sources, "writer": { "state": state, "error": error, "hint": hint }, "forward": forwarding(context, asker), "fleet": followed, "archive": archived(context, asker), "derived": context.known.progress(), "page": pages::HASH });
     respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", body.to_string())
 }
 
 /// Figures for people and scripts.
-pub(super) fn stats(context: &Arc<Context>) -> Response {
+pub(super) fn stats(context: &Arc<Context>, asker: &Asker) -> Response {
     let bounds = context.log.bounds();
     let recorder = &context.recording.recorder;
-    let sources = sources(context);
+    let ingest = is_told_all(asker).then(|| {
+        json!({
+            "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
+            "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
+            "redacted": recorder.redacted.load(Relaxed), "dropped_noise": recorder.dropped_noise.load(Relaxed),
+            "lost": recorder.lost.load(Relaxed) + recorder.overflowed(), "queued": recorder.queued(),
+        })
+    });
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": context.started.elapsed().as_secs(),
@@ -121,18 +150,14 @@ pub(super) fn stats(context: &Arc<Context>) -> Response {
             "id": bounds.log.to_string(), "oldest": bounds.oldest, "head": bounds.head,
             "records": (bounds.head + 1).saturating_sub(bounds.oldest), "bytes": context.log.disk_bytes(),
         },
-        "sources": sources,
+        "sources": sources(context, asker),
+        "hosts": asker.hosts().map(Hosts::names),
         "derived": context.known.progress(),
         "links": context.links,
-        "forward": forwarding(context),
-        "fleet": context.recording.fleet.as_ref().map(Fleet::followed),
-        "archive": archived(context),
-        "ingest": {
-            "received": recorder.received.load(Relaxed), "stored": recorder.stored.load(Relaxed),
-            "duplicates": recorder.duplicates.load(Relaxed), "malformed": recorder.malformed.load(Relaxed),
-            "redacted": recorder.redacted.load(Relaxed), "dropped_noise": recorder.dropped_noise.load(Relaxed),
-            "lost": recorder.lost.load(Relaxed) + recorder.overflowed(), "queued": recorder.queued(),
-        },
+        "forward": forwarding(context, asker),
+        "fleet": followed(context, asker),
+        "archive": archived(context, asker),
+        "ingest": ingest,
         "server": { "connections": context.connections.get(), "streams": context.streams.get(), "requests": context.requests.load(Relaxed) },
     });
     respond(StatusCode::OK, "application/json", body.to_string())
@@ -182,7 +207,7 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
     }
     metric("uptime_seconds", "gauge", "Seconds since start.", context.started.elapsed().as_secs());
     let _ = writeln!(out, "# HELP shipslog_source_connected 1 while the Docker host is connected.\n# TYPE shipslog_source_connected gauge");
-    for source in sources(context) {
+    for source in sources(context, &asker) {
         let _ = writeln!(
             out,
             "shipslog_source_connected{{source=\"{}\"}} {}",
@@ -190,13 +215,13 @@ pub(super) async fn metrics(context: Arc<Context>, asker: Asker) -> Response {
             u64::from(source.state == SourceState::Connected)
         );
     }
-    if let Some(forwarded) = forwarding(context) {
+    if let Some(forwarded) = forwarding(context, &asker) {
         forward_metrics(&mut out, &forwarded);
     }
     if let Some(fleet) = &context.recording.fleet {
         fleet_metrics(&mut out, &fleet.followed());
     }
-    if let Some(archived) = archived(context) {
+    if let Some(archived) = archived(context, &asker) {
         super::archive::metrics(&mut out, &archived);
     }
     by_source(&mut out, context, &asker).await;

@@ -1,8 +1,10 @@
-//! The log as one request sees it: each read of its files takes a [turn](super::turns).
+//! The log as one request sees it: of the Docker hosts of which it may be told, and each read of its files
+//! takes a [turn](super::turns).
 
-use super::asker::Party;
+use super::asker::{Asker, Party};
 use super::turns::Turns;
 use crate::cursor::{Cursor, Sequence};
+use crate::filter::Hosts;
 use crate::log::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -17,13 +19,14 @@ pub(super) struct TurnLog {
     log: Arc<dyn EventLog>,
     turns: Arc<Turns>,
     party: Party,
+    hosts: Option<Hosts>,
     /// Time that this request's reads have taken; in microseconds.
     used: AtomicU64,
 }
 
 impl TurnLog {
-    pub(super) fn new(log: Arc<dyn EventLog>, turns: Arc<Turns>, party: Party) -> Self {
-        Self { log, turns, party, used: AtomicU64::new(0) }
+    pub(super) fn new(log: Arc<dyn EventLog>, turns: Arc<Turns>, asker: &Asker) -> Self {
+        Self { log, turns, party: asker.party(), hosts: asker.hosts().cloned(), used: AtomicU64::new(0) }
     }
 
     async fn in_turn<T>(&self, read: impl Future<Output = T>) -> T {
@@ -72,6 +75,10 @@ impl EventLog for TurnLog {
 
     async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
         self.in_turn(self.log.seek_time(time)).await
+    }
+
+    fn hosts(&self) -> Option<&Hosts> {
+        self.hosts.as_ref()
     }
 
     fn bounds(&self) -> Bounds {

@@ -36,8 +36,9 @@ export class Continuity {
     this.#dense = dense;
   }
 
-  /** @param {{log: string, after: number}} hello */
-  hello({ log, after }) {
+  /** @param {{log: string, after: number, hosts?: string[]}} hello `hosts`: of which alone the login reads */
+  hello({ log, after, hosts }) {
+    if (hosts) this.#dense = false;
     const had = this.last;
     if (this.#connections++ > 0) {
       this.resumes += 1;

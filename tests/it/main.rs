@@ -31,6 +31,7 @@ mod lines;
 mod losses;
 #[path = "../shared/mount.rs"]
 mod mount;
+mod narrow;
 mod noise;
 mod openapi;
 mod packaging;

@@ -40,7 +40,8 @@ impl Known {
     pub async fn list_at(self: &Arc<Self>, log: &Arc<dyn EventLog>, asked: Asked, at: Timestamp) -> Result<Listed, LogError> {
         let then = self.then(log, at, at, |record| record.received <= at).await?;
         let view = incidents::view(&then.state, &then.ids, at);
-        self.answer(0, move |known| known.listed(&asked, &view, &then.stretches)).await
+        let hosts = log.hosts().cloned();
+        self.answer(0, move |known| known.listed(&asked, view.clone(), &then.stretches, hosts.as_ref())).await
     }
 
     /// Which containers there were at a time, and how they were.
@@ -52,7 +53,7 @@ impl Known {
         let until = Timestamp::from_nanos(at.nanos().saturating_add(LATE));
         let mut then = self.then(log, at, until, |record| record.received <= until && record.time <= at).await?;
         incidents::advance(&mut then.state, at);
-        let mut inventory = then.state.inventory(&then.ids, at);
+        let mut inventory = then.state.inventory_of(&then.ids, at, log.hosts());
         self.not_seen_yet(log, &mut inventory).await?;
         Ok(inventory)
     }
@@ -103,7 +104,9 @@ impl Known {
     ) -> Result<Then, LogError> {
         let mut then = self.answer(log.bounds().head, move |known| known.before(at, until)).await?;
         for range in std::mem::take(&mut then.rest) {
-            let mut reader = Reader::new(Arc::clone(log), range.start().saturating_sub(1), Want { until: *range.end(), ..Want::default() });
+            // The fold is of all hosts, and what is told of it is narrowed.
+            let mut reader =
+                Reader::whole(Arc::clone(log), range.start().saturating_sub(1), Want { until: *range.end(), ..Want::default() });
             while let Some(step) = reader.next().await? {
                 match step {
                     Step::Records(selection) => {

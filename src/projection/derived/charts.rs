@@ -192,6 +192,7 @@ impl Known {
         bins: usize,
         exact: bool,
     ) -> Result<Histogram, LogError> {
+        let span = &span.within(log.hosts());
         let mut histogram = Histogram::new(&span.time, bins);
         if !span.filter.is_empty() {
             let counting = &mut histogram;
@@ -246,6 +247,7 @@ impl Known {
     /// # Errors
     /// When the log cannot be read.
     pub async fn facets(self: &Arc<Self>, log: &Arc<dyn EventLog>, span: &Span) -> Result<Facets, LogError> {
+        let span = &span.within(log.hosts());
         let (mut classifier, mut facets) = (Classifier::default(), Facets { exact: true, ..Facets::default() });
         if !span.filter.is_empty() {
             let counting = &mut facets;

@@ -4,7 +4,8 @@ use super::folded::Stretch;
 use super::known::{Known, Lost};
 use super::sidecar::{Closed, Row};
 use crate::cursor::Sequence;
-use crate::log::LogError;
+use crate::filter::Hosts;
+use crate::log::{EventLog, LogError};
 use crate::projection::incidents::{Kind, Severity, Shown, Standing, View};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -85,19 +86,20 @@ fn is_about(about: &[String], subject: Option<&String>) -> bool {
 
 impl Known {
     /// Incidents as of now: of everything that the log holds by now. What was received after `as_of` and has
-    /// been read already is told as well, so that the time of the answer may be a later one.
+    /// been read already is told as well, so that the time of the answer may be a later one. `log`: this log
+    /// as whoever asks may read it.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn list(self: &Arc<Self>, asked: Asked, as_of: Timestamp) -> Result<Listed, LogError> {
-        let head = self.log.bounds().head;
+    pub async fn list(self: &Arc<Self>, log: &Arc<dyn EventLog>, asked: Asked, as_of: Timestamp) -> Result<Listed, LogError> {
+        let (head, hosts) = (self.log.bounds().head, log.hosts().cloned());
         self.answer(head, move |known| {
             let (view, stretches) = {
                 let folded = known.folded.read();
                 let folded = folded.as_ref().ok_or(Lost)?;
                 (known.view(folded, as_of.max(folded.state.clock())), folded.stretches.clone())
             };
-            known.listed(&asked, &view, &stretches)
+            known.listed(&asked, view, &stretches, hosts.as_ref())
         })
         .await
     }
@@ -108,22 +110,23 @@ impl Known {
         first.is_some_and(|first| self.log.owns(first))
     }
 
-    /// What is over by the end of these stretches, and what goes on or was over later.
-    pub(super) fn listed(&self, asked: &Asked, view: &View, stretches: &[Arc<Stretch>]) -> Result<Listed, Lost> {
+    /// What is over by the end of these stretches, and what goes on or was over later; of these Docker hosts.
+    pub(super) fn listed(&self, asked: &Asked, view: View, stretches: &[Arc<Stretch>], hosts: Option<&Hosts>) -> Result<Listed, Lost> {
         let oldest = self.log.bounds().oldest;
+        let view = view.within(hosts);
+        // A row tells neither.
+        let in_text = asked.subject.is_some() || hosts.is_some();
         let live: Vec<&Shown> = view.incidents.iter().chain(&view.notices).collect();
         let mut loaded: BTreeMap<usize, Vec<Closed>> = BTreeMap::new();
         let mut found: Vec<(Row, Place)> = Vec::new();
         for (at, stretch) in stretches.iter().enumerate() {
-            if asked.subject.is_some() && asked.may_be_in(stretch) {
+            if in_text && asked.may_be_in(stretch) {
                 loaded.insert(at, self.stored(stretch)?.closed().ok_or(Lost)?);
             }
             for (place, row) in stretch.rows.iter().enumerate() {
-                let about = || loaded.get(&at).and_then(|closed| closed.get(place)).map(|closed| &closed.about[..]);
-                if row.seq >= oldest
-                    && asked.wants(row, Standing::Closed, view.as_of)
-                    && (asked.subject.is_none() || is_about(about().unwrap_or_default(), asked.subject.as_ref()))
-                {
+                let told = || loaded.get(&at).and_then(|closed| closed.get(place));
+                let is_wanted = |told: &Closed| is_about(&told.about, asked.subject.as_ref()) && is_of(&told.json, hosts);
+                if row.seq >= oldest && asked.wants(row, Standing::Closed, view.as_of) && (!in_text || told().is_some_and(is_wanted)) {
                     found.push((*row, Place::Stored(at, place)));
                 }
             }
@@ -169,12 +172,12 @@ impl Known {
         Ok(listed)
     }
 
-    /// One incident, also one that another took in.
+    /// One incident, also one that another took in. `log`: as in [`Known::list`].
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn one(self: &Arc<Self>, id: String, as_of: Timestamp) -> Result<Told, LogError> {
-        let bounds = self.log.bounds();
+    pub async fn one(self: &Arc<Self>, log: &Arc<dyn EventLog>, id: String, as_of: Timestamp) -> Result<Told, LogError> {
+        let (bounds, hosts) = (self.log.bounds(), log.hosts().cloned());
         let Some((seq, letter)) = key_of(&id).filter(|(seq, _)| *seq > 0 && self.owns(&id)) else { return Ok(Told::Unknown) };
         if seq < bounds.oldest {
             return Ok(Told::Gone);
@@ -183,7 +186,7 @@ impl Known {
             let (view, stretches) = {
                 let folded = known.folded.read();
                 let folded = folded.as_ref().ok_or(Lost)?;
-                (known.view(folded, as_of), folded.stretches.clone())
+                (known.view(folded, as_of).within(hosts.as_ref()), folded.stretches.clone())
             };
             let live = view.incidents.iter().chain(&view.notices).chain(&view.merged).find(|shown| shown.id == id);
             if let Some(json) = live.and_then(|shown| serde_json::to_string(shown).ok()) {
@@ -193,7 +196,8 @@ impl Known {
                 if let Some(place) = stretch.rows.iter().position(|row| (row.seq, row.letter) == (seq, letter)) {
                     let closed = known.stored(&stretch)?.closed().ok_or(Lost)?;
                     let json = closed.into_iter().nth(place).map(|closed| closed.json).ok_or(Lost)?;
-                    return Ok(if id_of(&json).as_ref() == Some(&id) { Told::Incident(json) } else { Told::Unknown });
+                    let is_it = id_of(&json).as_ref() == Some(&id) && is_of(&json, hosts.as_ref());
+                    return Ok(if is_it { Told::Incident(json) } else { Told::Unknown });
                 }
             }
             Ok(Told::Unknown)
@@ -207,6 +211,15 @@ fn key_of(id: &str) -> Option<(Sequence, u8)> {
     let (digits, letter) = id.rsplit_once('-')?.1.split_at_checked(id.rsplit_once('-')?.1.len().checked_sub(1)?)?;
     let letter = letter.bytes().next().filter(u8::is_ascii_lowercase)?;
     Some((digits.parse().ok()?, letter))
+}
+
+/// Whether an incident is one of these Docker hosts.
+pub(super) fn is_of(json: &str, hosts: Option<&Hosts>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct WithSource {
+        source: String,
+    }
+    hosts.is_none_or(|hosts| serde_json::from_str::<WithSource>(json).is_ok_and(|one| hosts.have(&one.source)))
 }
 
 fn id_of(json: &str) -> Option<String> {

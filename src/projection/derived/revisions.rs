@@ -7,6 +7,7 @@
 
 use super::folded::Folded;
 use super::known::{Known, Lost};
+use super::list::is_of;
 use super::recent::{Change, PORTION_BYTES, Place, Replay, numbered};
 use super::{STRETCH, stretch_of};
 use crate::cursor::Sequence;
@@ -79,11 +80,21 @@ impl Known {
         }
     }
 
-    /// What follows a place.
+    /// What follows a place, of the [Docker hosts](EventLog::hosts) that the log is read for. Places stay the
+    /// same, whatever is left out.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub async fn revisions(self: &Arc<Self>, log: &Arc<dyn EventLog>, after: Place) -> Result<Portion, LogError> {
+        let mut portion = self.all_revisions(log, after).await?;
+        portion.changes.retain(|(_, change)| match change {
+            Change::Revision(json, _) => is_of(json, log.hosts()),
+            Change::Gap(..) => true,
+        });
+        Ok(portion)
+    }
+
+    async fn all_revisions(self: &Arc<Self>, log: &Arc<dyn EventLog>, after: Place) -> Result<Portion, LogError> {
         loop {
             let generation = self.ready(0).await?;
             let bounds = log.bounds();
@@ -142,7 +153,8 @@ impl Known {
             }
         };
         let mut telling = Telling { after, changes: Vec::new(), bytes: 0 };
-        let mut reader = Reader::new(Arc::clone(log), replay.through, Want { until: end, ..Want::default() });
+        // What is kept for whoever goes on is of all hosts.
+        let mut reader = Reader::whole(Arc::clone(log), replay.through, Want { until: end, ..Want::default() });
         while let Some(step) = reader.next().await? {
             let reached = match step {
                 Step::Records(selection) => telling.read(&mut replay, &selection),

@@ -1,6 +1,6 @@
 //! What a question about the log's course is about, and how long may be read for it.
 
-use crate::filter::Filter;
+use crate::filter::{Filter, Hosts};
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -16,4 +16,11 @@ pub struct Span {
     pub time: RangeInclusive<Timestamp>,
     /// Those that pass.
     pub filter: Arc<Filter>,
+}
+
+impl Span {
+    /// The same, of these Docker hosts only.
+    pub(super) fn within(&self, hosts: Option<&Hosts>) -> Self {
+        Self { time: self.time.clone(), filter: Arc::new(Filter::clone(&self.filter).within_any(hosts)) }
+    }
 }

@@ -113,7 +113,7 @@ async fn answers_are_the_same_with_files_without_and_with_some_of_them() {
     let expected = by_hand(&log, at(END), |_| true).await;
     assert!(expected.len() > 50, "{}", expected.len());
     let (first, stop) = known(&log, Some(files(dir.path(), &log)));
-    assert_eq!(first.list(asked(Severity::Minor), at(END)).await.unwrap().incidents, expected);
+    assert_eq!(first.list(&first.log, asked(Severity::Minor), at(END)).await.unwrap().incidents, expected);
     until("both stretches that are over are stored", || files(dir.path(), &log).numbers() == [0, 1]).await;
     let bytes: usize = [0, 1].iter().map(|number| files(dir.path(), &log).read(*number).unwrap().len()).sum();
     assert!(bytes < 2 * 2 * usize::try_from(STRETCH).unwrap(), "{bytes} bytes");
@@ -133,7 +133,7 @@ async fn answers_are_the_same_with_files_without_and_with_some_of_them() {
             _ => {}
         }
         let (again, _stop) = known(&log, Some(files(dir.path(), &log)));
-        assert_eq!(again.list(asked(Severity::Minor), at(END)).await.unwrap().incidents, expected, "{harm}");
+        assert_eq!(again.list(&again.log, asked(Severity::Minor), at(END)).await.unwrap().incidents, expected, "{harm}");
         until("they are made again", || files(dir.path(), &log).numbers() == [0, 1]).await;
         until("nothing is left to do", || again.progress().stretches == 2).await;
     }
@@ -144,10 +144,10 @@ async fn files_that_go_while_they_are_used_are_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path(), 20_000).await;
     let (known, _stop) = known(&log, Some(files(dir.path(), &log)));
-    let expected = known.list(asked(Severity::Minor), at(END)).await.unwrap();
+    let expected = known.list(&known.log, asked(Severity::Minor), at(END)).await.unwrap();
     until("it is stored", || files(dir.path(), &log).numbers() == [0]).await;
     std::fs::remove_dir_all(dir.path().join("log/derived")).unwrap();
-    assert_eq!(timeout(PATIENCE, known.list(asked(Severity::Minor), at(END))).await.unwrap().unwrap(), expected);
+    assert_eq!(timeout(PATIENCE, known.list(&known.log, asked(Severity::Minor), at(END))).await.unwrap().unwrap(), expected);
     until("it is stored again", || files(dir.path(), &log).numbers() == [0]).await;
 }
 
@@ -156,16 +156,16 @@ async fn after_a_trim_answers_are_those_of_the_records_that_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path(), COUNT).await;
     let (known, _stop) = known(&log, Some(files(dir.path(), &log)));
-    let all = known.list(asked(Severity::Minor), at(END)).await.unwrap().incidents;
+    let all = known.list(&known.log, asked(Severity::Minor), at(END)).await.unwrap().incidents;
     until("both are stored", || files(dir.path(), &log).numbers() == [0, 1]).await;
     let oldest = log.trim(24_100).await.unwrap();
     assert!(oldest > STRETCH && oldest <= 24_100, "{oldest}");
     let id = |json: &String| serde_json::from_str::<serde_json::Value>(json).unwrap()["id"].as_str().unwrap().to_owned();
-    assert_eq!(known.one(id(&all[0]), at(END)).await.unwrap(), Told::Gone);
+    assert_eq!(known.one(&known.log, id(&all[0]), at(END)).await.unwrap(), Told::Gone);
     let kept = by_hand(&log, at(END), |_| true).await;
     until("the first stretch has gone", || files(dir.path(), &log).numbers() == [1]).await;
     let waiting = async {
-        while known.list(asked(Severity::Minor), at(END)).await.unwrap().incidents != kept {
+        while known.list(&known.log, asked(Severity::Minor), at(END)).await.unwrap().incidents != kept {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -173,7 +173,7 @@ async fn after_a_trim_answers_are_those_of_the_records_that_are_kept() {
     assert!(kept[0].contains("before the records that are kept"), "{}", kept[0]);
     // And so it is after a restart.
     let (again, _stop) = self::known(&log, Some(files(dir.path(), &log)));
-    assert_eq!(again.list(asked(Severity::Minor), at(END)).await.unwrap().incidents, kept);
+    assert_eq!(again.list(&again.log, asked(Severity::Minor), at(END)).await.unwrap().incidents, kept);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,11 +181,11 @@ async fn parts_of_a_list_make_it_whole_and_subjects_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path(), 20_000).await;
     let (known, _stop) = known(&log, None);
-    let all = known.list(asked(Severity::Notice), at(END)).await.unwrap();
+    let all = known.list(&known.log, asked(Severity::Notice), at(END)).await.unwrap();
     for newest_first in [false, true] {
         let (mut parts, mut after) = (Vec::new(), None);
         loop {
-            let part = known.list(Asked { limit: 7, newest_first, after, ..asked(Severity::Notice) }, at(END)).await.unwrap();
+            let part = known.list(&known.log, Asked { limit: 7, newest_first, after, ..asked(Severity::Notice) }, at(END)).await.unwrap();
             parts.extend(part.incidents);
             after = part.next;
             if after.is_none() {
@@ -197,10 +197,10 @@ async fn parts_of_a_list_make_it_whole_and_subjects_are_found() {
         }
         assert_eq!(parts, all.incidents);
     }
-    let of = known.list(Asked { subject: Some("c7".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap().incidents;
+    let of = known.list(&known.log, Asked { subject: Some("c7".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap().incidents;
     let all_of: Vec<String> = all.incidents.iter().filter(|json| json.contains(r#""subject":"c7""#)).cloned().collect();
     assert!(!of.is_empty() && of == all_of);
-    let lost = known.list(Asked { after: Some("00000000-1c".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap();
+    let lost = known.list(&known.log, Asked { after: Some("00000000-1c".into()), ..asked(Severity::Minor) }, at(END)).await.unwrap();
     assert!(lost.unknown_cursor);
 }
 

@@ -5,6 +5,7 @@ use super::container::{Container, Health, Run, short_id};
 use super::ids::Ids;
 use super::incident::Key;
 use super::state::{Source, State};
+use crate::filter::Hosts;
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,11 +163,18 @@ impl Inventory {
 impl State {
     /// How everything is at a time up to which it has been read.
     pub fn inventory(&self, ids: &Ids, at: Timestamp) -> Inventory {
+        self.inventory_of(ids, at, None)
+    }
+
+    /// The same, of these Docker hosts only.
+    pub fn inventory_of(&self, ids: &Ids, at: Timestamp, hosts: Option<&Hosts>) -> Inventory {
+        let sources = || self.sources.values().filter(move |source| hosts.is_none_or(|hosts| hosts.have(&source.name)));
+        let lost_of = self.lost_of.keys().any(|host| hosts.is_none_or(|hosts| hosts.have_part_of(host)));
         let nanos = at.nanos();
         let (mut containers, mut qualified) = (Vec::new(), Vec::new());
         let mut without_baseline = BTreeSet::new();
         let mut used: [BTreeMap<(String, String), Vec<String>>; 2] = [BTreeMap::new(), BTreeMap::new()];
-        for source in self.sources.values() {
+        for source in sources() {
             let name = &source.name;
             match source.looked {
                 None => {
@@ -194,18 +202,18 @@ impl State {
                 containers.push(standing);
             }
         }
-        if self.lost.is_some() || !self.lost_of.is_empty() {
+        if self.lost.is_some() || lost_of {
             qualified.push("records of the log are lost before that time".to_owned());
         }
         containers.sort_by(|a, b| (&a.source, &a.key, &a.id).cmp(&(&b.source, &b.key, &b.id)));
         qualified.dedup();
-        let oldest = self.sources.values().filter_map(|source| source.looked).min_by_key(|looked| looked.time);
+        let oldest = sources().filter_map(|source| source.looked).min_by_key(|looked| looked.time);
         let baseline = oldest.filter(|_| without_baseline.is_empty()).map(|looked| Baseline {
             record: ids.cursor(looked.seq),
             time: Timestamp::from_nanos(looked.time),
             age_s: nanos.saturating_sub(looked.time).max(0) / SECOND,
         });
-        if self.sources.is_empty() {
+        if sources().next().is_none() {
             qualified.push("nothing is recorded before that time".to_owned());
         }
         let [networks, volumes] =

@@ -2,6 +2,7 @@
 
 use super::kinds::{CauseKind, Kind, Replicas, Resolution, Severity, Standing};
 use super::subject::Difference;
+use crate::filter::Hosts;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -24,6 +25,23 @@ pub struct View {
     pub folded_to: u64,
     /// Troubles that found no room among the open ones, and are not told.
     pub left_out: u64,
+    /// The same of each Docker host that has any.
+    #[serde(skip)]
+    pub left_out_of: BTreeMap<String, u64>,
+}
+
+impl View {
+    /// The same, of these Docker hosts only.
+    #[must_use]
+    pub fn within(mut self, hosts: Option<&Hosts>) -> Self {
+        let Some(hosts) = hosts else { return self };
+        for list in [&mut self.incidents, &mut self.notices, &mut self.merged] {
+            list.retain(|one| hosts.have(&one.source));
+        }
+        self.left_out_of.retain(|source, _| hosts.have(source));
+        self.left_out = self.left_out_of.values().sum();
+        self
+    }
 }
 
 /// One incident.

@@ -34,7 +34,9 @@ impl State {
             list.sort_by(|a: &Shown, b: &Shown| (a.start, &a.id).cmp(&(b.start, &b.id)));
         }
         let left_out = self.sources.values().map(|source| source.left_out).sum();
-        View { incidents, notices, merged, as_of, folded_to: self.folded_to, left_out }
+        let some = self.sources.values().filter(|source| source.left_out > 0);
+        let left_out_of = some.map(|source| (source.name.clone(), source.left_out)).collect();
+        View { incidents, notices, merged, as_of, folded_to: self.folded_to, left_out, left_out_of }
     }
 }
 

@@ -47,7 +47,7 @@ fn sessions_last_and_end() {
     {
         assert!(!access.admits(&with(header::COOKIE, &format!("{COOKIE}={forged}"))), "{forged}");
     }
-    *access.tokens.write() = vec![Sha256::digest("the-token-after-that-one").into()];
+    *access.tokens.write() = vec![Token { digest: Sha256::digest("the-token-after-that-one").into(), hosts: None }];
     assert!(!access.admits(&sent), "the token is gone, and its sessions with it");
 }
 
@@ -75,4 +75,41 @@ fn bad_files_are_told_without_their_tokens() {
         assert!(error.contains("line 2") && !error.contains(bad), "{error}");
     }
     assert!(Access::load(Path::new("/nonexistent")).unwrap_err().to_string().contains("cannot read the token file"));
+}
+
+#[test]
+fn a_token_reads_of_the_hosts_on_its_line() {
+    let narrow = "a-narrow-token-of-the-shop";
+    let access = access(&format!("# all\n{TOKEN}\n# the shop\n{narrow}\t hosts=web-*,db-1 \n{narrow} hosts=db-1,web-*\n")).unwrap();
+    let hosts = |headers: &HeaderMap| access.admit(headers, true).unwrap().hosts().map(ToString::to_string);
+    assert_eq!(hosts(&with(header::AUTHORIZATION, &format!("Bearer {TOKEN}"))), None);
+    assert_eq!(hosts(&with(header::AUTHORIZATION, &format!("Bearer {narrow}"))).as_deref(), Some("db-1, web-*"));
+    let cookie = access.log_in(narrow, false).unwrap();
+    assert_eq!(hosts(&with(header::COOKIE, cookie.split(';').next().unwrap())).as_deref(), Some("db-1, web-*"), "its sessions as well");
+    assert!(!access.admits(&with(header::AUTHORIZATION, &format!("Bearer {narrow} hosts=web-*,db-1"))), "they are no part of it");
+    let other = self::access(&format!("{narrow} hosts=db-1")).unwrap();
+    let (before, after) = (access.knows(narrow.as_bytes()), other.knows(narrow.as_bytes()));
+    assert!(before.is_some() && after.is_some() && before != after, "one that reads of others is not the same any more");
+}
+
+#[test]
+fn a_line_that_is_not_understood_lets_nobody_in() {
+    let narrow = "a-narrow-token-of-the-shop";
+    for (rest, said) in [
+        ("hosts=", "is missing"),
+        ("hosts=web,,db", "is missing"),
+        ("hosts=web, db", "only hosts="),
+        ("hosts=*-web", "at the end"),
+        ("hosts=web # shop", "only hosts="),
+        ("host=web", "only hosts="),
+        ("# all", "only hosts="),
+        ("web", "only hosts="),
+    ] {
+        let error = access(&format!("{TOKEN}\n{narrow} {rest}\n")).unwrap_err();
+        assert!(!error.leaves_nobody(), "the tokens before it stay");
+        let error = error.to_string();
+        assert!(error.contains("line 2") && error.contains(said) && !error.contains(narrow), "{rest}: {error}");
+    }
+    let error = access(&format!("{narrow}\n\n{narrow} hosts=web\n")).unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("line 1") && !error.contains(narrow), "{error}");
 }

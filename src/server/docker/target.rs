@@ -51,6 +51,14 @@ const ROOTS: [&str; 23] = [
 ];
 
 impl Target {
+    /// Whether the answer tells nothing of a Docker host of which the asker may not be told.
+    pub(in crate::server) fn is_narrowed(self) -> bool {
+        match self.route {
+            // Events are told by the log as the asker may read it, the others tell of no Docker host.
+            Route::Events | Route::Ping | Route::Version | Route::Unknown => true,
+        }
+    }
+
     /// `None` for a path that is shipslog's own, or nobody's.
     pub(in crate::server) fn of(path: &str) -> Option<Self> {
         let path = path.strip_prefix('/')?;

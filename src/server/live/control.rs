@@ -2,6 +2,7 @@
 
 use crate::cursor::{LogId, Sequence};
 use crate::event::EventView;
+use crate::filter::Hosts;
 use crate::log::{Block, GapReason};
 use crate::projection::FIRST_CONTACT;
 use crate::reader::{Reset, ResetReason};
@@ -23,6 +24,9 @@ pub(super) enum Control {
         /// A `reset` follows. Said here too: a connection that is cut between the two has given the client a
         /// new cursor.
         reset: Option<ResetReason>,
+        /// The Docker hosts of which the client is told, where that is not all of them: then sequences are
+        /// not dense, whatever it asks for.
+        hosts: Option<Hosts>,
     },
     /// The client's cursor could not be used; the stream starts after `after`, with the oldest record kept.
     Reset { reset: Reset, oldest: Sequence, head: Sequence, after: Sequence },
@@ -76,10 +80,13 @@ impl Control {
     fn data(&self, log: LogId) -> Value {
         match self {
             Self::Incomplete { record, left_out, .. } => incomplete(record, *left_out),
-            Self::Hello { oldest, head, after, reset } => {
+            Self::Hello { oldest, head, after, reset, hosts } => {
                 let mut data = json!({ "log": log.to_string(), "oldest": oldest, "head": head, "after": after });
                 if let (Some(reason), Value::Object(data)) = (reset, &mut data) {
                     data.insert("reset".to_owned(), json!(reason));
+                }
+                if let (Some(hosts), Value::Object(data)) = (hosts, &mut data) {
+                    data.insert("hosts".to_owned(), json!(hosts.names()));
                 }
                 data
             }
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn frames_are_as_documented() {
         let log: LogId = "7f3c9a1e-0000-4000-8000-000000000000".parse().unwrap();
-        let hello = Control::Hello { oldest: 1, head: 1841, after: 1841, reset: None };
+        let hello = Control::Hello { oldest: 1, head: 1841, after: 1841, reset: None, hosts: None };
         assert_eq!(
             hello.to_sse(log),
             "event: hello\nid: 7f3c9a1e-1841\ndata: {\"after\":1841,\"head\":1841,\"log\":\"7f3c9a1e-0000-4000-8000-000000000000\",\"oldest\":1}\n\n"

@@ -67,7 +67,8 @@ impl Feed {
         let bounds = log.bounds();
         let after = start.after;
         let reset = start.reset.as_ref().map(|reset| reset.reason);
-        let mut waiting = VecDeque::from([Control::Hello { oldest: bounds.oldest, head: bounds.head, after, reset }]);
+        let mut waiting =
+            VecDeque::from([Control::Hello { oldest: bounds.oldest, head: bounds.head, after, reset, hosts: log.hosts().cloned() }]);
         if let Some(reset) = start.reset {
             waiting.push_back(Control::Reset { reset, oldest: bounds.oldest, head: bounds.head, after });
         }

@@ -1,6 +1,7 @@
 //! What a client of a stream asks for.
 
 use crate::cursor::Sequence;
+use crate::filter::Hosts;
 use crate::log::{EventLog, LogError};
 use crate::projection::{Asked, Loss};
 use crate::reader::{Reader, StartAt, Step, Want, check_cursor};
@@ -34,7 +35,9 @@ pub(super) struct StreamQuery {
 }
 
 impl StreamQuery {
-    pub(super) fn parse(query: &str, headers: &HeaderMap, filters: &Filters) -> Result<Self, ApiError> {
+    /// `hosts`: those of which the asker may be told. The reader sees to that as well; here it is in the
+    /// filter by which those who ask the same share what is sent.
+    pub(super) fn parse(query: &str, headers: &HeaderMap, filters: &Filters, hosts: Option<&Hosts>) -> Result<Self, ApiError> {
         let params = Params::parse(query, &PARAMS)?;
         if params.get("severity").is_some() {
             return Err(ApiError::bad_request("severity goes with view=incidents only"));
@@ -54,7 +57,8 @@ impl StreamQuery {
         }
         // No lower bound: `since` names a place to begin at, and for one who resumes it lies in the past.
         let time = Timestamp::MIN..=until.unwrap_or(Timestamp::MAX);
-        let want = Want { filter: filters.shared(params.folded_filter()?.telling_losses()), time, ..Want::default() };
+        let filter = filters.shared(params.folded_filter()?.telling_losses().within_any(hosts));
+        let want = Want { filter, time, ..Want::default() };
         let since = since(&params)?;
         Ok(Self { start, since, want, until, speed })
     }

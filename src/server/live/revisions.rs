@@ -46,8 +46,8 @@ pub(super) async fn stream(context: Arc<Context>, query: &str, headers: &HeaderM
     let (after, reset) = resolved(start, &log).await?;
     let bounds = log.bounds();
     let mut waiting = String::new();
-    let hello =
-        Control::Hello { oldest: bounds.oldest, head: bounds.head, after: after.seq, reset: reset.as_ref().map(|reset| reset.reason) };
+    let why = reset.as_ref().map(|reset| reset.reason);
+    let hello = Control::Hello { oldest: bounds.oldest, head: bounds.head, after: after.seq, reset: why, hosts: log.hosts().cloned() };
     // In the block of `hello`, as in the stream of records.
     let hello = hello.frame_with(bounds.log, after.id(bounds.log), Some(("fold", VERSION.into())));
     let _ = write!(waiting, "retry: {RETRY_MS}\n{hello}");

@@ -33,7 +33,7 @@ pub(in crate::server) async fn stream(
     if wants_incidents(&query)? {
         return revisions::stream(context, &query, &headers, asker).await;
     }
-    let query = StreamQuery::parse(&query, &headers, &context.filters)?;
+    let query = StreamQuery::parse(&query, &headers, &context.filters, asker.hosts())?;
     if context.come_to_start(&query.start).await.is_err() {
         return Ok(ended(LAGGING));
     }

@@ -115,7 +115,7 @@ async fn serve(context: &Context, asker: &Asker, mut socket: WebSocket) {
         Ok(first) => first,
         Err(why) => return close(&mut socket, POLICY_VIOLATION, &why).await,
     };
-    let want = Want { filter: context.filters.shared(filter.telling_losses()), ..Want::default() };
+    let want = Want { filter: context.filters.shared(filter.telling_losses().within_any(asker.hosts())), ..Want::default() };
     let Ok(_stream) = context.enter_stream() else {
         return close(&mut socket, TRY_AGAIN_LATER, "too many live streams (see --max-connections)").await;
     };

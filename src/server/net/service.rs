@@ -15,6 +15,7 @@ use crate::server::forwarded::Peer;
 use crate::server::login;
 use crate::server::peer::Address;
 use crate::server::problem::{self, ApiError};
+use crate::server::rights;
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use std::convert::Infallible;
@@ -84,6 +85,11 @@ impl<S> Guarded<S> {
                 return Err(finish(login::too_many(wait)));
             }
             return Err(finish(login::refuse(request)));
+        }
+        // Before any route, so that one that is new tells nothing until it is listed.
+        let refused = admitted.as_ref().and_then(Admitted::hosts).and_then(|hosts| rights::refuse(request.uri().path(), hosts));
+        if let Some(error) = refused {
+            return Err(finish(error.into_response()));
         }
         Ok((from, admitted))
     }

@@ -77,10 +77,10 @@ async fn an_answer_that_knows_more_is_of_a_later_time() {
     let log = log(dir.path(), 4000).await;
     let (known, _stop) = known(&log, None);
     let newest = at(3999 * APART);
-    let live = known.list(asked(Severity::Minor), at(100)).await.unwrap();
+    let live = known.list(&known.log, asked(Severity::Minor), at(100)).await.unwrap();
     assert_eq!((live.as_of, live.folded_to), (newest, 4000));
     assert_eq!(known.list_at(&log, asked(Severity::Minor), newest).await.unwrap(), live);
-    assert_eq!(known.list(asked(Severity::Minor), at(END)).await.unwrap().as_of, at(END));
+    assert_eq!(known.list(&known.log, asked(Severity::Minor), at(END)).await.unwrap().as_of, at(END));
 }
 
 /// A full look at a Docker host that comes after so many records tells of what was there before them.

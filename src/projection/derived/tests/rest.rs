@@ -13,7 +13,7 @@ async fn what_nobody_waits_for_is_read_together() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path(), 10).await;
     let (known, _stop) = known(&log, None);
-    known.list(asked(Severity::Minor), at(END)).await.unwrap();
+    known.list(&known.log, asked(Severity::Minor), at(END)).await.unwrap();
     let (mut standing, began) = (known.standing.subscribe(), Instant::now());
     let counting = tokio::spawn(async move {
         let mut pieces = 0;
@@ -41,7 +41,7 @@ async fn whoever_asks_is_answered_at_once() {
     for n in 0..5 {
         log.append(records(10 + n, 1)).await.unwrap();
         let head = log.bounds().head;
-        let listed = timeout(PATIENCE, known.list(asked(Severity::Minor), at(END))).await.unwrap().unwrap();
+        let listed = timeout(PATIENCE, known.list(&known.log, asked(Severity::Minor), at(END))).await.unwrap().unwrap();
         assert_eq!(listed.folded_to, head);
     }
     // So is whoever follows.

@@ -58,7 +58,7 @@ async fn revisions_that_are_followed_are_those_that_are_found_again_from_any_pla
     }
     // And so it is after a restart, without files.
     let (other, _stop) = self::known(&log, None);
-    other.list(asked(Severity::Minor), at_end()).await.unwrap();
+    other.list(&other.log, asked(Severity::Minor), at_end()).await.unwrap();
     let again: Vec<_> = all_after(&other, &log, Place::after(0)).await.into_iter().filter(|(place, _)| *place <= end).collect();
     assert!(again == live);
 }
@@ -81,7 +81,7 @@ async fn revisions_of_records_that_are_gone_are_a_gap_and_what_goes_on_is_told_a
     assert_eq!(within[0].1, Change::Gap(oldest - 1..=oldest - 1, crate::log::GapReason::Retention));
     assert_eq!(within[1..], gone[1..]);
     let (again, _stop) = self::known(&log, None);
-    again.list(asked(Severity::Minor), at(END)).await.unwrap();
+    again.list(&again.log, asked(Severity::Minor), at(END)).await.unwrap();
     assert_eq!(all_after(&again, &log, Place::after(oldest - 1)).await, gone[1..]);
 }
 
