@@ -14,6 +14,7 @@ mod signals;
 mod thread;
 
 use crate::config::ServeConfig;
+use crate::log::{EmbeddedLog, LogError};
 use crate::server::Listener;
 use anyhow::Context as _;
 pub use archiving::Archiving;
@@ -76,19 +77,19 @@ async fn run_as(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     tokio::pin!(stop);
-    let Some(following) = following else {
-        return run_once(config, None, listener, stop).await.map(|_| ());
-    };
-    // A fleet that goes on under another id has its server close its log, put it in order and open it anew.
-    // Whoever connects meanwhile waits.
-    let mut announced = false;
+    // A log that goes on under another id is closed, put in order and opened anew: that of a server, since
+    // its fleet's does, that of a recorder, since another one forwards a copy of it. Whoever connects
+    // meanwhile waits.
+    let mut again = false;
     loop {
-        let following = Following { announced, ..following.clone() };
-        if run_once(config.clone(), Some(following), listener.clone(), stop.as_mut()).await? == Ended::ForGood {
+        if run_once(config.clone(), following.clone(), listener.clone(), again, stop.as_mut()).await? == Ended::ForGood {
             return Ok(());
         }
+        if following.is_none() {
+            fork(&config).await?;
+        }
         tracing::info!("the log is opened anew");
-        announced = true;
+        again = true;
         tokio::select! {
             () = tokio::time::sleep(AGAIN) => {}
             () = &mut stop => return Ok(()),
@@ -103,14 +104,28 @@ enum Ended {
     ToBeginAgain,
 }
 
+/// Has the log of a recorder, which is closed, go on under another id when it is opened.
+async fn fork(config: &ServeConfig) -> anyhow::Result<()> {
+    match EmbeddedLog::fork_next(&config.data_dir).await {
+        // Nor could it be opened then.
+        Err(e @ LogError::InUse(_)) => Err(e.into()),
+        Err(e) => {
+            tracing::error!(error = %e, "the log cannot be given an id of its own; recording goes on, and nothing is forwarded");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 async fn run_once(
     config: ServeConfig,
     following: Option<Following>,
     listener: Listener,
+    again: bool,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> anyhow::Result<Ended> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    let mut starting = Box::pin(start(config, following, listener, Arc::clone(&cancelled)));
+    let mut starting = Box::pin(start(config, following, listener, again, Arc::clone(&cancelled)));
     let mut running = tokio::select! {
         running = &mut starting => running?,
         () = &mut stop => {
@@ -137,18 +152,19 @@ async fn run_once(
     }
 }
 
-/// Everything up to the first request.
+/// Everything up to the first request. `again`: the program has begun before.
 async fn start(
     config: ServeConfig,
     following: Option<Following>,
     listener: Listener,
+    again: bool,
     cancelled: Arc<AtomicBool>,
 ) -> anyhow::Result<Running> {
     if let Some(following) = following {
-        return follow(following, config, listener).await;
+        return follow(Following { announced: again, ..following }, config, listener).await;
     }
     match config.read_only.clone() {
         Some(path) => read_only(&path, config, listener, cancelled).await,
-        None => record(config, listener).await,
+        None => record(config, listener, again).await,
     }
 }

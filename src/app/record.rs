@@ -6,6 +6,7 @@ use super::running::{Running, Tasks};
 use super::serving::{admission, announce};
 use super::thread::RecordingThread;
 use crate::config::ServeConfig;
+use crate::forward::Ended;
 use crate::hooks::{AsOf, Hooks};
 use crate::ingest::demo::{DemoOptions, DemoSource};
 use crate::ingest::docker::DockerSource;
@@ -21,6 +22,7 @@ use crate::shutdown::Stop;
 use anyhow::Context as _;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 use tokio::runtime::Handle;
 
@@ -29,8 +31,8 @@ const QUEUE_INPUTS: usize = 65_536;
 /// Bytes that they may hold.
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Opens the log and records.
-pub(super) async fn record(config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
+/// Opens the log and records. `again`: the program has begun before, with the same log under another id.
+pub(super) async fn record(config: ServeConfig, listener: Listener, again: bool) -> anyhow::Result<Running> {
     let started = Instant::now();
     // Bad hosts, certificates and tokens are refused before anything is touched.
     sources(&config, false)?;
@@ -77,15 +79,22 @@ pub(super) async fn record(config: ServeConfig, listener: Listener) -> anyhow::R
     });
     let forwarding = config.forwarding.as_ref().map(|settings| forwarder(settings, &log)).transpose()?;
     let (forwarder, forward) = forwarding.unzip();
+    let to_fork = Arc::new(AtomicBool::new(false));
     if let Some(forwarder) = forwarder {
+        let (until, forks) = (shutdown.clone(), Arc::clone(&to_fork));
         // Beside the server, not beside the recorder: that has a thread of its own.
-        tasks.start("forwarder", &Handle::current(), forwarder.run(shutdown.clone()));
+        tasks.start("forwarder", &Handle::current(), async move {
+            // Once: two that give way to each other would do so for ever.
+            forks.store(forwarder.forking(!again).run(until).await == Ended::ToFork, Relaxed);
+        });
     }
     let recording = Recording { sources: statuses, recorder: stats, as_of: None, forward, fleet: None };
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context =
         Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links));
-    announce(&listener, &options)?;
+    if !again {
+        announce(&listener, &options)?;
+    }
     tasks.start("reader for incidents", &Handle::current(), context.follow());
     let ticking = ticks::run(context.known(), Arc::clone(&log), ticks, until_stopped.clone());
     tasks.start("clock of incidents", &Handle::current(), ticking);
@@ -94,7 +103,7 @@ pub(super) async fn record(config: ServeConfig, listener: Listener) -> anyhow::R
         tasks.start("hooks", &Handle::current(), hooks.run(Arc::clone(&context) as Arc<dyn AsOf>, until_stopped));
     }
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
-    Ok(Running { stop, tasks, again: Arc::default(), log: Some(log), _thread: Some(thread), _scratch: None })
+    Ok(Running { stop, tasks, again: to_fork, log: Some(log), _thread: Some(thread), _scratch: None })
 }
 
 /// What is to be recorded. `fresh`: nothing has been recorded here before.

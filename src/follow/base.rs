@@ -150,6 +150,8 @@ struct LogLine {
     received: Option<i64>,
     arrived: i64,
     conflict: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ancestor: Option<(String, Sequence)>,
     lost: u64,
     gaps: Vec<(Sequence, Sequence, String)>,
     sources: Vec<String>,
@@ -172,6 +174,7 @@ impl LogLine {
             received: log.last_received.map(Timestamp::nanos),
             arrived: log.last_arrived.nanos(),
             conflict: log.conflict.map(Timestamp::nanos),
+            ancestor: log.ancestor.clone(),
             lost: log.lost,
             gaps: log.gaps.iter().map(|gap| (*gap.sequences.start(), *gap.sequences.end(), gap.reason.clone())).collect(),
             sources: log.sources.iter().cloned().collect(),
@@ -185,6 +188,9 @@ impl LogLine {
             Some(hex) => Some(chain_of(hex)?),
             None => None,
         };
+        if let Some((log, last)) = &self.ancestor {
+            Subject::host(tenant, &self.host, log).ok().filter(|_| *last <= MAX_SEQUENCE)?;
+        }
         let sound = (1..=MAX_SEQUENCE + 1).contains(&self.next)
             && self.gaps.len() <= GAPS_KEPT
             && self.gaps.iter().all(|(first, last, reason)| 0 < *first && first <= last && reason.len() <= MAX_REASON_BYTES)
@@ -198,6 +204,7 @@ impl LogLine {
             last_received: self.received.map(Timestamp::from_nanos),
             last_arrived: Timestamp::from_nanos(self.arrived),
             conflict: self.conflict.map(Timestamp::from_nanos),
+            ancestor: self.ancestor,
             lost: self.lost,
             gaps,
             sources: self.sources.into_iter().collect(),

@@ -1,12 +1,12 @@
 //! The fold: what a message adds to the fleet's log. A pure function of the messages before it, so that every
 //! server makes the same of them, for ever (`tests/fixtures/fleet-fold.txt`).
 
-use super::own::{CONFLICT, DAMAGE, LIMIT, RETENTION, Told};
+use super::own::{self, CONFLICT, DAMAGE, LIMIT, RETENTION, Told};
 use super::state::{Gap, HostLog, Key, MAX_HOST_LOGS, MAX_SOURCE_BYTES, MAX_SOURCES, State, tenant_of};
 use crate::chain::{self, ChainValue};
 use crate::cursor::Sequence;
 use crate::log::{FleetRecord, MAX_RECORD_BYTES};
-use crate::parcel::{Head, mark, unpack};
+use crate::parcel::{Head, Reason, mark, unpack};
 use crate::stream::{Message, Subject};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -168,6 +168,9 @@ impl Folding<'_> {
         if fresh.chain.is_none() {
             self.step.notes.push(Note::Unchecked(self.key.clone(), sequences));
         }
+        if let Some(ancestor) = fresh.records.iter().rev().find_map(|record| own::ancestor(&record.event)) {
+            self.log.ancestor = Some(ancestor);
+        }
         if let Some(newest) = fresh.records.last() {
             (self.log.last_time, self.log.last_received) = (Some(newest.origin.time), Some(newest.origin.received));
         }
@@ -229,7 +232,9 @@ impl Folding<'_> {
             if from < gap.from {
                 self.tell(Some(from..=gap.from - 1), unsaid, None, until);
             }
-            self.tell(Some(from.max(gap.from)..=gap.to), gap.reason.name(), None, until);
+            if gap.reason != Reason::Ancestor {
+                self.tell(Some(from.max(gap.from)..=gap.to), gap.reason.name(), None, until);
+            }
             from = gap.to + 1;
         }
         if from < head.first {

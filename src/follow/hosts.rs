@@ -43,10 +43,21 @@ pub struct HostView<'a> {
     pub last_arrived: String,
     /// How it comes along.
     pub state: HostState,
+    /// The log whose copy it is, where it is one.
+    pub ancestor: Option<AncestorView<'a>>,
     /// Records that are missing, altogether.
     pub lost: u64,
     /// The newest stretches of them.
     pub gaps: Vec<GapView<'a>>,
+}
+
+/// The log that a host's log goes on from under an id of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AncestorView<'a> {
+    /// The first eight hex digits of its id.
+    pub log: &'a str,
+    /// The last record that both have.
+    pub last: Sequence,
 }
 
 /// Records of a host that are missing.
@@ -84,6 +95,7 @@ pub fn hosts(state: &State, as_of: Timestamp, silent_after: Duration) -> Vec<Hos
             last_time: log.last_time.map(|time| time.to_string()),
             last_arrived: log.last_arrived.to_string(),
             state: how,
+            ancestor: log.ancestor.as_ref().map(|(log, last)| AncestorView { log, last: *last }),
             lost: log.lost,
             gaps: log.gaps.iter().map(GapView::from).collect(),
         }

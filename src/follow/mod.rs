@@ -34,7 +34,7 @@ pub use epoch::{Earlier, Epoch, EpochError};
 pub use error::FollowError;
 pub use fold::{Misplaced, Note, Step, step};
 pub use fork::{Had, Judgement, judge};
-pub use hosts::{CATCHING_UP, CONFLICT_SHOWN, GapView, HostState, HostView, SILENT_AFTER, hosts};
+pub use hosts::{AncestorView, CATCHING_UP, CONFLICT_SHOWN, GapView, HostState, HostView, SILENT_AFTER, hosts};
 pub use own::is_own_gap;
 pub use proof::Proof;
 pub use settings::{BATCH_RECORDS, Settings};

@@ -1,7 +1,7 @@
 //! The fold's own records: a `gap` of the recorder's form for everything of a host that the fleet's log does
 //! not have. Their words are part of the fleet's lines, so they never change.
 
-use crate::cursor::{Cursor, Sequence};
+use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::event::{Event, Origin};
 use crate::log::FleetRecord;
 use crate::time::Timestamp;
@@ -63,6 +63,18 @@ impl Told<'_> {
         let origin = Origin { id, time: self.arrived, received: self.arrived, source: None };
         FleetRecord { source: Arc::clone(self.host), received: self.arrived, event, origin, place: self.place }
     }
+}
+
+/// The first digits of the log whose copy a host's log is, with the last record that both have, where this is
+/// the host's record that tells of it: its first one after the fork.
+pub(super) fn ancestor(event: &Event) -> Option<(String, Sequence)> {
+    if !event.is_own() {
+        return None;
+    }
+    let view = event.view();
+    let ancestor: LogId = view.attribute("ancestor").filter(|_| view.action.as_deref() == Some("start"))?.parse().ok()?;
+    let last = view.attribute("ancestor_last")?.parse().ok().filter(|last| *last <= MAX_SEQUENCE)?;
+    Some((format!("{:08x}", ancestor.prefix()), last))
 }
 
 /// Whether a record is the fold's own, and not one that a host has.

@@ -54,6 +54,8 @@ pub struct HostLog {
     pub last_arrived: Timestamp,
     /// When the newest message arrived that continued another history than the one that was here.
     pub conflict: Option<Timestamp>,
+    /// The log whose copy this one is, by the first digits of its id, with the last record that both have.
+    pub ancestor: Option<(String, Sequence)>,
     /// Records that are missing, altogether.
     pub lost: u64,
     /// The newest gaps, at most [`GAPS_KEPT`].
@@ -72,6 +74,7 @@ impl HostLog {
             last_received: None,
             last_arrived: arrived,
             conflict: None,
+            ancestor: None,
             lost: 0,
             gaps: VecDeque::new(),
             sources: BTreeSet::new(),

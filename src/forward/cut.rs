@@ -25,6 +25,8 @@ pub(super) struct Wanted {
     pub(super) chain: Option<ChainValue>,
     /// Up to here records are left out on purpose.
     pub(super) skipped: Sequence,
+    /// Why.
+    pub(super) because: Reason,
     /// Bytes of head and payload, at most.
     pub(super) max_bytes: usize,
     /// Bytes of payload at which a parcel of several records ends.
@@ -97,11 +99,11 @@ impl Lines {
 
 /// What follows `wanted.after`, as one parcel; nothing when nothing follows that could be sent.
 pub(super) async fn cut(log: &dyn EventLog, wanted: Wanted) -> Result<Option<Parcel>, LogError> {
-    let Wanted { mut after, until, mut chain, skipped, max_bytes, target_bytes } = wanted;
+    let Wanted { mut after, until, mut chain, skipped, because, max_bytes, target_bytes } = wanted;
     let most = max_bytes.saturating_sub(MAX_HEAD_BYTES);
     let mut before = Before::default();
     if skipped > 0 && skipped == after {
-        before.add(1..=skipped, Reason::Since);
+        before.add(1..=skipped, because);
     }
     while after < until {
         if let Some(frame) = log.sealed_after(after).await?.filter(|frame| fits(frame, until, target_bytes)) {

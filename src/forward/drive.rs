@@ -1,11 +1,14 @@
 //! The task that forwards: does what the machine says, and decides nothing itself.
 
+use super::ancestor;
 use super::cut::{self, Parcel, Wanted};
-use super::machine::{Action, Event, Machine, Seen, Trouble};
+use super::machine::{Action, Event, Machine, Seen};
 use super::status::{ForwardState, ForwardStatus};
+use super::trouble::Trouble;
 use super::{Identity, Since};
 use crate::cursor::Sequence;
 use crate::log::EventLog;
+use crate::parcel::Reason;
 use crate::shutdown::Shutdown;
 use crate::stream::{FleetStream, Outgoing, StreamError, Subject, SubjectError};
 use crate::time::Timestamp;
@@ -35,6 +38,7 @@ pub trait Connect: Send + Sync + 'static {
 pub struct Forwarder {
     log: Arc<dyn EventLog>,
     hub: Box<dyn Connect>,
+    identity: Identity,
     subject: Subject,
     status: ForwardStatus,
     machine: Machine,
@@ -42,6 +46,15 @@ pub struct Forwarder {
     client: Option<Box<dyn FleetStream>>,
     parcel: Option<Parcel>,
     told_of_risk: bool,
+}
+
+/// How forwarding has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// As it was told to.
+    Stopped,
+    /// The hub has another history of this log: it has to go on under an id of its own.
+    ToFork,
 }
 
 impl std::fmt::Debug for Forwarder {
@@ -69,25 +82,35 @@ impl Forwarder {
         };
         let (subject, head) = (identity.subject(bounds.log)?, log.watch_head());
         let machine = Machine::new(start);
-        Ok(Self { log, hub, subject, status, machine, head, client: None, parcel: None, told_of_risk: false })
+        let identity = identity.clone();
+        let (client, parcel) = (None, None);
+        Ok(Self { log, hub, identity, subject, status, machine, head, client, parcel, told_of_risk: false })
+    }
+
+    /// Whether it ends where another recorder publishes for this log, so that the log goes on under an id of
+    /// its own. Otherwise it waits until that is over.
+    #[must_use]
+    pub fn forking(self, may_fork: bool) -> Self {
+        Self { machine: self.machine.forking(may_fork), ..self }
     }
 
     /// Forwards until `shutdown` says so. What is in flight then is found at the hub by the next start.
-    pub async fn run(mut self, shutdown: Shutdown) {
+    pub async fn run(mut self, shutdown: Shutdown) -> Ended {
         tokio::select! {
-            () = shutdown.stopping() => {}
-            () = self.forward() => {}
+            () = shutdown.stopping() => Ended::Stopped,
+            () = self.forward() => Ended::ToFork,
         }
     }
 
+    /// Forwards until the log has to fork.
     async fn forward(&mut self) {
         let mut action = self.machine.connect();
-        loop {
+        while action != Action::Fork {
             let event = self.perform(action).await;
             let head = *self.head.borrow_and_update();
             let before = self.machine.acknowledged();
             action = self.machine.next(event, head);
-            self.tell(before, head);
+            self.tell(before, head, action == Action::Fork);
         }
     }
 
@@ -106,9 +129,9 @@ impl Forwarder {
                 }
             }
             Action::ReadPlace => self.read_place().await,
-            Action::Cut { after, chain, skipped, max_bytes, target_bytes } => {
+            Action::Cut { after, chain, skipped, because, max_bytes, target_bytes } => {
                 let until = *self.head.borrow();
-                match cut::cut(&*self.log, Wanted { after, until, chain, skipped, max_bytes, target_bytes }).await {
+                match cut::cut(&*self.log, Wanted { after, until, chain, skipped, because, max_bytes, target_bytes }).await {
                     Ok(parcel) => {
                         let piece = parcel.as_ref().map(|parcel| parcel.piece);
                         self.status.set_waiting(parcel.as_ref().map(|parcel| parcel.time));
@@ -119,6 +142,8 @@ impl Forwarder {
                 }
             }
             Action::Publish { expected } => self.publish(expected).await,
+            // Nothing is left to do.
+            Action::Fork => std::future::pending().await,
             Action::Wait { least, jitter } => {
                 let part = if jitter.is_zero() { 0.0 } else { rand::rng().random::<f64>() };
                 let over = sleep(least + jitter.mul_f64(part));
@@ -141,7 +166,7 @@ impl Forwarder {
         let Some(client) = &self.client else { return gone() };
         let newest = match answer(&self.status, &mut self.head, client.newest(&self.subject)).await {
             Ok(Some(newest)) => newest,
-            Ok(None) => return Event::Nowhere,
+            Ok(None) => return self.look_for_ancestors().await,
             Err(trouble) => return Event::Failed(trouble),
         };
         let head: Option<crate::parcel::Head> = newest.head.parse().ok();
@@ -155,6 +180,21 @@ impl Forwarder {
         }
     }
 
+    /// What the hub has of the logs whose copy this one is.
+    async fn look_for_ancestors(&mut self) -> Event {
+        let Some(client) = &self.client else { return gone() };
+        let ancestors = self.log.ancestors();
+        if ancestors.is_empty() {
+            return Event::Nowhere(None);
+        }
+        let looking = ancestor::on_hub(&*self.log, &**client, &self.identity, &ancestors);
+        match noting(&self.status, &mut self.head, timeout(ANSWER_TIMEOUT, looking)).await {
+            Ok(Ok(last)) => Event::Nowhere(last),
+            Ok(Err(trouble)) => Event::Failed(trouble),
+            Err(_) => Event::Failed(unanswered()),
+        }
+    }
+
     async fn publish(&mut self, expected: u64) -> Event {
         let (Some(client), Some(parcel)) = (&self.client, &self.parcel) else { return gone() };
         let (head, payload) = (parcel.head.to_string(), parcel.payload.clone());
@@ -162,8 +202,9 @@ impl Forwarder {
         let message = Outgoing { subject: self.subject.clone(), head, payload };
         match answer(&self.status, &mut self.head, client.publish(message, expected)).await {
             Ok(place) => {
-                let missing = parcel.head.gaps.iter().map(|gap| gap.to - gap.from + 1).sum();
-                for gap in &parcel.head.gaps {
+                let gaps = || parcel.head.gaps.iter().filter(|gap| gap.reason != Reason::Ancestor);
+                let missing = gaps().map(|gap| gap.to - gap.from + 1).sum();
+                for gap in gaps() {
                     tracing::warn!(
                         forward.from = gap.from,
                         forward.to = gap.to,
@@ -180,7 +221,7 @@ impl Forwarder {
     }
 
     /// Tells everybody how it is now. `before`: what the hub had a step ago.
-    fn tell(&mut self, before: Option<Sequence>, head: Sequence) {
+    fn tell(&mut self, before: Option<Sequence>, head: Sequence, forks: bool) {
         let (state, error) = self.machine.state();
         let acknowledged = self.machine.acknowledged();
         if let (Some(before), Some(now)) = (before, acknowledged)
@@ -217,9 +258,13 @@ impl Forwarder {
                         "the fleet's hub cannot be used; check --forward and what this host's key may do. Recording continues"
                     );
                 }
+                ForwardState::Conflict if forks => tracing::error!(
+                    error = why,
+                    "this log is one of two copies, and the hub has the other one: it goes on under an id of its own, with all that the hub lacks"
+                ),
                 ForwardState::Conflict => tracing::error!(
                     error = why,
-                    "nothing is forwarded: let only one recorder use this log; the other one needs a --data-dir of its own. Recording continues"
+                    "nothing is forwarded: the hub has something else under the id of this log. Recording continues"
                 ),
             }
         }
@@ -258,17 +303,11 @@ async fn answer<T>(
     asking: impl Future<Output = Result<T, StreamError>>,
 ) -> Result<T, Trouble> {
     match noting(status, head, timeout(ANSWER_TIMEOUT, asking)).await {
-        Ok(answer) => answer.map_err(|error| trouble(&error)),
-        Err(_) => Err(Trouble::Unanswered(format!("the hub has not answered for {} s", ANSWER_TIMEOUT.as_secs()))),
+        Ok(answer) => answer.map_err(|error| Trouble::of(&error)),
+        Err(_) => Err(unanswered()),
     }
 }
 
-fn trouble(error: &StreamError) -> Trouble {
-    match error {
-        StreamError::Conflict => Trouble::Conflict,
-        StreamError::TooLarge { limit, .. } => Trouble::TooLarge(*limit),
-        StreamError::Unanswered(_) => Trouble::Unanswered(error.to_string()),
-        StreamError::Unavailable(_) => Trouble::Unavailable(error.to_string()),
-        StreamError::Refused(_) | StreamError::Unfit(_) => Trouble::Refused(error.to_string()),
-    }
+fn unanswered() -> Trouble {
+    Trouble::Unanswered(format!("the hub has not answered for {} s", ANSWER_TIMEOUT.as_secs()))
 }

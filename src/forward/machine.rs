@@ -3,9 +3,10 @@
 //! Each action is answered with one event, which gives the next action.
 
 use super::status::ForwardState;
+pub use super::trouble::Trouble;
 use crate::chain::ChainValue;
 use crate::cursor::Sequence;
-use crate::parcel::{Head, MAX_LINES, mark};
+use crate::parcel::{Head, MAX_LINES, Reason, mark};
 use std::time::Duration;
 
 /// What comes within so long of a record goes with it in one message: a health check is three records.
@@ -40,6 +41,8 @@ pub enum Action {
         chain: Option<ChainValue>,
         /// Up to here records are left out on purpose, and the next parcel is to say so.
         skipped: Sequence,
+        /// Why.
+        because: Reason,
         /// Bytes of head and payload that the hub takes.
         max_bytes: usize,
         /// Bytes of payload at which a parcel of several records ends.
@@ -59,6 +62,8 @@ pub enum Action {
     },
     /// Wait until the head moves.
     AwaitHead,
+    /// Forward no more: the log is one of two copies, and has to go on under an id of its own.
+    Fork,
 }
 
 /// What has happened.
@@ -66,8 +71,9 @@ pub enum Action {
 pub enum Event {
     /// There is a connection, over which messages of so many bytes may go.
     Connected(usize),
-    /// The hub has no message of this log.
-    Nowhere,
+    /// The hub has no message of this log. Of a copy whose ancestor was forwarded by this host: the last
+    /// record that both have and that is known to be on the hub, 0 where none is.
+    Nowhere(Option<Sequence>),
     /// The newest message of this log.
     Place(Seen),
     /// A parcel is ready, or there is nothing to put into one.
@@ -104,23 +110,6 @@ pub struct Piece {
     pub is_full: bool,
 }
 
-/// Why something was not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// Another message is the newest than expected.
-    Conflict,
-    /// Nobody knows whether it was done.
-    Unanswered(String),
-    /// It was not done, and may be later.
-    Unavailable(String),
-    /// It will not be done until somebody changes something.
-    Refused(String),
-    /// The hub takes this many bytes at most.
-    TooLarge(usize),
-    /// The log cannot be read.
-    Log(String),
-}
-
 /// What the hub has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Position {
@@ -143,6 +132,8 @@ enum Phase {
 pub struct Machine {
     /// Where it begins when the hub has nothing.
     start: Sequence,
+    /// Records up to here are left out when the hub has nothing, and why.
+    skipped: (Sequence, Reason),
     phase: Phase,
     position: Position,
     /// The newest record that the hub has acknowledged or was seen to have, whatever it lost since.
@@ -158,6 +149,8 @@ pub struct Machine {
     conflicts: u32,
     lingered: bool,
     hurries: bool,
+    /// A log of which another one is published under the same id gets an id of its own.
+    may_fork: bool,
     state: ForwardState,
     error: Option<String>,
 }
@@ -167,6 +160,7 @@ impl Machine {
     pub fn new(start: Sequence) -> Self {
         Self {
             start,
+            skipped: (start, Reason::Since),
             phase: Phase::Connecting,
             position: Position::default(),
             reached: 0,
@@ -178,9 +172,16 @@ impl Machine {
             conflicts: 0,
             lingered: false,
             hurries: false,
+            may_fork: false,
             state: ForwardState::Connecting,
             error: None,
         }
+    }
+
+    /// Whether it asks for a fork where another recorder publishes for this log.
+    #[must_use]
+    pub fn forking(self, may_fork: bool) -> Self {
+        Self { may_fork, ..self }
     }
 
     /// How it is, and what is wrong.
@@ -205,9 +206,10 @@ impl Machine {
                 self.max_bytes = max_bytes;
                 self.read_place()
             }
-            Event::Nowhere => {
+            Event::Nowhere(of_ancestor) => {
                 (self.conflicts, self.is_known) = (0, true);
-                self.position = Position { place: 0, last: self.start, chain: None };
+                self.skipped = of_ancestor.map_or((self.start, Reason::Since), |last| (last, Reason::Ancestor));
+                self.position = Position { place: 0, last: self.skipped.0, chain: None };
                 self.go_on(head)
             }
             Event::Place(seen) => self.judge(&seen, head),
@@ -253,10 +255,10 @@ impl Machine {
         };
         let last = newest.last();
         if last > head {
-            return self.conflict(format!("the hub has records of this log up to {last}, and the log ends with {head}: it was put back from an older copy, or another recorder runs with a copy of it"));
+            return self.part(format!("the hub has records of this log up to {last}, and the log ends with {head}: it was put back from an older copy, or another recorder runs with a copy of it"));
         }
         if seen.chain.is_some_and(|chain| mark(&chain) != newest.after) {
-            return self.conflict(format!("the hub has another record {last} of this log: another recorder runs with a copy of it"));
+            return self.part(format!("the hub has another record {last} of this log: another recorder runs with a copy of it"));
         }
         if self.position.place == seen.place && self.conflicts > 1 {
             // An answer of a replica that lags, perhaps: it is asked again, and then believed once more.
@@ -301,7 +303,8 @@ impl Machine {
         Action::Cut {
             after,
             chain,
-            skipped: if place == 0 { self.start } else { 0 },
+            skipped: if place == 0 { self.skipped.0 } else { 0 },
+            because: self.skipped.1,
             max_bytes: self.max_bytes,
             target_bytes: self.target_bytes(),
         }
@@ -360,6 +363,16 @@ impl Machine {
         let jitter = FIRST_JITTER.saturating_mul(1 << self.failures.min(10)).min(LONGEST_JITTER);
         self.failures += 1;
         Action::Wait { least: SHORTEST_WAIT, jitter }
+    }
+
+    /// The hub has another history of this log, and will never take what is here under its id.
+    fn part(&mut self, why: String) -> Action {
+        if !self.may_fork {
+            return self
+                .conflict(format!("{why}; this log has been given another id once since the program began, so this waits for a restart"));
+        }
+        self.conflict(why);
+        Action::Fork
     }
 
     /// Another recorder publishes for this log. Nothing is published until the hub says otherwise: two who go

@@ -4,14 +4,17 @@
 //! The log is the queue, and the hub the memory: what the hub has of this host is read from the newest
 //! message of the host's own subject. One parcel is in flight at a time, published on the condition that this
 //! message is still the newest, so nothing is stored twice whatever is lost on the way. `machine` decides,
-//! without clock, chance or I/O; `drive` does what it says; `cut` makes parcels of what the log holds.
+//! without clock, chance or I/O; `drive` does what it says; `cut` makes parcels of what the log holds;
+//! `ancestor` finds where a copy of a log begins.
 
+mod ancestor;
 mod cut;
 mod drive;
 pub mod machine;
 mod status;
+mod trouble;
 
-pub use drive::{Connect, Forwarder};
+pub use drive::{Connect, Ended, Forwarder};
 pub use status::{ForwardState, ForwardStatus, Forwarded};
 
 use crate::cursor::LogId;

@@ -1,3 +1,4 @@
+mod clones;
 mod faults;
 mod machine;
 mod message;

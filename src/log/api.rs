@@ -133,4 +133,7 @@ pub struct Recovery {
     pub lost: Vec<RangeInclusive<Sequence>>,
     /// Where files that could not be opened were set aside.
     pub quarantined: Vec<PathBuf>,
+    /// The log goes on under an id that no record has yet: the one that it had before, and the last record
+    /// that has that.
+    pub forked: Option<(LogId, Sequence)>,
 }

@@ -14,7 +14,7 @@ use super::{
     TrimStep, WriterState,
 };
 use crate::chain::ChainValue;
-use crate::cursor::{Cursor, MAX_SEQUENCE, Sequence};
+use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::collections::VecDeque;
@@ -213,6 +213,10 @@ impl EventLog for EmbeddedLog {
 
     fn owns(&self, cursor: Cursor) -> bool {
         self.catalog.lineage.owns(cursor)
+    }
+
+    fn ancestors(&self) -> Vec<(LogId, Sequence)> {
+        self.catalog.lineage.parts().1
     }
 
     fn watch_head(&self) -> watch::Receiver<Sequence> {

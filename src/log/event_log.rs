@@ -5,7 +5,7 @@ use super::error::LogError;
 use super::read::held::Held;
 use super::read::sealed::SealedFrame;
 use crate::chain::ChainValue;
-use crate::cursor::{Cursor, Sequence};
+use crate::cursor::{Cursor, LogId, Sequence};
 use crate::filter::Hosts;
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -111,6 +111,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// fork.
     fn owns(&self, cursor: Cursor) -> bool {
         cursor.log == self.bounds().log.prefix()
+    }
+
+    /// The logs whose copy this one is, oldest first, each with the last record that both have.
+    fn ancestors(&self) -> Vec<(LogId, Sequence)> {
+        Vec::new()
     }
 
     /// The head, for waiting until it moves.

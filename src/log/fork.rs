@@ -102,7 +102,7 @@ fn texts(ids: &[(LogId, Sequence)]) -> Vec<(String, Sequence)> {
 }
 
 /// Waits until nobody has a log open that was closed, and takes its lock.
-async fn released(dir: &Path) -> Result<File, LogError> {
+pub(super) async fn released(dir: &Path) -> Result<File, LogError> {
     let until = Instant::now() + RELEASED_WITHIN;
     loop {
         match lock::lock(dir) {

@@ -7,6 +7,7 @@
 //! [`EmbeddedLog`] is the default one.
 
 mod api;
+mod clone;
 mod commit;
 mod compact;
 mod dir;
@@ -33,6 +34,8 @@ mod tip;
 mod whole;
 
 pub use api::{Bounds, Chunk, DEFAULT_SCAN_BYTES, GapReason, NewRecord, Packed, Piece, Recovery, Scan, TrimStep, WriterState};
+#[cfg(test)]
+pub(crate) use clone::copy_unnoticed;
 pub use dir::derived::{DerivedFiles, MAX_DERIVED_BYTES};
 pub use dir::scratch::ScratchDir;
 pub use embedded::EmbeddedLog;

@@ -19,7 +19,8 @@ const VERSION: &str = "1";
 pub const MAX_LINES: u32 = 768;
 /// Bytes of the chain's value that a head tells.
 pub const MARK_BYTES: usize = 16;
-/// Stretches that a head tells as missing, at most: one for each reason.
+/// Stretches that a head tells as missing, at most: one for each reason, of which `since` and `ancestor`
+/// stand in each other's place.
 pub const MAX_GAPS: usize = 5;
 /// Bytes of a head, at most; the longest one that is written has 334.
 pub const MAX_HEAD_BYTES: usize = 384;
@@ -48,10 +49,12 @@ pub enum Reason {
     Since,
     /// Larger than what the hub takes.
     Large,
+    /// They are on the hub already, as records of the log whose copy this one is: nothing is missing.
+    Ancestor,
 }
 
 impl Reason {
-    const ALL: [Self; MAX_GAPS] = [Self::Retention, Self::Damage, Self::Export, Self::Since, Self::Large];
+    const ALL: [Self; MAX_GAPS + 1] = [Self::Retention, Self::Damage, Self::Export, Self::Since, Self::Large, Self::Ancestor];
 
     /// As a head tells it.
     pub fn name(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Reason {
             Self::Export => "export",
             Self::Since => "since",
             Self::Large => "large",
+            Self::Ancestor => "ancestor",
         }
     }
 }

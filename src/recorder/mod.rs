@@ -96,6 +96,10 @@ impl Recorder {
         if !fresh {
             attributes.push(("last_stop", stopped));
         }
+        let forked = recovery.forked.map(|(ancestor, last)| (ancestor.to_string(), last.to_string()));
+        if let Some((ancestor, last)) = &forked {
+            attributes.extend([("ancestor", ancestor.as_str()), ("ancestor_last", last)]);
+        }
         recorder.own(SELF_SOURCE, "start", &attributes);
         match recorder.flush().await {
             // What there is to say is said when there is room.

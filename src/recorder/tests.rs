@@ -127,7 +127,7 @@ async fn what_could_not_be_had_is_a_record() {
 #[tokio::test]
 async fn what_recovery_lost_is_a_record() {
     let mut bench = Bench::new();
-    bench.recovery = Recovery { clean: false, lost: vec![5..=9, 12..=12], quarantined: Vec::new() };
+    bench.recovery = Recovery { clean: false, lost: vec![5..=9, 12..=12], quarantined: Vec::new(), forked: None };
     bench.session(vec![]).await;
     assert_eq!(bench.story().await, ["gap damage", "gap damage", "start -", "stop -"]);
 }

@@ -3,7 +3,7 @@
 
 use super::asker::{Asker, Party};
 use super::turns::Turns;
-use crate::cursor::{Cursor, Sequence};
+use crate::cursor::{Cursor, LogId, Sequence};
 use crate::filter::Hosts;
 use crate::log::{Bounds, Chunk, EventLog, Held, LogError, NewRecord, Packed, Scan, TrimStep, WriterState};
 use crate::time::Timestamp;
@@ -87,6 +87,10 @@ impl EventLog for TurnLog {
 
     fn owns(&self, cursor: Cursor) -> bool {
         self.log.owns(cursor)
+    }
+
+    fn ancestors(&self) -> Vec<(LogId, Sequence)> {
+        self.log.ancestors()
     }
 
     fn watch_head(&self) -> watch::Receiver<Sequence> {

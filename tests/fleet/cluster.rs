@@ -138,7 +138,7 @@ pub(crate) fn shape() -> Shape {
     Shape { tenant: TENANT.to_owned(), replicas: 3, max_age: Duration::from_secs(14 * 86_400), max_bytes: None }
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(copied.success(), "{}", from.display());
 }

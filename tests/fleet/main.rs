@@ -9,6 +9,7 @@
 
 mod archive;
 mod balanced;
+mod clones;
 mod cluster;
 mod contract;
 mod doctor;

@@ -278,7 +278,7 @@ impl<'a> World<'a> {
             Request::Connect => Event::Connected(MAX_BYTES),
             Request::Newest => match self.hub.newest(node, &subject(host)) {
                 Some(newest) => Event::Place(self.hosts[host].seen(&newest)),
-                None => Event::Nowhere,
+                None => Event::Nowhere(None),
             },
             Request::Publish(outgoing, expected) => match self.hub.publish(node, (host, request), outgoing, expected, self.now) {
                 Answer::Unavailable => Event::Failed(away()),

@@ -3,7 +3,7 @@
 use crate::chain::CHAIN_START;
 use crate::forward::ForwardState;
 use crate::forward::machine::{Action, Event, LINGER, Machine, Piece, Seen, Trouble};
-use crate::parcel::{Head, mark};
+use crate::parcel::{Head, Reason, mark};
 use std::time::Duration;
 
 const MAX_BYTES: usize = 1 << 20;
@@ -14,7 +14,7 @@ fn piece(last: u64, is_full: bool) -> Event {
 
 fn cut(after: u64, chain: bool) -> Action {
     let chain = chain.then_some(CHAIN_START);
-    Action::Cut { after, chain, skipped: 0, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 2 }
+    Action::Cut { after, chain, skipped: 0, because: Reason::Since, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 2 }
 }
 
 fn seen(place: u64, last: u64) -> Event {
@@ -27,7 +27,7 @@ fn connected(head: u64) -> (Machine, Action) {
     let mut machine = Machine::new(0);
     assert_eq!(machine.connect(), Action::Connect);
     assert_eq!(machine.next(Event::Connected(MAX_BYTES), head), Action::ReadPlace);
-    let action = machine.next(Event::Nowhere, head);
+    let action = machine.next(Event::Nowhere(None), head);
     (machine, action)
 }
 
@@ -63,7 +63,7 @@ fn what_cannot_be_stored_now_is_published_again_unchanged_and_what_nobody_knows_
     assert_eq!(machine.next(Event::Connected(MAX_BYTES), 2000), Action::ReadPlace);
     // It was stored; and since it took so long, the next one is smaller.
     let chain = Some(CHAIN_START);
-    let smaller = Action::Cut { after: 768, chain, skipped: 0, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 4 };
+    let smaller = Action::Cut { after: 768, chain, skipped: 0, because: Reason::Since, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 4 };
     assert_eq!(machine.next(seen(1, 768), 2000), smaller);
     assert_eq!(machine.state().0, ForwardState::Unavailable, "until the hub acknowledges something");
     machine.next(piece(1536, true), 2000);
@@ -105,4 +105,61 @@ fn waits_grow_up_to_a_bound() {
     assert_eq!(jitters[..6], [250, 500, 1000, 2000, 4000, 5000]);
     assert!(jitters[6..].iter().all(|jitter| *jitter == 5000));
     assert_eq!(machine.acknowledged(), None);
+}
+
+/// The hub has a record of another chain, or one that the log does not come up to.
+fn other(place: u64, last: u64) -> Event {
+    let head = Head { first: last, count: 1, after: mark(&[7; 32]), before: None, gaps: Vec::new() };
+    Event::Place(Seen { place, head: Some(head), chain: Some(CHAIN_START) })
+}
+
+#[test]
+fn a_log_of_which_the_hub_has_another_history_forks_where_it_may_and_waits_where_not() {
+    for (event, why) in [(other(5, 8), "another record 8"), (seen(5, 12), "up to 12, and the log ends with 10")] {
+        for may_fork in [true, false] {
+            let mut machine = Machine::new(0).forking(may_fork);
+            machine.connect();
+            machine.next(Event::Connected(MAX_BYTES), 10);
+            let action = machine.next(event.clone(), 10);
+            let (state, error) = machine.state();
+            assert_eq!(state, ForwardState::Conflict);
+            let error = error.unwrap();
+            assert!(error.contains(why) && error.contains("waits for a restart") != may_fork, "{error}");
+            if may_fork {
+                assert_eq!(action, Action::Fork);
+                continue;
+            }
+            assert!(matches!(action, Action::Wait { least, .. } if least >= Duration::from_secs(60)), "{action:?}");
+            assert_eq!(machine.next(Event::Elapsed, 10), Action::ReadPlace, "it may be over by then");
+        }
+    }
+}
+
+#[test]
+fn neither_an_unknown_form_nor_a_place_that_went_back_is_a_reason_to_fork() {
+    let mut machine = Machine::new(0).forking(true);
+    machine.connect();
+    machine.next(Event::Connected(MAX_BYTES), 10);
+    let unknown = machine.next(Event::Place(Seen { place: 5, head: None, chain: None }), 10);
+    assert!(matches!(unknown, Action::Wait { .. }), "{unknown:?}");
+    assert_eq!(machine.state().0, ForwardState::Conflict);
+    machine.next(Event::Elapsed, 10);
+    assert_eq!(machine.next(seen(5, 10), 10), Action::AwaitHead);
+    machine.connect();
+    machine.next(Event::Connected(MAX_BYTES), 10);
+    machine.next(seen(3, 4), 10);
+    assert_eq!(machine.next(Event::Elapsed, 10), cut(4, true), "what the hub lost goes to it again");
+}
+
+#[test]
+fn a_copy_begins_after_what_its_ancestor_has_on_the_hub_and_says_so() {
+    let mut machine = Machine::new(6);
+    machine.connect();
+    for (of_ancestor, after, because) in [(Some(4), 4, Reason::Ancestor), (Some(0), 0, Reason::Ancestor), (None, 6, Reason::Since)] {
+        machine.connect();
+        machine.next(Event::Connected(MAX_BYTES), 2000);
+        let action = machine.next(Event::Nowhere(of_ancestor), 2000);
+        let wanted = Action::Cut { after, chain: None, skipped: after, because, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 2 };
+        assert_eq!(action, wanted);
+    }
 }

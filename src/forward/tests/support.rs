@@ -2,7 +2,7 @@
 
 use crate::chain::{self, CHAIN_START, ChainValue};
 use crate::event::Event;
-use crate::forward::{Connect, ForwardState, ForwardStatus, Forwarded, Forwarder, Identity, Since};
+use crate::forward::{Connect, Ended, ForwardState, ForwardStatus, Forwarded, Forwarder, Identity, Since};
 use crate::log::{EmbeddedLog, EventLog, Limits, NewRecord, Piece, Scan};
 use crate::parcel::{self, Head, Missing};
 use crate::shutdown::Stop;
@@ -61,17 +61,26 @@ pub(super) fn subject(log: &EmbeddedLog) -> Subject {
 pub(super) struct Forwarding {
     pub(super) status: ForwardStatus,
     log: Arc<EmbeddedLog>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Ended>,
     _stop: Stop,
 }
 
 impl Forwarding {
     pub(super) fn start(log: &Arc<EmbeddedLog>, hub: &MemoryStream, since: Since) -> Self {
+        Self::start_as(log, hub, since, false)
+    }
+
+    /// One that ends where the log has to fork.
+    pub(super) fn forking(log: &Arc<EmbeddedLog>, hub: &MemoryStream, since: Since) -> Self {
+        Self::start_as(log, hub, since, true)
+    }
+
+    fn start_as(log: &Arc<EmbeddedLog>, hub: &MemoryStream, since: Since, may_fork: bool) -> Self {
         let (status, stop) = (ForwardStatus::default(), Stop::new());
         let forwarder =
             Forwarder::new(Arc::clone(log) as Arc<dyn EventLog>, Box::new(Memory(hub.clone())), &identity(), since, status.clone())
                 .unwrap();
-        let task = tokio::spawn(forwarder.run(stop.shutdown()));
+        let task = tokio::spawn(forwarder.forking(may_fork).run(stop.shutdown()));
         Self { status, log: Arc::clone(log), task, _stop: stop }
     }
 
@@ -79,6 +88,11 @@ impl Forwarding {
     pub(super) async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
+    }
+
+    /// Whether it has ended since the log has to fork.
+    pub(super) fn is_to_fork(&self) -> bool {
+        self.task.is_finished()
     }
 
     pub(super) fn now(&self) -> Forwarded {

@@ -31,6 +31,12 @@ impl Lineage {
         self.ancestors.iter().filter(|(_, fork)| *fork < seq).count() as u64
     }
 
+    /// The log that this one goes on from, with the last record that both have, where none comes after that
+    /// up to `end`.
+    pub(in crate::log) fn begins_after(&self, end: Sequence) -> Option<(LogId, Sequence)> {
+        self.ancestors.last().copied().filter(|(_, fork)| (1..=*fork).contains(&end))
+    }
+
     /// Whether a cursor names a place in this log: by its own name, or by an ancestor's up to the fork.
     pub(in crate::log) fn owns(&self, cursor: Cursor) -> bool {
         cursor.log == self.log.prefix() || self.ancestors.iter().any(|(log, fork)| cursor.log == log.prefix() && cursor.seq <= *fork)

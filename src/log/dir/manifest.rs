@@ -51,6 +51,9 @@ pub(in crate::log) struct Manifest {
     /// The file in which this was written. Another one is a copy.
     #[serde(default)]
     pub(in crate::log) file: Option<FileIdentity>,
+    /// It is known to be a copy, whatever `file` says: it takes another name when it is opened next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::log) forks: bool,
     /// Of a follower's log: where it begins. A recorder's has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::log) follows: Option<Follows>,
@@ -103,6 +106,7 @@ impl Manifest {
             ancestors: Vec::new(),
             imported: 0,
             file: None,
+            forks: false,
             follows: None,
         }
     }
@@ -196,9 +200,12 @@ impl Manifest {
         sync_dir(dir)
     }
 
-    /// Whether `LOG` is a copy of the file that was written: then a log of the same name may continue
-    /// elsewhere.
+    /// Whether a log of the same name may continue elsewhere: `LOG` is a copy of the file that was written,
+    /// or the log is known to be one.
     pub(in crate::log) fn is_copy(&self, dir: &Path) -> Result<bool, LogError> {
+        if self.forks {
+            return Ok(true);
+        }
         let path = dir.join("LOG");
         let Some(written) = self.file else { return Ok(false) };
         let found = FileIdentity::of(&files::open_to_read(&path)?).map_err(io("cannot read", &path))?;
@@ -213,6 +220,7 @@ impl Manifest {
             *at = fork.min(*at);
         }
         self.ancestors.push((ancestor, fork));
+        self.forks = false;
     }
 
     /// Which log each record is of.

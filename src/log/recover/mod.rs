@@ -93,7 +93,9 @@ pub(super) fn open(data_dir: &Path, follow: Option<&Follow>) -> Result<Found, Lo
     let may_have_seen = if follow.is_some() { end } else { may_have_seen };
     let Gaps { holes, lost, next } = Gaps::find(&parts, &manifest, may_have_seen);
     let quarantined = quarantine.into_paths();
-    let recovery = Recovery { clean: manifest.clean_head.is_some() && lost.is_empty() && quarantined.is_empty(), lost, quarantined };
+    let clean = manifest.clean_head.is_some() && lost.is_empty() && quarantined.is_empty();
+    let forked = manifest.lineage()?.begins_after(end);
+    let recovery = Recovery { clean, lost, quarantined, forked };
 
     let unusable = full.is_some();
     let unnoted = begin(&dir, &watermark, next - 1, &mut manifest)?;

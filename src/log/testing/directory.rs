@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// What is found after a clean stop.
-pub(in crate::log) const CLEAN: Recovery = Recovery { clean: true, lost: Vec::new(), quarantined: Vec::new() };
+pub(in crate::log) const CLEAN: Recovery = Recovery { clean: true, lost: Vec::new(), quarantined: Vec::new(), forked: None };
 
 /// Waits until the writer thread has let go of the directory.
 pub(in crate::log) async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {

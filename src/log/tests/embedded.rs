@@ -93,8 +93,9 @@ async fn goes_on_densely_after_a_kill() {
         log.append(records(n..=n)).await.unwrap();
     }
     copy_dir(dir.path(), image.path());
+    let forked = Some((log.bounds().log, 30));
     let (log, recovery) = EmbeddedLog::open(image.path()).unwrap();
-    assert_eq!(recovery, Recovery { clean: false, lost: Vec::new(), quarantined: Vec::new() });
+    assert_eq!(recovery, Recovery { clean: false, forked, ..CLEAN });
     assert_eq!(read_all(&log, 0, &Scan::default()).await.len(), 30);
     assert_eq!(log.append(records(31..=31)).await.unwrap(), 31..=31);
 }
@@ -225,7 +226,7 @@ async fn older_formats_open_and_go_on() {
         let dir = TempDir::new().unwrap();
         unpack(fixture, dir.path());
         let (log, recovery) = EmbeddedLog::open_with(dir.path(), tiny()).unwrap();
-        assert_eq!(recovery, Recovery { clean, ..CLEAN });
+        assert_eq!(Recovery { forked: None, ..recovery }, Recovery { clean, ..CLEAN });
         let found = log.bounds().head;
         assert!(found > 200 && (head == 0 || found == head), "{found}");
         if head > 0 {
@@ -263,7 +264,7 @@ async fn a_copy_goes_on_under_an_id_of_its_own_and_knows_its_ancestor() {
         let (log, _) = EmbeddedLog::open_with(dir.path(), limits).unwrap();
         log.append(records(31..=31)).await.unwrap();
         let (twin, recovery) = EmbeddedLog::open_with(copy.path(), limits).unwrap();
-        assert_eq!(recovery, CLEAN);
+        assert_eq!(recovery, Recovery { forked: Some((id, 30)), ..CLEAN });
         assert_eq!(log.bounds().log, id);
         let new = twin.bounds().log;
         assert_ne!(new, id);

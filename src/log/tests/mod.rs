@@ -1,5 +1,6 @@
 //! The log as a whole. What one file does is tested beside it.
 
+mod clone;
 mod damage;
 mod directory;
 mod embedded;
