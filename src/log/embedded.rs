@@ -14,7 +14,7 @@ use super::{
     TrimStep, WriterState,
 };
 use crate::chain::ChainValue;
-use crate::cursor::{Cursor, MAX_SEQUENCE, Sequence};
+use crate::cursor::{Cursor, LogId, MAX_SEQUENCE, Sequence};
 use crate::time::Timestamp;
 use async_trait::async_trait;
 use std::collections::VecDeque;
@@ -258,6 +258,11 @@ impl EmbeddedLog {
     /// The oldest sealed segment that holds records after `after`.
     pub fn sealed_segment_after(&self, after: Sequence) -> Option<SealedSegment> {
         self.catalog.segments().iter().find(|segment| segment.last() > after).map(|segment| SealedSegment::of(Arc::clone(segment)))
+    }
+
+    /// Whether the id `log` ends with the record `last`, after which the log goes on under another one.
+    pub fn id_ends(&self, log: LogId, last: Sequence) -> bool {
+        self.catalog.lineage.parts().1.contains(&(log, last))
     }
 
     /// Runs a read that may touch the disk on the blocking pool.
