@@ -46,16 +46,12 @@ pub(super) async fn begin(
     let mut fetch = Fetch::new(archive.clone(), data_dir, wanted);
     let mut before = None;
     // The stream may be trimmed while it fetches: what is gone from there by then comes from the archive.
-    while let Some((follow, had_others)) = starting_point(hub, tenant, shutdown).await? {
-        if had_others {
-            tracing::warn!("the archive is not read: the fleet's log had other ids before what the stream still has");
-            return Ok(());
+    while let Some((follow, ids)) = starting_point(hub, tenant, shutdown).await? {
+        let Some(assembly) = fetch.gather(&follow, &ids, shutdown).await.context("the archive")? else { return Ok(()) };
+        if before.as_ref() == Some(&(follow, ids.clone())) {
+            return Ok(assembly.finish(&follow, &ids, Limits::default()).await?);
         }
-        let Some(assembly) = fetch.gather(&follow, shutdown).await.context("the archive")? else { return Ok(()) };
-        if before == Some(follow) {
-            return Ok(tokio::task::spawn_blocking(move || assembly.finish(&follow)).await??);
-        }
-        before = Some(follow);
+        before = Some((follow, ids));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::running::{Running, Tasks};
 use super::serving::{admission, announce};
 use crate::config::ServeConfig;
 use crate::follow::{Follower, Settings};
-use crate::log::{DerivedFiles, EventLog};
+use crate::log::{DerivedFiles, EventLog, FollowerLog};
 use crate::projection::DERIVED_VERSION;
 use crate::retention;
 use crate::server::{self, Context, Fleet, Listener, Recording};
@@ -13,6 +13,7 @@ use crate::shutdown::Stop;
 use crate::stream::StreamError;
 use crate::stream::nats::{NatsSettings, NatsStream, Shape};
 use anyhow::Context as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     if let Some(archive) = &archive {
         Box::pin(archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown)).await?;
     }
-    let follower = Follower::open(hub, &config.data_dir, &Settings::of(&tenant), &shutdown)
+    let follower = Follower::open(Arc::clone(&hub) as _, &config.data_dir, &Settings::of(&tenant), &shutdown)
         .await
         .with_context(|| format!("cannot follow the hub at {servers} into {}", config.data_dir.display()))?
         .context("stopped while the hub was waited for")?;
@@ -62,6 +63,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     let log: Arc<dyn EventLog> = embedded.clone();
     let bounds = log.bounds();
     tracing::info!(store.id = %bounds.log, store.oldest = bounds.oldest, store.head = bounds.head, store.clean = clean, "the fleet's log is open");
+    tell_aside(&config.data_dir).await?;
     let (followed, told) = (follower.handle(), follower.told().map(str::to_owned));
     let (mut tasks, again) = (Tasks::default(), Arc::new(AtomicBool::new(false)));
     let (until, begins_again) = (shutdown.clone(), Arc::clone(&again));
@@ -85,7 +87,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
             None
         }
     };
-    let fleet = Fleet::new(followed, silent_after, faults).archived(archived).telling(told.as_deref());
+    let fleet = Fleet::new(followed, hub, silent_after, faults).archived(archived).telling(told.as_deref());
     let recording = Recording { fleet: Some(fleet), ..Recording::default() };
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context = Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links);
@@ -96,6 +98,20 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     tasks.start("reader for incidents", &Handle::current(), context.follow());
     tasks.start("server", &Handle::current(), server::serve(listener, context, options));
     Ok(Running { stop, tasks, again, log: Some(log), _thread: None, _scratch: None })
+}
+
+/// Says what was set aside takes: no retention removes it.
+async fn tell_aside(data_dir: &Path) -> anyhow::Result<()> {
+    let dir = data_dir.to_owned();
+    let bytes = tokio::task::spawn_blocking(move || FollowerLog::aside_bytes(&dir)).await?;
+    if bytes > 0 {
+        let place = data_dir.join("log.before-*");
+        tracing::warn!(
+            "what was set aside in {} takes {bytes} bytes beside the log, which --retain-bytes does not count: remove it when nobody needs it",
+            place.display()
+        );
+    }
+    Ok(())
 }
 
 /// What the hub does not keep of what a fleet is promised, as far as it answers.

@@ -6,8 +6,8 @@ use super::limits::MAX_OBJECT_BYTES;
 use super::store::{Archive, ArchiveError};
 use super::take::{Later, take};
 use crate::chain::ChainValue;
-use crate::cursor::Sequence;
-use crate::log::{Assembly, Follow, LogError, SealedSegment};
+use crate::cursor::{LogId, Sequence};
+use crate::log::{Assembly, Follow, Ids, LogError, SealedSegment};
 use crate::shutdown::Shutdown;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +59,19 @@ pub struct Fetch {
     wanted: Wanted,
     /// What was fetched and is not taken, by first record.
     refused: BTreeSet<Sequence>,
+    /// Something was read: a refusal is of one object, and not of this server.
+    has_read: bool,
+}
+
+/// An object of the archive.
+#[derive(Debug, Clone, Copy)]
+struct Object {
+    /// Of which id,
+    log: LogId,
+    /// and the last record that has it.
+    ends: Sequence,
+    first: Sequence,
+    bytes: u64,
 }
 
 /// What is joined to the segments that are taken.
@@ -68,26 +81,27 @@ struct Join {
     first: Sequence,
     /// and the hash chain's value before it.
     chain: ChainValue,
-    /// It is what the stream says: a segment may hold more than what lies before it.
+    /// It is what the stream says: a segment may hold more than what lies before it, of which nothing is
+    /// taken.
     is_stream: bool,
 }
 
 impl Fetch {
     /// Into a data directory that has no log.
     pub fn new(archive: Archive, data_dir: &Path, wanted: Wanted) -> Self {
-        Self { archive, data_dir: data_dir.to_owned(), wanted, refused: BTreeSet::new() }
+        Self { archive, data_dir: data_dir.to_owned(), wanted, refused: BTreeSet::new(), has_read: false }
     }
 
-    /// Gathers what lies before the record with which `follow` begins. What is gathered already is not
-    /// fetched again. `None` when there is nothing, or when work ends.
+    /// Gathers what lies before the record with which `follow` begins, of each id what has it. What is
+    /// gathered already is not fetched again. `None` when there is nothing, or when work ends.
     ///
     /// # Errors
     /// When the archive refuses, or what came cannot be kept. While it does not answer, it is waited for.
-    pub async fn gather(&mut self, follow: &Follow, shutdown: &Shutdown) -> Result<Option<Assembly>, FetchError> {
+    pub async fn gather(&mut self, follow: &Follow, ids: &Ids, shutdown: &Shutdown) -> Result<Option<Assembly>, FetchError> {
         let mut wait = TRY_AGAIN;
         loop {
             let gathered = tokio::select! {
-                gathered = self.gather_once(follow) => gathered,
+                gathered = self.gather_once(follow, ids) => gathered,
                 () = shutdown.stopping() => return Ok(None),
             };
             match gathered {
@@ -103,39 +117,59 @@ impl Fetch {
         }
     }
 
-    async fn gather_once(&mut self, follow: &Follow) -> Result<Option<Assembly>, FetchError> {
+    /// The objects that may hold what is wanted, from oldest to newest. Of those that hold records of the
+    /// same segment, the one that begins first holds most: it comes first.
+    async fn list(&self, follow: &Follow, ids: &Ids) -> Result<Vec<Vec<Object>>, FetchError> {
+        let segment_of = |first: Sequence| (first - 1) / self.wanted.segment_records.max(1);
+        let (mut segments, mut after): (Vec<Vec<Object>>, _) = (Vec::new(), 0);
+        for (log, ends) in ids.all() {
+            let mut same = None;
+            for (first, bytes) in self.archive.list(log).await? {
+                if first <= after || first > ends || first >= follow.first {
+                    continue;
+                }
+                let object = Object { log, ends, first, bytes };
+                match segments.last_mut().filter(|_| same == Some(segment_of(first))) {
+                    Some(last) => last.push(object),
+                    None => segments.push(vec![object]),
+                }
+                same = Some(segment_of(first));
+            }
+            after = ends;
+        }
+        Ok(segments)
+    }
+
+    async fn gather_once(&mut self, follow: &Follow, ids: &Ids) -> Result<Option<Assembly>, FetchError> {
         if follow.first == 1 {
             return Ok(None);
         }
-        let listed = self.archive.list(follow.log).await?;
-        // Of those that hold records of the same segment, the one that begins first holds most.
-        let segment_of = |first: Sequence| (first - 1) / self.wanted.segment_records.max(1);
-        let mut segments: BTreeMap<u64, Vec<(Sequence, u64)>> = BTreeMap::new();
-        for (first, bytes) in listed.into_iter().filter(|(first, _)| *first < follow.first) {
-            segments.entry(segment_of(first)).or_default().push((first, bytes));
-        }
+        let segments = self.list(follow, ids).await?;
         if segments.is_empty() {
             return Ok(None);
         }
-        let (dir, fleet) = (self.data_dir.clone(), follow.log);
-        let assembly = blocking(move || Assembly::open(&dir, fleet)).await?;
+        let (dir, of) = (self.data_dir.clone(), ids.clone());
+        let assembly = blocking(move || Assembly::open(&dir, |first| of.at(first))).await?;
         let gathered = assembly.clone();
         let gathered = blocking(move || gathered.gathered()).await?;
         let mut have: BTreeMap<_, _> = gathered.into_iter().map(|segment| (segment.first(), segment)).collect();
         let (mut join, mut kept) = (Join { first: follow.first, chain: follow.chain, is_stream: true }, Kept::default());
-        'all: for same in segments.into_values().rev() {
-            for (first, bytes) in same {
-                if self.wanted.bytes.is_some_and(|most| kept.bytes + bytes > most) {
+        'all: for same in segments.into_iter().rev() {
+            for object in same {
+                // What is too large for a segment is none, and says nothing of what is older.
+                let is_segment = object.bytes <= MAX_OBJECT_BYTES;
+                if is_segment && self.wanted.bytes.is_some_and(|most| kept.bytes + object.bytes > most) {
+                    tracing::info!("what lies before the record {} stays in the archive: retention would not keep it", join.first);
                     break 'all;
                 }
-                let Some(segment) = self.one(&assembly, follow, join, have.remove(&first), (first, bytes)).await? else { continue };
+                let Some(segment) = self.one(&assembly, join, have.remove(&object.first), object).await? else { continue };
                 let received = segment.received();
                 let newest = *kept.newest.get_or_insert(received);
                 if self.wanted.age.is_some_and(|age| newest.since(received) > age) {
-                    have.insert(first, segment);
+                    have.insert(object.first, segment);
                     break 'all;
                 }
-                kept.bytes += bytes;
+                kept.bytes += object.bytes;
                 if segment.last() + 1 < join.first {
                     kept.missing.push((segment.last() + 1, join.first - 1));
                 }
@@ -159,52 +193,52 @@ impl Fetch {
     async fn one(
         &mut self,
         assembly: &Assembly,
-        follow: &Follow,
         join: Join,
         have: Option<SealedSegment>,
-        (first, bytes): (Sequence, u64),
+        object: Object,
     ) -> Result<Option<SealedSegment>, FetchError> {
-        if self.refused.contains(&first) {
+        if self.refused.contains(&object.first) {
             return Ok(None);
         }
         let why = match have {
             Some(segment) => {
                 let (at, checked) = (assembly.clone(), segment.clone());
-                let joins = blocking(move || join.takes(&checked).inspect_err(|_| drop(at.remove(&checked)))).await;
+                let joins = blocking(move || join.takes(&checked, object.ends).inspect_err(|_| drop(at.remove(&checked)))).await;
                 match joins {
                     Ok(()) => return Ok(Some(segment)),
                     Err(LogError::Damaged(why)) => why,
                     Err(e) => return Err(e.into()),
                 }
             }
-            None => match self.fetch(assembly, follow, join, first, bytes).await {
-                Ok(Some(segment)) => return Ok(Some(segment)),
+            None => match self.fetch(assembly, join, object).await {
+                Ok(Some(segment)) => {
+                    self.has_read = true;
+                    return Ok(Some(segment));
+                }
                 Ok(None) => "it is gone".to_owned(),
-                Err(FetchError::Archive(ArchiveError::TooMuch(why)) | FetchError::Log(LogError::Damaged(why))) => why,
+                Err(FetchError::Log(LogError::Damaged(why))) => {
+                    self.has_read = true;
+                    why
+                }
+                Err(FetchError::Archive(e @ (ArchiveError::TooMuch(_) | ArchiveError::Moved(_)))) => e.to_string(),
+                Err(FetchError::Archive(e @ ArchiveError::Refused(_))) if self.has_read => e.to_string(),
                 Err(e) => return Err(e),
             },
         };
-        tracing::error!("{} of the archive is not taken: {why}", self.archive.name(follow.log, first));
-        self.refused.insert(first);
+        tracing::error!("{} of the archive is not taken: {why}", self.archive.name(object.log, object.first));
+        self.refused.insert(object.first);
         Ok(None)
     }
 
-    async fn fetch(
-        &self,
-        assembly: &Assembly,
-        follow: &Follow,
-        join: Join,
-        first: Sequence,
-        bytes: u64,
-    ) -> Result<Option<SealedSegment>, FetchError> {
+    async fn fetch(&self, assembly: &Assembly, join: Join, object: Object) -> Result<Option<SealedSegment>, FetchError> {
+        let Object { log, ends, first, bytes } = object;
         if bytes > MAX_OBJECT_BYTES {
             return Err(ArchiveError::TooMuch(format!("it has {bytes} bytes, and a segment has {MAX_OBJECT_BYTES} at most")).into());
         }
         let at = assembly.clone();
         let incoming = blocking(move || at.receive(first)).await?;
-        let Some(incoming) = take(&self.archive, follow.log, bytes, incoming).await? else { return Ok(None) };
-        let fleet = follow.log;
-        let segment = blocking(move || incoming.keep(fleet, |segment| join.takes(segment))).await?;
+        let Some(incoming) = take(&self.archive, log, bytes, incoming).await? else { return Ok(None) };
+        let segment = blocking(move || incoming.keep(log, |segment| join.takes(segment, ends))).await?;
         tracing::info!("fetched the records {first} to {} from the archive", segment.last());
         Ok(Some(segment))
     }
@@ -221,13 +255,17 @@ struct Kept {
 }
 
 impl Join {
-    /// Whether a segment continues up to here. Where records between are missing, nothing says that it does
-    /// not.
-    fn takes(self, segment: &SealedSegment) -> Result<(), LogError> {
+    /// Whether a segment, of an id that `ends` with a record, continues up to here. Where records between
+    /// are missing, nothing says that it does not.
+    fn takes(self, segment: &SealedSegment, ends: Sequence) -> Result<(), LogError> {
         let damaged = |why: &str| Err(LogError::Damaged(why.to_owned()));
         let end = segment.last() + 1;
         if end > self.first && !self.is_stream {
             return damaged("it holds records that the one after it holds");
+        }
+        // What lies after where the stream begins is not taken.
+        if segment.last() > ends && ends + 1 < self.first {
+            return damaged("it goes on after the record with which its id ends: it is of what the hub has lost");
         }
         if end >= self.first && segment.chain_before(self.first)? != self.chain {
             return damaged("its hash chain is not that of what comes after it: it is of another history");

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 pub struct Status {
     /// Every sealed segment up to this record is in the archive, or it is told why it will not be.
     pub settled: Sequence,
+    /// Records after that one of whose segments the same holds.
+    pub ahead: u64,
     /// Since when the oldest segment that is not has been waiting.
     pub waiting_since: Option<Instant>,
     /// Why the archive did not take what it was given last.
@@ -64,7 +66,7 @@ impl Handle {
 
 impl Status {
     fn shown(&self, sealed: Sequence, now: Instant) -> Archived {
-        let behind_records = sealed.saturating_sub(self.settled);
+        let behind_records = sealed.saturating_sub(self.settled).saturating_sub(self.ahead);
         let waits = self.waiting_since.filter(|_| behind_records > 0);
         let behind_seconds = waits.map_or(0, |since| now.saturating_duration_since(since).as_secs());
         let mut warnings = Vec::new();

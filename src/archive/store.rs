@@ -23,13 +23,18 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const RETRIES: usize = 2;
 /// What of the environment is enough to show who this is. Without any of it the crate would ask the machine
 /// that it runs on for the keys of that, which nobody has said it may.
-const KEYS: [&[&str]; 5] = [
+const KEYS: [&[&str]; 4] = [
     &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
     &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
     &["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"],
     &["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"],
-    &["AWS_SKIP_SIGNATURE"],
 ];
+/// Whose value says that nobody has to be shown who this is. As little as with keys, the machine is asked.
+const UNSIGNED: &str = "AWS_SKIP_SIGNATURE";
+/// Values of it that say so.
+const TRUE: [&str; 5] = ["1", "true", "on", "yes", "y"];
+/// What S3 says of an object that it has moved to a storage class from which it has to be fetched first.
+const MOVED: &str = "InvalidObjectState";
 /// How the name of a segment ends.
 const SUFFIX: &str = ".jsonl.zst";
 /// Digits of a sequence in it.
@@ -44,20 +49,15 @@ pub enum ArchiveError {
     /// It refuses this server: a key, a right, or the bucket is missing.
     #[error("it refuses this server: {0}")]
     Refused(String),
+    /// It keeps this where it cannot be read at once: rules of the bucket have moved it.
+    #[error("it keeps this where it cannot be read at once: {0}")]
+    Moved(String),
     /// It does not answer, or fails. It may later.
     #[error("it does not answer as it should: {0}")]
     Unavailable(String),
     /// What it holds is more than is read.
     #[error("{0}")]
     TooMuch(String),
-}
-
-/// What there is under the name of a segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) bytes: u64,
-    /// Its last bytes, as many as were asked for.
-    pub(super) tail: Bytes,
 }
 
 /// What became of a segment that was put.
@@ -104,7 +104,8 @@ impl Archive {
         let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: ANSWER_WITHIN };
         let of_environment = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let has = |names: &[&str]| names.iter().all(|name| of_environment(name).is_some_and(|value| !value.is_empty()));
-        if !KEYS.iter().any(|names| has(names)) {
+        let is_unsigned = of_environment(UNSIGNED).is_some_and(|value| TRUE.contains(&value.to_ascii_lowercase().as_str()));
+        if !is_unsigned && !KEYS.iter().any(|names| has(names)) {
             return Err(ArchiveError::Address("the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()));
         }
         let mut builder = AmazonS3Builder::new();
@@ -133,16 +134,20 @@ impl Archive {
         self.prefix.clone().join(log.to_string()).join(format!("{first:0DIGITS$}{SUFFIX}"))
     }
 
-    /// What there is under the name of a segment, with its last `tail` bytes.
-    pub(super) async fn look(&self, log: LogId, first: Sequence, tail: u64) -> Result<Option<Found>, ArchiveError> {
+    /// The size of what there is under the name of a segment. That is told also of what cannot be read.
+    pub(super) async fn look(&self, log: LogId, first: Sequence) -> Result<Option<u64>, ArchiveError> {
+        match within(ANSWER_WITHIN, self.store.head(&self.name(log, first))).await {
+            Err(Failed::NotFound(_)) => Ok(None),
+            found => Ok(Some(found?.size)),
+        }
+    }
+
+    /// The last `bytes` of a segment; `None` where it is gone.
+    pub(super) async fn tail(&self, log: LogId, first: Sequence, bytes: u64) -> Result<Option<Bytes>, ArchiveError> {
         let name = self.name(log, first);
-        let look = async {
-            let range = Some(GetRange::Suffix(tail.max(1)));
-            let found = self.store.get_opts(&name, GetOptions { range, ..GetOptions::default() }).await?;
-            let bytes = found.meta.size;
-            Ok(Found { bytes, tail: found.bytes().await? })
-        };
-        match within(ANSWER_WITHIN, look).await {
+        let range = Some(GetRange::Suffix(bytes.max(1)));
+        let tail = async { self.store.get_opts(&name, GetOptions { range, ..GetOptions::default() }).await?.bytes().await };
+        match within(ANSWER_WITHIN, tail).await {
             Err(Failed::NotFound(_)) => Ok(None),
             found => Ok(Some(found?)),
         }
@@ -235,7 +240,9 @@ async fn within<T>(limit: Duration, request: impl Future<Output = object_store::
     let Ok(answer) = timeout(limit, request).await else {
         return Err(Failed::Other(ArchiveError::Unavailable(format!("no answer within {} s", limit.as_secs()))));
     };
+    let is_moved = |e: &Error| e.to_string().contains(MOVED);
     answer.map_err(|e| match e {
+        e if is_moved(&e) => Failed::Other(ArchiveError::Moved(shortened(&e))),
         Error::NotFound { .. } => Failed::NotFound(shortened(&e)),
         Error::AlreadyExists { .. } | Error::Precondition { .. } => Failed::WasThere,
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Failed::Other(ArchiveError::Refused(shortened(&e))),

@@ -3,5 +3,6 @@
 mod address;
 mod bounds;
 mod fetching;
+mod forked;
 mod sending;
 mod shop;

@@ -24,6 +24,8 @@ pub struct Proof {
     pub missing: Vec<RangeInclusive<Sequence>>,
     /// Stretches that are missing besides.
     pub missing_more: u64,
+    /// The first record after the newest stretch that is missing.
+    after_missing: Option<Sequence>,
     /// Records that came after a later one, or twice: there are none in a log that is whole.
     pub misplaced: u64,
 }
@@ -39,6 +41,7 @@ impl Proof {
             records: 0,
             missing: Vec::new(),
             missing_more: 0,
+            after_missing: None,
             misplaced: 0,
         }
     }
@@ -57,6 +60,7 @@ impl Proof {
             } else {
                 self.missing_more += 1;
             }
+            self.after_missing = Some(seq);
             self.chain = None;
         }
         if self.records == 0 {
@@ -81,7 +85,7 @@ impl Proof {
 
     /// Where a value of the chain would have to be known so that there is one after the newest record.
     pub fn needed(&self) -> Sequence {
-        self.missing.last().map_or(self.first, |missing| missing.end() + 1).saturating_sub(1)
+        self.after_missing.unwrap_or(self.first).saturating_sub(1)
     }
 }
 
@@ -119,6 +123,8 @@ mod tests {
         assert_eq!(of(None, 5..=7).needed(), 4);
         let holes = of(None, (1..=2 * MAX_MISSING as u64 + 5).step_by(2));
         assert_eq!((holes.missing.len(), holes.missing_more), (MAX_MISSING, 2));
+        let last = 2 * MAX_MISSING as u64 + 5;
+        assert_eq!((holes.last(), holes.needed()), (last, last - 1), "the newest stretch, though it is not named");
     }
 
     #[test]

@@ -264,6 +264,11 @@ impl EmbeddedLog {
         self.catalog.segments().iter().find(|segment| segment.last() > after).map(|segment| SealedSegment::of(Arc::clone(segment)))
     }
 
+    /// Whether the id `log` ends with the record `last`, after which the log goes on under another one.
+    pub fn id_ends(&self, log: LogId, last: Sequence) -> bool {
+        self.catalog.lineage.parts().1.contains(&(log, last))
+    }
+
     /// Runs a read that may touch the disk on the blocking pool.
     async fn on_disk<T: Send + 'static>(&self, read: impl FnOnce(&Catalog) -> Result<T, LogError> + Send + 'static) -> Result<T, LogError> {
         let catalog = Arc::clone(&self.catalog);

@@ -9,7 +9,7 @@ use super::dir::listing::Listing;
 use super::dir::manifest::Manifest;
 use super::dir::{files, forking, lock};
 use super::segment::Segment;
-use super::{EventLog, FleetRecord, Follow, FollowerLog, Limits, LogError, Piece, Scan};
+use super::{Block, EventLog, FleetRecord, Follow, FollowerLog, Limits, LogError, Piece, Scan};
 use crate::chain::ChainValue;
 use crate::cursor::{LogId, Sequence};
 use std::fs::{self, File};
@@ -86,7 +86,7 @@ impl Ids {
     }
 
     /// The ancestors of a log that goes on as `log` after `last`: perhaps under an id that it has had.
-    fn before(&self, last: Sequence, log: LogId) -> Vec<(String, Sequence)> {
+    pub(super) fn before(&self, last: Sequence, log: LogId) -> Vec<(String, Sequence)> {
         texts(&self.up_to(last).into_iter().filter(|(id, _)| *id != log).collect::<Vec<_>>())
     }
 
@@ -112,7 +112,7 @@ pub(super) async fn released(dir: &Path) -> Result<File, LogError> {
     }
 }
 
-fn read_manifest(dir: &Path) -> Result<Manifest, LogError> {
+pub(super) fn read_manifest(dir: &Path) -> Result<Manifest, LogError> {
     Manifest::read(dir)?.ok_or_else(|| LogError::Damaged(format!("{} holds no LOG", dir.display())))
 }
 
@@ -157,6 +157,11 @@ impl FollowerLog {
         let dir = data_dir.join("log");
         let _lock = lock::lock(&dir)?;
         forking::set_aside(data_dir, &read_manifest(&dir)?.log)
+    }
+
+    /// Bytes that all that was set aside in `data_dir` takes beside the log, as far as it can be read.
+    pub fn aside_bytes(data_dir: &Path) -> u64 {
+        forking::aside_bytes(data_dir)
     }
 
     /// Has the log in `data_dir`, which nobody has open, go on otherwise after a record. A kill leaves
@@ -212,7 +217,8 @@ pub(super) async fn build(data_dir: &Path, old: &FollowerLog, follow: &Follow, f
     let linked = link_segments(&from, &dir, fork.last)?;
     let first = linked.map_or(manifest.trimmed.max(1), |last| last + 1);
     let (chain, _) = old.log().chain_around(first).await?.ok_or_else(|| not_whole(first))?;
-    let begins = if linked.is_some() { *follow } else { Follow { first, chain, ..*follow } };
+    // Of one that came from an archive, records lie before the one with which it follows.
+    let begins = if linked.is_some() && follow.first <= first { *follow } else { Follow { first, chain, ..*follow } };
     let holes = manifest.holes.iter().copied().filter(|(_, last)| *last < first).collect();
     let mut stage = Manifest { clean_head: Some(first - 1), holes, ..manifest.clone() };
     let (mut next, mut before, mut chain) = (first, Vec::new(), chain);
@@ -231,12 +237,13 @@ pub(super) async fn build(data_dir: &Path, old: &FollowerLog, follow: &Follow, f
         return Err(not_whole(fork.last));
     }
     let ancestors = ids.before(fork.last, fork.log);
-    Manifest { log: fork.log.to_string(), ancestors, ..stage }.beginning(&Follow { log: fork.log, ..*follow }).write(&dir)
+    let follow = if follow.first <= fork.last + 1 { *follow } else { Follow { first: fork.last + 1, chain, ..*follow } };
+    Manifest { log: fork.log.to_string(), ancestors, ..stage }.beginning(&Follow { log: fork.log, ..follow }).write(&dir)
 }
 
 /// Links the segments that end ahead of `last`, so that the newest record is in a tip; the last record in
 /// them.
-fn link_segments(from: &Path, to: &Path, last: Sequence) -> Result<Option<Sequence>, LogError> {
+pub(super) fn link_segments(from: &Path, to: &Path, last: Sequence) -> Result<Option<Sequence>, LogError> {
     let mut linked = None;
     for (_, path) in Listing::read(from)?.segments {
         let end = Segment::open(&path)?.last();
@@ -287,10 +294,7 @@ async fn copy(
         let chunk = old.log().read_after(next - 1, &Scan::default()).await?;
         for piece in chunk.pieces {
             let Piece::Block(block) = piece else { return Err(not_whole(next)) };
-            let records = block.sequences().filter(|seq| (next..=last).contains(seq)).map(|seq| {
-                let (record, origin) = (block.record(seq)?, block.origin(seq)?);
-                Some(FleetRecord { source: record.source, received: record.received, event: record.event, origin, place: UNKNOWN })
-            });
+            let records = block.sequences().filter(|seq| (next..=last).contains(seq)).map(|seq| fleet_record(&block, seq));
             let records: Vec<FleetRecord> = records.collect::<Option<_>>().ok_or_else(|| not_whole(next))?;
             for batch in records.chunks(BATCH) {
                 chain = new.append_at(next, batch.to_vec()).await?.chain;
@@ -302,6 +306,12 @@ async fn copy(
         }
     }
     Ok(chain)
+}
+
+/// A record of a block, to be appended once more.
+pub(super) fn fleet_record(block: &Block, seq: Sequence) -> Option<FleetRecord> {
+    let (record, origin) = (block.record(seq)?, block.origin(seq)?);
+    Some(FleetRecord { source: record.source, received: record.received, event: record.event, origin, place: UNKNOWN })
 }
 
 fn not_whole(seq: Sequence) -> LogError {

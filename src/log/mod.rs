@@ -20,6 +20,7 @@ mod fork;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gathered;
 mod limits;
 mod offline;
 mod read;

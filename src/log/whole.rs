@@ -1,8 +1,8 @@
 //! Sealed segments as whole files: what goes into an archive, and what comes back from one.
 
-use super::LogError;
 use super::offline::verify::verify_segment;
 use super::segment::Segment;
+use super::{Block, LogError};
 use crate::chain::{self, ChainValue};
 use crate::cursor::{LogId, Sequence};
 use bytes::Bytes;
@@ -97,6 +97,11 @@ impl SealedSegment {
             at += bytes;
         }
         Ok(pieces)
+    }
+
+    /// Its records, block by block.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Result<Block, LogError>> {
+        self.0.frames().iter().map(|frame| self.0.block(frame))
     }
 
     /// Which records it holds.

@@ -1,4 +1,4 @@
-//! Cursors that a server of a fleet has not come to yet.
+//! Cursors that a server of a fleet has not come to yet, or of an id that it has not heard of yet.
 
 use super::context::Context;
 use super::problem::ApiError;
@@ -26,21 +26,24 @@ impl From<Lagging> for ApiError {
 }
 
 impl Context {
-    /// Waits for the record of a cursor that lies ahead of this server. It is no record of the future before
-    /// everything that the hub held after the question came is here: a server next to this one may have it.
+    /// Waits for the record of a cursor that this server does not have. It is no record of the future, nor of
+    /// another log, before everything that the hub held after the question came is here: a server next to
+    /// this one may have it, or has read before this one that the fleet goes on under another id. One that
+    /// follows no more cannot tell, and one whose log is about to be opened anew cannot yet.
     pub(super) async fn come_to(&self, cursor: &str) -> Result<(), Lagging> {
         let Some(fleet) = &self.recording.fleet else { return Ok(()) };
-        let lies_ahead = || check_cursor(cursor, &*self.log) == Err(ResetReason::Future);
-        if !lies_ahead() {
+        let is_unknown = || matches!(check_cursor(cursor, &*self.log), Err(ResetReason::Future | ResetReason::ForeignLog));
+        if !is_unknown() {
             return Ok(());
         }
         let mut status = fleet.watch();
         let comes = async {
-            while lies_ahead() {
-                if status.changed().await.is_err() {
-                    std::future::pending::<()>().await;
+            while is_unknown() {
+                if status.borrow_and_update().stopped.is_some() || status.changed().await.is_err() {
+                    return Err(Lagging);
                 }
             }
+            Ok(())
         };
         let is_judged = async {
             while !matches!(fleet.reach_end().await, Ok(true)) {
@@ -48,7 +51,8 @@ impl Context {
             }
         };
         tokio::select! {
-            () = comes => Ok(()),
+            biased;
+            come = comes => come,
             () = is_judged => Ok(()),
             () = sleep(LONGEST_WAIT) => Err(Lagging),
             () = self.shutdown.stopping() => Err(Lagging),
@@ -63,3 +67,6 @@ impl Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! What a server of a fleet shows of how it follows the hub; following itself is `follow`.
 
+use super::ends::Ends;
 use crate::archive::{self, Archived};
 use crate::filter::Hosts;
 use crate::follow::{Handle, MAX_LAG, Status};
-use crate::stream::StreamError;
+use crate::stream::{FleetStream, StreamError};
 use crate::time::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -18,6 +20,7 @@ pub(super) const SETTLED: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Fleet {
     follower: Handle,
+    ends: Arc<Ends>,
     /// A host that has sent nothing for so long is silent.
     silent_after: Duration,
     /// What the hub does not keep of what a fleet is promised.
@@ -61,9 +64,9 @@ pub(super) struct Followed {
 }
 
 impl Fleet {
-    /// What follows is `follower`, of a hub with these faults.
-    pub fn new(follower: Handle, silent_after: Duration, faults: Vec<String>) -> Self {
-        Self { follower, silent_after, faults, archive: None, told: None }
+    /// What follows is `follower`, of this hub, which has these faults.
+    pub fn new(follower: Handle, hub: Arc<dyn FleetStream>, silent_after: Duration, faults: Vec<String>) -> Self {
+        Self { follower, ends: Arc::new(Ends::of(hub)), silent_after, faults, archive: None, told: None }
     }
 
     /// The same with an archive.
@@ -97,9 +100,13 @@ impl Fleet {
         self.follower.watch()
     }
 
-    /// Waits until everything that the hub holds now is here.
+    /// Waits until everything that the hub holds now is here; `false` when the follower has stopped before
+    /// that. It may take for ever.
     pub(super) async fn reach_end(&self) -> Result<bool, StreamError> {
-        self.follower.reach_end().await
+        let last = self.ends.last().await?;
+        let mut status = self.follower.watch();
+        let reached = status.wait_for(|status| status.folded >= last || status.stopped.is_some()).await;
+        Ok(reached.is_ok_and(|status| status.folded >= last))
     }
 
     /// Whether all that the hub held when it was last asked is here.

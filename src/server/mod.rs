@@ -9,6 +9,7 @@ mod charts;
 mod coming;
 mod context;
 mod docker;
+mod ends;
 mod events;
 mod export;
 mod failures;

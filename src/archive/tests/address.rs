@@ -26,6 +26,10 @@ fn an_address_is_s3_or_a_directory() {
         let refused = Archive::at("s3://bucket", None, environment).unwrap_err();
         assert!(refused.to_string().contains("AWS_SECRET_ACCESS_KEY"), "{refused}");
     }
+    for (value, is_enough) in [("true", true), ("TRUE", true), ("1", true), ("false", false), ("0", false), ("", false), ("maybe", false)] {
+        let unsigned = [("AWS_SKIP_SIGNATURE".to_owned(), value.to_owned())];
+        assert_eq!(Archive::at("s3://bucket", None, &unsigned).is_ok(), is_enough, "{value:?}: nor the machine for its own");
+    }
     let archive = Archive::at("s3://bucket/some/where/", Some("http://127.0.0.1:9"), &keys()).unwrap();
     let name = archive.name(fleet(), 65_537).to_string();
     assert_eq!(name, format!("some/where/{}/00000000000000065537.jsonl.zst", fleet()));

@@ -71,7 +71,7 @@ async fn a_list_without_an_end_and_an_object_that_is_too_large_are_refused() {
     assert!(matches!(&error, ArchiveError::TooMuch(why) if why.contains(&MAX_LISTED.to_string())), "{error}");
     assert!(matches!(archive.get(fleet(), 1, MAX_OBJECT_BYTES + 1).await, Err(ArchiveError::TooMuch(_))));
     // What it says is told in part.
-    let error = archive.look(fleet(), 1, 1).await.unwrap_err();
+    let error = archive.look(fleet(), 1).await.unwrap_err();
     assert!(matches!(&error, ArchiveError::Unavailable(why) if why.chars().count() == MAX_ERROR_CHARS), "{error}");
 }
 

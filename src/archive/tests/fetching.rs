@@ -1,9 +1,9 @@
 //! A cold server begins with what the archive has, and with nothing that does not belong there.
 
-use super::shop::{Mood, SEGMENT, Server, Shop, fleet, limits, lines, read, record, unfinished};
-use crate::archive::{Archiver, Fetch, FetchError, Wanted};
+use super::shop::{Mood, SEGMENT, Server, Shop, close, fleet, limits, lines, read, record, unfinished};
+use crate::archive::{Archiver, Fetch, FetchError, MAX_OBJECT_BYTES, Wanted};
 use crate::cursor::Sequence;
-use crate::log::{EventLog as _, Follow, FollowerLog, verify};
+use crate::log::{Follow, FollowerLog, Ids, verify};
 use crate::shutdown::Stop;
 use crate::testing::within;
 use std::path::Path;
@@ -27,8 +27,9 @@ async fn warm(shop: &Arc<Shop>) -> Server {
 async fn fetch(shop: &Arc<Shop>, dir: &Path, follow: &Follow, wanted: Wanted) -> Result<bool, FetchError> {
     let stop = Stop::new();
     let mut fetch = Fetch::new(shop.archive(), dir, wanted);
-    match within("the archive", fetch.gather(follow, &stop.shutdown())).await? {
-        Some(assembly) => assembly.finish(follow).map(|()| true).map_err(Into::into),
+    let ids = Ids::only(follow.log);
+    match within("the archive", fetch.gather(follow, &ids, &stop.shutdown())).await? {
+        Some(assembly) => assembly.finish(follow, &ids, limits()).await.map(|()| true).map_err(Into::into),
         None => Ok(false),
     }
 }
@@ -40,10 +41,7 @@ async fn follow_on(dir: &Path) -> (Vec<String>, Vec<(Sequence, Sequence)>, Seque
     assert!(recovery.clean && recovery.lost.is_empty() && recovery.quarantined.is_empty(), "{recovery:?}");
     log.append_at(resume.next, (resume.next..=1050).map(|seq| record("a", seq)).collect()).await.unwrap();
     let (lines, gaps) = read(&log.log()).await;
-    log.log().close().await.unwrap();
-    drop(log);
-    let lock = dir.join("log/lock");
-    tokio::task::spawn_blocking(move || std::fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
+    close(log, dir).await;
     let report = verify(dir, &mut |_, _| {}).unwrap();
     assert!(report.damage.is_empty(), "{report:?}");
     (lines, gaps, resume.next)
@@ -54,13 +52,13 @@ async fn a_cold_server_has_what_the_others_have() {
     let shop = Shop::new();
     let server = warm(&shop).await;
     // The stream begins within a segment, at its end, and after the last one that is archived.
-    for (last, next) in [(640, 701), (700, 701), (701, 801), (1000, 1001), (90, 101)] {
+    for last in [640, 700, 701, 1000, 90] {
         let dir = TempDir::new().unwrap();
         let follow = server.follow_after(last).await;
         assert!(fetch(&shop, dir.path(), &follow, ALL).await.unwrap());
         let (own, gaps, went_on) = follow_on(dir.path()).await;
         assert!(own == lines("a", 1..=1050), "{last}: other lines");
-        assert_eq!((gaps, went_on), (Vec::new(), next), "{last}");
+        assert_eq!((gaps, went_on), (Vec::new(), last + 1), "{last}");
         assert!(!dir.path().join("log.fetching").exists());
     }
     // Nothing lies before the first record.
@@ -102,7 +100,7 @@ async fn what_is_missing_or_damaged_is_a_gap() {
         assert!(fetch(&shop, dir.path(), &server.follow_after(950).await, ALL).await.unwrap());
         assert_eq!(unfinished(&dir.path().join("log")), 0);
         let (own, gaps, next) = follow_on(dir.path()).await;
-        assert_eq!((gaps, next), (vec![(301, 400)], 1001), "case {case}");
+        assert_eq!((gaps, next), (vec![(301, 400)], 951), "case {case}");
         assert!(own == [lines("a", 1..=300), lines("a", 401..=1050)].concat(), "case {case}");
     }
 }
@@ -121,6 +119,15 @@ async fn an_archive_of_another_history_is_not_believed() {
     assert_eq!((gaps, next), (vec![(101, 150)], 151));
     let dir = TempDir::new().unwrap();
     assert!(!fetch(&shop, dir.path(), &server.follow_after(50).await, ALL).await.unwrap());
+    // One whose beginning is right, and which goes on otherwise after where the stream begins.
+    let forged = Server::of("a", 640).await;
+    forged.follow("b", 641, 750).await;
+    shop.replace(601, std::fs::read(forged.segments()[6].path()).unwrap()).await;
+    let dir = TempDir::new().unwrap();
+    assert!(fetch(&shop, dir.path(), &server.follow_after(640).await, ALL).await.unwrap());
+    let (own, gaps, next) = follow_on(dir.path()).await;
+    assert_eq!((gaps, next), (Vec::new(), 641));
+    assert!(own.ends_with(&lines("a", 601..=1050)), "nothing that the stream does not bear out");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,7 +160,8 @@ async fn a_fetch_that_was_interrupted_goes_on() {
         let stop = Stop::new();
         let mut fetch = Fetch::new(shop.archive(), dir.path(), ALL);
         // A kill ends it anywhere; here while it waits for an archive that has gone.
-        let gathering = tokio::time::timeout(Duration::from_millis(900), fetch.gather(&follow, &stop.shutdown())).await;
+        let gathering =
+            tokio::time::timeout(Duration::from_millis(900), fetch.gather(&follow, &Ids::only(fleet()), &stop.shutdown())).await;
         if let Ok(gathered) = gathering {
             assert!(left == 5 && gathered.unwrap().is_some());
         }
@@ -179,14 +187,14 @@ async fn a_stream_that_is_trimmed_meanwhile_and_another_fleet_change_what_is_gat
     let (dir, stop) = (TempDir::new().unwrap(), Stop::new());
     let mut fetching = Fetch::new(shop.archive(), dir.path(), ALL);
     let early = server.follow_after(350).await;
-    assert_eq!(fetching.gather(&early, &stop.shutdown()).await.unwrap().unwrap().gathered().unwrap().len(), 4);
+    assert_eq!(fetching.gather(&early, &Ids::only(fleet()), &stop.shutdown()).await.unwrap().unwrap().gathered().unwrap().len(), 4);
     let later = server.follow_after(820).await;
-    let assembly = fetching.gather(&later, &stop.shutdown()).await.unwrap().unwrap();
+    let assembly = fetching.gather(&later, &Ids::only(fleet()), &stop.shutdown()).await.unwrap().unwrap();
     assert_eq!(assembly.gathered().unwrap().len(), 9);
     drop(assembly);
     // Nothing of it is of this one.
     let other = crate::cursor::LogId::from_bytes([2; 16]);
-    assert!(crate::log::Assembly::open(dir.path(), other).unwrap().gathered().unwrap().is_empty());
+    assert!(crate::log::Assembly::open(dir.path(), |_| other).unwrap().gathered().unwrap().is_empty());
     // A log that begins without it has no use for the rest.
     let (log, ..) = FollowerLog::open_with(dir.path(), &later, limits()).unwrap();
     assert!(!dir.path().join("log.fetching").exists());
@@ -206,4 +214,27 @@ async fn no_more_is_fetched_than_retention_keeps() {
         assert_eq!(gaps, [(1, 700)]);
         assert!(own == lines("a", 701..=1050));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_or_is_no_segment_is_a_gap_and_ends_nothing() {
+    let shop = Shop::new();
+    let server = warm(&shop).await;
+    let follow = server.follow_after(950).await;
+    for mood in [Mood::HasMoved(301), Mood::HasMoved(901), Mood::Refuses(301)] {
+        shop.be(mood);
+        let dir = TempDir::new().unwrap();
+        assert!(fetch(&shop, dir.path(), &follow, ALL).await.unwrap());
+        let (_, gaps, _) = follow_on(dir.path()).await;
+        assert_eq!(gaps, if mood == Mood::HasMoved(901) { [(901, 950)] } else { [(301, 400)] }, "{mood:?}");
+    }
+    // Where the first answer is a refusal, it is this server that may not.
+    shop.be(Mood::Refuses(901));
+    let refused = fetch(&shop, TempDir::new().unwrap().path(), &follow, ALL).await;
+    assert!(matches!(refused, Err(FetchError::Archive(crate::archive::ArchiveError::Refused(_)))), "{refused:?}");
+    // Larger than any segment, and than what retention keeps.
+    shop.be(Mood::IsLarge(301));
+    let dir = TempDir::new().unwrap();
+    assert!(fetch(&shop, dir.path(), &follow, Wanted { bytes: Some(MAX_OBJECT_BYTES), ..ALL }).await.unwrap());
+    assert_eq!(follow_on(dir.path()).await.1, [(301, 400)]);
 }

@@ -53,24 +53,24 @@ async fn a_race_has_one_winner_and_two_that_are_content() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn something_else_is_never_replaced_and_is_an_alarm() {
     let shop = Shop::new();
-    let (server, other) = (Server::of("a", 450).await, Server::of("b", 450).await);
-    // Of another history; cut off; altered within; nothing like it.
+    let (server, other) = (Server::of("a", 550).await, Server::of("b", 450).await);
+    // Of another history; cut off; altered within; nothing like it; nothing at all.
     let theirs = std::fs::read(other.segments()[0].path()).unwrap();
     let own: Vec<_> = server.segments().iter().map(|segment| std::fs::read(segment.path()).unwrap()).collect();
     let mut flipped = own[2].clone();
     let end = flipped.len() - 40;
     flipped[end] ^= 1;
-    let strange = [theirs, own[1][..own[1].len() - 1].to_vec(), flipped, b"not a segment".to_vec()];
+    let strange = [theirs, own[1][..own[1].len() - 1].to_vec(), flipped, b"not a segment".to_vec(), Vec::new()];
     for (at, bytes) in (0u64..).zip(&strange) {
         shop.replace(at * 100 + 1, bytes.clone()).await;
     }
     let archiver = Archiver::new(shop.archive(), server.log());
     let handle = archiver.handle();
-    archived(archiver, 400).await;
+    archived(archiver, 500).await;
     let shown = handle.get(Instant::now());
-    assert_eq!((shown.differ, shown.stored, shown.found), (4, 0, 0), "{shown:?}");
+    assert_eq!((shown.differ, shown.stored, shown.found), (5, 0, 0), "{shown:?}");
     let warning = shown.warning.unwrap();
-    assert!(warning.contains("4 segments are otherwise") && warning.contains("00000000000000000301.jsonl.zst"), "{warning}");
+    assert!(warning.contains("5 segments are otherwise") && warning.contains("00000000000000000401.jsonl.zst"), "{warning}");
     for (at, bytes) in (0u64..).zip(&strange) {
         assert_eq!(shop.bytes(at * 100 + 1).await.as_ref(), Some(bytes), "what is there stays");
     }
@@ -157,7 +157,39 @@ async fn what_is_held_is_archived_though_it_was_removed() {
     let archiver = Archiver::new(shop.archive(), server.log());
     assert_eq!(archiver.once(&segment).await.unwrap(), Outcome::Stored);
     assert_eq!(*archiver.settled().borrow(), 200, "what went before it began is not waited for");
-    assert!(shop.found(1).await.is_some_and(|found| found.bytes == segment.bytes()));
+    assert!(shop.found(1).await == Some(segment.bytes()));
     archived(archiver, 300).await;
     assert_eq!(shop.firsts().await, [1, 201]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_that_cannot_be_put_or_read_keeps_no_other_one() {
+    let shop = Shop::new();
+    let server = Server::of("a", 450).await;
+    archived(Archiver::new(shop.archive(), server.log()), 400).await;
+    shop.remove(201).await;
+    shop.remove(301).await;
+    // It is there, where it cannot be read at once.
+    shop.be(Mood::HasMoved(1));
+    let archiver = Archiver::new(shop.archive(), server.log());
+    let handle = archiver.handle();
+    archived(archiver, 400).await;
+    let shown = handle.get(Instant::now());
+    assert_eq!((shown.found, shown.stored, shown.warning), (2, 2, None));
+
+    shop.remove(301).await;
+    shop.be(Mood::Breaks(101));
+    let archiver = Archiver::new(shop.archive(), server.log());
+    let (handle, stop, mut settled) = (archiver.handle(), Stop::new(), archiver.settled());
+    let task = tokio::spawn(archiver.run(stop.shutdown()));
+    until("the newest one", async || shop.firsts().await.contains(&301)).await;
+    until("the others", async || handle.get(Instant::now()).behind_records == 100).await;
+    let shown = handle.get(Instant::now());
+    assert!(!shown.is_up && shown.warning.is_some_and(|why| why.contains("lacks 100 records")));
+    assert_eq!(*settled.borrow(), 100, "retention waits for it");
+    shop.be(Mood::Well);
+    within("the archive", settled.wait_for(|settled| *settled == 400)).await.unwrap();
+    until("the end of the warning", async || handle.get(Instant::now()).warning.is_none()).await;
+    stop.stop();
+    within("the end", task).await.unwrap();
 }

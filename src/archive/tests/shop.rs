@@ -1,13 +1,13 @@
 //! A store in memory that fails when it is told to, and logs of a fleet to archive.
 
-use crate::archive::Archive;
-use crate::archive::store::Found;
+use crate::archive::{Archive, MAX_OBJECT_BYTES};
 use crate::cursor::{LogId, Sequence};
 use crate::event::{Event, Record};
-use crate::log::{EmbeddedLog, EventLog as _, FleetRecord, Follow, FollowerLog, Limits, Piece, Scan, SealedSegment};
+use crate::log::{EmbeddedLog, EventLog as _, FleetRecord, Follow, FollowerLog, Fork, Limits, Piece, Scan, SealedSegment};
 use crate::testing::until;
 use crate::time::Timestamp;
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path as Name;
@@ -43,6 +43,14 @@ pub(super) enum Mood {
     Forbids,
     /// After so many gets, the next ones fail.
     FailsAfter(usize),
+    /// The segment that begins so can be looked at, and not be read.
+    HasMoved(Sequence),
+    /// The same is refused as to somebody who may not.
+    Refuses(Sequence),
+    /// It lists the segment that begins so as larger than any.
+    IsLarge(Sequence),
+    /// Nothing that is asked of the segment that begins so is answered.
+    Breaks(Sequence),
 }
 
 /// A store in memory.
@@ -58,6 +66,14 @@ impl std::fmt::Display for Shop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("shop")
     }
+}
+
+fn is_of(name: &Name, first: Sequence) -> bool {
+    name.as_ref().ends_with(&format!("{first:020}.jsonl.zst"))
+}
+
+fn refusal(name: &Name, why: &str) -> Error {
+    Error::PermissionDenied { path: name.to_string(), source: why.into() }
 }
 
 fn failure() -> Error {
@@ -97,8 +113,8 @@ impl Shop {
         self.archive().list(fleet()).await.unwrap().into_iter().map(|(first, _)| first).collect()
     }
 
-    pub(super) async fn found(self: &Arc<Self>, first: Sequence) -> Option<Found> {
-        self.archive().look(fleet(), first, 1).await.unwrap()
+    pub(super) async fn found(self: &Arc<Self>, first: Sequence) -> Option<u64> {
+        self.archive().look(fleet(), first).await.unwrap()
     }
 }
 
@@ -108,15 +124,16 @@ impl ObjectStore for Shop {
         let mood = *self.mood.lock();
         match mood {
             Mood::Dead => Err(failure()),
+            Mood::Breaks(first) if is_of(name, first) => Err(failure()),
             Mood::LosesAnswers => {
                 let _ = self.inner.put_opts(name, payload, options).await;
                 Err(failure())
             }
             Mood::Forbids => match self.inner.put_opts(name, payload, options).await {
-                Err(e) => Err(Error::PermissionDenied { path: name.to_string(), source: e.into() }),
+                Err(e) => Err(refusal(name, &e.to_string())),
                 stored => stored,
             },
-            Mood::Well | Mood::FailsAfter(_) => self.inner.put_opts(name, payload, options).await,
+            _ => self.inner.put_opts(name, payload, options).await,
         }
     }
 
@@ -126,10 +143,15 @@ impl ObjectStore for Shop {
             match &mut *mood {
                 Mood::Dead | Mood::FailsAfter(0) => return Err(failure()),
                 Mood::FailsAfter(left) => *left -= 1,
+                Mood::Breaks(first) if is_of(name, *first) => return Err(failure()),
+                Mood::HasMoved(first) if !options.head && is_of(name, *first) => {
+                    return Err(refusal(name, "<Code>InvalidObjectState</Code>"));
+                }
+                Mood::Refuses(first) if !options.head && is_of(name, *first) => return Err(refusal(name, "<Code>AccessDenied</Code>")),
                 _ => {}
             }
         }
-        if options.range.is_none() {
+        if options.range.is_none() && !options.head {
             self.got.lock().push(name.to_string());
         }
         self.inner.get_opts(name, options).await
@@ -139,7 +161,12 @@ impl ObjectStore for Shop {
         if *self.mood.lock() == Mood::Dead {
             return Box::pin(futures_util::stream::once(async { Err(failure()) }));
         }
-        self.inner.list(prefix)
+        let mood = *self.mood.lock();
+        let resized = move |object: ObjectMeta| match mood {
+            Mood::IsLarge(first) if is_of(&object.location, first) => ObjectMeta { size: MAX_OBJECT_BYTES + 1, ..object },
+            _ => object,
+        };
+        Box::pin(self.inner.list(prefix).map_ok(resized))
     }
 
     async fn put_multipart_opts(&self, _: &Name, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
@@ -195,6 +222,16 @@ impl Server {
         until("the sealer", async || *self.log().watch_sealed().unwrap().borrow() >= sealed).await;
     }
 
+    /// The same going on under another id after its newest record.
+    pub(super) async fn fork(self, log: LogId) -> Self {
+        let Self { log: old, _dir } = self;
+        let last = old.log().bounds().head;
+        close(old, _dir.path()).await;
+        FollowerLog::fork(_dir.path(), Fork { last, log }, limits()).await.unwrap();
+        let follow = FollowerLog::found(_dir.path()).unwrap().unwrap();
+        Self { log: FollowerLog::open_with(_dir.path(), &follow, limits()).unwrap().0, _dir }
+    }
+
     pub(super) fn log(&self) -> Arc<EmbeddedLog> {
         self.log.log()
     }
@@ -213,6 +250,14 @@ impl Server {
         let chain = self.log().chain_around(last).await.unwrap().unwrap().1;
         Follow { log: fleet(), first: last + 1, chain }
     }
+}
+
+/// Closes a log, and waits until it can be opened again.
+pub(super) async fn close(log: FollowerLog, dir: &Path) {
+    log.log().close().await.unwrap();
+    drop(log);
+    let lock = dir.join("log/lock");
+    tokio::task::spawn_blocking(move || std::fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
 }
 
 /// What a log holds, as lines and gaps.

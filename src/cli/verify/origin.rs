@@ -9,13 +9,16 @@ use crate::follow::{Proof, is_own_gap};
 use crate::log::{EmbeddedLog, EventLog};
 use crate::reader::{Reader, Step, Want};
 use anyhow::Context as _;
-use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Hosts and logs that are offered where a log is not known.
 const MAX_OFFERED: usize = 20;
+/// Stretches that the fleet's log lacks which are named; more are counted.
+const MAX_LACKS: usize = 100;
 
 /// A host's log by the first eight hex digits of its id.
 pub(super) fn log_of(text: &str) -> Result<u32, String> {
@@ -36,12 +39,17 @@ pub(super) fn known_of(text: &str) -> Result<(Sequence, ChainValue), String> {
     read().ok_or_else(|| "it is N:VALUE: a record of the host and the 64 hex digits of its chain after that".to_owned())
 }
 
-/// Of one host's log, what was found.
+/// Of one log of a host, what was found.
+#[derive(Debug, Default)]
 struct Found {
-    proof: Proof,
-    hosts: BTreeSet<String>,
+    /// By the name of the host: a host that was renamed, or copied, has sent the same log under another one,
+    /// and each is a log of its own in the fleet.
+    proofs: BTreeMap<String, Proof>,
     /// Logs of hosts that there are otherwise.
     others: BTreeSet<String>,
+    /// Records of the fleet's log that it lacks itself, the first of them; more are counted.
+    lacks: Vec<RangeInclusive<Sequence>>,
+    lacks_more: u64,
 }
 
 fn open(data_dir: &Path) -> anyhow::Result<Arc<dyn EventLog>> {
@@ -62,10 +70,21 @@ pub(super) async fn through(data_dir: &Path, seq: Sequence) -> anyhow::Result<St
 async fn read(data_dir: &Path, wanted: u32, through: Option<Sequence>, known: Option<(Sequence, ChainValue)>) -> anyhow::Result<Found> {
     let log = open(data_dir)?;
     let bounds = log.bounds();
-    let mut found = Found { proof: Proof::new(known), hosts: BTreeSet::new(), others: BTreeSet::new() };
+    let mut found = Found::default();
     let mut reader = Reader::new(log, bounds.oldest.saturating_sub(1), Want { until: bounds.head, ..Want::default() });
     while let Some(step) = reader.next().await? {
-        let Step::Records(selection) = step else { continue };
+        let selection = match step {
+            Step::Records(selection) => selection,
+            Step::Nothing => continue,
+            Step::Gap(..) if found.lacks.len() >= MAX_LACKS => {
+                found.lacks_more += 1;
+                continue;
+            }
+            Step::Gap(range, _) => {
+                found.lacks.push(range);
+                continue;
+            }
+        };
         for seq in selection.sequences() {
             let Some(origin) = selection.block.origin(seq) else { continue };
             let host = || selection.block.source(seq).split('/').next().unwrap_or_default().to_owned();
@@ -79,10 +98,7 @@ async fn read(data_dir: &Path, wanted: u32, through: Option<Sequence>, known: Op
             let (false, Some(line)) = (is_gap || through.is_some_and(|last| origin.id.seq > last), selection.block.host_line(seq)) else {
                 continue;
             };
-            if found.hosts.len() < MAX_OFFERED {
-                found.hosts.insert(host());
-            }
-            found.proof.take(origin.id.seq, &line);
+            found.proofs.entry(host()).or_insert_with(|| Proof::new(known)).take(origin.id.seq, &line);
         }
     }
     Ok(found)
@@ -95,57 +111,67 @@ pub(super) async fn run(
     through: Option<Sequence>,
     known: Option<(Sequence, ChainValue)>,
 ) -> anyhow::Result<()> {
-    let Found { proof, hosts, others } = read(data_dir, wanted, through, known).await?;
-    if proof.records == 0 {
-        let others: Vec<String> = others.into_iter().collect();
+    let found = read(data_dir, wanted, through, known).await?;
+    if found.proofs.is_empty() {
+        let others: Vec<String> = found.others.into_iter().collect();
         let there = if others.is_empty() { "this is no log of a fleet".to_owned() } else { format!("there are {}", others.join(", ")) };
         return Err(Usage(format!("--origin: no record is of the log {wanted:08x}; {there}")).into());
     }
-    let hosts: Vec<String> = hosts.into_iter().collect();
-    let mut out = io::stdout().lock();
-    let (first, last) = (proof.first, proof.last());
-    writeln!(out, "log {wanted:08x} of {}: records {first} to {last}, {} of them here", escape(&hosts.join(", ")), proof.records)?;
-    for missing in &proof.missing {
-        writeln!(out, "note: the records {} to {} are not here; a gap record tells why", missing.start(), missing.end())?;
+    if found.tell(wanted, &mut io::stdout().lock())? { Ok(()) } else { Err(AnsweredNo.into()) }
+}
+
+impl Found {
+    /// Whether nothing contradicts it, and nothing is lost here that could.
+    fn tell(&self, wanted: u32, out: &mut impl Write) -> io::Result<bool> {
+        let mut is_well = self.lacks.is_empty();
+        for (host, proof) in &self.proofs {
+            is_well &= self.tell_host(wanted, host, proof, out)?;
+        }
+        for lacks in &self.lacks {
+            writeln!(
+                out,
+                "DAMAGE: this fleet's log lacks its own records {} to {}; nothing here tells which of them were of {wanted:08x}",
+                lacks.start(),
+                lacks.end()
+            )?;
+        }
+        if self.lacks_more > 0 {
+            writeln!(out, "DAMAGE: it lacks {} more stretches of its own records", self.lacks_more)?;
+        }
+        Ok(is_well)
     }
-    if proof.missing_more > 0 {
-        writeln!(out, "note: {} more stretches are not here", proof.missing_more)?;
+
+    fn tell_host(&self, wanted: u32, host: &str, proof: &Proof, out: &mut impl Write) -> io::Result<bool> {
+        let (first, last) = (proof.first, proof.last());
+        writeln!(out, "log {wanted:08x} of {}: records {first} to {last}, {} of them here", escape(host), proof.records)?;
+        let why = if self.lacks.is_empty() { "a gap record tells why" } else { "a gap record tells why, or they are lost here" };
+        for missing in &proof.missing {
+            writeln!(out, "note: the records {} to {} are not here; {why}", missing.start(), missing.end())?;
+        }
+        if proof.missing_more > 0 {
+            writeln!(out, "note: {} more stretches are not here", proof.missing_more)?;
+        }
+        if proof.misplaced > 0 {
+            writeln!(out, "DAMAGE: {} records of it stand after a later one", proof.misplaced)?;
+            return Ok(false);
+        }
+        match proof.chain() {
+            Some(chain) => writeln!(
+                out,
+                "chain {} after record {last}; nothing was altered if `shipslog verify --through {last}` prints the same at the host",
+                hex::encode(chain)
+            )?,
+            None => writeln!(
+                out,
+                "not proven: what was before the record {} is not here; add --chain {}:VALUE, with what `shipslog verify --through {}` prints at the host",
+                proof.needed() + 1,
+                proof.needed(),
+                proof.needed()
+            )?,
+        }
+        Ok(true)
     }
-    if proof.misplaced > 0 {
-        writeln!(out, "DAMAGE: {} records of it stand after a later one", proof.misplaced)?;
-        return Err(AnsweredNo.into());
-    }
-    match proof.chain() {
-        Some(chain) => writeln!(
-            out,
-            "chain {} after record {last}; nothing was altered if `shipslog verify --through {last}` prints the same at the host",
-            hex::encode(chain)
-        )?,
-        None => writeln!(
-            out,
-            "not proven: what was before the record {} is not here; add --chain {}:VALUE, with what `shipslog verify --through {}` prints at the host",
-            proof.needed() + 1,
-            proof.needed(),
-            proof.needed()
-        )?,
-    }
-    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_names_a_log_or_a_value_is_read_exactly() {
-        assert_eq!(log_of("7f3c9a1e"), Ok(0x7f3c_9a1e));
-        for wrong in ["7F3C9A1E", "7f3c9a1", "7f3c9a1e0", "7f3c9a1e-1", "", "+f3c9a1e"] {
-            assert!(log_of(wrong).is_err(), "{wrong}");
-        }
-        let value = "ab".repeat(32);
-        assert_eq!(known_of(&format!("17:{value}")), Ok((17, [0xab; 32])));
-        for wrong in ["17", "17:", "17:ab", ":ab", &format!("x:{value}"), &format!("17:{value}0")] {
-            assert!(known_of(wrong).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

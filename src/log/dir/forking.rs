@@ -11,6 +11,7 @@ use super::durable::{create_private_dir, io, sync_dir};
 use super::{files, lock};
 use crate::log::LogError;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// A data directory in which the new one is made.
@@ -74,4 +75,23 @@ pub(in crate::log) fn set_aside(data_dir: &Path, id: &str) -> Result<PathBuf, Lo
     sync_dir(&aside)?;
     sync_dir(data_dir)?;
     Ok(aside)
+}
+
+/// Bytes that what was set aside takes beside the log: files that both have take none. They do once retention
+/// has removed them from the log.
+pub(in crate::log) fn aside_bytes(data_dir: &Path) -> u64 {
+    let is_aside = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(BEFORE));
+    entries(data_dir).filter(|path| is_aside(path) && is_dir(path)).map(|path| own_bytes(&path)).sum()
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn own_bytes(path: &Path) -> u64 {
+    match fs::symlink_metadata(path) {
+        Ok(data) if data.is_dir() => entries(path).map(|path| own_bytes(&path)).sum(),
+        Ok(data) if data.is_file() && data.nlink() == 1 => data.len(),
+        _ => 0,
+    }
 }

@@ -5,12 +5,10 @@
 use crate::cursor::{LogId, Sequence};
 use crate::log::dir::durable::{create_private_dir, io, sync_dir};
 use crate::log::dir::listing::Listing;
-use crate::log::dir::manifest::Manifest;
-use crate::log::dir::watermark::Watermark;
 use crate::log::dir::{files, lock, names};
-use crate::log::{Follow, LogError, SealedSegment};
+use crate::log::{LogError, SealedSegment};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,12 +25,12 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Begins, or goes on with what an earlier start has gathered of the log `fleet`. Nothing of another log
-    /// stays.
+    /// Begins, or goes on with what an earlier start has gathered of a log; `id_of` says which id a record of
+    /// it has. Nothing of another log stays.
     ///
     /// # Errors
     /// [`LogError::InUse`] while another process gathers; a file operation that failed.
-    pub fn open(data_dir: &Path, fleet: LogId) -> Result<Self, LogError> {
+    pub fn open(data_dir: &Path, id_of: impl Fn(Sequence) -> LogId) -> Result<Self, LogError> {
         let dir = data_dir.join(UNFINISHED);
         create_private_dir(&dir)?;
         let lock = Arc::new(lock::lock(&dir)?);
@@ -40,7 +38,7 @@ impl Assembly {
         let listing = Listing::read(&assembly.dir)?;
         listing.remove_litter()?;
         for (first, path) in &listing.segments {
-            if !SealedSegment::open(path).is_ok_and(|segment| segment.log() == fleet && segment.first() == *first) {
+            if !SealedSegment::open(path).is_ok_and(|segment| segment.log() == id_of(*first) && segment.first() == *first) {
                 files::remove(path)?;
             }
         }
@@ -71,37 +69,14 @@ impl Assembly {
         files::remove(segment.path())
     }
 
-    /// Makes a log of what was gathered, which goes on as `follow` says; what is missing within, and up to
-    /// there, is noted.
-    ///
-    /// # Errors
-    /// [`LogError::Refused`] when there is a log already; a file operation that failed.
-    pub fn finish(self, follow: &Follow) -> Result<(), LogError> {
-        let segments = self.gathered()?;
-        let oldest = segments.first().map_or(follow.first, |segment| segment.first().min(follow.first));
-        let (mut holes, mut next) = (Vec::new(), oldest);
-        for segment in &segments {
-            if segment.first() > next {
-                holes.push((next, segment.first() - 1));
-            }
-            next = next.max(segment.last() + 1);
-        }
-        if follow.first > next {
-            holes.push((next, follow.first - 1));
-        }
-        let head = next.max(follow.first) - 1;
-        let manifest = Manifest { trimmed: oldest, clean_head: Some(head), reserved: head, holes, ..Manifest::create_for(Some(follow)) };
-        Watermark::open(&self.dir)?.0.write(head)?;
-        manifest.write(&self.dir)?;
-        let target = self.data_dir.join("log");
-        let _ = fs::remove_dir(&target);
-        fs::rename(&self.dir, &target).map_err(|e| match e.kind() {
-            ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
-                LogError::Refused(format!("{} holds a log already", self.data_dir.display()))
-            }
-            _ => io("cannot rename", &self.dir)(e),
-        })?;
-        sync_dir(&self.data_dir)
+    /// Where they are gathered.
+    pub(in crate::log) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// For which data directory.
+    pub(in crate::log) fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 }
 

@@ -164,6 +164,21 @@ async fn what_retention_has_removed_and_a_beginning_in_the_middle() {
     assert_eq!((aside.is_dir(), FollowerLog::found(cold.path()).unwrap()), (true, None));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_takes_room_when_retention_has_removed_it_from_the_log() {
+    let dir = TempDir::new().unwrap();
+    filled(dir.path(), &Follow::whole(fleet()), 2900).await;
+    assert_eq!(FollowerLog::aside_bytes(dir.path()), 0);
+    FollowerLog::fork(dir.path(), fork(2700, id(2)), limits()).await.unwrap();
+    let (before, shared) = (FollowerLog::aside_bytes(dir.path()), &segments(dir.path())[&format!("{:020}.jsonl.zst", 1)]);
+    assert!(before > 0, "what is not in common");
+    let follow = FollowerLog::found(dir.path()).unwrap().unwrap();
+    let (log, ..) = FollowerLog::open_with(dir.path(), &follow, limits()).unwrap();
+    assert_eq!(log.log().trim(1001).await.unwrap(), 1001);
+    close(log, dir.path()).await;
+    assert_eq!(FollowerLog::aside_bytes(dir.path()), before + shared.len() as u64);
+}
+
 /// What a kill leaves after each of its steps: the directory, and whether the fork holds already.
 fn kills(whole: &Path) -> Vec<(TempDir, bool)> {
     let image = || {
