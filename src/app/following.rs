@@ -53,7 +53,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     if let Some(archive) = &archive {
         Box::pin(archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown)).await?;
     }
-    let follower = Follower::open(hub, &config.data_dir, &Settings::of(&tenant), &shutdown)
+    let follower = Follower::open(hub, &config.data_dir, &Settings { again: announced, ..Settings::of(&tenant) }, &shutdown)
         .await
         .with_context(|| format!("cannot follow the hub at {servers} into {}", config.data_dir.display()))?
         .context("stopped while the hub was waited for")?;

@@ -187,7 +187,10 @@ impl LogLine {
         };
         let sound = (1..=MAX_SEQUENCE + 1).contains(&self.next)
             && self.gaps.len() <= GAPS_KEPT
-            && self.gaps.iter().all(|(first, last, reason)| 0 < *first && first <= last && *last <= MAX_SEQUENCE && reason.len() <= MAX_REASON_BYTES)
+            && self
+                .gaps
+                .iter()
+                .all(|(first, last, reason)| 0 < *first && first <= last && *last <= MAX_SEQUENCE && reason.len() <= MAX_REASON_BYTES)
             && self.sources.len() <= MAX_SOURCES
             && self.sources.iter().all(|source| source.len() <= MAX_SOURCE_BYTES);
         let gaps = self.gaps.into_iter().map(|(first, last, reason)| Gap { sequences: first..=last, reason }).collect();

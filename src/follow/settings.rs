@@ -22,7 +22,8 @@ pub struct Settings {
     pub batch_records: usize,
     /// See [`LOSS_AFTER`].
     pub loss_after: Duration,
-    /// The log was open in this program just now: what still has it open lets go of it soon, and is waited for.
+    /// The log was open in this program just now: what still has it open lets go of it soon, and is waited
+    /// for.
     pub again: bool,
 }
 
