@@ -33,8 +33,12 @@ use std::time::{Duration, Instant};
 
 /// How long a start may still take to come to its end when the signal to stop comes in the middle of it.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
-/// Wait before a server of a fleet opens its log anew.
+/// Wait before a log is opened anew; doubled where it was open for less than [`SHORT`],
 const AGAIN: Duration = Duration::from_millis(200);
+/// up to this.
+const MAX_AGAIN: Duration = Duration::from_secs(10);
+/// Nothing that a fleet does has a log opened anew so soon after the last time.
+const SHORT: Duration = Duration::from_secs(60);
 
 /// Runs the recorder until SIGTERM, SIGINT or SIGHUP.
 ///
@@ -80,8 +84,9 @@ async fn run_as(
     // A log that goes on under another id is closed, put in order and opened anew: that of a server, since
     // its fleet's does, that of a recorder, since another one forwards a copy of it. Whoever connects
     // meanwhile waits.
-    let mut again = false;
+    let (mut again, mut wait) = (false, Duration::ZERO);
     loop {
+        let opened = Instant::now();
         if run_once(config.clone(), following.clone(), listener.clone(), again, stop.as_mut()).await? == Ended::ForGood {
             return Ok(());
         }
@@ -90,11 +95,17 @@ async fn run_as(
         }
         tracing::info!("the log is opened anew");
         again = true;
+        wait = wait_before(wait, opened.elapsed());
         tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
+            () = tokio::time::sleep(wait) => {}
             () = &mut stop => return Ok(()),
         }
     }
+}
+
+/// The wait before a log is opened anew that was open for some time: `before` is the last one.
+fn wait_before(before: Duration, open: Duration) -> Duration {
+    if open < SHORT { (2 * before).clamp(AGAIN, MAX_AGAIN) } else { AGAIN }
 }
 
 /// Whether a program that has ended is to begin again.
@@ -166,5 +177,22 @@ async fn start(
     match config.read_only.clone() {
         Some(path) => read_only(&path, config, listener, cancelled).await,
         None => record(config, listener, again).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_opened_anew_again_and_again_waits_longer() {
+        let mut wait = wait_before(Duration::ZERO, Duration::ZERO);
+        assert_eq!(wait, AGAIN);
+        for _ in 0..20 {
+            let next = wait_before(wait, Duration::from_secs(1));
+            assert!(next > wait || next == MAX_AGAIN);
+            wait = next;
+        }
+        assert_eq!((wait, wait_before(wait, SHORT)), (MAX_AGAIN, AGAIN));
     }
 }

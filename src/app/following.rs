@@ -54,7 +54,8 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     if let Some(archive) = &archive {
         Box::pin(archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown)).await?;
     }
-    let follower = Follower::open(Arc::clone(&hub) as _, &config.data_dir, &Settings::of(&tenant), &shutdown)
+    let settings = Settings { again: announced, ..Settings::of(&tenant) };
+    let follower = Follower::open(Arc::clone(&hub) as _, &config.data_dir, &settings, &shutdown)
         .await
         .with_context(|| format!("cannot follow the hub at {servers} into {}", config.data_dir.display()))?
         .context("stopped while the hub was waited for")?;

@@ -193,7 +193,10 @@ impl LogLine {
         }
         let sound = (1..=MAX_SEQUENCE + 1).contains(&self.next)
             && self.gaps.len() <= GAPS_KEPT
-            && self.gaps.iter().all(|(first, last, reason)| 0 < *first && first <= last && reason.len() <= MAX_REASON_BYTES)
+            && self
+                .gaps
+                .iter()
+                .all(|(first, last, reason)| 0 < *first && first <= last && *last <= MAX_SEQUENCE && reason.len() <= MAX_REASON_BYTES)
             && self.sources.len() <= MAX_SOURCES
             && self.sources.iter().all(|source| source.len() <= MAX_SOURCE_BYTES);
         let gaps = self.gaps.into_iter().map(|(first, last, reason)| Gap { sequences: first..=last, reason }).collect();
@@ -237,6 +240,9 @@ impl Base {
             return Err(BaseError::Other { place, form, fold });
         }
         let fleet: FleetLine = serde_json::from_str(line).map_err(|_| no("its second line"))?;
+        if !(1..=MAX_SEQUENCE).contains(&fleet.next) || fleet.began > fleet.place {
+            return Err(no("its second line names a record or a place that cannot be"));
+        }
         let arrived = Timestamp::from_nanos(fleet.arrived);
         let mut state = State { next: fleet.next, arrived, based: (fleet.place, arrived), ..State::begin(&fleet.tenant, fleet.began) };
         state.place = fleet.place;

@@ -2,7 +2,7 @@
 //! every later one tells that the hub has lost acknowledged messages, or was made anew.
 
 use super::state::FOLD;
-use crate::cursor::{LogId, Sequence};
+use crate::cursor::{LogId, MAX_SEQUENCE, Sequence};
 use crate::log::Ids;
 use crate::stream::{Message, Outgoing, Subject};
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,9 @@ impl Epoch {
             return Err(no("its earlier ids do not follow each other".to_owned()));
         }
         let began = if earlier.is_empty() { payload.at } else { payload.began.unwrap_or(payload.at) };
+        if began > payload.at || earlier.iter().any(|earlier| earlier.last > MAX_SEQUENCE) {
+            return Err(no("it names a record or a place that cannot be".to_owned()));
+        }
         Ok(Self { fleet: id(&payload.epoch)?, earlier, began, fold: payload.fold })
     }
 }

@@ -3,6 +3,7 @@
 use super::base::BaseError;
 use super::epoch::EpochError;
 use super::fork::Judgement;
+use crate::cursor::Sequence;
 use crate::log::LogError;
 use crate::stream::{StreamError, SubjectError};
 
@@ -42,6 +43,36 @@ pub enum FollowError {
         /// The message.
         place: u64,
     },
+    /// The stream was trimmed, and nothing in it says how its fleet's log begins.
+    #[error(
+        "the hub has removed its messages before {first}, and no epoch and no base in the stream says how the fleet's log begins: start a server \
+         that has the log and let it publish a base, or give this one the --data-dir of such a server; where there is none, delete the stream and \
+         make it anew with `shipslog fleet init`: hosts send again what they have kept"
+    )]
+    NoBeginning {
+        /// The oldest message that is kept.
+        first: u64,
+    },
+    /// Another server has begun a fleet in this one's stream.
+    #[error(
+        "message {message} of the stream begins the fleet anew, though the hub holds what this server follows up to message {place}: look which \
+         server published it; where that is right, restart this one, which then sets its log aside"
+    )]
+    Begun {
+        /// The epoch.
+        message: u64,
+        /// The newest message that was folded.
+        place: u64,
+    },
+    /// The log ends before the record after which its fleet goes on under another id, though all up to there
+    /// was read.
+    #[error("the fleet goes on under another id after record {last}, and this server's log ends with {head}; give it an empty --data-dir")]
+    Short {
+        /// The last record of the id.
+        last: Sequence,
+        /// The log's last record.
+        head: Sequence,
+    },
     /// Neither an epoch nor a base in the stream names the log's fleet.
     #[error("the stream does not tell of the fleet that this server's log is of: is --tenant right? If so, give it an empty --data-dir")]
     Unknown,
@@ -56,6 +87,11 @@ impl FollowError {
     pub fn is_anew(&self) -> bool {
         matches!(self, Self::Anew)
     }
+}
+
+/// Whether somebody has to change something before the hub does what is asked.
+pub(super) fn is_refusal(e: &StreamError) -> bool {
+    !matches!(e, StreamError::Conflict | StreamError::Unanswered(_) | StreamError::Unavailable(_))
 }
 
 fn why(judgement: Judgement) -> &'static str {

@@ -1,6 +1,7 @@
 //! Where a new follower begins, and where a stopped one continues: by the epoch and the bases in the stream,
 //! never by a clock.
 
+use super::agreed::{Own, agrees};
 use super::base::Base;
 use super::epoch::Epoch;
 use super::error::FollowError;
@@ -90,37 +91,57 @@ pub(super) async fn beginning(hub: &dyn FleetStream, tenant: &str) -> Result<(St
         let ancestors = epoch.map_or_else(Vec::new, |epoch| epoch.ancestors_of(base.fleet));
         return Ok((Start::of(base), ancestors));
     }
-    let begun = Epoch::begin(ends.first.saturating_sub(1));
+    // What was there may have been a fleet's, whose servers go on with it.
+    if ends.first > 1 {
+        return Err(FollowError::NoBeginning { first: ends.first }.into());
+    }
+    let begun = Epoch::begin(0);
     hub.publish(begun.to_message(Subject::epoch(tenant)?), place).await?;
     Ok((Start { state: State::begin(tenant, begun.began), fleet: begun.fleet, chain: CHAIN_START }, Vec::new()))
 }
 
-/// What is known at a place that is not after the record `next` of a log with these ids.
+/// What is known at a place before `below` that is not after the record `next` of a log, and fits it.
 pub(super) async fn going_on(
     hub: &dyn FleetStream,
     tenant: &str,
-    ids: &Ids,
+    own: Own<'_>,
     epoch: Option<&Epoch>,
     next: Sequence,
+    below: u64,
 ) -> Result<Start, Broken> {
-    let ends = hub.ends().await?;
+    let (ends, ids) = (hub.ends().await?, own.ids);
     let is_ours = |base: &Base| {
         let as_told = epoch.is_none_or(|epoch| epoch.id_at(base.state.place) == base.fleet);
-        as_told && base.state.next <= next && ids.all().any(|(id, last)| id == base.fleet && base.state.next - 1 <= last)
+        as_told
+            && base.state.place < below
+            && base.state.next <= next
+            && ids.all().any(|(id, last)| id == base.fleet && base.state.next - 1 <= last)
     };
-    let mut base = newest_base(hub, tenant).await?;
+    let (mut base, mut unlike) = (newest_base(hub, tenant).await?, None);
     for _ in 0..MAX_BASES {
         let Some(found) = base.take_if(|base| is_whole_behind(base, &ends)) else { break };
         if is_ours(&found) {
-            return Ok(Start::of(found));
+            if agrees(own, &found).await? {
+                return Ok(Start::of(found));
+            }
+            unlike = Some(FollowError::Unlike { place: found.state.place });
         }
         base = before(hub, &found).await?;
     }
-    if let Some(epoch) = epoch.filter(|epoch| epoch.began + 1 >= ends.first && ids.all().any(|(id, _)| id == epoch.root())) {
-        return Ok(Start { state: State::begin(tenant, epoch.began), fleet: epoch.root(), chain: CHAIN_START });
+    if let Some(start) = root(tenant, ids, epoch, &ends).filter(|start| start.state.place < below) {
+        return Ok(start);
+    }
+    if let Some(unlike) = unlike {
+        return Err(unlike.into());
     }
     let trimmed = FollowError::Forked { place: 0, judgement: Judgement::Trimmed };
     Err(if ends.first > 1 { trimmed } else { FollowError::Unknown }.into())
+}
+
+/// Where the fleet of a log with these ids began, if the stream has all since then.
+pub(super) fn root(tenant: &str, ids: &Ids, epoch: Option<&Epoch>, ends: &Ends) -> Option<Start> {
+    let epoch = epoch.filter(|epoch| epoch.began + 1 >= ends.first && ids.all().any(|(id, _)| id == epoch.root()))?;
+    Some(Start { state: State::begin(tenant, epoch.began), fleet: epoch.root(), chain: CHAIN_START })
 }
 
 /// Whether the stream has all messages after a base.

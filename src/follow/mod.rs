@@ -6,7 +6,9 @@
 //! hub is still the one it was ([`judge`]), and what is shown of each host ([`hosts()`]). [`Follower`] alone
 //! reads the hub and writes the log.
 
+mod agreed;
 mod base;
+mod differing;
 mod epoch;
 mod error;
 mod find;
@@ -28,6 +30,7 @@ mod tell;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use base::{BASE_EVERY, BASE_SPAN, Base, BaseError, MAX_BASE_BYTES, compare};
 pub use epoch::{Earlier, Epoch, EpochError};
@@ -37,7 +40,7 @@ pub use fork::{Had, Judgement, judge};
 pub use hosts::{AncestorView, CATCHING_UP, CONFLICT_SHOWN, GapView, HostState, HostView, SILENT_AFTER, hosts};
 pub use own::is_own_gap;
 pub use proof::Proof;
-pub use settings::{BATCH_RECORDS, Settings};
+pub use settings::{BATCH_RECORDS, LOSS_AFTER, Settings};
 pub use start::starting_point;
 pub use state::{FOLD, GAPS_KEPT, Gap, HostLog, Key, MAX_HOST_LOGS, MAX_SOURCE_BYTES, MAX_SOURCES, State};
 pub use status::{MAX_LAG, Status};

@@ -1,17 +1,17 @@
 //! How a fleet goes on when its hub has lost messages that it had acknowledged: the last record that stream
 //! and log have in common, and the epoch that says from where on another id holds.
 
-use super::base::Base;
+use super::agreed::{Own, agrees};
 use super::epoch::{Earlier, Epoch, Fate};
-use super::find::{Broken, Start, before, is_whole_behind, newest_base, newest_epoch};
+use super::error::FollowError;
+use super::find::{Broken, Start, before, is_whole_behind, newest_base, newest_epoch, root};
 use super::fold::step;
 use super::fork::Judgement;
 use super::own::is_own_gap;
 use super::settings::ANSWER_WITHIN;
-use super::state::State;
-use crate::chain::{self, CHAIN_START};
+use crate::chain;
 use crate::cursor::{LogId, Sequence};
-use crate::log::{EventLog as _, Follow, FollowerLog, Ids, LogError, Piece, Resume, Scan};
+use crate::log::{EventLog as _, FollowerLog, Ids, Piece, Resume, Scan};
 use crate::parcel::Head;
 use crate::stream::{FleetStream, Message, StreamError, Subject};
 use crate::time::Timestamp;
@@ -21,14 +21,6 @@ use tokio_stream::StreamExt as _;
 
 /// Bases that are looked at.
 const MAX_BASES: usize = 1 << 20;
-
-/// A log, and where it begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Own<'a> {
-    pub(super) log: &'a FollowerLog,
-    pub(super) follow: &'a Follow,
-    pub(super) ids: &'a Ids,
-}
 
 /// What stream and log have in common.
 #[derive(Debug)]
@@ -48,20 +40,37 @@ pub(super) enum Parting {
     Told,
     /// It has every record that the log has.
     NothingLost,
+    /// The hub has again what it seemed to lack.
+    Found,
 }
 
-/// Makes the stream say how the fleet goes on, unless it does already. Whoever comes later takes what the
-/// first one published.
-pub(super) async fn part(hub: &dyn FleetStream, tenant: &str, own: Own<'_>) -> Result<Parting, Broken> {
+/// What is to be done so that the stream says how the fleet goes on.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// Nothing.
+    Done(Parting),
+    /// This is to be published, if the newest epoch stands at `expected`.
+    Publish { epoch: Epoch, expected: u64 },
+}
+
+/// How the stream is to say how the fleet goes on, unless it does already. Whoever comes later takes what the
+/// first one published. `has_fallen`: the hub has lost messages that this server had not read; others may
+/// have.
+pub(super) async fn plan(hub: &dyn FleetStream, tenant: &str, own: Own<'_>, has_fallen: bool) -> Result<Plan, Broken> {
     let (ends, known) = (hub.ends().await?, newest_epoch(hub, tenant).await?);
     let (expected, epoch) = known.map_or((0, None), |(place, epoch)| (place, Some(epoch)));
     let fate = epoch.as_ref().map(|epoch| epoch.fate(own.ids));
-    if matches!(fate, Some(Fate::Apart { .. } | Fate::Foreign)) {
-        return Ok(Parting::Told);
-    }
     let head = own.log.log().bounds().head;
+    match fate {
+        // It only has to read on to there.
+        Some(Fate::Apart { last, .. }) if head < last && has_fallen => return Ok(Plan::Done(Parting::Found)),
+        // It would be opened anew for ever.
+        Some(Fate::Apart { last, .. }) if head < last => return Err(FollowError::Short { last, head }.into()),
+        Some(Fate::Apart { .. } | Fate::Foreign) => return Ok(Plan::Done(Parting::Told)),
+        Some(Fate::Own | Fate::Lost) | None => {}
+    }
     let next = match common(hub, tenant, own, epoch.as_ref()).await? {
-        Some(common) if common.last == head && fate != Some(Fate::Lost) => return Ok(Parting::NothingLost),
+        Some(common) if common.last == head && fate != Some(Fate::Lost) && !has_fallen => return Ok(Plan::Done(Parting::NothingLost)),
         Some(common) => {
             tracing::error!(
                 "the fleet's hub has lost what it had acknowledged: its stream and this log have the records up to {} in common, of {head}",
@@ -70,14 +79,14 @@ pub(super) async fn part(hub: &dyn FleetStream, tenant: &str, own: Own<'_>) -> R
             let earlier = earlier(own.ids, &common, epoch.as_ref());
             Epoch::after(earlier, common.began)
         }
+        // Who says that others have nothing in common with it either?
+        None if ends.first > 1 => return Err(FollowError::NoBeginning { first: ends.first }.into()),
         None => {
             tracing::error!("the fleet's hub holds nothing of what this log holds: the fleet begins anew");
             Epoch::begin(ends.first.saturating_sub(1))
         }
     };
-    hub.publish(next.to_message(Subject::epoch(tenant)?), expected).await?;
-    tracing::warn!("the fleet goes on as {} after message {}", next.fleet, next.at());
-    Ok(Parting::Told)
+    Ok(Plan::Publish { epoch: next, expected })
 }
 
 /// The ids up to the end of what is in common.
@@ -156,23 +165,7 @@ async fn agreed(hub: &dyn FleetStream, tenant: &str, own: Own<'_>, epoch: Option
         }
         next = before(hub, &base).await?;
     }
-    let began = epoch.filter(|epoch| epoch.began + 1 >= ends.first && own.ids.all().any(|(id, _)| id == epoch.root()));
-    Ok(began.map(|epoch| Start { state: State::begin(tenant, epoch.began), fleet: epoch.root(), chain: CHAIN_START }))
-}
-
-async fn agrees(own: Own<'_>, base: &Base) -> Result<bool, LogError> {
-    let (log, last) = (own.log.log(), base.state.next - 1);
-    if base.state.next == own.follow.first {
-        return Ok(base.chain == own.follow.chain);
-    }
-    let bounds = log.bounds();
-    if last > bounds.head {
-        return Ok(false);
-    }
-    match log.chain_around(last).await? {
-        Some((_, after)) => Ok(after == base.chain),
-        None => Ok(last < bounds.oldest && own.ids.all().any(|(id, end)| id == base.fleet && last <= end)),
-    }
+    Ok(root(tenant, own.ids, epoch, &ends))
 }
 
 /// Whether the hub still has the message of the log's newest record. Only that tells a hub that lost
@@ -194,8 +187,7 @@ pub(super) async fn judge_log(hub: &dyn FleetStream, log: &FollowerLog, resume: 
     let known = Known { seq: origin.id.seq, source: &record.source, received: record.received, is_gap: is_own_gap(&record.event) };
     let message = match hub.at(place).await {
         Ok(Some(message)) => message,
-        Ok(None) => return Err(StreamError::Unavailable(format!("it does not show its message {place}")).into()),
-        Err(StreamError::Unfit(_)) => return Ok(Judgement::LostTail),
+        Ok(None) | Err(StreamError::Unfit(_)) => return Ok(Judgement::LostTail),
         Err(e) => return Err(e.into()),
     };
     Ok(if known.may_end(&message) { Judgement::Same } else { Judgement::LostTail })

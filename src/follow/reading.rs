@@ -1,22 +1,26 @@
 //! One server's way through the stream: what is folded and not yet appended, and the bases that are compared.
 //! Only this file appends to a follower's log.
 
-use super::base::{BASE_EVERY, Base, BaseError, compare, text_of};
+mod bases;
+
+use super::agreed::Own;
+use super::base::{Base, text_of};
 use super::epoch::{Epoch, Fate};
 use super::error::FollowError;
 use super::find::{Broken, Start, newest_epoch};
 use super::fold::step;
 use super::fork::{Had, Judgement, judge};
-use super::settings::{ANSWER_WITHIN, Settings};
+use super::settings::Settings;
 use super::state::State;
 use super::status::Status;
 use super::tell::tell;
 use crate::chain::{self, ChainValue};
 use crate::cursor::{LogId, Sequence};
-use crate::log::{FleetRecord, FollowerLog, Ids, LogError, Resume};
+use crate::log::{FleetRecord, LogError, Resume};
 use crate::stream::{Delivery, Ends, FleetStream, Message, StreamError, Subject};
+use crate::time::Timestamp;
 use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,25 +30,34 @@ use tokio_stream::StreamExt as _;
 
 /// Bytes of messages that are appended together; what one message holds comes on top.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// Bases of one's own that are kept to be compared, the newest.
-const OWN_BASES: usize = 8;
 /// Silence of the hub after which it is asked whether it has anything.
 const QUIET: Duration = Duration::from_secs(5);
 /// Wait until a full disk is tried again.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
+/// What the stream gives where the newest record is to come that a log held when it was opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refolded {
+    /// A record of this message, which arrived then; received is what the record says.
+    Newest { place: u64, arrived: Timestamp, received: Timestamp },
+    /// Nothing yet: it ended with this message.
+    Short { last: u64 },
+}
+
 pub(super) struct Reading<'a> {
-    log: &'a FollowerLog,
+    own_log: Own<'a>,
     settings: &'a Settings,
-    ids: Ids,
     /// The newest epoch in the stream and its message, as far as they are known.
     epoch: Option<(u64, Epoch)>,
-    /// After this message another id holds.
-    until: Option<u64>,
+    /// After this message, and this record, another id holds.
+    until: Option<(u64, Sequence)>,
     state: Arc<RwLock<State>>,
     status: &'a watch::Sender<Status>,
     /// What the log holds already: the records before this one, and the chain's value there.
     stored: (Sequence, ChainValue),
+    /// Of the record before `stored`, when it was folded again: its message, when that arrived, and when the
+    /// record is said to have been received.
+    refolded: Option<(u64, Timestamp, Timestamp)>,
     /// Folded and not appended: the first of them has the sequence `next`.
     pending: Vec<FleetRecord>,
     pending_bytes: usize,
@@ -55,6 +68,10 @@ pub(super) struct Reading<'a> {
     own: BTreeMap<u64, String>,
     /// The newest base in the stream: its message, and after which message it was.
     newest_base: (u64, u64),
+    /// Messages of the bases that this server published.
+    published: BTreeSet<u64>,
+    /// Place of the one that the fold began with.
+    began: u64,
     had: Option<Had>,
     /// Up to this place, what is not folded is none of shipslog's messages.
     passed: u64,
@@ -63,7 +80,7 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// From `start` on, with a log that goes on at `resume`.
     pub(super) fn new(
-        log: &'a FollowerLog,
+        own_log: Own<'a>,
         settings: &'a Settings,
         start: &Start,
         resume: Resume,
@@ -72,20 +89,22 @@ impl<'a> Reading<'a> {
     ) -> Self {
         let own = BTreeMap::from([(start.state.place, text_of(&start.state.to_text(), start.fleet, &start.chain))]);
         Self {
-            log,
+            own_log,
             settings,
-            ids: FollowerLog::ids_of(log),
             epoch: None,
             until: None,
             state,
             status,
             stored: (resume.next, resume.chain),
+            refolded: None,
             pending: Vec::new(),
             pending_bytes: 0,
             next: start.state.next,
             chain: start.chain,
             own,
             newest_base: (0, 0),
+            published: BTreeSet::new(),
+            began: start.state.place,
             had: None,
             passed: 0,
         }
@@ -95,10 +114,23 @@ impl<'a> Reading<'a> {
         self.state.read().place
     }
 
+    /// What the stream gave where the newest record is to come that the log held when it was opened.
+    pub(super) fn refolded(&self) -> Refolded {
+        match self.refolded {
+            Some((place, arrived, received)) => Refolded::Newest { place, arrived, received },
+            None => Refolded::Short { last: self.place().max(self.passed) },
+        }
+    }
+
+    /// The next record of the fold, and the chain's value before it.
+    pub(super) fn end(&self) -> (Sequence, ChainValue) {
+        (self.next, self.chain)
+    }
+
     /// Reads on, until the hub fails.
     pub(super) async fn read(&mut self, hub: &dyn FleetStream) -> Result<Infallible, Broken> {
         let epoch = newest_epoch(hub, &self.settings.tenant).await?;
-        self.heed(epoch).await?;
+        self.heed(hub, epoch).await?;
         let ends = self.check_hub(hub).await?;
         self.newest_base = match hub.newest(&Subject::base(&self.settings.tenant)?).await? {
             Some(message) => (message.place, Base::of_message(&message)?.state.place),
@@ -108,6 +140,9 @@ impl<'a> Reading<'a> {
         let mut delivery = hub.read_from(self.place().saturating_add(1)).await?;
         self.status.send_modify(|status| status.refused = None);
         loop {
+            if self.status.borrow().fallen {
+                return Err(FollowError::Forked { place: self.place(), judgement: Judgement::LostTail }.into());
+            }
             match timeout(QUIET, delivery.next()).await {
                 Ok(message) => self.take_all(hub, message, &mut delivery).await?,
                 Err(_) => {
@@ -145,14 +180,23 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether the hub is still the one whose messages were folded.
+    pub(super) async fn is_held(&mut self, hub: &dyn FleetStream) -> Result<(), Broken> {
+        self.check_hub(hub).await.map(drop)
+    }
+
     async fn check_hub(&mut self, hub: &dyn FleetStream) -> Result<Ends, Broken> {
         let ends = hub.ends().await?;
         let place = self.place();
         let had = self.had.get_or_insert(Had { created: ends.created, place, newest: None });
         had.place = place;
-        let at = if (ends.first..=ends.last).contains(&place) {
-            let at = hub.at(place).await?;
-            Some(at.ok_or_else(|| StreamError::Unavailable(format!("it does not show its message {place}")))?)
+        // What was before the beginning of the fleet is none of its messages.
+        let at = if (ends.first..=ends.last).contains(&place) && place > self.state.read().began {
+            match hub.at(place).await {
+                Ok(Some(at)) => Some(at),
+                // Believed only where it lasts (`loss.rs`): it may just have been trimmed.
+                Ok(None) | Err(StreamError::Unfit(_)) => return Err(FollowError::Forked { place, judgement: Judgement::LostTail }.into()),
+                Err(e) => return Err(e.into()),
+            }
         } else {
             None
         };
@@ -163,27 +207,50 @@ impl<'a> Reading<'a> {
     }
 
     /// Goes by what an epoch says: where this server's id has ended, its log is opened anew.
-    async fn heed(&mut self, newest: Option<(u64, Epoch)>) -> Result<(), Broken> {
+    async fn heed(&mut self, hub: &dyn FleetStream, newest: Option<(u64, Epoch)>) -> Result<(), Broken> {
         // Answers may be late.
         let known = self.epoch.as_ref().map_or(0, |(message, _)| *message);
         let Some((message, epoch)) = newest.filter(|(message, _)| *message > known) else { return Ok(()) };
         let place = self.place();
-        match epoch.fate(&self.ids) {
+        match epoch.fate(self.own_log.ids) {
             Fate::Own => {}
             Fate::Lost => return Err(FollowError::Forked { place, judgement: Judgement::LostTail }.into()),
-            Fate::Apart { last, at } if place < at && self.stored.0 <= last + 1 => self.until = Some(at),
-            Fate::Apart { .. } | Fate::Foreign => {
-                self.flush_all().await?;
-                return Err(FollowError::Anew.into());
+            Fate::Apart { last, at } if place < at && self.stored.0 <= last + 1 => self.until = Some((at, last)),
+            Fate::Apart { last, .. } => return Err(self.end_with(last).await?.into()),
+            // That the hub lost what this server follows, this epoch cannot tell.
+            Fate::Foreign if epoch.earlier.is_empty() && self.has_own(hub).await? => {
+                return Err(FollowError::Begun { message, place }.into());
             }
+            Fate::Foreign => return Err(self.end_with(0).await?.into()),
         }
         self.epoch = Some((message, epoch));
         Ok(())
     }
 
+    /// Ends with what was read so far: the log is opened anew to go on otherwise after a record, if it has
+    /// that.
+    async fn end_with(&mut self, last: Sequence) -> Result<FollowError, FollowError> {
+        self.flush_all().await?;
+        let head = self.stored.0 - 1;
+        Ok(if head < last { FollowError::Short { last, head } } else { FollowError::Anew })
+    }
+
+    /// Whether the hub certainly has the newest message that was folded.
+    async fn has_own(&mut self, hub: &dyn FleetStream) -> Result<bool, Broken> {
+        let place = self.place();
+        if self.had.as_ref().is_none_or(|had| had.newest.is_none()) {
+            return Ok(false);
+        }
+        match self.check_hub(hub).await {
+            Ok(ends) => Ok((ends.first..=ends.last).contains(&place)),
+            Err(Broken::Stop(FollowError::Forked { .. })) => Ok(false),
+            Err(broken) => Err(broken),
+        }
+    }
+
     /// The id that the records of a message have.
     fn id_at(&self, place: u64) -> LogId {
-        self.epoch.as_ref().map_or(self.ids.log, |(_, epoch)| epoch.id_at(place))
+        self.epoch.as_ref().map_or(self.own_log.ids.log, |(_, epoch)| epoch.id_at(place))
     }
 
     /// What the log holds must come out of the stream again.
@@ -206,15 +273,14 @@ impl<'a> Reading<'a> {
             }
             self.pass_over(hub, message.place - 1).await?;
         }
-        if self.until.is_some_and(|until| message.place > until) {
-            self.flush_all().await?;
-            return Err(FollowError::Anew.into());
+        if let Some((_, last)) = self.until.filter(|(until, _)| message.place > *until) {
+            return Err(self.end_with(last).await?.into());
         }
         match message.subject {
-            Subject::Base { ref tenant } if *tenant == self.settings.tenant => self.compare(message)?,
+            Subject::Base { ref tenant } if *tenant == self.settings.tenant => self.compare(hub, message).await?,
             Subject::Epoch { ref tenant } if *tenant == self.settings.tenant => {
                 let epoch = Epoch::of_message(message)?;
-                self.heed(Some((message.place, epoch))).await?;
+                self.heed(hub, Some((message.place, epoch))).await?;
             }
             _ => {}
         }
@@ -226,7 +292,7 @@ impl<'a> Reading<'a> {
             *had = Had::of(had.created, message);
         }
         self.pending_bytes += message.payload.len();
-        self.keep(folded.records)?;
+        self.keep(folded.records, message.arrived)?;
         if folded.base_due {
             self.flush_all().await?;
             self.own_base(hub).await?;
@@ -248,15 +314,18 @@ impl<'a> Reading<'a> {
     }
 
     /// Keeps what the log does not hold yet. What it holds must be the same.
-    fn keep(&mut self, records: Vec<FleetRecord>) -> Result<(), Broken> {
+    fn keep(&mut self, records: Vec<FleetRecord>, arrived: Timestamp) -> Result<(), Broken> {
         for record in records {
             let seq = self.next + self.pending.len() as u64;
             if seq >= self.stored.0 {
                 self.pending.push(record);
                 continue;
             }
-            self.chain = chain::next(&self.chain, record.to_line(self.ids.at(seq), seq).as_bytes());
+            self.chain = chain::next(&self.chain, record.to_line(self.own_log.ids.at(seq), seq).as_bytes());
             self.next += 1;
+            if self.next == self.stored.0 {
+                self.refolded = Some((record.place, arrived, record.received));
+            }
             self.check_stored(record.place)?;
         }
         self.check_stored(self.place())
@@ -273,7 +342,7 @@ impl<'a> Reading<'a> {
     /// Appends all that is pending. A full disk is waited for.
     pub(super) async fn flush_all(&mut self) -> Result<(), FollowError> {
         while !self.pending.is_empty() {
-            match self.log.append_at(self.next, self.pending.clone()).await {
+            match self.own_log.log.append_at(self.next, self.pending.clone()).await {
                 Ok(followed) => {
                     self.pending.clear();
                     (self.next, self.chain) = (followed.sequences.end() + 1, followed.chain);
@@ -292,55 +361,6 @@ impl<'a> Reading<'a> {
         self.pending_bytes = 0;
         let place = self.place().max(self.passed);
         self.status.send_modify(|status| status.fold_to(place));
-        Ok(())
-    }
-
-    /// Compares another server's base with one's own of the same place.
-    fn compare(&mut self, message: &Message) -> Result<(), BaseError> {
-        let base = Base::of_message(message)?;
-        let place = base.state.place;
-        self.newest_base = (message.place, place);
-        // Of a server that had not heard yet under which id the fleet goes on.
-        if base.fleet != self.id_at(place) {
-            return Ok(());
-        }
-        match self.own.get(&place) {
-            Some(own) => compare(place, own, &base.to_text()),
-            // All that were due since the oldest one kept are kept.
-            None if self.own.first_key_value().is_some_and(|(oldest, _)| *oldest < place) => {
-                Err(BaseError::Differs { place, what: "no base was due there".to_owned() })
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Keeps one's own base, and publishes it where it is the newest and the first of its place.
-    async fn own_base(&mut self, hub: &dyn FleetStream) -> Result<(), Broken> {
-        let (previous, newest_place) = self.newest_base;
-        let place = self.place();
-        let base = Base { state: self.state.read().clone(), fleet: self.id_at(place), chain: self.chain, previous };
-        self.own.insert(place, base.to_text());
-        while self.own.len() > OWN_BASES {
-            self.own.pop_first();
-        }
-        let last = self.status.borrow().hub_last.unwrap_or(u64::MAX);
-        if last.saturating_sub(place) >= BASE_EVERY || place <= newest_place {
-            return Ok(());
-        }
-        let message = match base.to_message(Subject::base(&self.settings.tenant)?, hub.max_bytes()) {
-            Ok(message) => message,
-            Err(e) => {
-                tracing::warn!("no base is published after message {place}: {e}");
-                return Ok(());
-            }
-        };
-        // Another server's is as good: what was not stored here is not missed.
-        match timeout(ANSWER_WITHIN, hub.publish(message, previous)).await {
-            Ok(Ok(stored)) => self.newest_base = (stored, place),
-            Ok(Err(StreamError::Conflict)) => {}
-            Ok(Err(e)) => tracing::debug!("a base was not published: {e}"),
-            Err(_) => tracing::debug!("a base was not published in time"),
-        }
         Ok(())
     }
 }

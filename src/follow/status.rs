@@ -22,6 +22,14 @@ pub struct Status {
     pub refused: Option<String>,
     /// Why nothing more is folded, for good.
     pub stopped: Option<String>,
+    /// The hub seems to have lost messages that it had when it was asked before.
+    pub fallen: bool,
+    /// Why one's own newest base was not published.
+    pub unpublished: Option<String>,
+    /// Another server's base, which is not what the stream gives.
+    pub differing: Option<String>,
+    /// Why the log is not put in order yet, which waits.
+    pub paused: Option<String>,
     /// Ends of the stream that were not folded when they were asked for, oldest first.
     ahead: VecDeque<(Instant, u64)>,
 }
@@ -38,6 +46,11 @@ impl Status {
         self.stopped.is_none() && self.refused.is_none() && !(self.answers && self.lag(now) > MAX_LAG)
     }
 
+    /// What somebody should know, though readers may be sent here.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        [&self.paused, &self.differing, &self.unpublished].into_iter().flatten()
+    }
+
     pub(super) fn fold_to(&mut self, place: u64) {
         self.folded = place;
         while self.ahead.front().is_some_and(|(_, last)| *last <= place) {
@@ -47,6 +60,11 @@ impl Status {
 
     pub(super) fn saw_end(&mut self, now: Instant, last: u64) {
         (self.answers, self.hub_last) = (true, Some(last));
+        // A hub that lost its newest messages has less to wait for, and that since the same time.
+        self.ahead.iter_mut().for_each(|(_, known)| *known = (*known).min(last));
+        while self.ahead.front().is_some_and(|(_, known)| *known <= self.folded) {
+            self.ahead.pop_front();
+        }
         if last <= self.folded || self.ahead.back().is_some_and(|(_, known)| *known >= last) {
             return;
         }
@@ -62,7 +80,7 @@ impl Status {
 impl Status {
     /// One that has folded all that it knows of.
     pub(crate) fn current(answers: bool, stopped: Option<&str>) -> Self {
-        Self { folded: 5, hub_last: Some(5), answers, stopped: stopped.map(str::to_owned), refused: None, ahead: VecDeque::new() }
+        Self { folded: 5, hub_last: Some(5), answers, stopped: stopped.map(str::to_owned), ..Self::default() }
     }
 }
 
@@ -90,6 +108,12 @@ mod tests {
         assert_eq!(status.lag(now + 60 * second), 4 * second);
         status.fold_to(205);
         assert_eq!((status.lag(now + 999 * second), status.is_ready(now + 999 * second)), (Duration::ZERO, true));
+        // What the hub has lost is not waited for.
+        status.saw_end(now + 1000 * second, 300);
+        status.saw_end(now + 1001 * second, 250);
+        assert_eq!(status.lag(now + 1006 * second), 6 * second);
+        status.saw_end(now + 1002 * second, 205);
+        assert_eq!(status.lag(now + 1006 * second), Duration::ZERO);
         status.stopped = Some("a base differs".to_owned());
         assert!(!status.is_ready(now));
     }

@@ -1,35 +1,41 @@
 //! The follower at work: reads the stream, folds it, appends to its log, and publishes bases.
 
+mod loss;
+
+use super::agreed::Own;
 use super::epoch::Fate;
-use super::error::FollowError;
+use super::error::{FollowError, is_refusal};
 use super::find::{self, Broken, Start};
 use super::fork::Judgement;
 use super::hosts::hosts;
-use super::parting::{Own, Parting, judge_log, part};
+use super::parting::{Parting, judge_log};
 use super::reading::Reading;
-use super::settings::{ANSWER_WITHIN, Settings};
+use super::settings::Settings;
 use super::settle::{blocking, settle};
 use super::state::State;
 use super::status::Status;
+use super::witness::Witness;
 use crate::cursor::{LogId, Sequence};
-use crate::log::{EmbeddedLog, Follow, FollowerLog, Ids, Recovery, Resume};
+use crate::log::{EmbeddedLog, Follow, FollowerLog, Ids, LogError, Recovery, Resume};
 use crate::shutdown::Shutdown;
 use crate::stream::{FleetStream, StreamError, Subject};
 use crate::time::Timestamp;
+use loss::Look;
 use parking_lot::RwLock;
+use std::convert::Infallible;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
-/// How often the hub is asked for the end of its stream.
-const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Wait before a hub that failed is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// The same where it refused: somebody has to give a right, or renew a certificate.
 const TRY_REFUSED: Duration = Duration::from_secs(5);
+/// Wait before a disk that did not take the log under its new id is tried again: clients are cut by that.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// What others see of a follower; cheap to clone.
 #[derive(Clone)]
@@ -84,13 +90,15 @@ pub struct Follower {
     follow: Follow,
     resume: Resume,
     recovery: Recovery,
+    data_dir: PathBuf,
     settings: Settings,
     begun: Option<Start>,
     /// Why nothing is followed, though the log can be read.
-    failed: Option<FollowError>,
+    pub(super) failed: Option<FollowError>,
     /// What was done to the log before it was opened.
     told: Option<String>,
     status: watch::Sender<Status>,
+    witness: Witness,
     handle: Handle,
 }
 
@@ -107,6 +115,9 @@ impl Follower {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, FollowError> {
         Subject::base(&settings.tenant)?;
+        if settings.again {
+            FollowerLog::released(data_dir).await?;
+        }
         let (told, failed) = match settle(&*hub, data_dir, settings).await {
             Ok(told) => (told, None),
             Err(e) => (None, Some(e)),
@@ -128,7 +139,20 @@ impl Follower {
         let (status, receiver) = watch::channel(Status::default());
         let state = Arc::new(RwLock::new(begun.as_ref().map_or_else(|| State::begin(&settings.tenant, 0), |start| start.state.clone())));
         let handle = Handle { hub, state, status: receiver };
-        Ok(Some(Self { log, follow, resume, recovery, settings: settings.clone(), begun, failed, told, status, handle }))
+        Ok(Some(Self {
+            log,
+            follow,
+            resume,
+            recovery,
+            data_dir: data_dir.to_owned(),
+            settings: settings.clone(),
+            begun,
+            failed,
+            told,
+            status,
+            witness: Witness::default(),
+            handle,
+        }))
     }
 
     /// The log, for readers and retention.
@@ -163,13 +187,18 @@ impl Follower {
     /// [`FollowError::Anew`] it is to be closed, and opened again.
     pub async fn run(mut self, shutdown: &Shutdown) -> Result<(), FollowError> {
         let (hub, begun) = (Arc::clone(&self.handle.hub), self.begun.take());
-        let done = match self.failed.take() {
-            Some(failed) => Err(failed),
-            None => tokio::select! {
-                done = self.follow(&*hub, begun) => done,
-                () = watch_end(&*hub, &self.status) => Ok(()),
-                () = shutdown.stopping() => Ok(()),
-            },
+        let failed = self.failed.take();
+        let follow = async {
+            match failed.as_ref().map(|failed| (failed, passes(failed))) {
+                Some((_, Some(why))) => Err(self.pause(why).await),
+                Some((failed, None)) => Err(failed.clone()),
+                None => self.follow(&*hub, begun).await,
+            }
+        };
+        let done = tokio::select! {
+            done = follow => done,
+            () = self.witness.watch(&*hub, &self.status) => Ok(()),
+            () = shutdown.stopping() => Ok(()),
         };
         if let Err(e) = &done
             && !e.is_anew()
@@ -181,79 +210,115 @@ impl Follower {
     }
 
     async fn follow(&self, hub: &dyn FleetStream, mut begun: Option<Start>) -> Result<(), FollowError> {
-        let start = loop {
-            let found = match begun.take() {
-                Some(start) => Ok(start),
-                None => self.going_on(hub).await,
+        let mut way = Way { below: u64::MAX, is_judged: false, failed: None };
+        loop {
+            let start = match begun.take() {
+                Some(start) => start,
+                None => self.start(hub, &mut way).await?,
             };
-            match found {
-                Ok(start) => break start,
-                Err(broken) => self.deal_with(hub, broken).await?,
+            *self.handle.state.write() = start.state.clone();
+            let Err(e) = self.read(hub, &start).await;
+            // Either the log is wrong, or the base that another server published: an earlier one may tell.
+            if !matches!(e, FollowError::Unlike { .. }) {
+                return Err(e);
             }
-        };
-        *self.handle.state.write() = start.state.clone();
-        let state = Arc::clone(&self.handle.state);
-        let mut reading = Reading::new(&self.log, &self.settings, &start, self.resume, state, &self.status);
+            tracing::warn!("what the stream gives after message {} is not what this log holds: {e}", start.state.place);
+            (way.below, way.failed) = (start.state.place, Some(e));
+        }
+    }
+
+    async fn read(&self, hub: &dyn FleetStream, start: &Start) -> Result<Infallible, FollowError> {
+        let (state, ids) = (Arc::clone(&self.handle.state), FollowerLog::ids_of(&self.log));
+        let own = Own { log: &self.log, follow: &self.follow, ids: &ids };
+        let mut reading = Reading::new(own, &self.settings, start, self.resume, state, &self.status);
         loop {
             let Err(broken) = reading.read(hub).await;
             reading.flush_all().await?;
-            self.deal_with(hub, broken).await?;
+            self.deal_with(hub, broken, &mut reading).await?;
+        }
+    }
+
+    /// What the fold begins with.
+    async fn start(&self, hub: &dyn FleetStream, way: &mut Way) -> Result<Start, FollowError> {
+        loop {
+            let broken = match self.going_on(hub, way).await {
+                Ok(start) => return Ok(start),
+                Err(broken) => broken,
+            };
+            match (broken, &way.failed) {
+                (Broken::Stop(FollowError::Forked { judgement, .. }), _) if judgement != Judgement::Trimmed => {
+                    match self.lost(hub, Look::Start(way)).await? {
+                        Parting::Told => return Err(FollowError::Anew),
+                        Parting::NothingLost => way.is_judged = true,
+                        Parting::Found => {}
+                    }
+                }
+                // There is no other one.
+                (Broken::Stop(FollowError::Forked { .. } | FollowError::Unknown | FollowError::Unlike { .. }), Some(failed)) => {
+                    return Err(failed.clone());
+                }
+                (broken, _) => later(&self.status, broken).await?,
+            }
         }
     }
 
     /// Where a log that is there goes on.
-    async fn going_on(&self, hub: &dyn FleetStream) -> Result<Start, Broken> {
-        match judge_log(hub, &self.log, &self.resume).await? {
-            Judgement::LostTail if self.part(hub).await? == Parting::Told => return Err(FollowError::Anew.into()),
-            Judgement::Same | Judgement::LostTail => {}
-            judgement => return Err(FollowError::Forked { place: self.resume.place.unwrap_or(0), judgement }.into()),
+    async fn going_on(&self, hub: &dyn FleetStream, way: &Way) -> Result<Start, Broken> {
+        if !way.is_judged {
+            match judge_log(hub, &self.log, &self.resume).await? {
+                Judgement::Same => {}
+                judgement => return Err(FollowError::Forked { place: self.resume.place.unwrap_or(0), judgement }.into()),
+            }
         }
         let (tenant, ids) = (&self.settings.tenant, FollowerLog::ids_of(&self.log));
         let epoch = find::newest_epoch(hub, tenant).await?.map(|(_, epoch)| epoch);
         match epoch.as_ref().map(|epoch| epoch.fate(&ids)) {
-            Some(Fate::Foreign) => Err(FollowError::Anew.into()),
-            Some(Fate::Lost) => Err(FollowError::Forked { place: 0, judgement: Judgement::LostTail }.into()),
-            _ => match find::going_on(hub, tenant, &ids, epoch.as_ref(), self.resume.next).await {
-                // Nothing of it was ever stored.
-                Err(Broken::Stop(FollowError::Unknown)) if self.resume.received.is_none() => {
-                    Err(FollowError::Forked { place: 0, judgement: Judgement::Recreated }.into())
-                }
-                found => found,
-            },
+            Some(Fate::Foreign) => return Err(FollowError::Anew.into()),
+            Some(Fate::Lost) => return Err(FollowError::Forked { place: 0, judgement: Judgement::LostTail }.into()),
+            Some(Fate::Own | Fate::Apart { .. }) | None => {}
+        }
+        let own = Own { log: &self.log, follow: &self.follow, ids: &ids };
+        match find::going_on(hub, tenant, own, epoch.as_ref(), self.resume.next, way.below).await {
+            // Nothing of it was ever stored.
+            Err(Broken::Stop(FollowError::Unknown)) if self.resume.received.is_none() => {
+                Err(FollowError::Forked { place: 0, judgement: Judgement::Recreated }.into())
+            }
+            found => found,
         }
     }
 
-    /// Waits until it can be tried again; where the hub has lost something, makes the stream say how the
-    /// fleet goes on.
-    async fn deal_with(&self, hub: &dyn FleetStream, broken: Broken) -> Result<(), FollowError> {
-        let is_lost = match &broken {
-            Broken::Stop(FollowError::Forked { judgement, .. }) => *judgement != Judgement::Trimmed,
-            // Has the hub lost something, or this server?
-            Broken::Stop(FollowError::Unlike { .. }) => match judge_log(hub, &self.log, &self.resume).await {
-                Ok(judgement) => judgement == Judgement::LostTail,
-                Err(broken) => return later(&self.status, broken).await,
-            },
-            _ => false,
-        };
-        if !is_lost {
-            return later(&self.status, broken).await;
+    /// Waits until what the disk did not take may be tried again. What is here is served meanwhile.
+    async fn pause(&self, why: &LogError) -> FollowError {
+        tracing::warn!("the fleet's log is not put in order yet, it is tried again: {why}");
+        self.status
+            .send_modify(|status| status.paused = Some(format!("the fleet goes on otherwise, and this server waits for its disk: {why}")));
+        loop {
+            sleep(PAUSE).await;
+            let dir = self.data_dir.clone();
+            if blocking(move || Ok(FollowerLog::has_room(&dir))).await.unwrap_or(true) {
+                return FollowError::Anew;
+            }
         }
-        match self.part(hub).await {
-            // Where nothing recorded is lost, the fold begins anew with what the stream has now.
-            Ok(Parting::Told | Parting::NothingLost) => Err(FollowError::Anew),
-            Err(broken) => later(&self.status, broken).await,
-        }
-    }
-
-    async fn part(&self, hub: &dyn FleetStream) -> Result<Parting, Broken> {
-        let ids = FollowerLog::ids_of(&self.log);
-        part(hub, &self.settings.tenant, Own { log: &self.log, follow: &self.follow, ids: &ids }).await
     }
 }
 
-/// Whether somebody has to change something before the hub does what is asked.
-fn is_refusal(e: &StreamError) -> bool {
-    !matches!(e, StreamError::Conflict | StreamError::Unanswered(_) | StreamError::Unavailable(_))
+/// Whether a log may be put in order when it is tried again, as it is.
+fn passes(e: &FollowError) -> Option<&LogError> {
+    match e {
+        FollowError::Log(e) if e.is_full() || matches!(e, LogError::InUse(_)) => Some(e),
+        _ => None,
+    }
+}
+
+/// What is known of where the fold may begin.
+#[derive(Debug)]
+struct Way {
+    /// Only before this place: from there on the bases did not fit the log.
+    below: u64,
+    /// The stream has every record of the log, whatever stands at the newest one's place.
+    is_judged: bool,
+    /// Why the fold is not to go on, if there is nowhere else to begin.
+    failed: Option<FollowError>,
 }
 
 async fn later(status: &watch::Sender<Status>, broken: Broken) -> Result<(), FollowError> {
@@ -297,17 +362,5 @@ pub(super) async fn begin(hub: &dyn FleetStream, tenant: &str, shutdown: &Shutdo
                 }
             }
         }
-    }
-}
-
-/// Keeps in the status what the hub holds. Never ends.
-async fn watch_end(hub: &dyn FleetStream, status: &watch::Sender<Status>) {
-    loop {
-        let answer = timeout(ANSWER_WITHIN, hub.ends()).await;
-        status.send_modify(|status| match answer {
-            Ok(Ok(ends)) => status.saw_end(Instant::now(), ends.last),
-            _ => status.answers = false,
-        });
-        sleep(ASK_EVERY).await;
     }
 }

@@ -1,4 +1,6 @@
 mod bases;
+mod doubts;
 mod fold;
 mod following;
 mod forks;
+mod view;

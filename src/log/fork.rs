@@ -7,7 +7,7 @@
 use super::dir::durable::{create_private_dir, io, sync_dir};
 use super::dir::listing::Listing;
 use super::dir::manifest::Manifest;
-use super::dir::{files, forking, lock};
+use super::dir::{files, forking, free_space, lock};
 use super::segment::Segment;
 use super::{Block, EventLog, FleetRecord, Follow, FollowerLog, Limits, LogError, Piece, Scan};
 use crate::chain::ChainValue;
@@ -132,6 +132,21 @@ impl FollowerLog {
     pub fn ids_of(log: &Self) -> Ids {
         let (log, ancestors) = log.log().lineage().parts();
         Ids { log, ancestors }
+    }
+
+    /// Waits until nobody has the log in `data_dir` open any more that was closed in this program: the thread
+    /// that seals does not end in the middle of a segment.
+    ///
+    /// # Errors
+    /// [`LogError::InUse`] when that takes over 30 s; as the disk says.
+    pub async fn released(data_dir: &Path) -> Result<(), LogError> {
+        let dir = data_dir.join("log");
+        if dir.is_dir() { released(&dir).await.map(drop) } else { Ok(()) }
+    }
+
+    /// Whether the disk takes something again, as far as it tells.
+    pub fn has_room(data_dir: &Path) -> bool {
+        free_space::check(data_dir, true).is_ok()
     }
 
     /// Makes the directory of a log that begins in the middle of a fleet's, whose earlier records had other

@@ -148,6 +148,7 @@ impl Followed {
         if !faults.is_empty() {
             warnings.push(format!("the hub does not keep what a fleet is promised: {}", faults.join("; ")));
         }
+        warnings.extend(status.warnings().cloned());
         warnings.extend(told.map(str::to_owned));
         let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         Self { state, error, warning, folded: status.folded, hub_last: status.hub_last, lag_seconds: lag.as_secs() }
@@ -170,6 +171,9 @@ mod tests {
         assert!(state == FollowState::Live && !error && warning.is_some_and(|why| why.contains("short")));
         let (state, error, warning) = view(&Status::current(false, None), &[]);
         assert!(state == FollowState::Unavailable && !error && warning.is_some());
+        let mut warned = Status::current(true, None);
+        warned.unpublished = Some("it is too large".to_owned());
+        assert_eq!(view(&warned, &[]), (FollowState::Live, false, Some("it is too large".to_owned())));
         let mut refused = Status::current(false, None);
         refused.refused = Some("no right".to_owned());
         assert_eq!(view(&refused, &[]), (FollowState::Refused, true, None));

@@ -1,6 +1,6 @@
 //! Bases, epochs, and what tells that the hub is another one.
 
-use crate::cursor::LogId;
+use crate::cursor::{LogId, MAX_SEQUENCE};
 use crate::follow::testing::{Act, Folded, TENANT, at, deeds, fleet, message, messages};
 use crate::follow::{BASE_EVERY, Base, BaseError, Earlier, Epoch, Had, Judgement, State, compare, judge, step};
 use crate::stream::{Ends, Message, Outgoing, Subject};
@@ -90,6 +90,21 @@ fn an_epoch_says_who_goes_on_from_where() {
     let before = Earlier { fleet: LogId::from_bytes([0; 16]), at: 7, last: 40 };
     let epoch = Epoch { fleet: fleet(), earlier: vec![before], began: 2, fold: 1 };
     assert_eq!(epoch.to_message(subject).payload, golden);
+}
+
+#[test]
+fn numbers_that_no_fleet_can_have_are_refused() {
+    let base = base();
+    for (next, began) in [(0, 0), (MAX_SEQUENCE + 1, 0), (u64::MAX, 0), (1, base.state.place + 1), (1, u64::MAX)] {
+        let mut strange = base.clone();
+        (strange.state.next, strange.state.began) = (next, began);
+        assert!(matches!(Base::of_message(&published(&strange)), Err(BaseError::Unreadable { .. })), "{next} {began}");
+    }
+    let subject = Subject::epoch(TENANT).unwrap();
+    for (last, began) in [(u64::MAX, 1), (MAX_SEQUENCE + 1, 1), (3, 8), (3, u64::MAX)] {
+        let epoch = Epoch { fleet: LogId::random(), earlier: vec![Earlier { fleet: fleet(), at: 7, last }], began, fold: 1 };
+        assert!(Epoch::of_message(&message(42, at(0), epoch.to_message(subject.clone()))).is_err(), "{last} {began}");
+    }
 }
 
 #[test]

@@ -18,30 +18,37 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// A server that opens its log anew as often as it is told to.
-struct Server {
+pub(super) struct Server {
     stop: Stop,
-    task: JoinHandle<Result<(), FollowError>>,
+    pub(super) task: JoinHandle<Result<(), FollowError>>,
     /// The log that it has open, and how far it is.
-    now: Arc<Mutex<Option<(Ids, Handle)>>>,
+    pub(super) now: Arc<Mutex<Option<(Ids, Handle)>>>,
 }
 
 impl Server {
-    fn start(hub: &MemoryStream, dir: &Path) -> Self {
+    pub(super) fn start(hub: &MemoryStream, dir: &Path) -> Self {
+        Self::start_with(hub, dir, settings(8))
+    }
+
+    pub(super) fn start_with(hub: &MemoryStream, dir: &Path, settings: Settings) -> Self {
         let (stop, hub, dir) = (Stop::new(), hub.clone(), dir.to_owned());
         let (shutdown, now) = (stop.shutdown(), Arc::new(Mutex::new(None)));
         let shown = Arc::clone(&now);
         let task = tokio::spawn(async move {
-            for _ in 0..20 {
-                let Some(follower) = Follower::open(Arc::new(hub.clone()), &dir, &settings(8), &shutdown).await? else { return Ok(()) };
+            for turn in 0..20 {
+                let settings = Settings { again: turn > 0, ..settings.clone() };
+                let Some(follower) = Follower::open(Arc::new(hub.clone()), &dir, &settings, &shutdown).await? else { return Ok(()) };
                 let ids = follower.ids();
                 *shown.lock() = Some((ids, follower.handle()));
                 let done = follower.run(&shutdown).await;
                 *shown.lock() = None;
-                let lock = dir.join("log/lock");
-                tokio::task::spawn_blocking(move || std::fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
                 match done {
                     Err(e) if e.is_anew() => {}
-                    done => return done,
+                    done => {
+                        // Whoever asked for the end opens the log.
+                        FollowerLog::released(&dir).await?;
+                        return done;
+                    }
                 }
             }
             panic!("it opens its log again and again");
@@ -49,7 +56,7 @@ impl Server {
         Self { stop, task, now }
     }
 
-    async fn end(self) -> Result<(), FollowError> {
+    pub(super) async fn end(self) -> Result<(), FollowError> {
         self.stop.stop();
         within("the end", self.task).await.unwrap()
     }
@@ -57,7 +64,7 @@ impl Server {
 
 /// Waits until servers have everything that the hub has, under the id that its newest epoch tells, and stops
 /// them.
-async fn settled(hub: &MemoryStream, servers: Vec<Server>, fleet: Option<LogId>) {
+pub(super) async fn settled(hub: &MemoryStream, servers: Vec<Server>, fleet: Option<LogId>) {
     until("one id and all records", async || {
         let (fleet, end) = (fleet.unwrap_or_else(|| epoch(hub).fleet), last(hub).await);
         let there = |server: &Server| {
@@ -74,7 +81,7 @@ async fn settled(hub: &MemoryStream, servers: Vec<Server>, fleet: Option<LogId>)
 }
 
 /// Starts servers, waits until they are settled, and says what they hold.
-async fn settle(hub: &MemoryStream, dirs: &[&Path]) -> Vec<(LogId, Vec<String>)> {
+pub(super) async fn settle(hub: &MemoryStream, dirs: &[&Path]) -> Vec<(LogId, Vec<String>)> {
     settled(hub, dirs.iter().map(|dir| Server::start(hub, dir)).collect(), None).await;
     let mut all = Vec::new();
     for dir in dirs {
@@ -84,14 +91,14 @@ async fn settle(hub: &MemoryStream, dirs: &[&Path]) -> Vec<(LogId, Vec<String>)>
 }
 
 /// The newest epoch.
-fn epoch(hub: &MemoryStream) -> Epoch {
+pub(super) fn epoch(hub: &MemoryStream) -> Epoch {
     let messages = hub.messages();
     let message = messages.iter().rev().find(|message| matches!(message.subject, Subject::Epoch { .. })).unwrap();
     Epoch::of_message(message).unwrap()
 }
 
 /// What the stream gives under the ids that its newest epoch tells.
-fn expected(hub: &MemoryStream) -> Vec<String> {
+pub(super) fn expected(hub: &MemoryStream) -> Vec<String> {
     let epoch = epoch(hub);
     let ids = Ids { log: epoch.fleet, ancestors: epoch.earlier.iter().map(|earlier| (earlier.fleet, earlier.last)).collect() };
     let mut folded = Folded::begin();
@@ -106,7 +113,7 @@ fn expected(hub: &MemoryStream) -> Vec<String> {
 
 /// The messages of `deeds` from `from` on, as they come again after a loss: in another order among hosts, and
 /// later.
-async fn send_again(hub: &MemoryStream, deeds: &[Deed], from: usize) {
+pub(super) async fn send_again(hub: &MemoryStream, deeds: &[Deed], from: usize) {
     let mut rest: Vec<_> = play(deeds).split_off(from);
     rest.sort_by_key(|(_, out)| std::cmp::Reverse(out.subject.to_string()));
     for (arrived, out) in rest {
@@ -121,7 +128,7 @@ async fn aside(dir: &Path, of: LogId) -> Vec<String> {
 }
 
 /// A server that has the first `count` messages of a hub, which has no more yet.
-async fn reached(hub: &MemoryStream, dir: &Path) {
+pub(super) async fn reached(hub: &MemoryStream, dir: &Path) {
     let running = Running::start(hub.clone(), dir, 8).await;
     running.reach(last(hub).await).await;
     running.end().await.unwrap();
@@ -191,7 +198,7 @@ async fn servers_ahead_and_behind_go_on_under_one_id_after_a_hub_was_put_back() 
 }
 
 /// How many records the hub's messages give.
-fn older_lines(hub: &MemoryStream) -> u64 {
+pub(super) fn older_lines(hub: &MemoryStream) -> u64 {
     Folded::of(&hub.messages()).lines.len() as u64
 }
 
