@@ -251,6 +251,7 @@ impl<'a> World<'a> {
                 self.later(wait, Job::Tell(host, request, Event::Elapsed));
             }
             Action::AwaitHead => self.hosts[host].awaits_head = true,
+            Action::Fork => panic!("host {host}: its log has no clone, and the hub has lost nothing"),
         }
     }
 
