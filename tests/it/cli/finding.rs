@@ -57,7 +57,7 @@ async fn a_query_tells_the_same_from_a_server_a_file_and_a_directory() {
     let ship = served(dir.path());
     let mut lines = std::fs::read_to_string(&file).unwrap();
     drop(ship);
-    for seq in [36, 37] {
+    for seq in [37, 38] {
         let time = format!("2026-10-25T00:{seq}:00.000000000Z");
         let _ = writeln!(
             lines,
@@ -91,7 +91,7 @@ async fn a_query_tells_the_same_from_a_server_a_file_and_a_directory() {
         }
     }
     let nothing = told("http://127.0.0.1:9", &format!("query -f container=nosuch --file {}", file.display()));
-    assert_eq!((nothing.0, nothing.1.as_str()), (Some(0), ""));
+    assert_eq!(nothing.0, Some(0));
     assert!(nothing.2.contains("nothing found"), "{}", nothing.2);
     let lost = told("http://127.0.0.1:9", "query --file no-such-file.jsonl");
     assert!(lost.0 == Some(1) && lost.2.contains("cannot open no-such-file.jsonl"), "{lost:?}");
