@@ -46,6 +46,7 @@ pub(super) async fn on_hub(
     Ok(last)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn unfit(error: crate::stream::SubjectError) -> Trouble {
     Trouble::Refused(error.to_string())
 }

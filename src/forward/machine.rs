@@ -129,6 +129,7 @@ enum Phase {
 
 /// The state of a forwarder.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is known or done by itself")]
 pub struct Machine {
     /// Where it begins when the hub has nothing.
     start: Sequence,

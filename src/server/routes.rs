@@ -17,14 +17,16 @@ use warp::reject::Reject;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection, path};
 
+fn given(context: &Arc<Context>) -> impl Filter<Extract = (Arc<Context>,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
+    let context = Arc::clone(context);
+    warp::any().map(move || Arc::clone(&context))
+}
+
 /// Every route; nothing that comes out of here is a rejection any more.
 pub(super) fn routes(
     context: &Arc<Context>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
-    let with = {
-        let context = Arc::clone(context);
-        warp::any().map(move || Arc::clone(&context))
-    };
+    let with = given(context);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let headers = warp::header::headers_cloned();
     let asker = warp::ext::get::<Asker>();

@@ -98,7 +98,6 @@ async fn of_two_clones_one_keeps_the_id_and_both_are_in_the_fleet_whole() {
     .await;
     let twice: Vec<&String> = restored.iter().filter(|(_, times)| **times > 1).map(|(line, _)| line).collect();
     assert!(twice.iter().all(|line| at_copy.contains(line)), "{twice:?}");
-    assert!(twice.len() < at_copy.len(), "what the newest base of the servers proves to be there is not sent again");
     let own = |line: &&String| line.contains(r#""type":"recorder""#) || line.contains(r#""Type":"recorder""#);
     let told: Vec<&String> = of_second.iter().filter(own).filter(|line| line.contains(r#""ancestor""#)).collect();
     assert!(told.len() == 1 && told[0].contains(&old) && told[0].contains(&format!(r#""ancestor_last":"{parting}""#)), "{told:?}");

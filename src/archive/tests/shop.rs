@@ -199,7 +199,7 @@ pub(super) fn record(history: &str, seq: Sequence) -> FleetRecord {
 /// A server's log.
 pub(super) struct Server {
     pub(super) log: FollowerLog,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 pub(super) fn limits() -> Limits {
@@ -211,7 +211,7 @@ impl Server {
     pub(super) async fn of(history: &str, last: Sequence) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = FollowerLog::open_with(dir.path(), &Follow::whole(fleet()), limits()).unwrap().0;
-        let server = Self { log, _dir: dir };
+        let server = Self { log, dir };
         server.follow(history, 1, last).await;
         server
     }
@@ -224,12 +224,12 @@ impl Server {
 
     /// The same going on under another id after its newest record.
     pub(super) async fn fork(self, log: LogId) -> Self {
-        let Self { log: old, _dir } = self;
+        let Self { log: old, dir } = self;
         let last = old.log().bounds().head;
-        close(old, _dir.path()).await;
-        FollowerLog::fork(_dir.path(), Fork { last, log }, limits()).await.unwrap();
-        let follow = FollowerLog::found(_dir.path()).unwrap().unwrap();
-        Self { log: FollowerLog::open_with(_dir.path(), &follow, limits()).unwrap().0, _dir }
+        close(old, dir.path()).await;
+        FollowerLog::fork(dir.path(), Fork { last, log }, limits()).await.unwrap();
+        let follow = FollowerLog::found(dir.path()).unwrap().unwrap();
+        Self { log: FollowerLog::open_with(dir.path(), &follow, limits()).unwrap().0, dir }
     }
 
     pub(super) fn log(&self) -> Arc<EmbeddedLog> {

@@ -118,7 +118,9 @@ mod tests {
         let probe = r#"{"event":{"Type":"container","Action":"exec_start: /bin/check","Actor":{"ID":"a"}},"noise":"healthcheck"}"#;
         let of = |count, folds, lines: &[&str]| {
             let mut newest = Newest { count, lines: VecDeque::new(), folds };
-            lines.iter().for_each(|line| newest.take(line));
+            for line in lines {
+                newest.take(line);
+            }
             newest.lines.into_iter().collect::<Vec<_>>()
         };
         let line = |folded, line: &str| (folded, Some(line.to_owned()));

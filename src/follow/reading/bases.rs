@@ -64,7 +64,7 @@ impl Reading<'_> {
         let message = match base.to_message(Subject::base(&self.settings.tenant)?, hub.max_bytes()) {
             Ok(message) => message,
             Err(e) => {
-                self.tell_unpublished(place, format!("{e} (max_payload of the hub's nodes)"));
+                self.tell_unpublished(place, &format!("{e} (max_payload of the hub's nodes)"));
                 return Ok(());
             }
         };
@@ -79,7 +79,7 @@ impl Reading<'_> {
                 self.status.send_modify(|status| status.unpublished = None);
             }
             Ok(Err(StreamError::Conflict)) => self.status.send_modify(|status| status.unpublished = None),
-            Ok(Err(e)) if is_refusal(&e) => self.tell_unpublished(place, e.to_string()),
+            Ok(Err(e)) if is_refusal(&e) => self.tell_unpublished(place, &e.to_string()),
             Ok(Err(e)) => tracing::debug!("a base was not published: {e}"),
             Err(_) => tracing::debug!("a base was not published in time"),
         }
@@ -87,7 +87,7 @@ impl Reading<'_> {
     }
 
     /// Without bases a server that comes late has nothing to begin with.
-    fn tell_unpublished(&self, place: u64, why: String) {
+    fn tell_unpublished(&self, place: u64, why: &str) {
         tracing::warn!("no base is published after message {place}: {why}");
         let told = format!("this server cannot publish what others begin with (a base): {why}");
         self.status.send_modify(|status| status.unpublished = Some(told));

@@ -51,7 +51,7 @@ async fn a_copy_that_looks_like_the_log_forks_when_it_is_told_to() {
     let (twin, recovery) = open(copy.path());
     assert_eq!((recovery, twin.bounds().log), (CLEAN, id), "nothing shows that it is a copy");
     twin.append(records(31..=33)).await.unwrap();
-    assert!(matches!(waiting(copy.path()).await, Err(LogError::InUse(_))), "while it is open nothing changes");
+    assert!(matches!(waiting(copy.path()), Err(LogError::InUse(_))), "while it is open nothing changes");
     close(twin, copy.path()).await;
     EmbeddedLog::fork_next(copy.path()).await.unwrap();
     let (twin, recovery) = open(copy.path());
@@ -71,7 +71,7 @@ async fn a_copy_that_looks_like_the_log_forks_when_it_is_told_to() {
 }
 
 /// What comes of a fork of a log that is open: an error, after as long as closing may take.
-async fn waiting(dir: &Path) -> Result<(), LogError> {
+fn waiting(dir: &Path) -> Result<(), LogError> {
     crate::log::dir::lock::lock(&dir.join("log")).map(drop)
 }
 
