@@ -181,7 +181,7 @@ function recordRows(incident, { items, words }, link) {
 /** @param {Incident} incident @param {import('./diff.js').RecordLink} link */
 function triedNodes(incident, link) {
   const tried = triedOf(incident);
-  if (tried.length === 0) return [h('p.soft', {}, 'From its first failure to its end nothing was done to it through Docker’s API.')];
+  if (tried.length === 0) return [h('p.soft', {}, incident.state === 'closed' ? 'From its first failure to its end nothing was done to it through Docker’s API.' : 'Since its first failure nothing was done to it through Docker’s API.')];
   const rows = tried.map(({ record, time, what, changes, effect }) => h('li', {}, link(record, clock(time).slice(0, 8), `record ${record}`), ' ', printable(what), effect && h('b', {}, `, ${effect}`),
     changes?.length ? h('span.soft', {}, `: ${changes.filter((each) => each.what !== 'config-hash').map((each) => plain(`${each.what} ${each.from ?? '–'} -> ${each.to ?? '–'}`)).join('; ')}`) : ''));
   return [h('ul.tried', {}, rows), h('p.soft', {}, 'Events do not tell by whom.')];

@@ -157,7 +157,7 @@ export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? on
 /** Of the tab: none open is not none at all, and what the filter hides is not gone. @param {number} open @param {number} all @param {number} [hidden] @returns {string} */
 export function countText(open, all, hidden = 0) {
   if (hidden > 0) return `${count(all)} of ${count(all + hidden)}`;
-  return all === 0 ? '0' : `${count(open)} open · ${count(all)}`;
+  return all === 0 ? '0' : `${count(open)} open of ${count(all)}`;
 }
 
 /** The state of the world. @param {Incident[]} incidents without notices @param {boolean} more @param {number} hidden by the filter @returns {{head: string, sub: string, open: number}} */

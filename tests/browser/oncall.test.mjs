@@ -35,7 +35,7 @@ test('a range without ends is a question for incidents, too', needsBinary, async
 
 test('the day as it was read: who ran on, what helped, what neighbours did, and what came of it', needsBinary, async (t) => {
   const { server, page, faultless } = await recording(t, 'day-a', '?v=incidents');
-  await says(page, '#incidents-count', /^0 open · 7$/);
+  await says(page, '#incidents-count', /^0 open of 7$/);
   assert.match(await page.locator('.notices').innerText(), /job etl ended with exit 1 after 0 s ×3/);
   const { incidents } = await server.json('/api/v1/incidents?severity=notice&limit=300');
   const show = async (/** @type {string} */ subject, /** @type {string} */ kind) => {

@@ -165,7 +165,7 @@ test('what people tried tells what was in vain and what helped, and a restart is
 });
 
 test('the tab counts what is open and all', () => {
-  assert.deepEqual([countText(0, 0), countText(0, 7), countText(2, 1_234), countText(0, 0, 7)], ['0', '0 open · 7', '2 open · 1,234', '0 of 7']);
+  assert.deepEqual([countText(0, 0), countText(0, 7), countText(2, 1_234), countText(0, 0, 7)], ['0', '0 open of 7', '2 open of 1,234', '0 of 7']);
 });
 
 test('notices that say the same one after the other are one line', () => {
