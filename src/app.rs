@@ -157,7 +157,13 @@ async fn run_once(
     let again = running.again.load(Relaxed);
     let ended = running.end(Instant::now()).await;
     match failed {
-        Some(_) if again => ended.map(|()| Ended::ToBeginAgain),
+        Some(_) if again => {
+            // What was not closed in order is recovered when it is opened anew.
+            if let Err(e) = ended {
+                tracing::warn!(error = format!("{e:#}"), "the log was not closed in order");
+            }
+            Ok(Ended::ToBeginAgain)
+        }
         Some(name) => Err(anyhow::anyhow!("the {name} has ended unexpectedly; what it said before is on stderr")),
         None => ended.map(|()| Ended::ForGood),
     }

@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use warp::reply::Response;
 
+/// So long after the server was told to stop no connection is served; more than it waits for them to end.
+const LATE: Duration = Duration::from_secs(4);
 /// What hyper may buffer for a connection, each way; over HTTP/2 for a stream, towards the client.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// Most bytes of a request's header over HTTP/2, as it counts them (RFC 9113, 6.5.2).
@@ -70,9 +72,22 @@ where
         };
         let (service, shutdown) = (service(link), self.context.shutdown.clone());
         match self.tls.clone() {
-            None => tokio::spawn(http1(io, service, shutdown)),
-            Some(tls) => tokio::spawn(encrypted(tls, io, service, shutdown)),
+            None => tokio::spawn(until_late(shutdown.clone(), http1(io, service, shutdown))),
+            Some(tls) => tokio::spawn(until_late(shutdown.clone(), encrypted(tls, io, service, shutdown))),
         };
+    }
+}
+
+/// Ends a connection that has not ended long after the server was told to stop: what it reads of the log
+/// would keep a program from opening it anew.
+async fn until_late(shutdown: Shutdown, serving: impl Future<Output = ()>) {
+    let late = async {
+        shutdown.stopping().await;
+        tokio::time::sleep(LATE).await;
+    };
+    tokio::select! {
+        () = serving => {}
+        () = late => {}
     }
 }
 
