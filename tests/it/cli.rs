@@ -157,8 +157,12 @@ async fn tail_follows_through_restarts() {
         let out =
             wait_for("the last event", async || Some(tail.out()).filter(|out| out.ends_with('\n') && out.contains("job-9999999\""))).await;
         let expected = export(&ship, query).await;
-        let expected: Vec<_> = expected.into_iter().filter(|line| sequence(line) >= first).collect();
-        assert!(out == printed(&expected), "{query}: {} lines instead of {}", out.lines().count(), expected.len());
+        let mut expected: Vec<_> = expected.into_iter().filter(|line| sequence(line) >= first).collect();
+        // On a busy machine the recorder may tell something of itself after it.
+        expected.truncate(1 + expected.iter().position(|line| line.contains("job-9999999\"")).expect("the last event"));
+        let printed = printed(&expected);
+        let missed = printed.lines().zip(out.lines()).find(|(expected, line)| expected != line);
+        assert!(out == printed, "{query}: {} lines instead of {}; {missed:?}", out.lines().count(), expected.len());
         let remarks = tail.err();
         assert!(remarks.contains("trying again\n") && remarks.contains("-- connected again\n"), "{remarks}");
         assert!(!["gap", "lost", "reset"].iter().any(|word| remarks.contains(&format!("-- {word}"))), "{remarks}");
