@@ -140,9 +140,7 @@ impl<'a> Reading<'a> {
         let mut delivery = hub.read_from(self.place().saturating_add(1)).await?;
         self.status.send_modify(|status| status.refused = None);
         loop {
-            // What the hub has is read to its end first: a server that is far behind would cut the ids of all at
-            // its own head.
-            if self.status.borrow().has_fallen_to_here() {
+            if self.status.borrow().fallen {
                 return Err(FollowError::Forked { place: self.place(), judgement: Judgement::LostTail }.into());
             }
             match timeout(QUIET, delivery.next()).await {

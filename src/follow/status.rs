@@ -51,11 +51,6 @@ impl Status {
         [&self.paused, &self.differing, &self.unpublished].into_iter().flatten()
     }
 
-    /// Whether the hub has lost messages, and everything that it still has is folded.
-    pub(super) fn has_fallen_to_here(&self) -> bool {
-        self.fallen && self.folded >= self.hub_last.unwrap_or(0)
-    }
-
     pub(super) fn fold_to(&mut self, place: u64) {
         self.folded = place;
         while self.ahead.front().is_some_and(|(_, last)| *last <= place) {
@@ -92,14 +87,6 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_hub_has_left_is_folded_before_a_loss_is_judged() {
-        let fallen = |folded, hub_last| Status { fallen: true, folded, hub_last: Some(hub_last), ..Status::default() };
-        assert!(!fallen(1_000, 999_900).has_fallen_to_here(), "a server far behind would cut at its own head");
-        assert!(fallen(100, 100).has_fallen_to_here());
-        assert!(!Status { fallen: false, ..fallen(100, 100) }.has_fallen_to_here());
-    }
 
     #[test]
     fn lag_is_the_time_since_the_oldest_end_that_is_not_folded() {
