@@ -94,7 +94,7 @@ async function brush(directory, range = '') {
   await page.locator('.ch-lanes .ch-name').first().waitFor();
   await page.evaluate(watch);
   await settled(page);
-  const box = await page.locator('.ch-plot, .ch-bars, #charts svg').first().boundingBox();
+  const box = await page.locator('.ch-brush').boundingBox();
   const took = [];
   for (let turn = 0; turn < 3 * TURNS; turn += 1) {
     const from = box.x + box.width * (0.2 + 0.02 * turn);
@@ -191,7 +191,7 @@ async function frames(rate = 50, seconds = 30) {
     tell(`live at ${rate}/s, between frames`, alone.apart.slice(1));
     tell(`live at ${rate}/s, work of a frame`, alone.work);
     await page.evaluate(sample);
-    const box = await page.locator('#charts svg').nth(1).boundingBox();
+    const box = await page.locator('.ch-brush').boundingBox();
     await page.mouse.move(box.x + box.width * 0.3, box.y + 20);
     await page.mouse.down();
     for (let turn = 0; turn < seconds * 20; turn += 1) {
