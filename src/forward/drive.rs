@@ -170,12 +170,13 @@ impl Forwarder {
             Err(trouble) => return Event::Failed(trouble),
         };
         let head: Option<crate::parcel::Head> = newest.head.parse().ok();
+        let ends = *self.head.borrow();
         let chain = match &head {
             Some(head) => self.log.chain_around(head.last()).await,
             None => Ok(None),
         };
         match chain {
-            Ok(chain) => Event::Place(Seen { place: newest.place, head, chain: chain.map(|(_, after)| after) }),
+            Ok(chain) => Event::Place(Seen { place: newest.place, head, ends, chain: chain.map(|(_, after)| after) }),
             Err(e) => Event::Failed(Trouble::Log(e.to_string())),
         }
     }

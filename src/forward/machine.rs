@@ -95,6 +95,9 @@ pub struct Seen {
     pub place: u64,
     /// Its head; nothing where that cannot be read.
     pub head: Option<Head>,
+    /// The last record of this log when `chain` was looked up. It has grown since, perhaps, and a record that
+    /// it did not have then was not compared.
+    pub ends: Sequence,
     /// The chain's value after the same record in this log, where the log knows it.
     pub chain: Option<ChainValue>,
 }
@@ -255,8 +258,9 @@ impl Machine {
                 .conflict("the newest message that the hub has of this log is of a form that this shipslog does not know".to_owned());
         };
         let last = newest.last();
-        if last > head {
-            return self.part(format!("the hub has records of this log up to {last}, and the log ends with {head}: it was put back from an older copy, or another recorder runs with a copy of it"));
+        if last > seen.ends {
+            let ends = seen.ends;
+            return self.part(format!("the hub has records of this log up to {last}, and the log ends with {ends}: it was put back from an older copy, or another recorder runs with a copy of it"));
         }
         if seen.chain.is_some_and(|chain| mark(&chain) != newest.after) {
             return self.part(format!("the hub has another record {last} of this log: another recorder runs with a copy of it"));

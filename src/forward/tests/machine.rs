@@ -19,7 +19,7 @@ fn cut(after: u64, chain: bool) -> Action {
 
 fn seen(place: u64, last: u64) -> Event {
     let head = Head { first: last, count: 1, after: mark(&CHAIN_START), before: None, gaps: Vec::new() };
-    Event::Place(Seen { place, head: Some(head), chain: Some(CHAIN_START) })
+    Event::Place(Seen { place, head: Some(head), ends: 2000, chain: Some(CHAIN_START) })
 }
 
 /// Connected to a hub that has nothing yet of a log with `head` records.
@@ -107,15 +107,26 @@ fn waits_grow_up_to_a_bound() {
     assert_eq!(machine.acknowledged(), None);
 }
 
-/// The hub has a record of another chain, or one that the log does not come up to.
+/// The hub has a record of another chain.
 fn other(place: u64, last: u64) -> Event {
     let head = Head { first: last, count: 1, after: mark(&[7; 32]), before: None, gaps: Vec::new() };
-    Event::Place(Seen { place, head: Some(head), chain: Some(CHAIN_START) })
+    Event::Place(Seen { place, head: Some(head), ends: 2000, chain: Some(CHAIN_START) })
+}
+
+/// The hub has a record that the log, which went up to `ends`, did not come up to.
+fn beyond(place: u64, last: u64, ends: u64) -> Event {
+    let head = Head { first: last, count: 1, after: mark(&[7; 32]), before: None, gaps: Vec::new() };
+    Event::Place(Seen { place, head: Some(head), ends, chain: None })
 }
 
 #[test]
 fn a_log_of_which_the_hub_has_another_history_forks_where_it_may_and_waits_where_not() {
-    for (event, why) in [(other(5, 8), "another record 8"), (seen(5, 12), "up to 12, and the log ends with 10")] {
+    for (event, why) in [
+        (other(5, 8), "another record 8"),
+        (beyond(5, 12, 10), "up to 12, and the log ends with 10"),
+        // The log got its own record 9 after it was asked for it, and before the machine heard.
+        (beyond(5, 9, 7), "up to 9, and the log ends with 7"),
+    ] {
         for may_fork in [true, false] {
             let mut machine = Machine::new(0).forking(may_fork);
             machine.connect();
@@ -140,7 +151,7 @@ fn neither_an_unknown_form_nor_a_place_that_went_back_is_a_reason_to_fork() {
     let mut machine = Machine::new(0).forking(true);
     machine.connect();
     machine.next(Event::Connected(MAX_BYTES), 10);
-    let unknown = machine.next(Event::Place(Seen { place: 5, head: None, chain: None }), 10);
+    let unknown = machine.next(Event::Place(Seen { place: 5, head: None, ends: 10, chain: None }), 10);
     assert!(matches!(unknown, Action::Wait { .. }), "{unknown:?}");
     assert_eq!(machine.state().0, ForwardState::Conflict);
     machine.next(Event::Elapsed, 10);
