@@ -62,7 +62,7 @@ impl Host {
     pub(crate) fn seen(&self, newest: &Message) -> Seen {
         let head: Head = newest.head.parse().unwrap();
         let chain = usize::try_from(head.last()).ok().and_then(|last| self.chains.get(last)).copied();
-        Seen { place: newest.place, head: Some(head), chain }
+        Seen { place: newest.place, head: Some(head), ends: self.head(), chain }
     }
 
     /// A parcel of what follows `after`, of so many bytes at most.
