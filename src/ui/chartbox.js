@@ -5,7 +5,8 @@ import { glyph } from './lanes.js';
 import { widthOf } from './spans.js';
 import { html, svg } from './svg.js';
 
-const LEGEND = /** @type {const} */ ([['X', 'failed'], ['M', 'out of memory'], ['H', 'unhealthy'], ['C', 'changed'], ['K', 'did not stop, killed'], ['P', 'stopped as asked']]);
+/** Letter, words, and what stands for the same above the bars or is as grey as it. */
+const LEGEND = /** @type {const} */ ([['X', 'failed', ''], ['M', 'out of memory', ''], ['H', 'unhealthy', ''], ['C', 'changed', 'M4 4h8l-4 6z'], ['K', 'did not stop, killed', ''], ['P', 'stopped as asked', 'M4 0h6v14h-6z']]);
 
 /** @param {HTMLElement} box @returns {Record<string, any>} */
 export function build(box) {
@@ -26,8 +27,10 @@ export function build(box) {
   const button = (/** @type {string} */ text, /** @type {string} */ title) => html('button', { type: 'button', hidden: '', title }, text);
   const [zoom, back, clear] = [button('Zoom', 'Only what is chosen (z)'), button('Back', 'What was shown before (b, or a double click)'), button('Clear', 'Nothing chosen (Esc)')];
   const quiet = html('button', { type: 'button', class: 'ch-more', hidden: '' });
-  const legend = html('ul', { class: 'ch-legend', 'aria-label': 'Legend' }, ...LEGEND.map(([kind, text]) => html('li', {}, svg('svg', { ...hidden, width: widthOf(kind, 1), height: 14 }, glyph(kind, widthOf(kind, 1), 1)), ` ${text}`)),
-    html('li', {}, svg('svg', { ...hidden, width: 14, height: 14 }, svg('rect', { class: 'ch-lost', width: 14, height: 14 })), ' not known'));
+  const sign = (/** @type {number} */ width, /** @type {any[]} */ ...inner) => svg('svg', { ...hidden, width, height: 14 }, ...inner);
+  const legend = html('ul', { class: 'ch-legend', 'aria-label': 'Legend' }, ...LEGEND.map(([kind, text, bar]) => html('li', {}, sign(widthOf(kind, 1), glyph(kind, widthOf(kind, 1), 1)), ...(bar ? [sign(12, svg('path', { class: kind === 'C' ? 'ch-change' : 'ch-stop', d: bar }))] : []), ` ${text}`)),
+    html('li', {}, sign(14, svg('rect', { class: 'ch-lost', width: 14, height: 14 })), ' not known'),
+    html('li', {}, sign(10, svg('rect', { class: 'ch-band', width: 10, height: 14 }), ...[0, 9].map((x) => svg('rect', { class: 'ch-bandline ch-over', x, width: 1, height: 14 }))), ' incident'));
   const note = html('p', { class: 'ch-note', role: 'note', hidden: '' });
   const filter = html('p', { class: 'ch-filter', role: 'note', hidden: '' });
   const none = html('p', { class: 'ch-none', hidden: '' });

@@ -30,8 +30,8 @@ const ROUND_PX_MS = 50;
 
 /**
  * @typedef {{since: string, until: string}} Bounds RFC 3339, or empty for none
- * @typedef {Bounds & {live?: boolean, sel?: string, q?: string, incidents?: import('./lanes.js').Incident[]}} Shown
- *   `live`: the last 24 h; `sel`: the part that is chosen, `FROM,TO`
+ * @typedef {Bounds & {live?: boolean, sel?: string, q?: string, i?: string, incidents?: import('./lanes.js').Incident[]}} Shown
+ *   `live`: the last 24 h; `sel`: the part that is chosen, `FROM,TO`; `i`: the incident that is read
  */
 
 const iso = (/** @type {number} */ at) => new Date(at).toISOString().replace('.000Z', 'Z');
@@ -60,7 +60,7 @@ export class Charts {
   #box;
   #actions;
   /** What the page shows. @type {Required<Shown>} */
-  #view = { since: '', until: '', live: false, sel: '', q: '', incidents: [] };
+  #view = { since: '', until: '', live: false, sel: '', q: '', i: '', incidents: [] };
   /** @type {import('./brush.js').Range|null} */
   #chosen = null;
   /** How often something was chosen here, and not gone back from. */
@@ -137,9 +137,10 @@ export class Charts {
   }
 
   /** What the page shows; to be told whenever that changes. @param {Shown} view */
-  show({ since, until, live = false, sel = '', q = '', incidents = [] }) {
+  show({ since, until, live = false, sel = '', q = '', i = '', incidents = [] }) {
     const was = this.#view;
-    this.#view = { since, until, live, sel, q, incidents };
+    this.#view = { since, until, live, sel, q, i, incidents };
+    this.#lanes.choose(i);
     const [from = '', to = ''] = sel.split(',');
     this.#chosen = sel === '' ? null : { from: millis(from), until: millis(to) };
     if (q !== was.q || JSON.stringify(incidents) !== JSON.stringify(was.incidents)) this.#onLines();

@@ -60,7 +60,7 @@ function causeText(text) {
 /** The first thing that each subject says of its failure, in the order of time. @param {Incident} incident */
 function failures({ timeline = [], subjects }) {
   return subjects.flatMap(({ key }) => {
-    const step = timeline.find(({ subject, what, folded }) => subject === key && ['failure', 'oom', 'health'].includes(what) && folded === 0);
+    const step = timeline.find(({ subject, what, text, folded }) => subject === key && (['failure', 'oom'].includes(what) || (what === 'health' && text.includes('unhealthy'))) && folded === 0);
     return step ? [{ key, step }] : [];
   }).sort((a, b) => a.step.time.localeCompare(b.step.time));
 }
@@ -84,7 +84,11 @@ export function whatChanged(incident, { recorded, link }) {
     const isHashed = changes.some((each) => each.changes?.some(({ what }) => what === 'config-hash'));
     nodes.push(h('p.soft', {}, `Events do not show environment, command and mounts${isHashed ? '; config-hash covers them, too' : ''}.`));
   }
-  if (changes.length === 0) {
+  // What took its place may be known only from how it came there.
+  const remade = (incident.timeline ?? []).find(({ subject, what, record, time }) => what === 'change' && subject === incident.subject && record && millis(time) < began);
+  if (changes.length === 0 && remade) {
+    nodes.push(h('p', {}, 'It was made again shortly before ', link(remade.record ?? '', clockOf(millis(remade.time))), '; what it had been like is not recorded, so nothing can be compared.'));
+  } else if (changes.length === 0) {
     const known = began - recorded;
     const far = known < LOOKS_BACK_MS ? known : LOOKS_BACK_MS;
     nodes.push(h('p', {}, `Nothing of its own was changed in the ${lengthText(far)}${known < LOOKS_BACK_MS ? ' recorded' : ''} before it: no deploy, and nothing done to its networks, volumes or limits.`,
@@ -94,11 +98,16 @@ export function whatChanged(incident, { recorded, link }) {
   const others = cause.filter(({ kind }) => !CHANGES.has(kind));
   const failed = failures(incident);
   if (failed.length > 1) {
+    let said = '';
     nodes.push(h('h4', {}, 'What failed, in this order'), h('ol.order', {}, failed.map(({ key, step }) => {
       const after = millis(step.time) - began;
       const own = others.filter(({ subject, record }) => subject === key || record === step.record);
+      const texts = own.map(({ text }) => causeText(text));
+      // What is the same of the one before is not said again.
+      const isSame = texts.join(' ') === said;
+      said = texts.join(' ');
       return h('li', {}, h('b', {}, printable(key)), ` ${plain(step.text.split('; ')[0])}`, after > 0 && ` `, after > 0 && link(step.record ?? '', `${lengthText(after)} later`),
-        own.map(({ text }) => h('p.soft', {}, causeText(text))));
+        !isSame && texts.map((text) => h('p.soft', {}, text)));
     })));
     if (incident.kind === 'cascade') nodes.push(h('p.soft', {}, `All within 60 s of each other. Whether ${printable(subjects[0].key)} caused the rest, events cannot prove.`));
   } else {

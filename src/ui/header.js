@@ -103,9 +103,11 @@ export function showInputs({ q, since, until, range }) {
   write('zone', isUtc() ? 'times in UTC · local' : offset === 'Z' ? 'times in UTC' : `times in ${zoneName()} (UTC${offset}) · UTC`);
 }
 
+const recordsText = (/** @type {number} */ n) => `${count(n)} ${n === 1 ? 'record' : 'records'}`;
+
 /** How many records are held, and how many of them are probes. @param {number} records @param {number} noise @param {import('./view.js').View} view */
 export function showCounts(records, noise, { noise: isShown }) {
-  write('counts', `${count(records)} ${records === 1 ? 'record' : 'records'} here`);
-  write('noise', isShown ? `health checks: ${count(noise)} shown · fold` : `health checks: ${count(noise)} folded · show`);
+  write('counts', `${recordsText(records)} here`);
+  write('noise', `health checks: ${recordsText(noise)} ${isShown ? 'shown · fold' : 'folded · show'}`);
   el('noise').setAttribute('aria-pressed', String(isShown));
 }

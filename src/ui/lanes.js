@@ -65,6 +65,8 @@ export class Lanes {
   /** @type {import('./timescale.js').TimeScale|null} */
   #scale = null;
   #now = 0;
+  /** Id of the incident that is read. */
+  #chosen = '';
   #told = '';
   /** The time that the table is of. */
   #mirrored = 0;
@@ -98,6 +100,11 @@ export class Lanes {
   /** When something was made again, for the histogram. */
   get changes() {
     return this.#data.lanes.flatMap((lane) => lane.events.filter(({ kind }) => kind === 'C').map(({ at }) => at));
+  }
+
+  /** The incident whose band stands out. @param {string} id empty for none */
+  choose(id) {
+    this.#chosen = id;
   }
 
   /** @param {Lane[]} lanes @param {number} more @param {Incident[]} incidents */
@@ -221,13 +228,14 @@ export class Lanes {
 
   /** @param {import('./timescale.js').TimeScale} scale @param {number} now */
   #drawBands(scale, now) {
-    const bands = this.#data.incidents.filter(({ start, severity }) => severity !== 'notice' && millis(start) <= Math.min(now, scale.until)).flatMap(({ start, end, state }) => {
+    const bands = this.#data.incidents.filter(({ start, severity }) => severity !== 'notice' && millis(start) <= Math.min(now, scale.until)).flatMap(({ id, start, end, state }) => {
       const left = scale.x(Math.max(millis(start), scale.from));
       const until = end === null ? Number.POSITIVE_INFINITY : millis(end);
       if (until < scale.from) return [];
       const width = Math.max(2, scale.x(Math.min(until, now, scale.until)) - left);
-      const line = (/** @type {number} */ x) => svg('rect', { class: state === 'closed' ? 'ch-bandline ch-over' : 'ch-bandline', x, y: 0, width: 1, height: '100%' });
-      return [svg('rect', { class: 'ch-band', x: left, y: 0, width, height: '100%' }), ...(millis(start) >= scale.from ? [line(left)] : []), ...(until <= Math.min(now, scale.until) ? [line(left + width - 1)] : [])];
+      const kind = id === this.#chosen ? ' ch-read' : state === 'closed' ? ' ch-over' : '';
+      const line = (/** @type {number} */ x) => svg('rect', { class: `ch-bandline${kind}`, x, y: 0, width: 1, height: '100%' });
+      return [svg('rect', { class: `ch-band${kind}`, x: left, y: 0, width, height: '100%' }), ...(millis(start) >= scale.from ? [line(left)] : []), ...(until <= Math.min(now, scale.until) ? [line(left + width - 1)] : [])];
     });
     // Stretched as the lanes are, on paper too.
     this.#bands.setAttribute('viewBox', `0 0 ${scale.width} 1`);

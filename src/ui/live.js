@@ -326,9 +326,9 @@ function showInputs() {
 
 /** The whole range, or that of the incidents: the last day of what is recorded. */
 function showCharts() {
-  const { since, until, q, sel, range } = view;
+  const { since, until, q, sel, i, range } = view;
   el('charts').hidden = false;
-  charts.show({ since, until, live: !range, q, sel, incidents: inOrder(pane.store.incidents) });
+  charts.show({ since, until, live: !range, q, sel, i, incidents: inOrder(pane.store.incidents) });
 }
 
 function showTitle() {

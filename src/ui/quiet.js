@@ -35,6 +35,8 @@ export class Quiet {
   #log = '';
   /** What the recorder found when it began. @type {{host: string, replayed: number, from: number}[]} */
   #firsts = [];
+  /** Whether a Docker host has been heard at all. */
+  #isHeard = false;
   #planned = '';
   #countedAt = 0;
   #query = '';
@@ -58,7 +60,7 @@ export class Quiet {
   /** @param {number} incidents how many are told @param {Page} page */
   async show(incidents, page) {
     try {
-      if (this.#log !== page.log.id) await this.#learn(page);
+      if (this.#log !== page.log.id || !this.#isHeard) await this.#learn(page);
       await this.#countPlanned(page);
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
@@ -73,6 +75,7 @@ export class Quiet {
     const records = items.map(({ line }) => parseRecord(line));
     this.recorded = Math.min(...items.map(({ at }) => at));
     this.#began = records.length ? millis(records[0].received) : Number.NaN;
+    this.#isHeard = items.length === FIRST_RECORDS || records.some(({ event }) => event.Type !== 'recorder' || event.Action === 'gap');
     // The first look reads what the daemon still has; that is older than the recording.
     this.#firsts = records.flatMap(({ event, source, time, foreign }) => {
       const a = event.Actor?.Attributes ?? {};
@@ -95,7 +98,8 @@ export class Quiet {
     const from = Math.max(...[since, this.recorded].filter((ms) => !Number.isNaN(ms)));
     const to = Math.min(...[until, asOf].filter((ms) => !Number.isNaN(ms)));
     const nodes = [];
-    if (from < to) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
+    if (from < to && this.#isHeard) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
+    else if (from < to) nodes.push(h('p', {}, `No Docker host has been heard since ${clockOf(from)}.`));
     if (this.#planned) nodes.push(h('p', {}, `Asked for, and no incident: ${this.#planned}.`));
     fill(this.#root, nodes);
     fill(this.#first, !serverClock.isStopped && serverClock.now() - this.#began < YOUNG_MS ? [this.#explain(incidents === 0)] : []);
@@ -103,6 +107,9 @@ export class Quiet {
 
   /** The first minutes of an installation. @param {boolean} isCalm whether nothing has broken yet */
   #explain(isCalm) {
+    if (!this.#isHeard) {
+      return h('div.first', {}, h('h3', {}, 'Nothing is recorded yet'), h('p', {}, 'No Docker host has answered. From its first answer on nothing is lost: each event is on disk before it is shown.'));
+    }
     const found = this.#firsts.map(({ host, replayed, from }) => h('li', {}, h('b', {}, host), replayed > 0
       ? `: Docker still had ${counted(replayed, 'event')} from before, the oldest of ${clockOf(from)}. It keeps ${count(256)} at most, so what was before is not recorded.`
       : ': Docker had no events from before; what was before is not recorded.'));

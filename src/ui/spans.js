@@ -7,6 +7,8 @@ import { millis } from './timespan.js';
 export const MARK = 14;
 const DIGIT = 7;
 const AROUND = 4;
+/** More, where a shape leaves its letter less room. @type {Record<string, number>} */
+const POINTED = { M: 4 };
 /** A death so long after its `oom` is the same failure, in milliseconds. */
 const OF_OOM_MS = 5_000;
 /** A container made so long before or after the end of another one took its place. */
@@ -122,7 +124,7 @@ const deafText = (title) => {
 };
 
 /** @param {Kind} kind @param {number} n */
-export const widthOf = (kind, n) => (n > 1 ? MARK + AROUND + DIGIT * String(n).length : kind === 'M' ? MARK + 3 : MARK);
+export const widthOf = (kind, n) => MARK + (n > 1 ? AROUND + DIGIT * String(n).length : 0) + (POINTED[kind] ?? 0);
 
 /**
  * Marks that would lie over each other are one, with their number. A change never melts into a failure: it moves to its

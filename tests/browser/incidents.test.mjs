@@ -146,6 +146,11 @@ test('nothing open is an answer, and a new installation explains itself', needsB
   await until('the first minute is told', async () => /Recording has begun.*Docker still had \d+ events from before/s.test(await first.page.locator('#first').innerText()));
   await shot(first.page, 'incidents-first');
   first.faultless();
+  const deaf = await Server.start('unix:///nonexistent.sock');
+  t.after(() => deaf.close());
+  const waiting = await open(browser, deaf.base, { timezoneId: 'UTC' });
+  await until('it says that there is nothing', async () => /^Nothing is recorded yet\s+No Docker host has answered/.test(await waiting.page.locator('#first').innerText()));
+  assert.match(await waiting.page.locator('.world').innerText(), /No Docker host has been heard since/);
 });
 
 test('a day is gone through by keys', needsBinary, async (t) => {
@@ -157,6 +162,7 @@ test('a day is gone through by keys', needsBinary, async (t) => {
   await isTold(page, /^orders\/db crashed/);
   await page.keyboard.press('j');
   await isTold(page, /^10 containers failed/);
+  await until('its band stands out', async () => (await page.locator('.ch-band.ch-read').count()) === 1);
   await page.keyboard.press('k');
   await isTold(page, /^orders\/db crashed/);
   await isLoaded(page);

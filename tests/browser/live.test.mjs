@@ -175,13 +175,13 @@ test('health checks are folded, what people run is not', needsAll, async (t) => 
   const shown = stored.filter(({ event, noise }) => noise === undefined && event.Actor.Attributes?.name === name && event.Action.startsWith('exec_create')).length;
   assert.ok(shown >= 1 && shown <= 2, `that of a person and perhaps the first probe: ${shown}`);
   const button = page.locator('#noise');
-  await until('the page counts them', async () => (await button.innerText()) === `health checks: ${marked} folded · show`);
+  await until('the page counts them', async () => (await button.innerText()) === `health checks: ${marked} records folded · show`);
   const rows = page.locator('.list .row', { hasText: name }).filter({ hasText: 'exec_create' });
   await until('the person is shown', async () => (await rows.count()) === shown);
   assert.equal((await stateOf(page)).missed, 0);
   await shot(page, 'live-health-folded');
   await button.click();
-  await until('all of them are shown', async () => (await button.innerText()) === `health checks: ${marked} shown · fold`);
+  await until('all of them are shown', async () => (await button.innerText()) === `health checks: ${marked} records shown · fold`);
   await until('there are more rows', async () => (await rows.count()) > shown);
   assert.equal((await stateOf(page)).missed, 0);
   faultless();

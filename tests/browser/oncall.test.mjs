@@ -48,6 +48,7 @@ test('the day as it was read: who ran on, what helped, what neighbours did, and 
   assert.match(mass, /^10 containers failed within 1\u00a0s while the daemon ran on, and were removed\./);
   assert.match(mass, /Ran on: bystander, door\./);
   assert.match(mass, /What failed, in this order\s+svc0 .*svc9 .*svc1 .*svc8 /s);
+  assert.equal(mass.split('an error code of its own program').length, 3, 'above, and once for all ten');
   const oom = await show('thumbnailer', 'crash-loop');
   assert.match(oom, /Nothing of its own was changed.*At the same time.*front re-created: acme\/web:3 → acme\/web:4, 30\ss before it began/s);
   assert.match(oom, /nothing was done to it through Docker’s API\.\s+Gaps/);
