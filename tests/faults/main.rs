@@ -12,6 +12,8 @@ mod migration;
 #[path = "../shared/mount.rs"]
 mod mount;
 mod power;
+#[path = "../shared/power.rs"]
+mod power_disk;
 #[path = "../shared/skipped.rs"]
 mod skipped;
 mod verdict;

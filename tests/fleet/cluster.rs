@@ -3,7 +3,7 @@
 use crate::skipped::{say, skipped};
 use crate::support::{TENANT, patiently};
 use shipslog::stream::nats::{Made, NatsSettings, NatsStream, Shape};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -20,7 +20,9 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Nodes of one cluster. They end when it is dropped.
 pub(crate) struct Cluster {
-    dir: TempDir,
+    /// Where they keep everything.
+    dir: PathBuf,
+    _own: Option<TempDir>,
     urls: Vec<String>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -28,23 +30,32 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// So many nodes, with `settings` among those of each.
     pub(crate) async fn start(nodes: usize, settings: &str) -> Option<Self> {
+        let own = tempfile::tempdir().unwrap();
+        Self::begin(own.path().to_owned(), Some(own), nodes, settings).await
+    }
+
+    /// The same in a directory that is somebody else's.
+    pub(crate) async fn start_in(dir: &Path, nodes: usize) -> Option<Self> {
+        Self::begin(dir.to_owned(), None, nodes, "").await
+    }
+
+    async fn begin(dir: PathBuf, own: Option<TempDir>, nodes: usize, settings: &str) -> Option<Self> {
         let server = nats_server()?;
         let turn = ONE_AT_A_TIME.lock().await;
-        let dir = tempfile::tempdir().unwrap();
-        let extra = dir.path().join("extra.conf");
+        let extra = dir.join("extra.conf");
         std::fs::write(&extra, settings).unwrap();
-        let told = script(&["start", &path(dir.path()), &server, &nodes.to_string(), &path(&extra)]);
-        Some(Self { dir, urls: told.trim().split(',').map(str::to_owned).collect(), _turn: turn })
+        let told = script(&["start", &path(&dir), &server, &nodes.to_string(), &path(&extra)]);
+        Some(Self { dir, _own: own, urls: told.trim().split(',').map(str::to_owned).collect(), _turn: turn })
     }
 
     /// Kills a node, from 1 on, as a crash would.
     pub(crate) fn kill(&self, node: usize) {
-        script(&["kill", &path(self.dir.path()), &node.to_string()]);
+        script(&["kill", &path(&self.dir), &node.to_string()]);
     }
 
     /// Starts a node that was killed, on what it had.
     pub(crate) fn restart(&self, node: usize) {
-        script(&["restart", &path(self.dir.path()), &node.to_string()]);
+        script(&["restart", &path(&self.dir), &node.to_string()]);
     }
 
     /// Starts all nodes that were killed; none is well before most are there.
@@ -59,15 +70,15 @@ impl Cluster {
     /// A copy of what all nodes have on disk, none of which runs.
     pub(crate) fn copy(&self) -> TempDir {
         let copy = tempfile::tempdir().unwrap();
-        self.stores().for_each(|store| copy_dir(&self.dir.path().join(&store), &copy.path().join(&store)));
+        self.stores().for_each(|store| copy_dir(&self.dir.join(&store), &copy.path().join(&store)));
         copy
     }
 
     /// Puts a copy in the place of what all nodes have, none of which runs.
     pub(crate) fn put_back(&self, copy: &TempDir) {
         for store in self.stores() {
-            std::fs::remove_dir_all(self.dir.path().join(&store)).unwrap();
-            copy_dir(&copy.path().join(&store), &self.dir.path().join(&store));
+            std::fs::remove_dir_all(self.dir.join(&store)).unwrap();
+            copy_dir(&copy.path().join(&store), &self.dir.join(&store));
         }
     }
 
@@ -77,12 +88,12 @@ impl Cluster {
 
     /// Has a node hang: it keeps its connections, and says nothing.
     pub(crate) fn pause(&self, node: usize) {
-        script(&["pause", &path(self.dir.path()), &node.to_string()]);
+        script(&["pause", &path(&self.dir), &node.to_string()]);
     }
 
     /// Lets a node that hangs go on.
     pub(crate) fn resume(&self, node: usize) {
-        script(&["resume", &path(self.dir.path()), &node.to_string()]);
+        script(&["resume", &path(&self.dir), &node.to_string()]);
     }
 
     /// How this is reached by a client of this name: `node` first, or by any.
@@ -94,7 +105,7 @@ impl Cluster {
     /// Where each node's monitoring page is.
     pub(crate) fn monitors(&self) -> Vec<String> {
         let page = |node: usize| {
-            let settings = std::fs::read_to_string(self.dir.path().join(format!("n{node}.conf"))).unwrap();
+            let settings = std::fs::read_to_string(self.dir.join(format!("n{node}.conf"))).unwrap();
             format!("http://{}", settings.lines().find_map(|line| line.strip_prefix("http: ")).unwrap())
         };
         (1..=self.urls.len()).map(page).collect()
@@ -129,7 +140,7 @@ pub(crate) fn nats_server() -> Option<String> {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        script(&["stop", &path(self.dir.path())]);
+        script(&["stop", &path(&self.dir)]);
     }
 }
 

@@ -17,6 +17,9 @@ mod forward;
 mod kills;
 mod memory;
 mod nats;
+mod power;
+#[path = "../shared/power.rs"]
+mod power_disk;
 mod program;
 mod proof;
 mod putback;
