@@ -29,7 +29,7 @@ export function build(box) {
   const quiet = html('button', { type: 'button', class: 'ch-more', hidden: '' });
   const sign = (/** @type {number} */ width, /** @type {any[]} */ ...inner) => svg('svg', { ...hidden, width, height: 14 }, ...inner);
   const legend = html('ul', { class: 'ch-legend', 'aria-label': 'Legend' }, ...LEGEND.map(([kind, text, bar]) => html('li', {}, sign(widthOf(kind, 1), glyph(kind, widthOf(kind, 1), 1)), ...(bar ? [sign(12, svg('path', { class: kind === 'C' ? 'ch-change' : 'ch-stop', d: bar }))] : []), ` ${text}`)),
-    html('li', {}, sign(14, svg('rect', { class: 'ch-lost', width: 14, height: 14 })), ' not known'),
+    html('li', {}, sign(14, glyph('G', 14, 1)), sign(14, svg('rect', { class: 'ch-lost', width: 14, height: 14 })), ' not known'),
     html('li', {}, sign(10, svg('rect', { class: 'ch-band', width: 10, height: 14 }), ...[0, 9].map((x) => svg('rect', { class: 'ch-bandline ch-over', x, width: 1, height: 14 }))), ' incident'));
   const note = html('p', { class: 'ch-note', role: 'note', hidden: '' });
   const filter = html('p', { class: 'ch-filter', role: 'note', hidden: '' });

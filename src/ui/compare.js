@@ -127,8 +127,11 @@ function draw() {
     for (const [metric, , text] of METRICS) {
       const cell = document.querySelector(`[data-lane="${name}"][data-metric="${metric}"]`);
       if (!(cell instanceof HTMLElement)) continue;
-      cell.textContent = text(meter);
-      if (metric === 'missed' || metric === 'repeated') cell.className = text(meter) === '0' ? 'good' : 'bad';
+      const isJudged = metric === 'missed' || metric === 'repeated';
+      // What has seen nothing has proven nothing.
+      const isKnown = !isJudged || meter.records > 0;
+      cell.textContent = isKnown ? text(meter) : '–';
+      if (isJudged) cell.className = !isKnown ? '' : text(meter) === '0' ? 'good' : 'bad';
     }
   }
   judge();

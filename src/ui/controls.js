@@ -36,7 +36,8 @@ export function bindControls(actions) {
     // The focus is on its last button.
     el('help').scrollTop = 0;
   };
-  const clicks = { 'go-live': goLive, noise: toggleNoise, zone: toggleZone, resume, 'as-commands': commands, 'help-button': help, losses: () => actions.toLoss(el('losses').dataset.id ?? '') };
+  const more = () => el('more-tools').setAttribute('aria-expanded', String(document.body.classList.toggle('with-tools')));
+  const clicks = { 'more-tools': more, 'go-live': goLive, noise: toggleNoise, zone: toggleZone, resume, 'as-commands': commands, 'help-button': help, losses: () => actions.toLoss(el('losses').dataset.id ?? '') };
   for (const [id, onClick] of Object.entries(clicks)) el(id).addEventListener('click', () => onClick());
   for (const [of, onTab] of Object.entries({ incidents: () => pane.toIncidents(), events: () => pane.toEvents(), hosts: () => pane.toHosts() })) {
     document.querySelector(`[data-tab-of="${of}"]`)?.addEventListener('click', (event) => {

@@ -57,6 +57,10 @@ function causeText(text) {
   return `${said.slice(0, 1).toUpperCase()}${said.slice(1)}.`;
 }
 
+/** Of what was made again just before, while nobody knows what it had been like: the step that tells. @param {Incident} incident */
+export const remadeBefore = ({ subject, start, cause, timeline = [] }) => (cause.some(({ kind }) => CHANGES.has(kind)) ? undefined
+  : timeline.find((step) => step.what === 'change' && step.subject === subject && step.record && millis(step.time) < millis(start)));
+
 /** The first thing that each subject says of its failure, in the order of time. @param {Incident} incident */
 function failures({ timeline = [], subjects }) {
   return subjects.flatMap(({ key }) => {
@@ -84,9 +88,8 @@ export function whatChanged(incident, { recorded, link }) {
     const isHashed = changes.some((each) => each.changes?.some(({ what }) => what === 'config-hash'));
     nodes.push(h('p.soft', {}, `Events do not show environment, command and mounts${isHashed ? '; config-hash covers them, too' : ''}.`));
   }
-  // What took its place may be known only from how it came there.
-  const remade = (incident.timeline ?? []).find(({ subject, what, record, time }) => what === 'change' && subject === incident.subject && record && millis(time) < began);
-  if (changes.length === 0 && remade) {
+  const remade = remadeBefore(incident);
+  if (remade) {
     nodes.push(h('p', {}, 'It was made again shortly before ', link(remade.record ?? '', clockOf(millis(remade.time))), '; what it had been like is not recorded, so nothing can be compared.'));
   } else if (changes.length === 0) {
     const known = began - recorded;

@@ -100,7 +100,7 @@ async function lanesOf(range, signal) {
 
 /** @param {Container|undefined} container */
 function stateWords(container) {
-  if (!container) return '–';
+  if (!container) return 'not there';
   const { state, exit, health, next_start: next } = container;
   const words = state === 'restarting' ? 'waits to be started' : state === 'exited' ? 'ended' : state;
   const more = state !== 'running' && exit !== null ? `, exit ${exit}` : state === 'running' && health && health !== 'none' ? `, ${health}` : '';

@@ -110,4 +110,6 @@ export function showCounts(records, noise, { noise: isShown }) {
   write('counts', `${recordsText(records)} here`);
   write('noise', `health checks: ${recordsText(noise)} ${isShown ? 'shown · fold' : 'folded · show'}`);
   el('noise').setAttribute('aria-pressed', String(isShown));
+  // Its place is kept, so that nothing moves when the first probe comes.
+  el('noise').style.visibility = noise > 0 || isShown ? '' : 'hidden';
 }

@@ -9,7 +9,7 @@ import { h, morph, write } from './dom.js';
 import { evidenceOf, gatherEvidence } from './evidence.js';
 import { clock, clockOf, day, printable } from './format.js';
 import { headline, shortTitle } from './headline.js';
-import { SHAPES, counted, lengthText, outcome, plain } from './incident-words.js';
+import { SHAPES, counted, lengthText, outcome, plain, subjectText } from './incident-words.js';
 import { revealLane } from './lane-reveal.js';
 import { evidenceAddress, hostCommands, linksOut, reportAddress } from './outs.js';
 import { millis } from './timespan.js';
@@ -158,7 +158,7 @@ export class IncidentDrawer {
       this.#loaded = incident.revision;
       this.#trouble = '';
       this.#draw();
-      if (this.#found === null) revealLane(incident.subjects[0]?.key ?? incident.subject, () => this.#id === incident.id);
+      if (this.#found === null) revealLane(incident.kind === 'mass' ? subjectText(incident) : incident.subjects[0]?.key ?? incident.subject, () => this.#id === incident.id);
       const [found] = await Promise.all([gatherEvidence(incident, this.#handlers.now(), signal), this.#learnLinks(signal)]);
       if (signal.aborted) return;
       this.#found = found;

@@ -27,6 +27,8 @@ export class EventList {
   #ofSeveral = false;
   /** @type {Item|null} */
   #selected = null;
+  /** How high it was. */
+  #room = 0;
   #lastScrollTop = 0;
   /** Of the scroller, when it was scrolled last. */
   #height = 0;
@@ -142,7 +144,7 @@ export class EventList {
     const item = this.held.shown[row];
     if (select && item && !isMarker(item)) this.#selected = item;
     this.#following = false;
-    const away = top ? 0 : Math.max(0, this.#scroller.clientHeight / 2 - this.#rowHeight);
+    const away = top ? 0 : Math.max(0, Math.floor(this.#scroller.clientHeight / 2 / this.#rowHeight) - 1) * this.#rowHeight;
     this.#scrollTo(row * this.#rowHeight - away);
     this.#schedule();
   }
@@ -231,6 +233,12 @@ export class EventList {
   }
 
   #onResize() {
+    const { clientHeight, scrollTop } = this.#scroller;
+    const row = this.#selected === null ? -1 : this.held.shown.indexOf(this.#selected);
+    const top = row * this.#rowHeight;
+    // The record that was opened stays in view, though it takes some of the room.
+    if (row >= 0 && clientHeight < this.#room && top >= scrollTop && top < scrollTop + this.#room) this.#reveal(row);
+    this.#room = clientHeight;
     const height = getComputedStyle(this.#scroller).getPropertyValue('--row-height');
     this.#rowHeight = Number.parseFloat(height) || 24;
     const wanted = Math.ceil(this.#scroller.clientHeight / this.#rowHeight) + 2 * OVERSCAN_ROWS;

@@ -307,7 +307,7 @@ function meetHosts(names) {
 
 /** @param {string|null} message */
 function showError(message) {
-  el('filter-error').textContent = message ?? '';
+  el('filter-error').textContent = message === null ? '' : `Not applied: ${message}`;
   el('filter').setAttribute('aria-invalid', String(message !== null));
 }
 

@@ -27,7 +27,9 @@ export function triedOf(incident) {
 }
 
 /** @param {Incident} incident @param {Incident['actions'][0]} act @returns {string} */
-function effectOf({ failures = [], timeline = [], state, resolution }, { record, what }) {
+function effectOf({ start, failures = [], timeline = [], state, resolution }, { record, what, time }) {
+  // Before it broke there was nothing to mend.
+  if (millis(time) < millis(start)) return '';
   const at = sequenceOf(record);
   const isBad = (/** @type {import('./incident-words.js').Step} */ step) => ['failure', 'oom'].includes(step.what) || (step.what === 'health' && /became unhealthy/.test(step.text));
   const failed = [...failures, ...timeline.filter(isBad)].map((each) => sequenceOf(each.record ?? ''));

@@ -1,6 +1,6 @@
 // What Docker's events do not say: why a container failed. Then that is said at once, with what they do say. Pure.
 
-import { OWN_CODES } from './diff.js';
+import { OWN_CODES, remadeBefore } from './diff.js';
 import { exitWords } from './exits.js';
 import { count } from './format.js';
 import { lengthText, isCauseUnsaid } from './incident-words.js';
@@ -32,7 +32,7 @@ export function whatIsSaid(incident, { recorded, words }) {
   if (cause.some(({ kind }) => kind === 'unknown')) said.push('its exit code is not known');
   if (cause.some(({ kind }) => kind === 'health')) said.push(`its health check failed${counts.unhealthy > 1 ? ` (${count(counts.unhealthy)}×)` : ''}`);
   const known = millis(start) - recorded;
-  said.push(`nothing of its own was changed in the ${lengthText(Math.min(LOOKS_BACK_MS, known > 0 ? known : LOOKS_BACK_MS))} before`);
+  said.push(remadeBefore(incident) ? 'it was made again shortly before, and what it had been like is not recorded' : `nothing of its own was changed in the ${lengthText(Math.min(LOOKS_BACK_MS, known > 0 ? known : LOOKS_BACK_MS))} before`);
   if (words !== null) said.push(words > 0 ? 'what it printed last is below, beside its end' : `what it printed last is not recorded: docker logs ${containers.at(-1) ?? ''} on its host may say more`);
   return said;
 }
