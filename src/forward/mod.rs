@@ -12,6 +12,7 @@ mod cut;
 mod drive;
 pub mod machine;
 mod status;
+mod steps;
 mod trouble;
 
 pub use drive::{Connect, Ended, Forwarder};

@@ -73,22 +73,32 @@ fn what_cannot_be_stored_now_is_published_again_unchanged_and_what_nobody_knows_
 
 #[test]
 fn an_answer_of_a_replica_that_lags_does_not_make_it_busy() {
-    let (mut machine, _) = connected(2000);
-    let (mut waits, mut action) = (0, machine.next(piece(768, true), 2000));
-    for _ in 0..20 {
-        action = match action {
-            Action::Publish { .. } => machine.next(Event::Failed(Trouble::Conflict), 2000),
-            Action::ReadPlace => machine.next(seen(5, 100), 2000),
-            Action::Cut { .. } => machine.next(piece(868, true), 2000),
-            Action::Wait { jitter, .. } => {
-                assert!(jitter <= Duration::from_secs(5));
-                waits += 1;
-                machine.next(Event::Elapsed, 2000)
-            }
-            other => panic!("{other:?}"),
-        };
+    // One that knows an older message, one that knows none, and both in turn.
+    for answers in [[seen(5, 100), seen(5, 100)], [Event::Nowhere(None), Event::Nowhere(None)], [seen(5, 100), Event::Nowhere(None)]] {
+        let (mut machine, _) = connected(2000);
+        let (mut waits, mut asked, mut action) = (0, 0, machine.next(piece(768, true), 2000));
+        for _ in 0..20 {
+            action = match action {
+                Action::Publish { .. } => machine.next(Event::Failed(Trouble::Conflict), 2000),
+                Action::ReadPlace => {
+                    asked += 1;
+                    machine.next(answers[asked % 2].clone(), 2000)
+                }
+                Action::Cut { after, .. } => machine.next(piece(after + 768, true), 2000),
+                Action::Wait { jitter, .. } => {
+                    assert!(jitter <= Duration::from_secs(5));
+                    waits += 1;
+                    machine.next(Event::Elapsed, 2000)
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+        assert!(waits >= 3, "{waits} {answers:?}");
+        // What is true in the end is believed.
+        machine.connect();
+        machine.next(Event::Connected(MAX_BYTES), 2000);
+        assert_eq!(machine.next(seen(9, 768), 2000), cut(768, true));
     }
-    assert!(waits >= 3, "{waits}");
 }
 
 #[test]
