@@ -79,6 +79,7 @@ impl Forwarder {
         let start = match since {
             Since::Oldest => 0,
             Since::Now => bounds.head,
+            Since::After(last) => last.min(bounds.head),
         };
         let (subject, head) = (identity.subject(bounds.log)?, log.watch_head());
         let machine = Machine::new(start);

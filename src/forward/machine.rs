@@ -3,7 +3,7 @@
 //! Each action is answered with one event, which gives the next action.
 
 use super::status::ForwardState;
-pub use super::steps::{Action, Event, Piece, Seen};
+pub use super::steps::{Action, Event, OnHub, Piece, Seen};
 pub use super::trouble::Trouble;
 use crate::chain::ChainValue;
 use crate::cursor::Sequence;
@@ -127,7 +127,7 @@ impl Machine {
             Event::Nowhere(_) if self.may_lag(0) => self.ask_later(),
             Event::Nowhere(of_ancestor) => {
                 self.is_known = true;
-                self.skipped = of_ancestor.map_or((self.start, Reason::Since), |last| (last, Reason::Ancestor));
+                self.skipped = self.begin(of_ancestor);
                 self.position = Position { place: 0, last: self.skipped.0, chain: None };
                 self.go_on(head)
             }
@@ -148,6 +148,13 @@ impl Machine {
             Event::Moved => self.go_on(head),
             Event::Failed(trouble) => self.fail(trouble, head),
         }
+    }
+
+    /// What is left out where the hub has nothing of this log. A copy goes on where its ancestor would; where
+    /// another recorder has gone on with that, the hub may have more of what both had than is proven.
+    fn begin(&self, of_ancestor: Option<OnHub>) -> (Sequence, Reason) {
+        let goes_on = of_ancestor.filter(|on_hub| on_hub.is_newest || on_hub.last >= self.start);
+        goes_on.map_or((self.start, Reason::Since), |on_hub| (on_hub.last, Reason::Ancestor))
     }
 
     /// Forgets the connection and makes another.

@@ -51,9 +51,8 @@ pub enum Action {
 pub enum Event {
     /// There is a connection, over which messages of so many bytes may go.
     Connected(usize),
-    /// The hub has no message of this log. Of a copy whose ancestor was forwarded by this host: the last
-    /// record that both have and that is known to be on the hub, 0 where none is.
-    Nowhere(Option<Sequence>),
+    /// The hub has no message of this log; of a copy, what it is proven to have of its ancestors.
+    Nowhere(Option<OnHub>),
     /// The newest message of this log.
     Place(Seen),
     /// A parcel is ready, or there is nothing to put into one.
@@ -66,6 +65,15 @@ pub enum Event {
     Moved,
     /// What was to be done was not done.
     Failed(Trouble),
+}
+
+/// Records of a copy that the hub has under the id of one of its ancestors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnHub {
+    /// The last one.
+    pub last: Sequence,
+    /// The hub has nothing after it of that ancestor. Otherwise another recorder has gone on with that.
+    pub is_newest: bool,
 }
 
 /// The newest message of the log's own subject.

@@ -2,7 +2,7 @@
 
 use crate::chain::CHAIN_START;
 use crate::forward::ForwardState;
-use crate::forward::machine::{Action, Event, LINGER, Machine, Piece, Seen, Trouble};
+use crate::forward::machine::{Action, Event, LINGER, Machine, OnHub, Piece, Seen, Trouble};
 use crate::parcel::{Head, Reason, mark};
 use std::time::Duration;
 
@@ -173,14 +173,23 @@ fn neither_an_unknown_form_nor_a_place_that_went_back_is_a_reason_to_fork() {
 }
 
 #[test]
-fn a_copy_begins_after_what_its_ancestor_has_on_the_hub_and_says_so() {
-    let mut machine = Machine::new(6);
-    machine.connect();
-    for (of_ancestor, after, because) in [(Some(4), 4, Reason::Ancestor), (Some(0), 0, Reason::Ancestor), (None, 6, Reason::Since)] {
+fn a_copy_begins_where_its_ancestor_would_and_leaves_out_what_it_is_told_to_where_another_has_gone_on() {
+    let on_hub = |last, is_newest| Some(OnHub { last, is_newest });
+    for (start, of_ancestor, after, because) in [
+        (6, on_hub(4, true), 4, Reason::Ancestor),
+        (6, on_hub(4, false), 6, Reason::Since),
+        (6, on_hub(6, false), 6, Reason::Ancestor),
+        (6, on_hub(9, false), 9, Reason::Ancestor),
+        (6, None, 6, Reason::Since),
+        (0, on_hub(4, true), 4, Reason::Ancestor),
+        (0, on_hub(4, false), 4, Reason::Ancestor),
+        (0, None, 0, Reason::Since),
+    ] {
+        let mut machine = Machine::new(start);
         machine.connect();
         machine.next(Event::Connected(MAX_BYTES), 2000);
         let action = machine.next(Event::Nowhere(of_ancestor), 2000);
         let wanted = Action::Cut { after, chain: None, skipped: after, because, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 2 };
-        assert_eq!(action, wanted);
+        assert_eq!(action, wanted, "{start} {of_ancestor:?}");
     }
 }
