@@ -253,6 +253,29 @@ async fn a_clone_that_forwards_from_now_on_sends_nothing_from_before_and_tells_t
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_a_copy_of_copies_the_newest_ancestors_are_asked_for() {
+    // What the hub has is of the oldest: the eighth from the newest, and the ninth. Each copy has one record.
+    for (forks, sent) in [(8, 8), (9, 29)] {
+        let hub = MemoryStream::new();
+        let first = Host::start(tempfile::tempdir().unwrap(), &hub);
+        append(&first.log, 20).await;
+        first.forwarding.until_live().await;
+        let (dir, _) = first.end().await;
+        for _ in 1..forks {
+            EmbeddedLog::fork_next(dir.path()).await.unwrap();
+            let log = open(dir.path(), 300);
+            append(&log, 1).await;
+            log.close().await.unwrap();
+        }
+        EmbeddedLog::fork_next(dir.path()).await.unwrap();
+        let copy = Host::start(dir, &hub);
+        append(&copy.log, 1).await;
+        let now = copy.forwarding.until_live().await;
+        assert_eq!((copy.log.ancestors().len(), now.records, now.missing), (forks, sent, 0));
+    }
+}
+
 /// One random life of two clones and their hub.
 async fn life(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
