@@ -2,6 +2,7 @@
 //! server of a fleet), from its start to an orderly stop. It only puts parts together: no record is made here
 //! and no request answered, and settings come checked from `config`.
 
+mod again;
 mod archiving;
 mod following;
 mod foreign;
@@ -14,8 +15,8 @@ mod signals;
 mod thread;
 
 use crate::config::ServeConfig;
-use crate::log::{EmbeddedLog, LogError};
 use crate::server::Listener;
+use again::Kept;
 use anyhow::Context as _;
 pub use archiving::Archiving;
 pub use following::Following;
@@ -33,13 +34,6 @@ use std::time::{Duration, Instant};
 
 /// How long a start may still take to come to its end when the signal to stop comes in the middle of it.
 const START_TIMEOUT: Duration = Duration::from_secs(2);
-/// Wait before a log is opened anew; doubled where it was open for less than [`SHORT`],
-const AGAIN: Duration = Duration::from_millis(200);
-/// up to this.
-const MAX_AGAIN: Duration = Duration::from_secs(10);
-/// Nothing that a fleet does has a log opened anew so soon after the last time.
-const SHORT: Duration = Duration::from_secs(60);
-
 /// Runs the recorder until SIGTERM, SIGINT or SIGHUP.
 ///
 /// # Errors
@@ -84,61 +78,49 @@ async fn run_as(
     // A log that goes on under another id is closed, put in order and opened anew: that of a server, since
     // its fleet's does, that of a recorder, since another one forwards a copy of it. Whoever connects
     // meanwhile waits.
-    let (mut again, mut wait) = (false, Duration::ZERO);
+    let (mut kept, records) = (Kept::default(), following.is_none());
     loop {
         let opened = Instant::now();
-        if run_once(config.clone(), following.clone(), listener.clone(), again, stop.as_mut()).await? == Ended::ForGood {
+        let forks = match run_once(config.clone(), following.clone(), listener.clone(), &mut kept, stop.as_mut()).await? {
+            Ended::ForGood => return Ok(()),
+            Ended::ToBeginAgain => records,
+            // What has recorded goes on with it as soon as it can.
+            Ended::NotBegun(e) if records && kept.begun => {
+                tracing::error!(error = format!("{e:#}"), "the log cannot be opened anew, and nothing is recorded; it is tried again");
+                false
+            }
+            Ended::NotBegun(e) => return Err(e),
+        };
+        if !kept.begin_again(forks.then_some(&config.data_dir), opened.elapsed(), stop.as_mut()).await {
             return Ok(());
         }
-        if following.is_none() {
-            fork(&config).await?;
-        }
         tracing::info!("the log is opened anew");
-        again = true;
-        wait = wait_before(wait, opened.elapsed());
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = &mut stop => return Ok(()),
-        }
     }
-}
-
-/// The wait before a log is opened anew that was open for some time: `before` is the last one.
-fn wait_before(before: Duration, open: Duration) -> Duration {
-    if open < SHORT { (2 * before).clamp(AGAIN, MAX_AGAIN) } else { AGAIN }
 }
 
 /// Whether a program that has ended is to begin again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Ended {
     ForGood,
     ToBeginAgain,
-}
-
-/// Has the log of a recorder, which is closed, go on under another id when it is opened.
-async fn fork(config: &ServeConfig) -> anyhow::Result<()> {
-    match EmbeddedLog::fork_next(&config.data_dir).await {
-        // Nor could it be opened then.
-        Err(e @ LogError::InUse(_)) => Err(e.into()),
-        Err(e) => {
-            tracing::error!(error = %e, "the log cannot be given an id of its own; recording goes on, and nothing is forwarded");
-            Ok(())
-        }
-        Ok(()) => Ok(()),
-    }
+    /// It could not begin.
+    NotBegun(anyhow::Error),
 }
 
 async fn run_once(
     config: ServeConfig,
     following: Option<Following>,
     listener: Listener,
-    again: bool,
+    kept: &mut Kept,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> anyhow::Result<Ended> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    let mut starting = Box::pin(start(config, following, listener, again, Arc::clone(&cancelled)));
+    let mut starting = Box::pin(start(config, following, listener, kept, Arc::clone(&cancelled)));
     let mut running = tokio::select! {
-        running = &mut starting => running?,
+        running = &mut starting => match running {
+            Ok(running) => running,
+            Err(e) => return Ok(Ended::NotBegun(e)),
+        },
         () = &mut stop => {
             let began = Instant::now();
             cancelled.store(true, Relaxed);
@@ -169,36 +151,19 @@ async fn run_once(
     }
 }
 
-/// Everything up to the first request. `again`: the program has begun before.
+/// Everything up to the first request.
 async fn start(
     config: ServeConfig,
     following: Option<Following>,
     listener: Listener,
-    again: bool,
+    kept: &mut Kept,
     cancelled: Arc<AtomicBool>,
 ) -> anyhow::Result<Running> {
     if let Some(following) = following {
-        return follow(Following { announced: again, ..following }, config, listener).await;
+        return follow(following, config, listener, kept).await;
     }
     match config.read_only.clone() {
         Some(path) => read_only(&path, config, listener, cancelled).await,
-        None => record(config, listener, again).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_that_is_opened_anew_again_and_again_waits_longer() {
-        let mut wait = wait_before(Duration::ZERO, Duration::ZERO);
-        assert_eq!(wait, AGAIN);
-        for _ in 0..20 {
-            let next = wait_before(wait, Duration::from_secs(1));
-            assert!(next > wait || next == MAX_AGAIN);
-            wait = next;
-        }
-        assert_eq!((wait, wait_before(wait, SHORT)), (MAX_AGAIN, AGAIN));
+        None => record(config, listener, kept).await,
     }
 }

@@ -1,8 +1,9 @@
 //! A server of a fleet: hub → follower → log → server. It records no Docker host and forwards nothing.
 
+use super::again::Kept;
 use super::archiving::{self, Archiving};
 use super::running::{Running, Tasks};
-use super::serving::{admission, announce};
+use super::serving::announce;
 use crate::config::ServeConfig;
 use crate::follow::{Follower, Settings};
 use crate::log::{DerivedFiles, EventLog, FollowerLog};
@@ -35,16 +36,14 @@ pub struct Following {
     pub silent_after: Duration,
     /// Where sealed segments go, and where a server without a log takes them from.
     pub archive: Option<Archiving>,
-    /// It has been said already where it listens.
-    pub announced: bool,
 }
 
 /// Follows the hub and serves what it has.
-pub(super) async fn follow(following: Following, config: ServeConfig, listener: Listener) -> anyhow::Result<Running> {
+pub(super) async fn follow(following: Following, config: ServeConfig, listener: Listener, kept: &mut Kept) -> anyhow::Result<Running> {
     let started = Instant::now();
-    let Following { hub, tenant, silent_after, archive, announced } = following;
+    let Following { hub, tenant, silent_after, archive } = following;
     let archive = archive.map(|archiving| archiving.archive()).transpose()?;
-    let (admission, options) = admission(&config)?;
+    let (admission, options) = kept.admission(&config)?;
     let servers = hub.urls.join(", ");
     let hub = NatsStream::to(hub).context("--nats")?;
     let faults = looked_at(&hub, &tenant).await.with_context(|| format!("the hub at {servers}"))?;
@@ -54,7 +53,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     if let Some(archive) = &archive {
         Box::pin(archiving::begin(archive, &*hub, &tenant, &config.data_dir, config.retention, &shutdown)).await?;
     }
-    let settings = Settings { again: announced, ..Settings::of(&tenant) };
+    let settings = Settings { again: kept.begun, ..Settings::of(&tenant) };
     let follower = Follower::open(Arc::clone(&hub) as _, &config.data_dir, &settings, &shutdown)
         .await
         .with_context(|| format!("cannot follow the hub at {servers} into {}", config.data_dir.display()))?
@@ -93,7 +92,7 @@ pub(super) async fn follow(following: Following, config: ServeConfig, listener: 
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context = Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links);
     let context = Arc::new(context);
-    if !announced {
+    if !kept.begun {
         announce(&listener, &options)?;
     }
     tasks.start("reader for incidents", &Handle::current(), context.follow());

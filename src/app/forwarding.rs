@@ -2,17 +2,17 @@
 //! decides.
 
 use crate::config::{ForwardKey, Forwarding};
-use crate::forward::{Connect, ForwardStatus, Forwarder};
+use crate::forward::{Connect, ForwardStatus, Forwarder, Since};
 use crate::log::EventLog;
 use crate::stream::nats::{KeyFile, NatsSettings, NatsStream, TlsFiles};
 use crate::stream::{FleetStream, StreamError};
 use anyhow::Context as _;
 use std::sync::Arc;
 
-/// The forwarder that the settings ask for, and where it tells how it is.
-pub(super) fn forwarder(settings: &Forwarding, log: &Arc<dyn EventLog>) -> anyhow::Result<(Forwarder, ForwardStatus)> {
+/// The forwarder that the settings ask for, beginning with `since`, and where it tells how it is.
+pub(super) fn forwarder(settings: &Forwarding, since: Since, log: &Arc<dyn EventLog>) -> anyhow::Result<(Forwarder, ForwardStatus)> {
     let status = ForwardStatus::default();
-    let forwarder = Forwarder::new(Arc::clone(log), connector(settings), &settings.identity, settings.since, status.clone())
+    let forwarder = Forwarder::new(Arc::clone(log), connector(settings), &settings.identity, since, status.clone())
         .context("--forward-name and --forward-tenant")?;
     Ok((forwarder, status))
 }

@@ -1,9 +1,10 @@
 //! A program that records: sources → queue → recorder → log → server. Whatever makes records (sources, hooks,
 //! the clock of incidents) puts them into the queue; only the recorder writes them to the log.
 
+use super::again::Kept;
 use super::forwarding::forwarder;
 use super::running::{Running, Tasks};
-use super::serving::{admission, announce};
+use super::serving::announce;
 use super::thread::RecordingThread;
 use crate::config::ServeConfig;
 use crate::forward::Ended;
@@ -25,18 +26,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 use tokio::runtime::Handle;
+use tokio::time::sleep_until;
 
 /// Inputs that may wait between the sockets and the writer: minutes of a busy host.
 const QUEUE_INPUTS: usize = 65_536;
 /// Bytes that they may hold.
 const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Opens the log and records. `again`: the program has begun before, with the same log under another id.
-pub(super) async fn record(config: ServeConfig, listener: Listener, again: bool) -> anyhow::Result<Running> {
+/// Opens the log and records.
+pub(super) async fn record(config: ServeConfig, listener: Listener, kept: &mut Kept) -> anyhow::Result<Running> {
     let started = Instant::now();
     // Bad hosts, certificates and tokens are refused before anything is touched.
     sources(&config, false)?;
-    let (admission, options) = admission(&config)?;
+    let (admission, options) = kept.admission(&config)?;
     let data_dir = config.data_dir.clone();
     let (log, recovery) = tokio::task::spawn_blocking(move || EmbeddedLog::open(&data_dir))
         .await?
@@ -77,22 +79,32 @@ pub(super) async fn record(config: ServeConfig, listener: Listener, again: bool)
         // Where everything is kept it has nothing to do.
         until.stopping().await;
     });
-    let forwarding = config.forwarding.as_ref().map(|settings| forwarder(settings, &log)).transpose()?;
+    let forwarding = config.forwarding.as_ref().map(|settings| {
+        let since = kept.since(settings.since, log.bounds().head);
+        forwarder(settings, since, &log)
+    });
+    let forwarding = forwarding.transpose()?;
     let (forwarder, forward) = forwarding.unzip();
     let to_fork = Arc::new(AtomicBool::new(false));
     if let Some(forwarder) = forwarder {
         let (until, forks) = (shutdown.clone(), Arc::clone(&to_fork));
+        // Once: two that give way to each other would do so for ever.
+        let (forwarder, after) = (forwarder.forking(!kept.forked), kept.fork_after);
         // Beside the server, not beside the recorder: that has a thread of its own.
         tasks.start("forwarder", &Handle::current(), async move {
-            // Once: two that give way to each other would do so for ever.
-            forks.store(forwarder.forking(!again).run(until).await == Ended::ToFork, Relaxed);
+            if forwarder.run(until.clone()).await == Ended::ToFork {
+                tokio::select! {
+                    () = async { if let Some(after) = after { sleep_until(after).await } } => forks.store(true, Relaxed),
+                    () = until.stopping() => {}
+                }
+            }
         });
     }
     let recording = Recording { sources: statuses, recorder: stats, as_of: None, forward, fleet: None };
     let files = DerivedFiles::new(&config.data_dir, bounds.log, DERIVED_VERSION);
     let context =
         Arc::new(Context::new(Arc::clone(&log), recording, admission, started, shutdown).deriving(files).leading_to(config.links));
-    if !again {
+    if !kept.begun {
         announce(&listener, &options)?;
     }
     tasks.start("reader for incidents", &Handle::current(), context.follow());

@@ -146,7 +146,7 @@ async fn serve(args: ServeFleetArgs) -> anyhow::Result<()> {
     Subject::base(&tenant).map_err(|e| Usage(format!("--tenant: {e}")))?;
     let hub = args.hub.settings(&args.hub_name, args.unsafe_engine);
     let archive = args.archive.map(|url| Archiving { url, endpoint: args.archive_endpoint });
-    let following = Following { hub, tenant, silent_after: args.host_silent_after, archive, announced: false };
+    let following = Following { hub, tenant, silent_after: args.host_silent_after, archive };
     Box::pin(crate::app::serve_fleet(config, following)).await
 }
 

@@ -3,4 +3,5 @@ mod doubts;
 mod fold;
 mod following;
 mod forks;
+mod stale;
 mod view;

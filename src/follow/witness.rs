@@ -43,13 +43,17 @@ impl Witness {
     }
 
     /// Looks at the end of the stream: what it is, and whether the one that was seen before is gone.
-    async fn look(&self, hub: &dyn FleetStream, folded: u64) -> Result<(Ends, bool), StreamError> {
+    pub(super) async fn look(&self, hub: &dyn FleetStream, folded: u64) -> Result<(Ends, bool), StreamError> {
         let ends = hub.ends().await?;
         if self.is_gone(hub, &ends, folded).await? {
             return Ok((ends, true));
         }
-        let newest = if ends.last > folded { hub.at(ends.last).await.ok().flatten() } else { None };
-        *self.0.lock() = newest.map(|message| Had::of(ends.created, &message));
+        // One that cannot be read says nothing, and what was seen before is still to be there.
+        if ends.last > folded
+            && let Ok(Some(message)) = hub.at(ends.last).await
+        {
+            *self.0.lock() = Some(Had::of(ends.created, &message));
+        }
         Ok((ends, false))
     }
 

@@ -3,6 +3,7 @@
 //! chain, whose value after a record stands for all records up to it.
 
 use super::Identity;
+use super::machine::OnHub;
 use super::trouble::Trouble;
 use crate::cursor::{LogId, Sequence};
 use crate::follow::{Base, Key};
@@ -13,21 +14,20 @@ use crate::stream::{FleetStream, StreamError, Subject};
 /// Ancestors that are asked for, the newest.
 const MAX_ASKED: usize = 8;
 
-/// The last record that is on the hub under the id of an ancestor of this log, 0 where none is proven to be;
-/// nothing where no ancestor was forwarded by this host.
+/// What is proven to be on the hub under the id of an ancestor of this log; nothing where nothing is.
 pub(super) async fn on_hub(
     log: &dyn EventLog,
     hub: &dyn FleetStream,
     identity: &Identity,
     ancestors: &[(LogId, Sequence)],
-) -> Result<Option<Sequence>, Trouble> {
+) -> Result<Option<OnHub>, Trouble> {
     let base = match hub.newest(&Subject::base(&identity.tenant).map_err(unfit)?).await {
         Ok(base) => base.and_then(|message| Base::of_message(&message).ok()),
         // A key without this right costs repeats and no record.
         Err(StreamError::Refused(_)) => None,
         Err(error) => return Err(Trouble::of(&error)),
     };
-    let mut last = None;
+    let (mut last, mut is_newest) = (0, None);
     for (ancestor, fork) in ancestors.iter().rev().take(MAX_ASKED) {
         let newest = hub.newest(&identity.subject(*ancestor).map_err(unfit)?).await.map_err(|error| Trouble::of(&error))?;
         let told = newest.map(|newest| newest.head.parse::<Head>().ok().map(|head| (head.last(), head.after)));
@@ -35,15 +35,19 @@ pub(super) async fn on_hub(
         let based = base.as_ref().and_then(|base| base.state.logs.get(&key));
         let based = based.map(|log| log.chain.map(|chain| (log.next - 1, mark(&chain))));
         for known in [told, based].into_iter().flatten() {
-            last = last.max(Some(0));
-            let Some((seq, after)) = known.filter(|(seq, _)| (1..=*fork).contains(seq)) else { continue };
-            let here = log.chain_around(seq).await.map_err(|error| Trouble::Log(error.to_string()))?;
-            if here.is_some_and(|(_, here)| mark(&here) == after) {
-                last = last.max(Some(seq));
-            }
+            let proven = match known.filter(|(seq, _)| (1..=*fork).contains(seq)) {
+                Some((seq, after)) => {
+                    let here = log.chain_around(seq).await.map_err(|error| Trouble::Log(error.to_string()))?;
+                    here.filter(|(_, here)| mark(here) == after).map(|_| seq)
+                }
+                None => None,
+            };
+            // The first that is known is the newest that the hub has of the newest ancestor.
+            is_newest.get_or_insert(proven.is_some());
+            last = last.max(proven.unwrap_or(0));
         }
     }
-    Ok(last)
+    Ok((last > 0).then_some(OnHub { last, is_newest: is_newest == Some(true) }))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]

@@ -7,7 +7,7 @@ use super::status::{ForwardState, ForwardStatus};
 use super::trouble::Trouble;
 use super::{Identity, Since};
 use crate::cursor::Sequence;
-use crate::log::EventLog;
+use crate::log::{EventLog, WriterState};
 use crate::parcel::Reason;
 use crate::shutdown::Shutdown;
 use crate::stream::{FleetStream, Outgoing, StreamError, Subject, SubjectError};
@@ -79,6 +79,7 @@ impl Forwarder {
         let start = match since {
             Since::Oldest => 0,
             Since::Now => bounds.head,
+            Since::After(last) => last.min(bounds.head),
         };
         let (subject, head) = (identity.subject(bounds.log)?, log.watch_head());
         let machine = Machine::new(start);
@@ -111,6 +112,19 @@ impl Forwarder {
             let before = self.machine.acknowledged();
             action = self.machine.next(event, head);
             self.tell(before, head, action == Action::Fork);
+        }
+        self.until_it_can_be_closed().await;
+    }
+
+    /// While a log takes nothing it is not closed: what waits for room in memory would be lost, and its file
+    /// `LOG` could not be written. One whose disk has failed is opened by the next start of the program.
+    async fn until_it_can_be_closed(&self) {
+        let mut writer = self.log.watch_writer();
+        if *writer.borrow() != WriterState::Ok {
+            tracing::warn!("the log gets an id of its own once it takes records again");
+        }
+        if writer.wait_for(|state| *state == WriterState::Ok).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 

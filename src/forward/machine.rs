@@ -3,10 +3,11 @@
 //! Each action is answered with one event, which gives the next action.
 
 use super::status::ForwardState;
+pub use super::steps::{Action, Event, OnHub, Piece, Seen};
 pub use super::trouble::Trouble;
 use crate::chain::ChainValue;
 use crate::cursor::Sequence;
-use crate::parcel::{Head, MAX_LINES, Reason, mark};
+use crate::parcel::{MAX_LINES, Reason, mark};
 use std::time::Duration;
 
 /// What comes within so long of a record goes with it in one message: a health check is three records.
@@ -25,93 +26,6 @@ const TRIES: u32 = 8;
 const SMALLEST_TARGET: usize = 32 * 1024;
 /// A hub that takes less than this, in bytes a message, takes no event.
 const LEAST_BYTES: usize = 4096;
-
-/// What the driver is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Let go of the connection, if there is one, and make another.
-    Connect,
-    /// Ask for the newest message of the log's own subject.
-    ReadPlace,
-    /// Make a parcel of what follows `after`.
-    Cut {
-        /// The hub has this record, or does not want it.
-        after: Sequence,
-        /// The chain's value after it, where that is what the hub has.
-        chain: Option<ChainValue>,
-        /// Up to here records are left out on purpose, and the next parcel is to say so.
-        skipped: Sequence,
-        /// Why.
-        because: Reason,
-        /// Bytes of head and payload that the hub takes.
-        max_bytes: usize,
-        /// Bytes of payload at which a parcel of several records ends.
-        target_bytes: usize,
-    },
-    /// Publish the parcel that was cut.
-    Publish {
-        /// The place of the message that must be the newest one.
-        expected: u64,
-    },
-    /// Do nothing for this long, and for a random part of `jitter`.
-    Wait {
-        /// At least so long.
-        least: Duration,
-        /// Up to so much longer.
-        jitter: Duration,
-    },
-    /// Wait until the head moves.
-    AwaitHead,
-    /// Forward no more: the log is one of two copies, and has to go on under an id of its own.
-    Fork,
-}
-
-/// What has happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// There is a connection, over which messages of so many bytes may go.
-    Connected(usize),
-    /// The hub has no message of this log. Of a copy whose ancestor was forwarded by this host: the last
-    /// record that both have and that is known to be on the hub, 0 where none is.
-    Nowhere(Option<Sequence>),
-    /// The newest message of this log.
-    Place(Seen),
-    /// A parcel is ready, or there is nothing to put into one.
-    Cut(Option<Piece>),
-    /// The parcel is stored, at this place.
-    Acknowledged(u64),
-    /// The wait is over.
-    Elapsed,
-    /// The head has moved.
-    Moved,
-    /// What was to be done was not done.
-    Failed(Trouble),
-}
-
-/// The newest message of the log's own subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Where it stands.
-    pub place: u64,
-    /// Its head; nothing where that cannot be read.
-    pub head: Option<Head>,
-    /// The last record of this log when `chain` was looked up. It has grown since, perhaps, and a record that
-    /// it did not have then was not compared.
-    pub ends: Sequence,
-    /// The chain's value after the same record in this log, where the log knows it.
-    pub chain: Option<ChainValue>,
-}
-
-/// What the machine has to know of a parcel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    /// The last record in it.
-    pub last: Sequence,
-    /// The chain's value after it.
-    pub chain: ChainValue,
-    /// No more would have gone in.
-    pub is_full: bool,
-}
 
 /// What the hub has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -210,9 +124,10 @@ impl Machine {
                 self.max_bytes = max_bytes;
                 self.read_place()
             }
+            Event::Nowhere(_) if self.may_lag(0) => self.ask_later(),
             Event::Nowhere(of_ancestor) => {
-                (self.conflicts, self.is_known) = (0, true);
-                self.skipped = of_ancestor.map_or((self.start, Reason::Since), |last| (last, Reason::Ancestor));
+                self.is_known = true;
+                self.skipped = self.begin(of_ancestor);
                 self.position = Position { place: 0, last: self.skipped.0, chain: None };
                 self.go_on(head)
             }
@@ -233,6 +148,13 @@ impl Machine {
             Event::Moved => self.go_on(head),
             Event::Failed(trouble) => self.fail(trouble, head),
         }
+    }
+
+    /// What is left out where the hub has nothing of this log. A copy goes on where its ancestor would; where
+    /// another recorder has gone on with that, the hub may have more of what both had than is proven.
+    fn begin(&self, of_ancestor: Option<OnHub>) -> (Sequence, Reason) {
+        let goes_on = of_ancestor.filter(|on_hub| on_hub.is_newest || on_hub.last >= self.start);
+        goes_on.map_or((self.start, Reason::Since), |on_hub| (on_hub.last, Reason::Ancestor))
     }
 
     /// Forgets the connection and makes another.
@@ -265,14 +187,24 @@ impl Machine {
         if seen.chain.is_some_and(|chain| mark(&chain) != newest.after) {
             return self.part(format!("the hub has another record {last} of this log: another recorder runs with a copy of it"));
         }
-        if self.position.place == seen.place && self.conflicts > 1 {
-            // An answer of a replica that lags, perhaps: it is asked again, and then believed once more.
-            (self.phase, self.conflicts) = (Phase::Placing, 1);
-            return self.wait_longer();
+        if self.may_lag(seen.place) {
+            return self.ask_later();
         }
         self.position = Position { place: seen.place, last, chain: seen.chain };
         (self.reached, self.is_known) = (self.reached.max(last), true);
         self.go_on(head)
+    }
+
+    /// Whether a replica that lags may have answered: what follows this place was refused more than once, and
+    /// it is no newer one. Two replicas may answer in turn.
+    fn may_lag(&self, place: u64) -> bool {
+        self.conflicts > 1 && place <= self.position.place
+    }
+
+    /// After a wait, of which the answer is believed once more.
+    fn ask_later(&mut self) -> Action {
+        (self.phase, self.conflicts) = (Phase::Placing, 1);
+        self.wait_longer()
     }
 
     fn acknowledge(&mut self, place: u64, head: Sequence) -> Action {

@@ -12,12 +12,13 @@ mod cut;
 mod drive;
 pub mod machine;
 mod status;
+mod steps;
 mod trouble;
 
 pub use drive::{Connect, Ended, Forwarder};
 pub use status::{ForwardState, ForwardStatus, Forwarded};
 
-use crate::cursor::LogId;
+use crate::cursor::{LogId, Sequence};
 use crate::stream::{Subject, SubjectError};
 
 /// Where forwarding begins when the hub has nothing of this log.
@@ -27,6 +28,9 @@ pub enum Since {
     Oldest,
     /// With what is recorded from now on.
     Now,
+    /// With what follows this record: where it was [`Since::Now`] when the program began, and the log has been
+    /// opened anew.
+    After(Sequence),
 }
 
 /// Under which name a log is forwarded.

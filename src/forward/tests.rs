@@ -1,4 +1,5 @@
 mod clones;
+mod closing;
 mod faults;
 mod machine;
 mod message;

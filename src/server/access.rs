@@ -2,7 +2,7 @@
 //! session cookie. No token is ever shown, not even one that is refused.
 
 use super::failures::Failures;
-use super::reload::Watched;
+use super::reload::Files;
 use crate::file;
 use crate::filter::{Hosts, HostsError};
 use crate::shutdown::Shutdown;
@@ -106,6 +106,7 @@ struct Token {
 #[derive(Debug)]
 pub struct Access {
     path: PathBuf,
+    files: Files,
     tokens: RwLock<Vec<Token>>,
     changes: watch::Sender<()>,
     /// Wrong tokens.
@@ -156,14 +157,20 @@ impl Access {
     /// # Errors
     /// [`AccessError`], without the tokens' text.
     pub fn load(path: &Path) -> Result<Self, AccessError> {
-        Ok(Self { path: path.to_owned(), tokens: RwLock::new(read(path)?), changes: watch::Sender::new(()), failures: Arc::default() })
+        let files = Files::new([path]);
+        Ok(Self {
+            path: path.to_owned(),
+            files,
+            tokens: RwLock::new(read(path)?),
+            changes: watch::Sender::new(()),
+            failures: Arc::default(),
+        })
     }
 
     /// Reads the file again when it changes. If a line of it cannot be used, the log says so and the old
     /// tokens stay.
     pub(super) async fn follow_file(self: Arc<Self>, shutdown: Shutdown) {
-        let mut file = Watched::new([&self.path], shutdown);
-        while file.changed().await {
+        while self.files.changed(&shutdown).await {
             match read(&self.path) {
                 Ok(tokens) => {
                     *self.tokens.write() = tokens;

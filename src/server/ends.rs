@@ -58,3 +58,24 @@ impl Ends {
         last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::memory::MemoryStream;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_again_and_again_reaches_the_hub_ten_times_a_second() {
+        let ends = Arc::new(Ends::of(Arc::new(MemoryStream::new())));
+        let asker = Arc::clone(&ends);
+        let asking = tokio::spawn(async move {
+            for _ in 0..1000 {
+                asker.last().await.unwrap();
+            }
+        });
+        // By a clock that jumps.
+        tokio::time::sleep(10 * BETWEEN).await;
+        let begun = ends.begun.load(Ordering::Acquire);
+        assert!((5..=11).contains(&begun) && !asking.is_finished(), "{begun}");
+    }
+}

@@ -109,3 +109,49 @@ async fn of_two_clones_one_keeps_the_id_and_both_are_in_the_fleet_whole() {
     let stats = second.json("/api/v1/stats").await;
     assert!(stats["forward"]["error"].is_null(), "{stats}");
 }
+
+/// The SHA-256 of `engine`, as which the docker CLI stores a context of that name.
+const CONTEXT: &str = "ed9f6f25068608efd412958da4dfc19328ca3511251fa6d5f9c42baf230e32f8";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorder_that_cannot_begin_again_after_its_fork_does_so_later() {
+    let Some(cluster) = Cluster::start(3, "").await else { return };
+    let servers = cluster.settings("server", None).urls;
+    init(&servers);
+    let [one, other, config] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let mut first = Ship::host("web-17", one.path(), &servers);
+    let common = first.head(COMMON).await;
+    until_forwarded(&first, common).await;
+    let old = log_id(&first).await;
+    first.kill();
+    let copy = other.path().join("data");
+    copy_dir(one.path(), &copy);
+    as_on_a_copied_disk(&copy);
+    let first = Ship::host("web-17", one.path(), &servers);
+    let head = first.head(common + OWN).await;
+    until_forwarded(&first, head).await;
+
+    // The copy hears of the other one when the hub is back. By then its Docker context is being replaced.
+    (1..=3).for_each(|node| cluster.kill(node));
+    let (metas, away) = (config.path().join("contexts/meta"), config.path().join("away"));
+    std::fs::create_dir_all(metas.join(CONTEXT)).unwrap();
+    let meta = json!({ "Name": "engine", "Endpoints": { "docker": { "Host": "unix:///nowhere/docker.sock" } } });
+    std::fs::write(metas.join(CONTEXT).join("meta.json"), meta.to_string()).unwrap();
+    let second = Ship::of_context("engine", config.path(), "web-17", &copy, &servers);
+    assert_eq!(log_id(&second).await, old);
+    std::fs::rename(&metas, &away).unwrap();
+    cluster.restart_all();
+    within("a fork", async {
+        // Its file says so until it is opened.
+        while !std::fs::read_to_string(copy.join("log/LOG")).unwrap().contains(r#""forks":true"#) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    // Time for more than one start that fails: the first comes 200 ms after the fork.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    std::fs::rename(away, metas).unwrap();
+    let stats = second.json("/api/v1/stats").await;
+    assert_ne!(stats["log"]["id"], old);
+    until_forwarded(&second, stats["log"]["head"].as_u64().unwrap()).await;
+}

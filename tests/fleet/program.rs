@@ -50,6 +50,14 @@ impl Ship {
         Self::start(&[["serve", "--demo"].as_slice(), &each("--forward", servers), &whose].concat(), data)
     }
 
+    /// A recorder of the Docker context `name`, which lies in `config`, that forwards under another name.
+    pub(crate) fn of_context(name: &str, config: &Path, forwards_as: &str, data: &Path, servers: &[String]) -> Self {
+        let context = format!("context://{name}");
+        let whose = ["--forward-name", forwards_as, "--forward-tenant", TENANT, "--forward-stream", STREAM];
+        let arguments = [["serve", "--docker-host", &context].as_slice(), &each("--forward", servers), &whose].concat();
+        Self::start_in(&arguments, data, ANYWHERE, &[("DOCKER_CONFIG", config.to_str().unwrap())])
+    }
+
     /// A server of the fleet.
     pub(crate) fn server(data: &Path, servers: &[String]) -> Self {
         Self::server_at(data, servers, ANYWHERE)

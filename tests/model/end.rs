@@ -3,7 +3,7 @@
 use crate::host::Host;
 use crate::lines::subject;
 use crate::server::Server;
-use crate::world::{Told, World};
+use crate::world::{Told, World, follows};
 use shipslog::forward::machine::Machine;
 
 impl World<'_> {
@@ -11,7 +11,7 @@ impl World<'_> {
         let stored = self.hub.stored.len() as u64;
         let is_done = !self.hub.waits()
             && self.hosts.iter().all(Host::is_done)
-            && self.servers.iter().all(|server| server.up && server.place() == stored);
+            && self.servers.iter().all(|server| server.up && server.place() == stored && !server.lacks(&self.hub));
         if is_done {
             self.servers.iter_mut().for_each(Server::flush);
         }
@@ -25,7 +25,30 @@ impl World<'_> {
         format!("hosts {hosts:?} {states:?}; the hub has {} messages, the servers {places:?}", self.hub.stored.len())
     }
 
+    /// After the hub has lost something: all servers have the same under the same ids, every host's records
+    /// once, and under an id that has ended what any server ever had there.
+    fn settle(&mut self) -> Result<(), String> {
+        let [first, others @ ..] = &self.servers[..] else { return Ok(()) };
+        if let Some(other) = others.iter().position(|other| other.ids != first.ids || other.records != first.records) {
+            return Err(format!("server {} has {:?}, and the first one {:?}", other + 1, others[other].ids, first.ids));
+        }
+        for (at, seen) in first.records.iter().enumerate() {
+            follows(&mut self.next, seen, at)?;
+            let id = first.id_at(at);
+            let known = self.given.get(&(id, at));
+            let ended = first.ids.last().is_some_and(|newest| newest.fleet != id);
+            if ended && known.is_some_and(|known| known[..] != [*seen]) {
+                return Err(format!("record {} of {id} was {known:?}, and is {seen:?}", at + 1));
+            }
+        }
+        (self.told.ids, self.log) = (first.ids.len() as u64, first.records.clone());
+        Ok(())
+    }
+
     pub(crate) fn end(mut self) -> Result<Told, String> {
+        if self.setup.loses {
+            self.settle()?;
+        }
         for (index, host) in self.hosts.iter().enumerate() {
             for (place, head) in &host.acknowledged {
                 let stored = usize::try_from(place - 1).ok().and_then(|at| self.hub.stored.get(at));

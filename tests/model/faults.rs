@@ -10,6 +10,10 @@ impl World<'_> {
             return;
         }
         self.told.faults += 1;
+        if self.setup.loses && self.random.random_ratio(1, 6) {
+            self.lose_tail();
+            return self.soon(2 * self.setup.fault_every, Job::Fault);
+        }
         let (host, node) = (self.random.random_range(0..self.hosts.len()), self.random.random_range(0..self.hub.nodes.len()));
         match self.random.random_range(0..8) {
             0 => self.kill_node(node),
@@ -42,6 +46,16 @@ impl World<'_> {
             _ => self.hub.nodes[node].skew = self.random.random_range(-10_000_000_000..10_000_000_000),
         }
         self.soon(2 * self.setup.fault_every, Job::Fault);
+    }
+
+    /// Hosts and servers find out by themselves.
+    fn lose_tail(&mut self) {
+        let stored = self.hub.stored.len();
+        let kept = stored - self.random.random_range(0..=stored.min(60));
+        self.hub.lose_tail(kept);
+        self.hosts.iter_mut().for_each(|host| host.acknowledged.retain(|(place, _)| *place <= kept as u64));
+        self.told.losses += 1;
+        self.soon(4 * SECOND, Job::Elect);
     }
 
     fn kill_node(&mut self, node: usize) {

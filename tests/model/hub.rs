@@ -1,10 +1,11 @@
 //! The hub as its clients see it: one order, compare-and-set on each subject, an acknowledgement once a
 //! quorum has a message. What was not acknowledged when a leader went may be stored or not.
 
-use crate::lines::BEGIN;
+use crate::lines::{BEGIN, TENANT};
 use crate::setup::{Sabotage, Setup};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use shipslog::follow::Epoch;
 use shipslog::stream::{Message, Outgoing, Subject};
 use shipslog::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
@@ -54,13 +55,23 @@ pub(crate) struct Hub {
     places: HashMap<Subject, Vec<u64>>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) leader: Option<usize>,
+    /// How often it has lost its tail.
+    pub(crate) losses: u64,
     sabotage: Option<Sabotage>,
 }
 
 impl Hub {
     pub(crate) fn new(setup: &Setup) -> Self {
         let nodes = vec![Node { up: true, ..Node::default() }; setup.nodes];
-        Self { stored: Vec::new(), pending: VecDeque::new(), places: HashMap::new(), nodes, leader: Some(0), sabotage: setup.sabotage }
+        Self {
+            stored: Vec::new(),
+            pending: VecDeque::new(),
+            places: HashMap::new(),
+            nodes,
+            leader: Some(0),
+            losses: 0,
+            sabotage: setup.sabotage,
+        }
     }
 
     fn has_quorum(&self) -> bool {
@@ -118,6 +129,40 @@ impl Hub {
         for Pending { message, .. } in self.pending.drain(..).rev() {
             self.places.get_mut(&message.subject).unwrap().pop();
         }
+    }
+
+    /// Its stores are put back to an older copy: it forgets what came after the first `kept` messages, and what
+    /// waits.
+    pub(crate) fn lose_tail(&mut self, kept: usize) {
+        (self.leader, self.losses) = (None, self.losses + 1);
+        self.pending.clear();
+        self.stored.truncate(kept);
+        self.nodes.iter_mut().for_each(|node| node.has = node.has.min(kept));
+        self.places.values_mut().for_each(|places| places.retain(|place| *place <= kept as u64));
+    }
+
+    /// Whether it has this message.
+    pub(crate) fn has(&self, message: &Message) -> bool {
+        let at = usize::try_from(message.place - 1).unwrap();
+        self.stored.get(at).is_some_and(|stored| std::ptr::eq(&**stored, message))
+    }
+
+    /// The newest epoch that it has.
+    pub(crate) fn newest_epoch(&self) -> Option<Epoch> {
+        let place = self.places.get(&Subject::epoch(TENANT).unwrap())?.last()?;
+        Some(Epoch::of_message(&self.stored[usize::try_from(place - 1).unwrap()]).unwrap())
+    }
+
+    /// Stores a server's message, if its leader has nothing else to do.
+    pub(crate) fn tell(&mut self, message: Outgoing, now: u64) -> bool {
+        let Some(leader) = self.leader.filter(|_| self.has_quorum() && self.pending.is_empty()) else { return false };
+        let place = self.stored.len() as u64 + 1;
+        self.places.entry(message.subject.clone()).or_default().push(place);
+        let arrived = Timestamp::from_nanos(BEGIN + i64::try_from(now).unwrap() + self.nodes[leader].skew);
+        let Outgoing { subject, head, payload } = message;
+        self.stored.push(Rc::new(Message { place, arrived, subject, head, payload }));
+        self.nodes[leader].has = self.stored.len();
+        true
     }
 
     pub(crate) fn elect(&mut self, random: &mut StdRng) {

@@ -16,6 +16,8 @@ pub(crate) enum Sabotage {
     ComparesNothing,
     /// A server shows records before they are on its disk.
     ShowsEarly,
+    /// A server does not heed how the fleet goes on, where another one has told it.
+    MissesEpochs,
 }
 
 /// A fleet, and what befalls it.
@@ -35,6 +37,8 @@ pub(crate) struct Setup {
     /// Of a thousand messages on the way so many are lost, and so many held back for seconds.
     pub(crate) lost: u32,
     pub(crate) late: u32,
+    /// The hub may lose messages that it had acknowledged.
+    pub(crate) loses: bool,
     pub(crate) sabotage: Option<Sabotage>,
 }
 
@@ -52,8 +56,14 @@ impl Setup {
             fault_every: random.random_range(300..5000) * MS,
             lost: random.random_range(0..60),
             late: random.random_range(0..60),
+            loses: false,
             sabotage: None,
         }
+    }
+
+    /// As small, with a hub that is put back to an older copy now and then.
+    pub(crate) fn losing(seed: u64) -> Self {
+        Self { loses: true, ..Self::small(seed) }
     }
 
     pub(crate) fn large(seed: u64, hosts: usize) -> Self {
@@ -68,6 +78,7 @@ impl Setup {
             fault_every: 1500 * MS,
             lost: 10,
             late: 10,
+            loses: false,
             sabotage: None,
         }
     }

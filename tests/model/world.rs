@@ -8,9 +8,10 @@ use crate::server::{Seen, Server};
 use crate::setup::{MS, SECOND, Setup};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use shipslog::cursor::LogId;
 use shipslog::forward::machine::{Action, Event, Machine, Trouble};
 use shipslog::stream::Outgoing;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// For so long a client waits for an answer.
 const ANSWER: u64 = 10 * SECOND;
@@ -55,6 +56,9 @@ pub(crate) struct Told {
     pub(crate) messages: u64,
     pub(crate) acknowledged: u64,
     pub(crate) faults: u64,
+    /// Tails that the hub lost, and ids that the fleet's log got by that.
+    pub(crate) losses: u64,
+    pub(crate) ids: u64,
     pub(crate) steps: u64,
     /// Of the records of the fleet, in order.
     pub(crate) digest: u64,
@@ -66,6 +70,8 @@ impl Told {
         self.messages += other.messages;
         self.acknowledged += other.acknowledged;
         self.faults += other.faults;
+        self.losses += other.losses;
+        self.ids += other.ids;
         self.steps += other.steps;
     }
 }
@@ -84,6 +90,8 @@ pub(crate) struct World<'a> {
     pub(crate) log: Vec<Seen>,
     /// The next record of each host in it.
     pub(crate) next: Vec<u64>,
+    /// By the id under which any server had it: what was a record.
+    pub(crate) given: HashMap<(LogId, usize), Vec<Seen>>,
     pub(crate) told: Told,
 }
 
@@ -116,10 +124,11 @@ impl<'a> World<'a> {
             hosts: (0..setup.hosts).map(Host::new).collect(),
             hub: Hub::new(setup),
             commits: false,
-            servers: (0..setup.servers).map(|_| Server::new()).collect(),
+            servers: (0..setup.servers).map(|_| Server::new(setup)).collect(),
             cursors: vec![0; setup.readers],
             log: Vec::new(),
             next: vec![1; setup.hosts],
+            given: HashMap::new(),
             told: Told::default(),
         };
         for host in 0..setup.hosts {
@@ -132,6 +141,10 @@ impl<'a> World<'a> {
         (0..setup.servers).for_each(|server| world.soon(SECOND, Job::Pull(server, 0)));
         (0..setup.readers).for_each(|reader| world.soon(SECOND, Job::Read(reader)));
         world.soon(setup.fault_every, Job::Fault);
+        if setup.loses {
+            // With its next record a host hears of what was lost.
+            (0..setup.hosts).for_each(|host| world.later(setup.time, Job::Record(host)));
+        }
         world.later(setup.time, Job::Look);
         world
     }
@@ -222,7 +235,13 @@ impl<'a> World<'a> {
 
     fn step(&mut self, host: usize, event: Event) {
         if let Event::Acknowledged(place) = &event {
-            self.hosts[host].was_acknowledged(*place);
+            // The hub may have lost it while the answer was on its way.
+            let stored = usize::try_from(*place - 1).ok().and_then(|at| self.hub.stored.get(at));
+            if self.hub.losses == 0
+                || stored.is_some_and(|stored| stored.head == self.hosts[host].outgoing().head && stored.subject == subject(host))
+            {
+                self.hosts[host].was_acknowledged(*place);
+            }
             self.told.acknowledged += 1;
         }
         let head = self.hosts[host].head();
@@ -333,7 +352,7 @@ impl<'a> World<'a> {
             return Ok(());
         }
         let before = self.servers[server].durable;
-        self.servers[server].pull(&self.hub, &mut self.random).map_err(|broken| format!("server {server}: {broken}"))?;
+        self.servers[server].pull(&mut self.hub, &mut self.random, self.now).map_err(|broken| format!("server {server}: {broken}"))?;
         self.compare(server, before)?;
         if self.random.random_ratio(1, 50) {
             self.servers[server].leave_node();
@@ -344,23 +363,39 @@ impl<'a> World<'a> {
 
     /// What a server has is what every other has, and of each host everything once and in order.
     fn compare(&mut self, server: usize, from: usize) -> Result<(), String> {
+        if self.setup.loses {
+            // Which of them stay, only the end shows.
+            for (id, at, seen) in self.servers[server].given() {
+                let known = self.given.entry((id, at)).or_default();
+                if !known.contains(&seen) {
+                    known.push(seen);
+                }
+            }
+            return Ok(());
+        }
         let records = &self.servers[server].records;
         for (at, seen) in records.iter().enumerate().skip(from) {
             match self.log.get(at) {
                 Some(known) if known == seen => {}
                 Some(known) => return Err(format!("record {} is {known:?} on one server and {seen:?} on server {server}", at + 1)),
                 None => {
-                    let next = &mut self.next[host_of(&format!("{:x}", seen.log))];
-                    if seen.seq != *next {
-                        return Err(format!("record {} of the fleet is {} of its host, where {next} is to come", at + 1, seen.seq));
-                    }
-                    *next += 1;
+                    follows(&mut self.next, seen, at)?;
                     self.log.push(*seen);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Of each host everything is there once and in order.
+pub(crate) fn follows(next: &mut [u64], seen: &Seen, at: usize) -> Result<(), String> {
+    let next = &mut next[host_of(&format!("{:x}", seen.log))];
+    if seen.seq != *next {
+        return Err(format!("record {} of the fleet is {} of its host, where {next} is to come", at + 1, seen.seq));
+    }
+    *next += 1;
+    Ok(())
 }
 
 fn away() -> Trouble {

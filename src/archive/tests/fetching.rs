@@ -1,9 +1,8 @@
 //! A cold server begins with what the archive has, and with nothing that does not belong there.
 
-use super::shop::{Mood, SEGMENT, Server, Shop, close, fleet, limits, lines, read, record, unfinished};
+use super::shop::{Mood, SEGMENT, Server, Shop, fleet, held, limits, lines, unfinished};
 use crate::archive::{Archiver, Fetch, FetchError, MAX_OBJECT_BYTES, Wanted};
-use crate::cursor::Sequence;
-use crate::log::{Follow, FollowerLog, Ids, verify};
+use crate::log::{Follow, FollowerLog, Ids};
 use crate::shutdown::Stop;
 use crate::testing::within;
 use std::path::Path;
@@ -34,19 +33,6 @@ async fn fetch(shop: &Arc<Shop>, dir: &Path, follow: &Follow, wanted: Wanted) ->
     }
 }
 
-/// Opens the log and follows up to 1,050; its lines, its gaps, and where it went on.
-async fn follow_on(dir: &Path) -> (Vec<String>, Vec<(Sequence, Sequence)>, Sequence) {
-    let follow = FollowerLog::found(dir).unwrap().unwrap();
-    let (log, resume, recovery) = FollowerLog::open_with(dir, &follow, limits()).unwrap();
-    assert!(recovery.clean && recovery.lost.is_empty() && recovery.quarantined.is_empty(), "{recovery:?}");
-    log.append_at(resume.next, (resume.next..=1050).map(|seq| record("a", seq)).collect()).await.unwrap();
-    let (lines, gaps) = read(&log.log()).await;
-    close(log, dir).await;
-    let report = verify(dir, &mut |_, _| {}).unwrap();
-    assert!(report.damage.is_empty(), "{report:?}");
-    (lines, gaps, resume.next)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cold_server_has_what_the_others_have() {
     let shop = Shop::new();
@@ -56,7 +42,7 @@ async fn a_cold_server_has_what_the_others_have() {
         let dir = TempDir::new().unwrap();
         let follow = server.follow_after(last).await;
         assert!(fetch(&shop, dir.path(), &follow, ALL).await.unwrap());
-        let (own, gaps, went_on) = follow_on(dir.path()).await;
+        let (own, gaps, went_on) = held(dir.path(), 1050).await;
         assert!(own == lines("a", 1..=1050), "{last}: other lines");
         assert_eq!((gaps, went_on), (Vec::new(), last + 1), "{last}");
         assert!(!dir.path().join("log.fetching").exists());
@@ -99,7 +85,7 @@ async fn what_is_missing_or_damaged_is_a_gap() {
         let dir = TempDir::new().unwrap();
         assert!(fetch(&shop, dir.path(), &server.follow_after(950).await, ALL).await.unwrap());
         assert_eq!(unfinished(&dir.path().join("log")), 0);
-        let (own, gaps, next) = follow_on(dir.path()).await;
+        let (own, gaps, next) = held(dir.path(), 1050).await;
         assert_eq!((gaps, next), (vec![(301, 400)], 951), "case {case}");
         assert!(own == [lines("a", 1..=300), lines("a", 401..=1050)].concat(), "case {case}");
     }
@@ -115,7 +101,7 @@ async fn an_archive_of_another_history_is_not_believed() {
     // The one that reaches the stream is refused; what lies before it says nothing for or against itself.
     let dir = TempDir::new().unwrap();
     assert!(fetch(&shop, dir.path(), &server.follow_after(150).await, ALL).await.unwrap());
-    let (_, gaps, next) = follow_on(dir.path()).await;
+    let (_, gaps, next) = held(dir.path(), 1050).await;
     assert_eq!((gaps, next), (vec![(101, 150)], 151));
     let dir = TempDir::new().unwrap();
     assert!(!fetch(&shop, dir.path(), &server.follow_after(50).await, ALL).await.unwrap());
@@ -125,7 +111,7 @@ async fn an_archive_of_another_history_is_not_believed() {
     shop.replace(601, std::fs::read(forged.segments()[6].path()).unwrap()).await;
     let dir = TempDir::new().unwrap();
     assert!(fetch(&shop, dir.path(), &server.follow_after(640).await, ALL).await.unwrap());
-    let (own, gaps, next) = follow_on(dir.path()).await;
+    let (own, gaps, next) = held(dir.path(), 1050).await;
     // The one before it is of the other history still.
     assert_eq!((gaps, next), (vec![(501, 600)], 641));
     assert!(own.ends_with(&lines("a", 601..=1050)), "nothing that the stream does not bear out");
@@ -144,7 +130,7 @@ async fn an_archive_that_ends_before_the_stream_begins_leaves_a_gap() {
     let dir = TempDir::new().unwrap();
     assert!(fetch(&shop, dir.path(), &server.follow_after(1010).await, ALL).await.unwrap());
     for _ in 0..2 {
-        let (own, gaps, _) = follow_on(dir.path()).await;
+        let (own, gaps, _) = held(dir.path(), 1050).await;
         // What lies before the oldest is told as what retention has removed.
         assert_eq!(gaps, [(1, 200), (701, 1010)]);
         assert!(own == [lines("a", 201..=700), lines("a", 1011..=1050)].concat());
@@ -177,7 +163,7 @@ async fn a_fetch_that_was_interrupted_goes_on() {
     got.sort();
     got.dedup();
     assert_eq!((asked, got.len()), (10, 10), "nothing is fetched twice");
-    let (own, gaps, _) = follow_on(dir.path()).await;
+    let (own, gaps, _) = held(dir.path(), 1050).await;
     assert!(own == lines("a", 1..=1050) && gaps.is_empty());
 }
 
@@ -211,7 +197,7 @@ async fn no_more_is_fetched_than_retention_keeps() {
     for wanted in [Wanted { bytes: Some(bytes), ..ALL }, Wanted { age: Some(Duration::from_secs(250)), ..ALL }] {
         let dir = TempDir::new().unwrap();
         assert!(fetch(&shop, dir.path(), &follow, wanted).await.unwrap());
-        let (own, gaps, _) = follow_on(dir.path()).await;
+        let (own, gaps, _) = held(dir.path(), 1050).await;
         assert_eq!(gaps, [(1, 700)]);
         assert!(own == lines("a", 701..=1050));
     }
@@ -226,7 +212,7 @@ async fn what_cannot_be_read_or_is_no_segment_is_a_gap_and_ends_nothing() {
         shop.be(mood);
         let dir = TempDir::new().unwrap();
         assert!(fetch(&shop, dir.path(), &follow, ALL).await.unwrap());
-        let (_, gaps, _) = follow_on(dir.path()).await;
+        let (_, gaps, _) = held(dir.path(), 1050).await;
         assert_eq!(gaps, if mood == Mood::HasMoved(901) { [(901, 950)] } else { [(301, 400)] }, "{mood:?}");
     }
     // Where the first answer is a refusal, it is this server that may not.
@@ -237,5 +223,5 @@ async fn what_cannot_be_read_or_is_no_segment_is_a_gap_and_ends_nothing() {
     shop.be(Mood::IsLarge(301));
     let dir = TempDir::new().unwrap();
     assert!(fetch(&shop, dir.path(), &follow, Wanted { bytes: Some(MAX_OBJECT_BYTES), ..ALL }).await.unwrap());
-    assert_eq!(follow_on(dir.path()).await.1, [(301, 400)]);
+    assert_eq!(held(dir.path(), 1050).await.1, [(301, 400)]);
 }

@@ -1,10 +1,10 @@
 //! The archive of a fleet whose log has gone on under another id.
 
-use super::shop::{SEGMENT, Server, Shop, close, fleet, limits, read, record};
+use super::shop::{SEGMENT, Server, Shop, close, fleet, held, limits, read, record};
 use crate::archive::send::Outcome;
 use crate::archive::{Archiver, Fetch, Wanted};
 use crate::cursor::{LogId, Sequence};
-use crate::log::{EventLog as _, Follow, FollowerLog, Fork, Forked, Ids, verify};
+use crate::log::{EventLog as _, Follow, FollowerLog, Fork, Forked, Ids};
 use crate::shutdown::Stop;
 use crate::testing::within;
 use std::path::Path;
@@ -37,18 +37,6 @@ async fn fetch(shop: &Arc<Shop>, dir: &Path, follow: &Follow, ids: &Ids) {
     let mut fetch = Fetch::new(shop.archive(), dir, wanted);
     let assembly = within("the archive", fetch.gather(follow, ids, &stop.shutdown())).await.unwrap().unwrap();
     assembly.finish(follow, ids, limits()).await.unwrap();
-}
-
-/// What the log in `dir` holds, and with which record it goes on.
-async fn held(dir: &Path) -> (Vec<String>, Vec<(Sequence, Sequence)>, Sequence) {
-    let follow = FollowerLog::found(dir).unwrap().unwrap();
-    let (log, resume, recovery) = FollowerLog::open_with(dir, &follow, limits()).unwrap();
-    assert!(recovery.lost.is_empty() && recovery.quarantined.is_empty(), "{recovery:?}");
-    let (lines, gaps) = read(&log.log()).await;
-    close(log, dir).await;
-    let report = verify(dir, &mut |_, _| {}).unwrap();
-    assert!(report.damage.is_empty(), "{report:?}");
-    (lines, gaps, resume.next)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +76,7 @@ async fn a_cold_server_begins_with_what_every_id_has() {
             let dir = TempDir::new().unwrap();
             fetch(&shop, dir.path(), &Follow { log: new(), ..after.follow_after(last).await }, &ids).await;
             assert_eq!(FollowerLog::ids(dir.path()).unwrap(), Some(ids.clone()));
-            let (own, gaps, next) = held(dir.path()).await;
+            let (own, gaps, next) = held(dir.path(), 0).await;
             // Where what the archive has goes on otherwise within, nothing of it can be a segment here.
             // What is missing at the end shows with the record after it.
             let missing = if is_old_there { vec![(101, 150)] } else { Vec::new() };
@@ -101,7 +89,7 @@ async fn a_cold_server_begins_with_what_every_id_has() {
             let dir = TempDir::new().unwrap();
             let ids = if log == new() { ids.clone() } else { Ids::only(log) };
             fetch(&shop, dir.path(), &Follow { log, ..after.follow_after(last).await }, &ids).await;
-            let (own, gaps, next) = held(dir.path()).await;
+            let (own, gaps, next) = held(dir.path(), 0).await;
             assert_eq!((gaps, next), (Vec::new(), last + 1), "{last} {is_old_there}");
             assert!(own == lines(1..=last), "{last} {is_old_there}");
         }
@@ -124,7 +112,7 @@ async fn a_log_that_began_with_an_archive_goes_on_under_another_id() {
         close(log, dir.path()).await;
         let forked = FollowerLog::fork(dir.path(), Fork { last, log: new() }, limits()).await.unwrap();
         assert!(matches!(forked, Forked::SetAside(_)), "{last}: {forked:?}");
-        let (own, gaps, next) = held(dir.path()).await;
+        let (own, gaps, next) = held(dir.path(), 0).await;
         assert_eq!((gaps, next), (Vec::new(), last + 1), "{last}");
         assert!(own == super::shop::lines("a", 1..=last), "{last}");
     }

@@ -3,7 +3,7 @@
 use crate::archive::{Archive, MAX_OBJECT_BYTES};
 use crate::cursor::{LogId, Sequence};
 use crate::event::{Event, Record};
-use crate::log::{EmbeddedLog, EventLog as _, FleetRecord, Follow, FollowerLog, Fork, Limits, Piece, Scan, SealedSegment};
+use crate::log::{EmbeddedLog, EventLog as _, FleetRecord, Follow, FollowerLog, Fork, Limits, Piece, Scan, SealedSegment, verify};
 use crate::testing::until;
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -279,6 +279,22 @@ pub(super) async fn read(log: &EmbeddedLog) -> (Vec<String>, Vec<(Sequence, Sequ
         }
         after = chunk.through;
     }
+}
+
+/// What the log in `dir`, which is whole, holds once it goes up to `until`; its gaps, and with which record it
+/// went on.
+pub(super) async fn held(dir: &Path, until: Sequence) -> (Vec<String>, Vec<(Sequence, Sequence)>, Sequence) {
+    let follow = FollowerLog::found(dir).unwrap().unwrap();
+    let (log, resume, recovery) = FollowerLog::open_with(dir, &follow, limits()).unwrap();
+    assert!(recovery.clean && recovery.lost.is_empty() && recovery.quarantined.is_empty(), "{recovery:?}");
+    if resume.next <= until {
+        log.append_at(resume.next, (resume.next..=until).map(|seq| record("a", seq)).collect()).await.unwrap();
+    }
+    let (lines, gaps) = read(&log.log()).await;
+    close(log, dir).await;
+    let report = verify(dir, &mut |_, _| {}).unwrap();
+    assert!(report.damage.is_empty(), "{report:?}");
+    (lines, gaps, resume.next)
 }
 
 /// Lines of the stream.

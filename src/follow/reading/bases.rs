@@ -7,12 +7,21 @@ use crate::follow::error::is_refusal;
 use crate::follow::find::{Broken, root};
 use crate::follow::settings::ANSWER_WITHIN;
 use crate::stream::{FleetStream, Message, StreamError, Subject};
+use std::collections::BTreeSet;
 use tokio::time::timeout;
 
 /// Bases of one's own that are kept to be compared, the newest.
 const OWN_BASES: usize = 8;
 /// Messages of bases that are known to be one's own, the newest.
 const OWN_MESSAGES: usize = 4096;
+
+/// Remembers a message of one's own, and forgets the oldest where there are too many.
+fn remember(published: &mut BTreeSet<u64>, place: u64) {
+    published.insert(place);
+    while published.len() > OWN_MESSAGES {
+        published.pop_first();
+    }
+}
 
 impl Reading<'_> {
     /// Compares another server's base with one's own of the same place.
@@ -72,10 +81,7 @@ impl Reading<'_> {
         match timeout(ANSWER_WITHIN, hub.publish(message, previous)).await {
             Ok(Ok(stored)) => {
                 self.newest_base = (stored, place);
-                self.published.insert(stored);
-                if self.published.len() > OWN_MESSAGES {
-                    self.published.pop_first();
-                }
+                remember(&mut self.published, stored);
                 self.status.send_modify(|status| status.unpublished = None);
             }
             Ok(Err(StreamError::Conflict)) => self.status.send_modify(|status| status.unpublished = None),
@@ -91,5 +97,18 @@ impl Reading<'_> {
         tracing::warn!("no base is published after message {place}: {why}");
         let told = format!("this server cannot publish what others begin with (a base): {why}");
         self.status.send_modify(|status| status.unpublished = Some(told));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_of_ones_own_messages_are_remembered_and_no_more() {
+        let (mut published, last) = (BTreeSet::new(), 3 * OWN_MESSAGES as u64);
+        (1..=last).for_each(|place| remember(&mut published, place));
+        assert_eq!(published.len(), OWN_MESSAGES);
+        assert_eq!((published.first(), published.last()), (Some(&(last - OWN_MESSAGES as u64 + 1)), Some(&last)));
     }
 }

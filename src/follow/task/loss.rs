@@ -52,6 +52,8 @@ impl Follower {
     pub(super) async fn lost(&self, hub: &dyn FleetStream, look: Look<'_, '_>) -> Result<Parting, FollowError> {
         let parting = self.part_in_time(hub, look).await?;
         if parting == Parting::Found {
+            // A node that is stuck may say again at once what another one has just denied.
+            sleep(LOOK_EVERY.min(self.settings.loss_after)).await;
             self.witness.forget();
             self.status.send_modify(|status| status.fallen = false);
         }

@@ -24,18 +24,24 @@ struct Host {
     log: Arc<EmbeddedLog>,
     forwarding: Forwarding,
     forks: u32,
+    since: Since,
 }
 
 impl Host {
     fn start(dir: TempDir, hub: &MemoryStream) -> Self {
+        Self::start_since(dir, hub, Since::Oldest)
+    }
+
+    fn start_since(dir: TempDir, hub: &MemoryStream, since: Since) -> Self {
         let log = open(dir.path(), 300);
-        let forwarding = Forwarding::forking(&log, hub, Since::Oldest);
-        Self { dir, log, forwarding, forks: 0 }
+        let since = if since == Since::Now { Since::After(log.bounds().head) } else { since };
+        let forwarding = Forwarding::forking(&log, hub, since);
+        Self { dir, log, forwarding, forks: 0, since }
     }
 
     /// Ends it; its directory, and how often it has forked.
     async fn end(self) -> (TempDir, u32) {
-        let Self { dir, log, forwarding, mut forks } = self;
+        let Self { dir, log, forwarding, mut forks, .. } = self;
         let is_to_fork = forwarding.is_to_fork();
         forwarding.kill().await;
         log.close().await.unwrap();
@@ -51,8 +57,9 @@ impl Host {
 
     /// What the program does where its forwarder ends, and what a restart does.
     async fn again(self, hub: &MemoryStream) -> Self {
+        let since = self.since;
         let (dir, forks) = self.end().await;
-        Self { forks, ..Self::start(dir, hub) }
+        Self { forks, ..Self::start_since(dir, hub, since) }
     }
 
     /// A copy of its directory, which shows that it is one to nobody.
@@ -186,6 +193,87 @@ async fn a_copy_that_noticed_itself_sends_nothing_that_its_ancestor_has_on_the_h
     assert!(there.len() == 703 && there.values().all(|times| *times == 1));
     assert_eq!((state.logs[&key(old)].next, state.logs[&key(copy.id())].next), (701, 704));
     assert_eq!(state.logs[&key(copy.id())].lost, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_forwards_from_now_on_goes_on_where_its_ancestor_ended() {
+    let hub = MemoryStream::new();
+    let first = Host::start(tempfile::tempdir().unwrap(), &hub);
+    append(&first.log, 700).await;
+    first.forwarding.until_live().await;
+    // These were to be forwarded, and the hub does not have them.
+    hub.set_outage(Some(crate::stream::StreamError::Unavailable("no node leads".to_owned())));
+    append(&first.log, 10).await;
+    let (dir, _) = first.end().await;
+    EmbeddedLog::fork_next(dir.path()).await.unwrap();
+    hub.set_outage(None);
+    let copy = Host::start_since(dir, &hub, Since::Now);
+    append(&copy.log, 3).await;
+    let now = copy.forwarding.until_live().await;
+    assert_eq!((now.records, now.missing), (13, 0));
+    let (state, there) = served(&hub);
+    assert!(there.len() == 713 && there.values().all(|times| *times == 1));
+    assert_eq!(state.logs[&key(copy.id())].lost, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clone_that_forwards_from_now_on_sends_nothing_from_before_and_tells_that() {
+    // Where the newest base is, of 400 records that both have; where it is older, more is there than it proves.
+    for (based, lost) in [(None, 400), (Some(100), 400), (Some(400), 0)] {
+        let hub = MemoryStream::new();
+        let first = Host::start(tempfile::tempdir().unwrap(), &hub);
+        let old = first.id();
+        for part in [100, 300] {
+            append(&first.log, part).await;
+            first.forwarding.until_live().await;
+            if based == Some(first.log.bounds().head) {
+                let base = Base { state: served(&hub).0, fleet: LogId::from_bytes([1; 16]), chain: [0; 32], previous: 0 };
+                hub.publish(base.to_message(Subject::base("acme").unwrap(), 1 << 20).unwrap(), 0).await.unwrap();
+            }
+        }
+        let (first, copy) = first.copied(&hub).await;
+        append(&first.log, 20).await;
+        first.forwarding.until_live().await;
+        let second = Host::start_since(copy, &hub, Since::Now);
+        append(&second.log, 9).await;
+        // What it records while it is closed and opened anew is not from before.
+        let second = second.settled(&hub).await;
+        append(&second.log, 2).await;
+        let second = second.settled(&hub).await;
+        assert!(second.forks == 1 && second.id() != old, "{based:?}");
+        let (state, there) = served(&hub);
+        assert!(there.values().all(|times| *times == 1), "{based:?}: nothing twice");
+        for log in [&first.log, &second.log] {
+            assert!(lines(log, 0).await.values().all(|line| there.contains_key(line.trim_end())), "{based:?}: nothing is missing");
+        }
+        let log = &state.logs[&key(second.id())];
+        assert_eq!((log.next, log.lost), (second.log.bounds().head + 1, lost), "{based:?}");
+        let told: Vec<_> = log.gaps.iter().map(|gap| (gap.sequences.clone(), gap.reason.as_str())).collect();
+        assert_eq!(told, if lost == 0 { Vec::new() } else { vec![(1..=400, "since")] }, "{based:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_copy_of_copies_the_newest_ancestors_are_asked_for() {
+    // What the hub has is of the oldest: the eighth from the newest, and the ninth. Each copy has one record.
+    for (forks, sent) in [(8, 8), (9, 29)] {
+        let hub = MemoryStream::new();
+        let first = Host::start(tempfile::tempdir().unwrap(), &hub);
+        append(&first.log, 20).await;
+        first.forwarding.until_live().await;
+        let (dir, _) = first.end().await;
+        for _ in 1..forks {
+            EmbeddedLog::fork_next(dir.path()).await.unwrap();
+            let log = open(dir.path(), 300);
+            append(&log, 1).await;
+            log.close().await.unwrap();
+        }
+        EmbeddedLog::fork_next(dir.path()).await.unwrap();
+        let copy = Host::start(dir, &hub);
+        append(&copy.log, 1).await;
+        let now = copy.forwarding.until_live().await;
+        assert_eq!((copy.log.ancestors().len(), now.records, now.missing), (forks, sent, 0));
+    }
 }
 
 /// One random life of two clones and their hub.

@@ -2,7 +2,7 @@
 
 use crate::chain::CHAIN_START;
 use crate::forward::ForwardState;
-use crate::forward::machine::{Action, Event, LINGER, Machine, Piece, Seen, Trouble};
+use crate::forward::machine::{Action, Event, LINGER, Machine, OnHub, Piece, Seen, Trouble};
 use crate::parcel::{Head, Reason, mark};
 use std::time::Duration;
 
@@ -73,22 +73,32 @@ fn what_cannot_be_stored_now_is_published_again_unchanged_and_what_nobody_knows_
 
 #[test]
 fn an_answer_of_a_replica_that_lags_does_not_make_it_busy() {
-    let (mut machine, _) = connected(2000);
-    let (mut waits, mut action) = (0, machine.next(piece(768, true), 2000));
-    for _ in 0..20 {
-        action = match action {
-            Action::Publish { .. } => machine.next(Event::Failed(Trouble::Conflict), 2000),
-            Action::ReadPlace => machine.next(seen(5, 100), 2000),
-            Action::Cut { .. } => machine.next(piece(868, true), 2000),
-            Action::Wait { jitter, .. } => {
-                assert!(jitter <= Duration::from_secs(5));
-                waits += 1;
-                machine.next(Event::Elapsed, 2000)
-            }
-            other => panic!("{other:?}"),
-        };
+    // One that knows an older message, one that knows none, and both in turn.
+    for answers in [[seen(5, 100), seen(5, 100)], [Event::Nowhere(None), Event::Nowhere(None)], [seen(5, 100), Event::Nowhere(None)]] {
+        let (mut machine, _) = connected(2000);
+        let (mut waits, mut asked, mut action) = (0, 0, machine.next(piece(768, true), 2000));
+        for _ in 0..20 {
+            action = match action {
+                Action::Publish { .. } => machine.next(Event::Failed(Trouble::Conflict), 2000),
+                Action::ReadPlace => {
+                    asked += 1;
+                    machine.next(answers[asked % 2].clone(), 2000)
+                }
+                Action::Cut { after, .. } => machine.next(piece(after + 768, true), 2000),
+                Action::Wait { jitter, .. } => {
+                    assert!(jitter <= Duration::from_secs(5));
+                    waits += 1;
+                    machine.next(Event::Elapsed, 2000)
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+        assert!(waits >= 3, "{waits} {answers:?}");
+        // What is true in the end is believed.
+        machine.connect();
+        machine.next(Event::Connected(MAX_BYTES), 2000);
+        assert_eq!(machine.next(seen(9, 768), 2000), cut(768, true));
     }
-    assert!(waits >= 3, "{waits}");
 }
 
 #[test]
@@ -163,14 +173,23 @@ fn neither_an_unknown_form_nor_a_place_that_went_back_is_a_reason_to_fork() {
 }
 
 #[test]
-fn a_copy_begins_after_what_its_ancestor_has_on_the_hub_and_says_so() {
-    let mut machine = Machine::new(6);
-    machine.connect();
-    for (of_ancestor, after, because) in [(Some(4), 4, Reason::Ancestor), (Some(0), 0, Reason::Ancestor), (None, 6, Reason::Since)] {
+fn a_copy_begins_where_its_ancestor_would_and_leaves_out_what_it_is_told_to_where_another_has_gone_on() {
+    let on_hub = |last, is_newest| Some(OnHub { last, is_newest });
+    for (start, of_ancestor, after, because) in [
+        (6, on_hub(4, true), 4, Reason::Ancestor),
+        (6, on_hub(4, false), 6, Reason::Since),
+        (6, on_hub(6, false), 6, Reason::Ancestor),
+        (6, on_hub(9, false), 9, Reason::Ancestor),
+        (6, None, 6, Reason::Since),
+        (0, on_hub(4, true), 4, Reason::Ancestor),
+        (0, on_hub(4, false), 4, Reason::Ancestor),
+        (0, None, 0, Reason::Since),
+    ] {
+        let mut machine = Machine::new(start);
         machine.connect();
         machine.next(Event::Connected(MAX_BYTES), 2000);
         let action = machine.next(Event::Nowhere(of_ancestor), 2000);
         let wanted = Action::Cut { after, chain: None, skipped: after, because, max_bytes: MAX_BYTES, target_bytes: MAX_BYTES / 2 };
-        assert_eq!(action, wanted);
+        assert_eq!(action, wanted, "{start} {of_ancestor:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! TLS with certificates from files, which are read again when they change.
 
 use super::io::Io;
-use crate::server::reload::Watched;
+use crate::server::reload::Files;
 use crate::shutdown::Shutdown;
 use parking_lot::RwLock;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,7 @@ pub struct Tls {
     current: Arc<Current>,
     cert: PathBuf,
     key: PathBuf,
+    files: Files,
 }
 
 impl std::fmt::Debug for Tls {
@@ -69,19 +70,19 @@ impl Tls {
     /// # Errors
     /// [`TlsError`], with the file that is wrong.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let files = Files::new([cert, key]);
         let current = Arc::new(Current(RwLock::new(Arc::new(read(cert, key)?))));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Current>::clone(&current));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), current, cert: cert.to_owned(), key: key.to_owned() })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), current, cert: cert.to_owned(), key: key.to_owned(), files })
     }
 
     /// Takes new files as they come. Ones that cannot be used are told, and the old ones kept.
     pub(in crate::server) async fn follow_files(self: Arc<Self>, shutdown: Shutdown) {
-        let mut files = Watched::new([&self.cert, &self.key], shutdown);
-        while files.changed().await {
+        while self.files.changed(&shutdown).await {
             match read(&self.cert, &self.key) {
                 Ok(new) => {
                     *self.current.0.write() = Arc::new(new);

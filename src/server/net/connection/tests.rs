@@ -93,3 +93,13 @@ async fn a_panic_costs_one_answer() {
     assert!(said.contains("\r\n\r\nfine") && !said.ends_with("0\r\n\r\n"), "{said}");
     served.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_never_ends_does_not_outlast_its_server() {
+    let (stop, hour) = (crate::shutdown::Stop::new(), Duration::from_secs(3600));
+    let serving = until_late(stop.shutdown(), std::future::pending());
+    tokio::pin!(serving);
+    assert!(tokio::time::timeout(hour, &mut serving).await.is_err(), "while the server runs it may take as long as it likes");
+    stop.stop();
+    assert!(tokio::time::timeout(hour, serving).await.is_ok());
+}
