@@ -28,8 +28,8 @@ pub enum Since {
     Oldest,
     /// With what is recorded from now on.
     Now,
-    /// With what follows this record: where it was [`Since::Now`] when the program began, and the log has been
-    /// opened anew.
+    /// With what follows this record: where it was [`Since::Now`] when the program began, and the log has
+    /// been opened anew.
     After(Sequence),
 }
 

@@ -143,7 +143,10 @@ async fn a_recorder_that_cannot_begin_again_after_its_fork_does_so_later() {
     cluster.restart_all();
     within("a fork", async {
         // Its file says so until it is opened.
-        while !std::fs::read_to_string(copy.join("log/LOG")).unwrap().contains(r#""forks":true"#) {
+        loop {
+            if std::fs::read_to_string(copy.join("log/LOG")).unwrap().contains(r#""forks":true"#) {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

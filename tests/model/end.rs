@@ -1,9 +1,9 @@
 //! Whether everything is everywhere, and whether the promises were kept.
 
 use crate::host::Host;
-use crate::lines::subject;
-use crate::server::Server;
-use crate::world::{Told, World, follows};
+use crate::lines::{host_of, subject};
+use crate::server::{Seen, Server};
+use crate::world::{Told, World};
 use shipslog::forward::machine::Machine;
 
 impl World<'_> {
@@ -66,4 +66,14 @@ impl World<'_> {
             self.log.iter().fold(self.setup.seed, |digest, seen| digest.rotate_left(5) ^ seen.seq ^ u64::from(seen.log) << 32);
         Ok(self.told)
     }
+}
+
+/// Of each host everything is there once and in order.
+pub(crate) fn follows(next: &mut [u64], seen: &Seen, at: usize) -> Result<(), String> {
+    let next = &mut next[host_of(&format!("{:x}", seen.log))];
+    if seen.seq != *next {
+        return Err(format!("record {} of the fleet is {} of its host, where {next} is to come", at + 1, seen.seq));
+    }
+    *next += 1;
+    Ok(())
 }

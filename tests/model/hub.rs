@@ -131,8 +131,8 @@ impl Hub {
         }
     }
 
-    /// Its stores are put back to an older copy: it forgets what came after the first `kept` messages, and what
-    /// waits.
+    /// Its stores are put back to an older copy: it forgets what came after the first `kept` messages, and
+    /// what waits.
     pub(crate) fn lose_tail(&mut self, kept: usize) {
         (self.leader, self.losses) = (None, self.losses + 1);
         self.pending.clear();
@@ -144,7 +144,7 @@ impl Hub {
     /// Whether it has this message.
     pub(crate) fn has(&self, message: &Message) -> bool {
         let at = usize::try_from(message.place - 1).unwrap();
-        self.stored.get(at).is_some_and(|stored| std::ptr::eq(&**stored, message))
+        self.stored.get(at).is_some_and(|stored| std::ptr::eq(Rc::as_ptr(stored), message))
     }
 
     /// The newest epoch that it has.

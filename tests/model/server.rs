@@ -1,5 +1,5 @@
-//! A server: the fold, and a log of which a crash leaves what was on the disk. How it goes on after the hub has
-//! lost something is in `parting.rs`.
+//! A server: the fold, and a log of which a crash leaves what was on the disk. How it goes on after the hub
+//! has lost something is in `parting.rs`.
 
 use crate::hub::Hub;
 use crate::lines::TENANT;

@@ -1,8 +1,9 @@
 //! Everything that happens, in the order of its time.
 
+use crate::end::follows;
 use crate::host::Host;
 use crate::hub::{Answer, Hub};
-use crate::lines::{host_of, subject};
+use crate::lines::subject;
 use crate::readers;
 use crate::server::{Seen, Server};
 use crate::setup::{MS, SECOND, Setup};
@@ -386,16 +387,6 @@ impl<'a> World<'a> {
         }
         Ok(())
     }
-}
-
-/// Of each host everything is there once and in order.
-pub(crate) fn follows(next: &mut [u64], seen: &Seen, at: usize) -> Result<(), String> {
-    let next = &mut next[host_of(&format!("{:x}", seen.log))];
-    if seen.seq != *next {
-        return Err(format!("record {} of the fleet is {} of its host, where {next} is to come", at + 1, seen.seq));
-    }
-    *next += 1;
-    Ok(())
 }
 
 fn away() -> Trouble {

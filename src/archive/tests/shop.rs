@@ -281,8 +281,8 @@ pub(super) async fn read(log: &EmbeddedLog) -> (Vec<String>, Vec<(Sequence, Sequ
     }
 }
 
-/// What the log in `dir`, which is whole, holds once it goes up to `until`; its gaps, and with which record it
-/// went on.
+/// What the log in `dir`, which is whole, holds once it goes up to `until`; its gaps, and with which record
+/// it went on.
 pub(super) async fn held(dir: &Path, until: Sequence) -> (Vec<String>, Vec<(Sequence, Sequence)>, Sequence) {
     let follow = FollowerLog::found(dir).unwrap().unwrap();
     let (log, resume, recovery) = FollowerLog::open_with(dir, &follow, limits()).unwrap();

@@ -24,13 +24,13 @@ struct Stale {
     hub: MemoryStream,
     older: Message,
     asked: Arc<AtomicU64>,
-    is_stale: Arc<AtomicBool>,
+    answers_late: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
 impl FleetStream for Stale {
     async fn newest(&self, subject: &Subject) -> Result<Option<Message>, StreamError> {
-        if matches!(subject, Subject::Epoch { .. }) && self.is_stale.load(Relaxed) {
+        if matches!(subject, Subject::Epoch { .. }) && self.answers_late.load(Relaxed) {
             match self.asked.fetch_add(1, Relaxed) {
                 // So that a test of one that never waits ends.
                 MOST.. => return Err(StreamError::Unavailable("asked too often".to_owned())),
@@ -80,18 +80,18 @@ async fn an_epoch_of_a_node_that_is_stuck_does_not_make_a_server_busy() {
         let after = epoch(&hub);
         let told = hub.messages().into_iter().find(|message| matches!(message.subject, Subject::Epoch { .. })).unwrap();
         assert!(after.fleet != before.fleet && told.payload == before.to_message(Subject::epoch(TENANT).unwrap()).payload);
-        let stale = Stale { hub: hub.clone(), older: told, asked: Arc::new(AtomicU64::new(first)), is_stale: Arc::default() };
+        let stale = Stale { hub: hub.clone(), older: told, asked: Arc::new(AtomicU64::new(first)), answers_late: Arc::default() };
         let (settings, stop) = (Settings { again: true, ..settings(8) }, Stop::new());
         let follower = Follower::open(Arc::new(stale.clone()), dir.path(), &settings, &stop.shutdown()).await.unwrap().unwrap();
         let (handle, shutdown) = (follower.handle(), stop.shutdown());
-        stale.is_stale.store(true, Relaxed);
+        stale.answers_late.store(true, Relaxed);
         tokio::time::pause();
         let running = follower.run(&shutdown);
         tokio::pin!(running);
         assert!(timeout(Duration::from_secs(20), &mut running).await.is_err(), "it looks again");
         let asked = stale.asked.load(Relaxed);
         assert!((10..MOST).contains(&asked), "{asked} questions in 20 s, {first}");
-        stale.is_stale.store(false, Relaxed);
+        stale.answers_late.store(false, Relaxed);
         assert!(timeout(Duration::from_secs(20), &mut running).await.is_err(), "it follows");
         let status = handle.status();
         assert!(status.stopped.is_none() && status.folded >= last(&hub).await, "{status:?}");

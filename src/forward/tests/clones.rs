@@ -218,7 +218,7 @@ async fn a_copy_that_forwards_from_now_on_goes_on_where_its_ancestor_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clone_that_forwards_from_now_on_sends_nothing_from_before_and_tells_that() {
-    // Where the newest base is, of 400 records that both have; where it is older, more is there than it proves.
+    // Where the newest base is, of 400 records that both have. More is on the hub than an older one proves.
     for (based, lost) in [(None, 400), (Some(100), 400), (Some(400), 0)] {
         let hub = MemoryStream::new();
         let first = Host::start(tempfile::tempdir().unwrap(), &hub);

@@ -1,4 +1,5 @@
-//! A forwarder ends so that the log is closed and goes on under another id; not while that would lose records.
+//! A forwarder ends so that the log is closed and goes on under another id; not while that would lose
+//! records.
 
 use super::support::*;
 use crate::chain::ChainValue;
