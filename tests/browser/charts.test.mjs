@@ -213,7 +213,7 @@ test('nothing moves under the pointer, and bars say what they hold', needsBinary
   await page.evaluate((range) => /** @type {any} */ (globalThis).shipslog.charts.show({
     ...range, incidents: [{ id: 'x', severity: 'critical', state: 'open', title: 'db', start: range.since, end: null, source: 'local', subject: 'shop/db', subjects: [{ key: 'shop/db' }] }],
   }), { since: iso(-60), until: iso(240) });
-  await until('the incident is drawn', async () => (await page.locator('.ch-band').count()) === 1);
+  await until('the incident is drawn', async () => (await page.locator('.ch-bands .ch-band').count()) === 1);
   assert.deepEqual(await order(), before);
   const { x, y, width } = /** @type {any} */ (await page.locator('.ch-brush').boundingBox());
   await page.mouse.move(x + (240.2 / 300) * width, y + 30);

@@ -57,7 +57,7 @@ test('what lies over the lanes stays at its time when paper is narrower', needsB
     const box = /** @type {HTMLElement} */ (document.getElementById('charts'));
     box.style.width = px ? `${px}px` : '';
     const axis = /** @type {Element} */ (box.querySelector('.ch-plot')).getBoundingClientRect();
-    const found = ['.ch-band', '.ch-shade', '.ch-follower', '.ch-lane .ch-mark'].map((one) => {
+    const found = ['.ch-bands .ch-band', '.ch-shade', '.ch-follower', '.ch-lane .ch-mark'].map((one) => {
       const { left } = /** @type {Element} */ (box.querySelector(one)).getBoundingClientRect();
       return [one, (left - axis.left) / axis.width];
     });

@@ -166,8 +166,8 @@ pub(crate) async fn trimmed(hub: &dyn FleetStream, trim: impl AsyncFnOnce(u64)) 
     assert!(matches!(hub.publish(message(&subject, "x"), old).await, Err(StreamError::Conflict)));
     let place = hub.publish(message(&subject, "again"), 0).await.unwrap();
     assert_eq!(place, ends.last + 1);
-    // A delivery from a place that is gone begins with the first that is kept, once the replica that delivers has
-    // forgotten it, too.
+    // A delivery from a place that is gone begins with the first that is kept, once the replica that
+    // delivers has forgotten it, too.
     let kept = hub.ends().await.unwrap().first;
     let delivered = async || match next(&mut hub.read_from(first).await?).await?.place {
         place if place < kept => Err(StreamError::Unavailable(format!("{place} is still delivered"))),

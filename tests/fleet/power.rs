@@ -1,5 +1,5 @@
-//! All nodes of a hub lose power at once while hosts publish (F9): what was acknowledged is there afterwards, at
-//! its place, and everybody goes on after it.
+//! All nodes of a hub lose power at once while hosts publish (F9): what was acknowledged is there
+//! afterwards, at its place, and everybody goes on after it.
 
 use crate::cluster::{Cluster, shape};
 use crate::power_disk::Disk;
