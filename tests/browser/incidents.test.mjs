@@ -227,6 +227,25 @@ test('at 390 pixels there is one thing at a time', needsBinary, async (t) => {
   await page.getByRole('link', { name: 'Events' }).click();
   await until('the events are shown', async () => (await page.locator('#list .row:not([hidden])').count()) > 5);
   assert.ok(await rows(page).isHidden());
+  // What few need takes no room before it is asked for.
+  const more = page.getByRole('button', { name: 'Times, replay and export' });
+  assert.ok(await page.locator('#since, .tools').first().isHidden());
+  await more.click();
+  for (const one of ['#since', '#until', '#zone', '#as-commands']) assert.ok(await page.locator(one).isVisible(), one);
+  assert.ok((await overhang(page)) <= 0);
+  await more.click();
+  assert.ok(await page.locator('#since').isHidden());
+  faultless();
+});
+
+test('a record stands below the list where there is no room beside it, and the list goes on showing it', needsBinary, async (t) => {
+  const { page, faultless } = await recording(t, 'day-a', '?v=events&record=da1ca978-10820', { viewport: { width: 900, height: 1000 } });
+  await page.locator('#drawer').waitFor();
+  const chosen = page.locator('#list .row[aria-selected="true"]');
+  await until('it is in view above the record', async () => {
+    const [row, record] = [await chosen.boundingBox(), await page.locator('#drawer').boundingBox()];
+    return row !== null && record !== null && row.y + row.height <= record.y && row.y > 0 && record.width === 900;
+  });
   faultless();
 });
 
