@@ -88,7 +88,9 @@ async fn what_was_acknowledged_outlives_a_power_cut_of_all_nodes() {
             is_cut
         };
         let (is_cut, stored) = join(cutting, join_all((1..=HOSTS).map(|number| publish(&hub, number, &ends)))).await;
-        stored.into_iter().for_each(|mut stored| acknowledged.append(&mut stored));
+        for mut stored in stored {
+            acknowledged.append(&mut stored);
+        }
         *(if is_cut { &mut valid } else { &mut void }) += 1;
         assert!(void < MAX_VOID, "the power is never really cut");
         cluster.restart_all();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`. Rust without `unsafe` has no ioctl; perl is on
 /// every Debian.
 const CUT: &str = r#"my $flags = pack("L", 2); open(F, "<", $ARGV[0]) or die $!; ioctl(F, 0x8004587D, $flags) or die $!"#;
-const SENTINEL: [u8; 256 * 1024] = [7; 256 * 1024];
+static SENTINEL: [u8; 256 * 1024] = [7; 256 * 1024];
 
 /// The disk, mounted; taken down when dropped.
 pub(crate) struct Disk {
