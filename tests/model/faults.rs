@@ -48,11 +48,16 @@ impl World<'_> {
         self.soon(2 * self.setup.fault_every, Job::Fault);
     }
 
-    /// Hosts and servers find out by themselves.
+    /// Hosts and servers find out by themselves. For its stores to be put back all nodes were down, and what
+    /// was on its way to them went with their connections.
     fn lose_tail(&mut self) {
         let stored = self.hub.stored.len();
         let kept = stored - self.random.random_range(0..=stored.min(60));
+        for server in &self.servers {
+            self.untold.extend(server.untold(&self.hub));
+        }
         self.hub.lose_tail(kept);
+        self.jobs.retain(|_, job| !matches!(job, Job::Reach(..)));
         self.hosts.iter_mut().for_each(|host| host.acknowledged.retain(|(place, _)| *place <= kept as u64));
         self.told.losses += 1;
         self.soon(4 * SECOND, Job::Elect);

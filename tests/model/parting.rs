@@ -11,14 +11,26 @@ use shipslog::follow::{Earlier, Epoch, FOLD};
 use shipslog::stream::Subject;
 
 impl Server {
-    /// Whether the hub has not what this server goes on with: its newest message, or what tells its id.
+    /// Whether the hub has not what this server goes on with, its newest message or what tells its id; or not
+    /// what it was seen to have, which others may have read.
     pub(crate) fn lacks(&self, hub: &Hub) -> bool {
         let (_, before) = self.ids.split_last().unwrap();
         let is_id_lost = match hub.newest_epoch() {
             Some(epoch) => before.iter().any(|id| id.fleet == epoch.fleet),
             None => !before.is_empty(),
         };
-        is_id_lost || self.messages.last().is_some_and(|(message, _)| !hub.has(message))
+        is_id_lost || self.witness.iter().chain(self.messages.last().map(|(message, _)| message)).any(|message| !hub.has(message))
+    }
+
+    /// Ids that it has given to records which the hub has lost, while nobody was told so: when the hub loses
+    /// something else meanwhile, whoever tells of that does not know of these.
+    pub(crate) fn untold(&self, hub: &Hub) -> Vec<(LogId, usize)> {
+        let kept = self.common(hub);
+        if kept == self.messages.len() {
+            return Vec::new();
+        }
+        let first = kept.checked_sub(1).map_or(0, |at| self.messages[at].1);
+        (first..self.durable).map(|at| (self.id_at(at), at)).collect()
     }
 
     /// How many of its messages the hub has.
@@ -62,6 +74,7 @@ impl Server {
         let shared = self.ids.iter().rev().find_map(of).unwrap_or(0);
         self.go_back(self.common(hub).min(usize::try_from(shared).unwrap()))?;
         self.ids = epoch.earlier.iter().copied().chain([newest(epoch.fleet)]).collect();
+        self.witness = None;
         Ok(())
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Server {
     sabotage: Option<Sabotage>,
     /// The messages that are folded, and how many records there are after each.
     pub(super) messages: Vec<(Rc<Message>, usize)>,
+    /// The newest message that the hub was seen to have, until a crash.
+    pub(super) witness: Option<Rc<Message>>,
     /// The ids of the log, the last of which has no end yet.
     pub(crate) ids: Vec<Earlier>,
     /// So many records were compared.
@@ -74,6 +76,7 @@ impl Server {
             loses: setup.loses,
             sabotage: setup.sabotage,
             messages: Vec::new(),
+            witness: None,
             ids: vec![newest(LogId::from_bytes([0xf1; 16]))],
             compared: 0,
             state,
@@ -124,6 +127,9 @@ impl Server {
             self.node = hub.any(random);
         }
         let Some(node) = self.node else { return Ok(()) };
+        if self.loses {
+            self.witness = hub.stored.last().cloned();
+        }
         let from = usize::try_from(self.state.place).unwrap();
         let until = hub.nodes[node].has.min(from + random.random_range(1..=MOST));
         for message in hub.stored.get(from..until).unwrap_or_default() {
@@ -137,9 +143,6 @@ impl Server {
             let folded = step(&mut self.state, message).map_err(|error| error.to_string())?;
             match folded.notes.first() {
                 None => {}
-                // After a loss places come again, and one that was on its way is expected where it was not
-                // meant. The fold takes none of its records.
-                Some(Note::Repeated(..)) if self.loses => {}
                 Some(Note::Repeated(key, sequences)) => return Err(format!("{key:?} {sequences:?} is stored twice")),
                 Some(note) => return Err(format!("the fold of message {} tells {note:?}", message.place)),
             }
@@ -181,7 +184,7 @@ impl Server {
         self.records.truncate(self.durable);
         (self.state, self.at) = self.safe.clone();
         self.messages.truncate(usize::try_from(self.state.place).unwrap());
-        (self.up, self.node) = (false, None);
+        (self.up, self.node, self.witness) = (false, None, None);
         self.life += 1;
     }
 }

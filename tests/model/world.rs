@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use shipslog::cursor::LogId;
 use shipslog::forward::machine::{Action, Event, Machine, Trouble};
 use shipslog::stream::Outgoing;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// For so long a client waits for an answer.
 const ANSWER: u64 = 10 * SECOND;
@@ -93,6 +93,8 @@ pub(crate) struct World<'a> {
     pub(crate) next: Vec<u64>,
     /// By the id under which any server had it: what was a record.
     pub(crate) given: HashMap<(LogId, usize), Vec<Seen>>,
+    /// Of these, what the hub lost before it lost something else, and nobody had told between.
+    pub(crate) untold: HashSet<(LogId, usize)>,
     pub(crate) told: Told,
 }
 
@@ -130,6 +132,7 @@ impl<'a> World<'a> {
             log: Vec::new(),
             next: vec![1; setup.hosts],
             given: HashMap::new(),
+            untold: HashSet::new(),
             told: Told::default(),
         };
         for host in 0..setup.hosts {
@@ -170,7 +173,9 @@ impl<'a> World<'a> {
             return None;
         }
         let late = self.random.random_ratio(self.setup.late, 1000);
-        Some(if late { self.random.random_range(SECOND..20 * SECOND) } else { self.random.random_range(100_000..30 * MS) })
+        // Places come again after a loss: what outlives its connection then may be stored where it was not meant.
+        let latest = if self.setup.loses { ANSWER } else { 20 * SECOND };
+        Some(if late { self.random.random_range(SECOND..latest) } else { self.random.random_range(100_000..30 * MS) })
     }
 
     /// Whether all is done.
