@@ -173,7 +173,7 @@ impl<'a> World<'a> {
             return None;
         }
         let late = self.random.random_ratio(self.setup.late, 1000);
-        // Places come again after a loss: what outlives its connection then may be stored where it was not meant.
+        // Places come again after a loss: what outlives its connection may be stored where it is not meant.
         let latest = if self.setup.loses { ANSWER } else { 20 * SECOND };
         Some(if late { self.random.random_range(SECOND..latest) } else { self.random.random_range(100_000..30 * MS) })
     }
