@@ -7,52 +7,11 @@ Measures, from an export with many records: a host that catches up with an empty
 folds the whole stream beside `import` of the same lines; then, live with the demo host, the time from a record's frame
 at its host to that at a server. One machine does it all, so read ratios.
 """
-import http.client, json, os, re, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.request
+import http.client, json, os, socket, statistics, sys, threading, time
+
+from support.fleet import Parts, get, size, until
 
 program, nats, export = sys.argv[1:4]
-here = os.path.dirname(os.path.abspath(__file__))
-script = os.path.join(here, "../tests/nats.sh")
-work = tempfile.mkdtemp(prefix="shipslog-fleet.")
-running = []
-
-
-def start(*arguments):
-    process = subprocess.Popen([program, *arguments, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    running.append(process)
-    return process, process.stdout.readline().split()[-1]
-
-
-def stop(process):
-    process.terminate()
-    process.wait()
-    running.remove(process)
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=120) as answer:
-        return json.load(answer)
-
-
-def until(url, is_there, patience=600):
-    began = time.time()
-    while time.time() - began < patience:
-        try:
-            if is_there(get(url)):
-                return
-        except OSError:
-            pass
-        time.sleep(0.02)
-    raise SystemExit(f"not within {patience} s: {url}")
-
-
-def size(directory):
-    return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(directory) for name in names)
-
-
-def node_bytes(cluster):
-    settings = open(f"{cluster}/n1.conf").read()
-    page = get("http://" + re.search(r"^http: (.*)$", settings, re.M)[1] + "/jsz?streams=true")
-    return page["account_details"][0]["stream_detail"][0]["state"]["bytes"]
 
 
 def frames(url, seen, field):
@@ -87,14 +46,9 @@ def singly(url, count, in_flight):
     return count / (time.time() - began)
 
 
-try:
-    cluster = f"{work}/hub"
-    urls = subprocess.run([script, "start", cluster, nats, "3"], check=True, capture_output=True, text=True).stdout.strip().split(",")
-    hub = [flag for url in urls for flag in ("--nats", url)]
-    forward = [flag for url in urls for flag in ("--forward", url)]
-    subprocess.run([program, "fleet", "init", *hub], check=True)
-
-    subprocess.run([program, "import", export, "--data-dir", f"{work}/host"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+with Parts(program, nats) as parts:
+    start, stop, work, hub, forward = parts.start, parts.stop, parts.work, parts.hub, parts.forward
+    parts.run("import", export, "--data-dir", f"{work}/host")
     segments = size(f"{work}/host/log")
     # What is derived from the log is made first, for it would be made meanwhile.
     host, url = start("serve", "--docker-host", "unix:///nonexistent.sock", "--data-dir", f"{work}/host")
@@ -105,10 +59,10 @@ try:
     until(f"{url}/api/v1/stats", lambda stats: (stats["forward"] or {}).get("behind_records") == 0 and stats["forward"]["acknowledged"])
     took, records = time.time() - began, get(f"{url}/api/v1/stats")["forward"]["acknowledged"]
     print(f"{records} records of a host that catches up: {took:.1f} s, {records / took / 1e3:.0f} k/s")
-    print(f"a node: {node_bytes(cluster) / records:.1f} B a record; the host's log {segments / records:.1f} B")
+    print(f"a node: {parts.node_bytes() / records:.1f} B a record; the host's log {segments / records:.1f} B")
     stop(host)
     # The servers pass these over: they are none of shipslog's.
-    alone = singly(urls[0], 20_000, 256)
+    alone = singly(parts.urls[0], 20_000, 256)
     print(f"events one by one, 256 in flight: {alone / 1e3:.1f} k/s; blocks are {records / took / alone:.0f} times as quick")
 
     for nth in range(2):
@@ -117,10 +71,10 @@ try:
         until(f"{url}/api/v1/stats", lambda stats: stats["log"]["head"] >= records)
         folding = time.time() - began
         if nth == 0:
-            subprocess.run([program, "export", "--url", url, "-O", f"{work}/all.jsonl.zst"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            parts.run("export", "--url", url, "-O", f"{work}/all.jsonl.zst")
         stop(server)
         began = time.time()
-        subprocess.run([program, "import", f"{work}/all.jsonl.zst", "--data-dir", f"{work}/import{nth}"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        parts.run("import", f"{work}/all.jsonl.zst", "--data-dir", f"{work}/import{nth}")
         importing = time.time() - began
         print(f"a server folds all: {records / folding / 1e3:.0f} k/s; import of its lines: {records / importing / 1e3:.0f} k/s, {importing / folding:.2f}; "
               f"its log {size(f'{work}/server{nth}/log') / records:.1f} B a record")
@@ -134,9 +88,3 @@ try:
     time.sleep(60)
     delays = sorted(1e3 * (here_[one] - there[one]) for one in there if one in here_)
     print(f"live, {len(delays)} records: from a frame at the host to that at a server p50 {statistics.median(delays):.0f} ms, p99 {delays[len(delays) * 99 // 100]:.0f} ms (250 ms of it the linger, at most)")
-finally:
-    for process in running[:]:
-        process.kill()
-        process.wait()
-    subprocess.run([script, "stop", f"{work}/hub"])
-    subprocess.run(["rm", "-rf", work])
