@@ -16,6 +16,8 @@ import { millis } from './timespan.js';
 const FIRST_RECORDS = 5;
 /** A log that is younger explains itself. */
 const YOUNG_MS = 15 * 60_000;
+/** Until it is looked again whether a first host has been heard. */
+const AGAIN_MS = 2_000;
 /** Between two counts of what was planned. */
 const COUNT_MS = 30_000;
 const TRY = 'docker run -d --name try --restart always busybox sh -c "sleep 1; exit 7"';
@@ -35,8 +37,9 @@ export class Quiet {
   #log = '';
   /** What the recorder found when it began. @type {{host: string, replayed: number, from: number}[]} */
   #firsts = [];
-  /** Whether a Docker host has been heard at all. */
-  #isHeard = false;
+  /** Whether it is known that no Docker host has been heard at all. */
+  #isDeaf = false;
+  #again = 0;
   #planned = '';
   #countedAt = 0;
   #query = '';
@@ -59,13 +62,16 @@ export class Quiet {
 
   /** @param {number} incidents how many are told @param {Page} page */
   async show(incidents, page) {
+    clearTimeout(this.#again);
     try {
-      if (this.#log !== page.log.id || !this.#isHeard) await this.#learn(page);
+      if (this.#log !== page.log.id || this.#isDeaf) await this.#learn(page);
       await this.#countPlanned(page);
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
     }
     this.#draw(incidents, page);
+    // The first record is no incident, which would be heard of by itself.
+    if (this.#isDeaf && !serverClock.isStopped) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
   }
 
   /** @param {Page} page */
@@ -75,7 +81,7 @@ export class Quiet {
     const records = items.map(({ line }) => parseRecord(line));
     this.recorded = Math.min(...items.map(({ at }) => at));
     this.#began = records.length ? millis(records[0].received) : Number.NaN;
-    this.#isHeard = items.length === FIRST_RECORDS || records.some(({ event }) => event.Type !== 'recorder' || event.Action === 'gap');
+    this.#isDeaf = items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
     // The first look reads what the daemon still has; that is older than the recording.
     this.#firsts = records.flatMap(({ event, source, time, foreign }) => {
       const a = event.Actor?.Attributes ?? {};
@@ -98,8 +104,8 @@ export class Quiet {
     const from = Math.max(...[since, this.recorded].filter((ms) => !Number.isNaN(ms)));
     const to = Math.min(...[until, asOf].filter((ms) => !Number.isNaN(ms)));
     const nodes = [];
-    if (from < to && this.#isHeard) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
-    else if (from < to) nodes.push(h('p', {}, `No Docker host has been heard since ${clockOf(from)}.`));
+    if (this.#isDeaf) nodes.push(h('p', {}, 'No Docker host has been heard yet.'));
+    else if (from < to) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
     if (this.#planned) nodes.push(h('p', {}, `Asked for, and no incident: ${this.#planned}.`));
     fill(this.#root, nodes);
     fill(this.#first, !serverClock.isStopped && serverClock.now() - this.#began < YOUNG_MS ? [this.#explain(incidents === 0)] : []);
@@ -107,7 +113,7 @@ export class Quiet {
 
   /** The first minutes of an installation. @param {boolean} isCalm whether nothing has broken yet */
   #explain(isCalm) {
-    if (!this.#isHeard) {
+    if (this.#isDeaf) {
       return h('div.first', {}, h('h3', {}, 'Nothing is recorded yet'), h('p', {}, 'No Docker host has answered. From its first answer on nothing is lost: each event is on disk before it is shown.'));
     }
     const found = this.#firsts.map(({ host, replayed, from }) => h('li', {}, h('b', {}, host), replayed > 0

@@ -150,7 +150,7 @@ test('nothing open is an answer, and a new installation explains itself', needsB
   t.after(() => deaf.close());
   const waiting = await open(browser, deaf.base, { timezoneId: 'UTC' });
   await until('it says that there is nothing', async () => /^Nothing is recorded yet\s+No Docker host has answered/.test(await waiting.page.locator('#first').innerText()));
-  assert.match(await waiting.page.locator('.world').innerText(), /No Docker host has been heard since/);
+  assert.match(await waiting.page.locator('.world').innerText(), /No Docker host has been heard yet/);
 });
 
 test('a day is gone through by keys', needsBinary, async (t) => {
