@@ -136,7 +136,11 @@ export class IncidentList {
     for (const incident of shown) {
       const { row } = this.#fill(incident);
       const item = /** @type {HTMLElement} */ (row.parentElement);
-      if (fresh.includes(incident.id)) item.classList.add('fresh');
+      if (fresh.includes(incident.id)) {
+        item.classList.add('fresh');
+        // Once: not again where the row comes to another place, or back into sight.
+        item.addEventListener('animationend', () => item.classList.remove('fresh'), { once: true });
+      }
       if (item === before) before = before.nextElementSibling;
       else list.insertBefore(item, before);
     }

@@ -1,6 +1,7 @@
 // Events are made by containers, through the docker CLI.
 
 import { execFile } from 'node:child_process';
+import { request } from 'node:http';
 import { promisify } from 'node:util';
 import { dockerHost } from './environment.mjs';
 
@@ -26,3 +27,22 @@ export async function container(options = [], command = ['true']) {
 
 /** @param {string} name @returns {(event: any) => boolean} the last event of a container that `container` ran */
 export const lastOf = (name) => ({ Type, Action, Actor }) => Type === 'container' && Action === 'destroy' && Actor.Attributes.name === name;
+
+/** Events that a Docker daemon keeps. */
+const KEPT = 256;
+
+/** @param {string} method @param {string} path @param {string} [body] JSON */
+const call = (method, path, body) => new Promise((resolve, reject) => {
+  const headers = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(body.length) };
+  request({ socketPath: (dockerHost ?? '').replace(/^unix:\/\//, ''), method, path, headers }, (response) => {
+    response.resume().on('end', () => ((response.statusCode ?? 0) < 300 ? resolve(undefined) : reject(new Error(`${method} ${path}: ${response.statusCode}`))));
+  }).on('error', reject).end(body);
+});
+
+/** Has the daemon forget what other stories did: a recorder that starts now hears of volumes only. */
+export async function forget() {
+  for (let n = 0; n < KEPT; n += 2) {
+    await call('POST', '/volumes/create', '{"Name":"shipslog-forget"}');
+    await call('DELETE', '/volumes/shipslog-forget');
+  }
+}
