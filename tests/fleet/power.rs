@@ -5,7 +5,7 @@ use crate::cluster::{Cluster, shape};
 use crate::power_disk::Disk;
 use crate::support::{host, message, next, patiently, text, times};
 use futures_util::future::{join, join_all};
-use shipslog::stream::{FleetStream, StreamError};
+use shipslog::stream::{FleetStream, StreamError, Subject};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,8 +24,7 @@ type Stored = BTreeMap<u64, String>;
 /// Publishes for a host after what the hub has of it, until `ends`; what was acknowledged.
 async fn publish(hub: &dyn FleetStream, number: u64, ends: &AtomicBool) -> Stored {
     let subject = host(&format!("host-{number}"));
-    let newest = patiently("the newest", async || hub.newest(&subject).await).await;
-    let (mut place, mut count) = newest.map_or((0, 0), |newest| (newest.place, counted(&text(&newest))));
+    let (mut place, mut count) = newest(hub, &subject).await;
     let mut stored = Stored::new();
     while !ends.load(Ordering::Relaxed) {
         let said = format!("{number} {}", count + 1);
@@ -34,12 +33,20 @@ async fn publish(hub: &dyn FleetStream, number: u64, ends: &AtomicBool) -> Store
                 (place, count) = (at, count + 1);
                 stored.insert(at, said);
             }
-            // It may be stored or not; whoever begins anew will see.
+            // A replica that lags had answered.
+            Err(StreamError::Conflict) => (place, count) = newest(hub, &subject).await,
+            // It may be stored or not; the next round will see.
             Err(StreamError::Unanswered(_) | StreamError::Unavailable(_)) => break,
             Err(error) => panic!("{error:?}"),
         }
     }
     stored
+}
+
+/// Where a host's newest message stands, and which of its messages that is.
+async fn newest(hub: &dyn FleetStream, subject: &Subject) -> (u64, u64) {
+    let newest = patiently("the newest", async || hub.newest(subject).await).await;
+    newest.map_or((0, 0), |newest| (newest.place, counted(&text(&newest))))
 }
 
 fn counted(text: &str) -> u64 {
