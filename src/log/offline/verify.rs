@@ -57,7 +57,7 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
     let mut look = Look::take(&dir)?;
     // After the files, since a trim of a recorder moves the beginning.
     let mut check = Check::new(&dir, &look.listing)?;
-    check.report.recording = look.beside;
+    (check.report.recording, check.seen) = (look.beside, look.seen);
     let total = look.listing.bytes();
     for (_, path) in look.listing.segments.clone() {
         let segment = look.segment(&path);
@@ -75,7 +75,7 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
         check.tip(tip, end)?;
         progress(total, total);
     }
-    check.end(&dir, data_dir, look.seen)
+    check.end(&dir, data_dir)
 }
 
 /// What is wrong with a segment by itself, one sentence each: its frames and their lines, the hash chain
@@ -85,7 +85,8 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rep
 /// When it cannot be read for a passing reason.
 pub(in crate::log) fn verify_segment(path: &Path, segment: Segment) -> Result<Vec<String>, LogError> {
     let lineage = Some(Lineage::new(segment.log(), Vec::new()));
-    let mut check = Check { report: Report::default(), manifest: None, lineage, next: None, chain: None, received: Timestamp::MIN };
+    let mut check =
+        Check { report: Report::default(), manifest: None, lineage, next: None, chain: None, received: Timestamp::MIN, seen: None };
     check.segment(path, Ok(segment), &mut |_| ())?;
     Ok(check.report.damage)
 }
@@ -112,6 +113,8 @@ struct Check {
     next: Option<Sequence>,
     chain: Option<ChainValue>,
     received: Timestamp,
+    /// Beside a recorder: what readers may have seen before the look began.
+    seen: Option<Sequence>,
 }
 
 impl Check {
@@ -137,7 +140,7 @@ impl Check {
         report.log = manifest.as_ref().map_or_else(|| "unknown".to_owned(), |manifest| manifest.log.clone());
         report.notes.extend(manifest.iter().flat_map(origins));
         report.segments = listing.segments.len();
-        Ok(Self { report, manifest, lineage, next: None, chain: None, received: Timestamp::MIN })
+        Ok(Self { report, manifest, lineage, next: None, chain: None, received: Timestamp::MIN, seen: None })
     }
 
     fn damage(&mut self, what: String) {
@@ -148,10 +151,21 @@ impl Check {
         }
     }
 
+    /// The sequence that comes next; 0 where nothing tells it.
+    fn expected(&self) -> Sequence {
+        self.next.unwrap_or_else(|| self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed.max(1)))
+    }
+
+    /// Whether the record `first` stands behind one that a recorder wrote while the journal was copied: the copy
+    /// may hold half of that block and all of the next one. Readers saw neither before the look began.
+    fn is_behind_the_look(&self, first: Sequence) -> bool {
+        let expected = self.expected();
+        self.report.recording && first > expected && self.seen.is_some_and(|seen| expected > seen)
+    }
+
     /// The records from `first` on follow.
     fn begin(&mut self, first: Sequence, about: &str) {
-        let trimmed = self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed.max(1));
-        let expected = self.next.unwrap_or(trimmed);
+        let expected = self.expected();
         if first > expected && expected > 0 {
             let known = self.manifest.as_ref().is_some_and(|i| i.holes.iter().any(|(from, to)| *from <= expected && first - 1 <= *to));
             let what = format!("the records {expected} to {} are missing before {about}", first - 1);
@@ -206,12 +220,11 @@ impl Check {
         }
     }
 
-    /// `seen`: what readers had seen, beside a recorder.
-    fn end(mut self, dir: &Path, data_dir: &Path, seen: Option<Sequence>) -> Result<Report, LogError> {
+    fn end(mut self, dir: &Path, data_dir: &Path) -> Result<Report, LogError> {
         let before = self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed.saturating_sub(1));
         let end = self.next.map_or(before, |next| next - 1);
         if let Some(manifest) = self.manifest.clone() {
-            let seen = if self.report.recording { seen } else { manifest.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
+            let seen = if self.report.recording { self.seen } else { manifest.clean_head.or(Watermark::look(dir)?) }.unwrap_or(0);
             let told = manifest.holes.iter().any(|(from, to)| *from <= end + 1 && seen <= *to);
             if seen > end && !told {
                 self.damage(format!("the log ends with the record {end}, but readers may have seen up to {seen}; the next start tells of it and continues after that"));

@@ -1,6 +1,7 @@
 //! `verify` finds what is wrong, names it, and changes nothing.
 
 use crate::log::commit::batch::Batch;
+use crate::log::dir::watermark::Watermark;
 use crate::log::segment::testing::leave_out;
 use crate::log::segment::{Segment, SegmentWriter};
 use crate::log::testing::contract::records;
@@ -105,6 +106,29 @@ async fn beside_a_recorder_everything_that_was_seen_is_whole() {
     flip(&path, 300);
     let report = check(dir.path());
     assert!(report.recording && !report.damage.is_empty(), "{report:?}");
+}
+
+/// The copy of a journal may hold half of a block that was written while it was made, and all of the next one.
+#[tokio::test]
+async fn what_a_recorder_writes_while_its_journal_is_copied_is_not_missing() {
+    let dir = TempDir::new().unwrap();
+    let (log, _) = EmbeddedLog::open_with(dir.path(), Limits::default()).unwrap();
+    log.append(records(1..=50)).await.unwrap();
+    let journal = tip(dir.path()).join("journal");
+    let end = fs::read(&journal).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
+    log.append(records(51..=100)).await.unwrap();
+    log.append(records(101..=150)).await.unwrap();
+    flip(&journal, end + 100);
+    // The second block was not seen before the look began, and then it was.
+    let (watermark, head) = Watermark::open(&dir.path().join("log")).unwrap();
+    assert_eq!(head, Some(150));
+    for (seen, missing) in [(50, false), (51, true), (150, true)] {
+        watermark.write(seen).unwrap();
+        let report = check(dir.path());
+        let told = report.damage.iter().any(|damage| damage.contains("the records 51 to 100 are missing before"));
+        assert_eq!((told, report.damage.is_empty()), (missing, !missing), "{seen} seen: {report:?}");
+        assert_eq!(report.records, if missing { 100 } else { 50 }, "{seen} seen: {report:?}");
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,9 @@ impl Check {
         // A kill between sealing and removing leaves a tip whose records are in segments.
         let sealed = self.next;
         for header in headers.iter().filter(|header| header.first < end && sealed.is_none_or(|next| header.first >= next)) {
+            if self.is_behind_the_look(header.first) {
+                break;
+            }
             self.begin(header.first, &format!("the block at {} of {name}", header.first));
             self.joins(header.first, header.chain_before, &name);
             if let Err(what) = tip.look(header) {
