@@ -40,6 +40,8 @@ export class IncidentDrawer {
   #loaded = -1;
   #wanted = -1;
   #isLoading = false;
+  /** Whether a phone shows everything that can be done with it. */
+  #hasAllActs = false;
   #trouble = '';
 
   /**
@@ -116,7 +118,10 @@ export class IncidentDrawer {
     if (act === 'copy-link') this.#copy(Promise.resolve(linkTo(incident)));
     else if (act === 'copy-markdown') this.#copyMarkdown(incident);
     else if (act === 'copy-next') this.#copy(Promise.resolve(target.previousElementSibling?.textContent ?? ''));
-    else if (['replay', 'events', 'back'].includes(act)) onAct(act, incident);
+    else if (act === 'more') {
+      this.#hasAllActs = !this.#hasAllActs;
+      this.#draw();
+    } else if (['replay', 'events', 'back'].includes(act)) onAct(act, incident);
     else return false;
     return true;
   }
@@ -205,7 +210,9 @@ export class IncidentDrawer {
         h('h2', { tabIndex: -1 }, headline(incident)),
         h('div.incident-acts', {},
           h('button.first-act', { type: 'button', data: { act: 'copy-markdown' }, title: 'A draft of a postmortem, to the clipboard (m)' }, 'Copy Markdown'), button('copy-link', 'Copy link', 'With absolute times'),
-          out(reportAddress(id, 'html'), ['Report', h('span', { 'aria-hidden': 'true' }, '\u00a0↗')], { target: '_blank', title: 'One page for reading and printing, without scripts; opens in a tab of its own' }), out(reportAddress(id, 'perfetto'), 'Perfetto', { download: '', title: 'A trace for ui.perfetto.dev' }),
+          out(reportAddress(id, 'html'), ['Report', h('span', { 'aria-hidden': 'true' }, '\u00a0↗')], { target: '_blank', title: 'One page for reading and printing, without scripts; opens in a tab of its own' }),
+          h('button.more-acts', { type: 'button', data: { act: 'more' }, 'aria-expanded': String(this.#hasAllActs), 'aria-label': 'Replay, events and other formats' }, '…'),
+          out(reportAddress(id, 'perfetto'), 'Perfetto', { download: '', title: 'A trace for ui.perfetto.dev' }),
           out(evidenceAddress(incident, now()), 'Evidence', { download: '', title: 'The records of its containers as JSON Lines' }),
           button('replay', 'Replay ×10', 'As it came, ten times as fast (r)'), h('a.button', { href: hrefOfEvents(incident), data: { act: 'events' } }, 'Events'),
           linksOut(this.#links ?? [], incident, now(), name).map(({ name: title, url }) => out(url, `${printable(title)} ↗`, { target: '_blank' })),

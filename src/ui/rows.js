@@ -63,7 +63,7 @@ export function fillRow(row, item, ofSeveral) {
     return;
   }
   const description = describe(parseRecord(item.line), item.end);
-  row.className = `row ${description.severity}`;
+  row.className = `row ${description.severity}${item.end.why === 'deaf' ? ' deaf' : ''}`;
   mark.textContent = '';
   COLUMNS.forEach((column, index) => {
     const cell = /** @type {HTMLElement} */ (row.children[index]);

@@ -127,8 +127,8 @@ const deafText = (title) => {
 export const widthOf = (kind, n) => MARK + (n > 1 ? AROUND + DIGIT * String(n).length : 0) + (POINTED[kind] ?? 0);
 
 /**
- * Marks that would lie over each other are one, with their number. A change never melts into a failure: it moves to its
- * left. What was asked for gives way to all.
+ * Marks that would lie over each other are one, with their number. A change never melts into a failure: it moves to the
+ * side on which it was, before or after. What was asked for gives way to all.
  * @param {Event[]} all @param {import('./timescale.js').TimeScale} scale @param {number} now @returns {Mark[]}
  */
 export function melt(all, scale, now) {
@@ -154,12 +154,14 @@ export function melt(all, scale, now) {
       mark.x = Math.max(0, Math.min(mark.x, scale.width - mark.width));
       let met = meets(mark.x, mark.width);
       if (kind === 'P' && met.length > 0) continue;
+      const isAfter = met.length > 0 && met.every(({ events: [first] }) => first.at < mark.events[0].at);
       for (let tries = 0; met.length > 0 && tries < placed.length; tries += 1) {
-        mark.x = Math.min(...met.map(({ x }) => x)) - mark.width;
+        mark.x = isAfter ? Math.max(...met.map(({ x, width }) => x + width)) : Math.min(...met.map(({ x }) => x)) - mark.width;
         met = meets(mark.x, mark.width);
       }
-      // There is no room at the left edge.
+      // There is no room at an edge.
       if (mark.x < 0) mark.x = Math.max(...placed.map(({ x, width }) => x + width));
+      else if (mark.x + mark.width > scale.width) mark.x = Math.min(...placed.map(({ x }) => x)) - mark.width;
       placed.push(mark);
     }
   }

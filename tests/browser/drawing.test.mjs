@@ -119,6 +119,10 @@ test('a change never melts into a failure, and what was asked for gives way to b
   assert.deepEqual(marks.map(({ kind, n }) => [kind, n]), [['C', 2], ['X', 9]]);
   assert.ok(marks[0].x + marks[0].width <= marks[1].x);
   assert.deepEqual(events(deploy).filter(({ kind }) => kind === 'C').map(({ text }) => text), ['re-created from app:2', 're-created: app:2 → app:1']);
+  // What was made after a failure is drawn after it.
+  const mended = lane({ spans: [[iso(0), iso(40_000), 'running', 0]], marks: [[iso(40_000), 'die', 'a-1', 'exit 1', 9], [iso(40_090), 'create', 'a-2', 'app:1', 0]] });
+  assert.deepEqual(melt(events(mended), scale, Number.POSITIVE_INFINITY).map(({ kind }) => kind), ['X', 'C']);
+  assert.deepEqual(melt(events(mended), new TimeScale(BEGAN, BEGAN + 40_100_000, 1_000), Number.POSITIVE_INFINITY).map(({ kind }) => kind), ['C', 'X'], 'no room at the right edge');
   // At the left edge there is room at the right only.
   const edge = melt(events(deploy), new TimeScale(BEGAN + 39_990_000, BEGAN + 86_400_000, 1_000), Number.POSITIVE_INFINITY);
   assert.ok(edge.every(({ x }) => x >= 0));

@@ -214,6 +214,15 @@ test('at 390 pixels there is one thing at a time', needsBinary, async (t) => {
   assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'H2');
   assert.ok((await overhang(page)) <= 0, 'the incident is wider than the screen');
   await shot(page, 'incident-390');
+  // What is needed first is in one line; the rest is there when asked for.
+  const acts = page.locator('.incident-acts').locator('button, a').filter({ visible: true });
+  assert.deepEqual((await acts.allInnerTexts()).map((text) => text.slice(0, 4)), ['Copy', 'Copy', 'Repo', '…']);
+  assert.equal(new Set(await acts.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().top))).size, 1, 'in one line');
+  await page.getByRole('button', { name: 'Replay, events and other formats' }).click();
+  await until('all of it is there', async () => (await acts.count()) >= 8);
+  assert.ok((await overhang(page)) <= 0);
+  await page.getByRole('button', { name: 'Replay, events and other formats' }).click();
+  await until('it is folded again', async () => (await acts.count()) === 4);
   // Tab goes as the eye does: through the incident, then to its charts below.
   /** @type {string[]} */
   const visited = [];

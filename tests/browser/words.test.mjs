@@ -97,7 +97,7 @@ test('an address holds the whole view, and nothing that is none', () => {
   assert.equal(readView('?v=nonsense&sel=b,a').v, '');
   assert.equal(readView('?sel=2026-11-29T01:20:00Z,2026-11-29T01:10:00Z').sel, '');
   assert.ok(isOnIncident(view) && !isOnIncident({ ...view, v: 'events' }));
-  assert.deepEqual(['?', '?q=x', '?range=all', '?i=a-1c', '?q=x&v=incidents'].map((each) => tabOf(readView(each))), ['incidents', 'events', 'events', 'incidents', 'incidents']);
+  assert.deepEqual(['?', '?q=x', '?range=all', '?record=a-1', '?i=a-1c', '?q=x&v=incidents'].map((each) => tabOf(readView(each))), ['incidents', 'events', 'incidents', 'events', 'incidents', 'incidents']);
 });
 
 test('a range earlier and later', () => {
