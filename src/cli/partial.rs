@@ -1,9 +1,11 @@
 //! A file that appears under its name whole or not at all: until then it has another one.
 
 use super::ending::Usage;
+use super::escape::escape;
 use anyhow::Context as _;
+use indicatif::HumanBytes;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -41,8 +43,8 @@ impl Partial {
         Ok(Self { file, part, target: target.to_owned(), force, finished: false })
     }
 
-    /// Makes it durable and gives it its name, which is returned.
-    pub(super) fn finish(mut self) -> anyhow::Result<PathBuf> {
+    /// Makes it durable, gives it its name and tells somebody at a terminal how large it is.
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.file.sync_all().with_context(|| format!("cannot write {} to disk", self.part.display()))?;
         // Once more, since an export takes its time.
         refuse_existing(&self.target, self.force)?;
@@ -52,7 +54,11 @@ impl Partial {
         let parent = self.target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // The new name is as durable as the directory that holds it.
         File::open(parent).and_then(|dir| dir.sync_all()).with_context(|| format!("cannot write {} to disk", parent.display()))?;
-        Ok(self.target.clone())
+        if io::stderr().is_terminal() {
+            let bytes = self.file.metadata().map_or(0, |data| data.len());
+            eprintln!("{}: {}", escape(&self.target.to_string_lossy()), HumanBytes(bytes));
+        }
+        Ok(())
     }
 }
 

@@ -104,9 +104,7 @@ pub(super) async fn run(args: ReportArgs) -> anyhow::Result<()> {
         Some(partial) => partial.write_all(text.as_bytes()).context("cannot write the report")?,
         None => print_text(&text)?,
     }
-    if let Some(partial) = partial {
-        partial.finish()?;
-    }
+    partial.map(Partial::finish).transpose()?;
     Ok(())
 }
 

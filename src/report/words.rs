@@ -278,7 +278,7 @@ pub(super) fn manifest(of: &Manifest) -> Vec<(&'static str, String)> {
         // Of a log that was made from an export no more than this is known.
         ("Log", of.log.strip_suffix(UNKNOWN_REST).unwrap_or(&of.log).to_owned()),
         ("Records", records),
-        ("Versions", format!("shipslog {}, fold {}", of.recorder, of.fold)),
+        ("Versions", format!("shipslog {}, rules for incidents {}", of.recorder, of.fold)),
     ];
     let gaps = of.gaps.iter().rev().take(MAX_GAPS).rev();
     said.extend(gaps.map(|gap| ("Gap", missing(gap))));

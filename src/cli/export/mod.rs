@@ -13,7 +13,7 @@ use super::{history, interrupted, nothing};
 use crate::client::{Client, ClientError, Compression, Export, Selection};
 use crate::event::LAST_WORDS;
 use anyhow::Context as _;
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,18 +104,13 @@ pub(super) async fn run(mut args: ExportArgs) -> anyhow::Result<()> {
         if bytes < MAYBE_EMPTY_BYTES && history::newest(&client, &selection, 1, false).await.is_ok_and(|newest| newest.lines.is_empty()) {
             nothing::explain(&client, &selection, &mut Printer::remarks_only()).await?;
         }
-        anyhow::Ok(bytes)
+        anyhow::Ok(())
     };
-    let bytes = tokio::select! {
+    tokio::select! {
         result = work => result?,
         () = interrupted() => return Err(Interrupted.into()),
-    };
-    if let Some(partial) = partial {
-        let path = partial.finish()?;
-        if io::stderr().is_terminal() {
-            eprintln!("{}: {}", super::escape::escape(&path.to_string_lossy()), HumanBytes(bytes));
-        }
     }
+    partial.map(Partial::finish).transpose()?;
     Ok(())
 }
 
