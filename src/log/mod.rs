@@ -28,7 +28,7 @@ mod record;
 mod recover;
 mod segment;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tip;

@@ -3,3 +3,4 @@
 pub(super) mod contract;
 pub(super) mod directory;
 pub(super) mod held_sync;
+pub(crate) mod stand_in;

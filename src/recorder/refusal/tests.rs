@@ -1,55 +1,18 @@
 use super::super::{Recorder, RecorderStats};
 use super::*;
 use crate::ingest::{self, Input};
-use crate::log::{Bounds, Chunk, EmbeddedLog, EventLog, Scan, WriterState};
+use crate::log::testing::stand_in::{StandIn, Twist};
+use crate::log::{EmbeddedLog, EventLog, Scan};
 use crate::time::Timestamp;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Takes no record that holds a certain word, and stores nothing of a batch with one.
-struct Picky(EmbeddedLog);
+struct Picky;
 
-#[async_trait::async_trait]
-impl EventLog for Picky {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<u64>, LogError> {
-        if records.iter().any(|record| record.event.as_json().contains("indigestible")) {
-            return Err(LogError::Refused("a record is too large".to_owned()));
-        }
-        self.0.append(records).await
-    }
-    async fn read_after(&self, after: u64, scan: &Scan) -> Result<Chunk, LogError> {
-        self.0.read_after(after, scan).await
-    }
-    async fn read_before(&self, before: u64, scan: &Scan) -> Result<Chunk, LogError> {
-        self.0.read_before(before, scan).await
-    }
-    async fn seek_time(&self, time: Timestamp) -> Result<u64, LogError> {
-        self.0.seek_time(time).await
-    }
-    fn bounds(&self) -> Bounds {
-        self.0.bounds()
-    }
-    fn watch_head(&self) -> watch::Receiver<u64> {
-        self.0.watch_head()
-    }
-    fn watch_writer(&self) -> watch::Receiver<WriterState> {
-        self.0.watch_writer()
-    }
-    fn disk_bytes(&self) -> u64 {
-        self.0.disk_bytes()
-    }
-    fn settled_bytes(&self) -> u64 {
-        self.0.settled_bytes()
-    }
-    async fn trim(&self, before: u64) -> Result<u64, LogError> {
-        self.0.trim(before).await
-    }
-    fn next_trim(&self) -> Option<crate::log::TrimStep> {
-        self.0.next_trim()
-    }
-    async fn close(&self) -> Result<(), LogError> {
-        self.0.close().await
+impl Twist for Picky {
+    fn refuses(&self, records: &[NewRecord]) -> Option<LogError> {
+        let refused = records.iter().any(|record| record.event.as_json().contains("indigestible"));
+        refused.then(|| LogError::Refused("a record is too large".to_owned()))
     }
 }
 
@@ -57,7 +20,7 @@ impl EventLog for Picky {
 async fn a_record_that_the_log_refuses_costs_itself_and_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let (log, recovery) = EmbeddedLog::open(dir.path()).unwrap();
-    let log: Arc<dyn EventLog> = Arc::new(Picky(log));
+    let log: Arc<dyn EventLog> = Arc::new(StandIn(Arc::new(log), Picky));
     let stats = Arc::<RecorderStats>::default();
     let recorder = Recorder::start(Arc::clone(&log), &recovery, Arc::clone(&stats)).await.unwrap();
     let (sender, receiver) = ingest::queue(1024, 1 << 20);

@@ -1,53 +1,18 @@
 use super::*;
-use crate::cursor::Sequence;
-use crate::log::{Bounds, Chunk, LogError, Scan, TrimStep, WriterState};
-use std::ops::RangeInclusive;
-use tokio::sync::watch;
+use crate::log::testing::stand_in::{StandIn, Twist};
 
 /// Each read takes longer than an answer may.
-struct Slow(Arc<dyn EventLog>);
+struct Slow;
 
 #[async_trait::async_trait]
-impl EventLog for Slow {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError> {
-        self.0.append(records).await
-    }
-    async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
-        let chunk = self.0.read_after(after, scan).await;
+impl Twist for Slow {
+    async fn has_read(&self) {
         tokio::time::pause();
         tokio::time::advance(span::MAX_READING + Duration::from_millis(1)).await;
         tokio::time::resume();
-        chunk
     }
-    async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
-        self.0.read_before(before, scan).await
-    }
-    async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
-        self.0.seek_time(time).await
-    }
-    fn bounds(&self) -> Bounds {
-        self.0.bounds()
-    }
-    fn watch_head(&self) -> watch::Receiver<Sequence> {
-        self.0.watch_head()
-    }
-    fn watch_writer(&self) -> watch::Receiver<WriterState> {
-        self.0.watch_writer()
-    }
-    fn disk_bytes(&self) -> u64 {
-        self.0.disk_bytes()
-    }
-    fn settled_bytes(&self) -> u64 {
-        self.0.settled_bytes()
-    }
-    async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
-        self.0.trim(before).await
-    }
-    fn next_trim(&self) -> Option<TrimStep> {
-        self.0.next_trim()
-    }
-    async fn close(&self) -> Result<(), LogError> {
-        self.0.close().await
+    fn answers_at_once(&self) -> bool {
+        false
     }
 }
 
@@ -56,7 +21,7 @@ async fn what_was_not_reached_in_time_is_left_out_and_said() {
     let dir = tempfile::tempdir().unwrap();
     let fast = log(dir.path(), 8000).await;
     let (known, _stop) = known(&fast, None);
-    let slow: Arc<dyn EventLog> = Arc::new(Slow(Arc::clone(&fast)));
+    let slow: Arc<dyn EventLog> = Arc::new(StandIn(Arc::clone(&fast), Slow));
     let filter = crate::filter::Filter::from_params(Some(r#"{"type":["container"]}"#), None).unwrap();
     let span = Span { time: at(0)..=at(COUNT * APART), filter: Arc::new(filter) };
     let facets = known.facets(&slow, &span).await.unwrap();

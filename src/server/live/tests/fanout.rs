@@ -4,80 +4,27 @@ use super::super::fanout::FanOut;
 use crate::cursor::Sequence;
 use crate::event::Event;
 use crate::filter::Filter;
-use crate::log::{Bounds, Chunk, EmbeddedLog, EventLog, LogError, NewRecord, Scan, TrimStep, WriterState};
+use crate::log::testing::stand_in::{StandIn, Twist};
+use crate::log::{EmbeddedLog, EventLog, NewRecord};
 use crate::server::net::{Socket, Standing};
 use crate::shutdown::Stop;
 use crate::testing::PATIENCE;
 use crate::time::Timestamp;
-use async_trait::async_trait;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 /// Panics once when it is asked for what is new.
-struct PanickingLog {
-    log: EmbeddedLog,
-    armed: AtomicBool,
-}
+#[derive(Clone, Default)]
+struct Panics(Arc<AtomicBool>);
 
-#[async_trait]
-impl EventLog for PanickingLog {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<RangeInclusive<Sequence>, LogError> {
-        self.log.append(records).await
-    }
-
-    async fn read_after(&self, after: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
-        self.log.read_after(after, scan).await
-    }
-
-    fn recent_after(&self, after: Sequence, scan: &Scan) -> Option<Chunk> {
-        assert!(!self.armed.swap(false, SeqCst), "this test's panic");
-        self.log.recent_after(after, scan)
-    }
-
-    async fn read_before(&self, before: Sequence, scan: &Scan) -> Result<Chunk, LogError> {
-        self.log.read_before(before, scan).await
-    }
-
-    async fn seek_time(&self, time: Timestamp) -> Result<Sequence, LogError> {
-        self.log.seek_time(time).await
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.log.bounds()
-    }
-
-    fn watch_head(&self) -> watch::Receiver<Sequence> {
-        self.log.watch_head()
-    }
-
-    fn watch_writer(&self) -> watch::Receiver<WriterState> {
-        self.log.watch_writer()
-    }
-
-    fn disk_bytes(&self) -> u64 {
-        self.log.disk_bytes()
-    }
-
-    fn settled_bytes(&self) -> u64 {
-        self.log.settled_bytes()
-    }
-
-    async fn trim(&self, before: Sequence) -> Result<Sequence, LogError> {
-        self.log.trim(before).await
-    }
-
-    fn next_trim(&self) -> Option<TrimStep> {
-        self.log.next_trim()
-    }
-
-    async fn close(&self) -> Result<(), LogError> {
-        self.log.close().await
+impl Twist for Panics {
+    fn answers_at_once(&self) -> bool {
+        assert!(!self.0.swap(false, SeqCst), "this test's panic");
+        true
     }
 }
 
@@ -122,16 +69,17 @@ impl Client {
 #[tokio::test]
 async fn a_panic_ends_the_connection_that_it_hit_and_the_others_are_served() {
     let dir = tempfile::TempDir::new().unwrap();
-    let log = Arc::new(PanickingLog { log: EmbeddedLog::open(dir.path()).unwrap().0, armed: AtomicBool::new(false) });
+    let armed = Panics::default();
+    let log: Arc<dyn EventLog> = Arc::new(StandIn(Arc::new(EmbeddedLog::open(dir.path()).unwrap().0), armed.clone()));
     let stop = Stop::new();
     // One worker, so one shard: all links are its.
-    let fan_out = FanOut::start(&(Arc::clone(&log) as Arc<dyn EventLog>), &stop.shutdown());
+    let fan_out = FanOut::start(&log, &stop.shutdown());
     let mut served = Client::lent(&fan_out, 0).await;
     let head = *log.append(vec![record()]).await.unwrap().end();
     assert!(served.hears().await.contains("data: {"));
 
     let caught_up = Client::lent(&fan_out, head).await;
-    log.armed.store(true, SeqCst);
+    armed.0.store(true, SeqCst);
     let head = *log.append(vec![record()]).await.unwrap().end();
     let mut hit = 0;
     for mut client in [served, caught_up] {
