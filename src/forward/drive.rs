@@ -1,6 +1,7 @@
 //! The task that forwards: does what the machine says, and decides nothing itself.
 
 use super::ancestor;
+use super::burst::{self, Burst};
 use super::cut::{self, Parcel, Wanted};
 use super::machine::{Action, Event, Machine, Seen};
 use super::status::{ForwardState, ForwardStatus};
@@ -46,6 +47,7 @@ pub struct Forwarder {
     client: Option<Box<dyn FleetStream>>,
     parcel: Option<Parcel>,
     told_of_risk: bool,
+    burst: Burst,
 }
 
 /// How forwarding has ended.
@@ -84,8 +86,8 @@ impl Forwarder {
         let (subject, head) = (identity.subject(bounds.log)?, log.watch_head());
         let machine = Machine::new(start);
         let identity = identity.clone();
-        let (client, parcel) = (None, None);
-        Ok(Self { log, hub, identity, subject, status, machine, head, client, parcel, told_of_risk: false })
+        let (client, parcel, burst) = (None, None, Burst::new(bounds.head));
+        Ok(Self { log, hub, identity, subject, status, machine, head, client, parcel, told_of_risk: false, burst })
     }
 
     /// Whether it ends where another recorder publishes for this log, so that the log goes on under an id of
@@ -144,6 +146,7 @@ impl Forwarder {
             }
             Action::ReadPlace => self.read_place().await,
             Action::Cut { after, chain, skipped, because, max_bytes, target_bytes } => {
+                self.sit_out_burst().await;
                 let until = *self.head.borrow();
                 match cut::cut(&*self.log, Wanted { after, until, chain, skipped, because, max_bytes, target_bytes }).await {
                     Ok(parcel) => {
@@ -173,6 +176,12 @@ impl Forwarder {
                 self.status.waits_since(Timestamp::now());
                 Event::Moved
             }
+        }
+    }
+
+    async fn sit_out_burst(&mut self) {
+        while self.burst.is_waited_for(*self.head.borrow()) {
+            noting(&self.status, &mut self.head, sleep(burst::LOOK)).await;
         }
     }
 

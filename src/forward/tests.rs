@@ -1,3 +1,4 @@
+mod burst;
 mod clones;
 mod closing;
 mod faults;

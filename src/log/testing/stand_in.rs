@@ -23,6 +23,10 @@ pub(crate) trait Twist: Send + Sync + 'static {
     fn answers_at_once(&self) -> bool {
         true
     }
+    /// How far the log goes for who waits for more.
+    fn head(&self) -> Option<watch::Receiver<Sequence>> {
+        None
+    }
     /// What the log says of its writer.
     fn writer(&self) -> Option<watch::Receiver<WriterState>> {
         None
@@ -84,7 +88,7 @@ impl<T: Twist> EventLog for StandIn<T> {
         self.0.ancestors()
     }
     fn watch_head(&self) -> watch::Receiver<Sequence> {
-        self.0.watch_head()
+        self.1.head().unwrap_or_else(|| self.0.watch_head())
     }
     fn watch_writer(&self) -> watch::Receiver<WriterState> {
         self.1.writer().unwrap_or_else(|| self.0.watch_writer())
