@@ -8,7 +8,7 @@ reading the stream, bytes at a node beside the messages as Docker sends them, th
 killed, recording with forwarding and with a dead hub beside recording alone, and how long a thousand hosts wait for
 the hub that each send a message a second. A B A B; medians.
 """
-import asyncio, http.client, http.server, json, os, random, socketserver, statistics, sys, threading, time, urllib.parse, urllib.request
+import http.client, http.server, json, os, random, socketserver, statistics, subprocess, sys, threading, time, urllib.parse, urllib.request
 
 from support.fleet import Parts, get, until
 
@@ -95,48 +95,22 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
+def seconds(process):
+    """Of processors, that it has used."""
+    fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def flood(parts, lines, nth, *forward):
-    """Records a second of a recorder whose daemon never pauses."""
+    """Records a second of a recorder whose daemon never pauses, and its seconds of processors."""
     path = f"{parts.work}/daemon{nth}.sock"
     daemon = Daemon(path, lines)
     host, url = parts.start("serve", "--docker-host", f"unix://{path}", "--data-dir", f"{parts.work}/flood{nth}", *forward)
     until(f"{url}/api/v1/stats", lambda stats: stats["log"]["head"] >= len(lines), 120)
-    rate = len(lines) / (time.time() - daemon.began)
+    rate, used = len(lines) / (time.time() - daemon.began), seconds(host)
     parts.stop(host)
     daemon.shutdown()
-    return rate
-
-
-async def one_host(url, number, seconds, waits):
-    """A host with a connection of its own that publishes once a second after its newest message, as a forwarder does."""
-    host, port = url.removeprefix("nats://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    subject, payload = f"slog.v1.default.h{number}.{number:08x}", os.urandom(150).hex().encode()
-    writer.write(b'CONNECT {"verbose":false,"headers":true}\r\nSUB _INBOX.%d 1\r\n' % number)
-    await asyncio.sleep(random.random())
-    place, ends = 0, time.time() + seconds
-    while time.time() < ends:
-        began = time.perf_counter()
-        head = b"NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: %d\r\n\r\n" % place
-        writer.write(b"HPUB %s _INBOX.%d %d %d\r\n%s%s\r\n" % (subject.encode(), number, len(head), len(head) + len(payload), head, payload))
-        answer = b""
-        while b'"seq":' not in answer and b'"error"' not in answer:
-            line = await asyncio.wait_for(reader.readline(), 30)
-            if line == b"PING\r\n":
-                writer.write(b"PONG\r\n")
-            answer += line
-        if b'"error"' in answer:
-            raise SystemExit(answer.decode())
-        waits.append(1e3 * (time.perf_counter() - began))
-        place = int(answer.split(b'"seq":')[1].split(b",")[0].split(b"}")[0])
-        await asyncio.sleep(max(0, 1 - (time.perf_counter() - began)))
-    writer.close()
-
-
-async def thousand(urls, hosts, seconds):
-    waits = []
-    await asyncio.gather(*(one_host(urls[number % len(urls)], number, seconds, waits) for number in range(hosts)))
-    return sorted(waits)
+    return rate, used
 
 
 with Parts(program, nats) as parts:
@@ -201,14 +175,13 @@ with Parts(program, nats) as parts:
             "ID": containers[n % 199], "Attributes": {"image": "acme/api:7", "name": f"api-{n % 199}", "com.docker.compose.project": "shop", "n": str(n)}},
             "scope": "local", "time": at // 10**9, "timeNano": at}, separators=(",", ":")) + "\n").encode())
     ways = {"alone": [], "forwarding": [*parts.forward, "--forward-name", "flood"], "dead hub": ["--forward", "nats://127.0.0.1:9", "--forward-name", "flood"]}
-    rates = {name: [] for name in ways}
-    for turn in range(5):
+    turns = {name: [] for name in ways}
+    for turn in range(9):
         for nth, (name, flags) in enumerate(ways.items()):
-            rates[name].append(flood(parts, lines, f"{turn}-{nth}", *flags))
-    medians = {name: statistics.median(all) for name, all in rates.items()}
-    for name, rate in medians.items():
-        print(f"recording, {name}: {rate / 1e3:.0f} k/s, {rate / medians['alone']:.2f} of alone")
+            turns[name].append(flood(parts, lines, f"{turn}-{nth}", *flags))
+    alone = statistics.median(rate for rate, _ in turns["alone"])
+    for name, all in turns.items():
+        rate, used = (statistics.median(each) for each in zip(*all))
+        print(f"recording, {name}: {rate / 1e3:.0f} k/s, {rate / alone:.2f} of alone; {1e6 * used / len(lines):.1f} s of processors a million")
 
-    waits = asyncio.run(thousand(parts.urls, HOSTS, 30))
-    print(f"{HOSTS} hosts, a connection and a message a second each, {len(waits)} messages: acknowledged in p50 {statistics.median(waits):.1f} ms, "
-          f"p99 {waits[len(waits) * 99 // 100]:.1f} ms")
+    subprocess.run(["cargo", "bench", "-q", "--bench", "hosts", "--", ",".join(parts.urls), str(HOSTS), "30"], check=True)
