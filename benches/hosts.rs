@@ -1,5 +1,5 @@
-//! A thousand hosts at a hub: each has a connection of its own and publishes a message a second after its newest one,
-//! as a forwarder does; how long each waits until the hub has it. For benches/fleet_ratios.py, or by hand:
+//! A thousand hosts at a hub: each has a connection of its own and publishes a message a second after its
+//! newest one, as a forwarder does; how long each waits until the hub has it. For benches/fleet_ratios.py, or:
 //!
 //! `cargo bench --bench hosts -- nats://127.0.0.1:4222,… HOSTS SECONDS`
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench")]
@@ -29,7 +29,8 @@ async fn host(url: String, number: usize, seconds: u64) -> Vec<Duration> {
         turns.tick().await;
         let head = format!("NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: {place}\r\n\r\n");
         let mut message =
-            format!("HPUB slog.v1.default.h{number}.{number:08x} _INBOX.{number} {} {}\r\n{head}", head.len(), head.len() + PAYLOAD).into_bytes();
+            format!("HPUB slog.v1.default.h{number}.{number:08x} _INBOX.{number} {} {}\r\n{head}", head.len(), head.len() + PAYLOAD)
+                .into_bytes();
         message.extend_from_slice(&payload);
         message.extend_from_slice(b"\r\n");
         let began = Instant::now();
@@ -63,5 +64,10 @@ async fn main() {
     let mut waits: Vec<Duration> = running.join_all().await.into_iter().flatten().collect();
     waits.sort_unstable();
     let part = |of: usize| waits[waits.len() * of / 100].as_secs_f64() * 1e3;
-    println!("{hosts} hosts, a connection and a message a second each, {} messages: acknowledged in p50 {:.1} ms, p99 {:.1} ms", waits.len(), part(50), part(99));
+    println!(
+        "{hosts} hosts, a connection and a message a second each, {} messages: acknowledged in p50 {:.1} ms, p99 {:.1} ms",
+        waits.len(),
+        part(50),
+        part(99)
+    );
 }

@@ -4,8 +4,8 @@ use crate::cursor::Sequence;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Records that come faster than this, a second, come in a burst. No Docker daemon has been seen to send half as
-/// many; packing them and the hub's client would take processors from the recorder. The log is the queue.
+/// Records that come faster than this, a second, come in a burst. No Docker daemon has been seen to send half
+/// as many; packing them and the hub's client would take processors from the recorder. The log is the queue.
 const BURST: u64 = 30_000;
 /// How often it is looked.
 pub(super) const LOOK: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@
 //! message of the host's own subject. One parcel is in flight at a time, published on the condition that this
 //! message is still the newest, so nothing is stored twice whatever is lost on the way. `machine` decides,
 //! without clock, chance or I/O; `drive` does what it says; `cut` makes parcels of what the log holds;
-//! `ancestor` finds where a copy of a log begins, and `burst` tells when the recorder needs the processors for itself.
+//! `ancestor` finds where a copy of a log begins; `burst` tells when the processors are the recorder's.
 
 mod ancestor;
 mod burst;

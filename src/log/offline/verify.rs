@@ -156,8 +156,8 @@ impl Check {
         self.next.unwrap_or_else(|| self.manifest.as_ref().map_or(0, |manifest| manifest.trimmed.max(1)))
     }
 
-    /// Whether the record `first` stands behind one that a recorder wrote while the journal was copied: the copy
-    /// may hold half of that block and all of the next one. Readers saw neither before the look began.
+    /// Whether the record `first` stands behind one that a recorder wrote while the journal was copied: the
+    /// copy may hold half of that block and all of the next one. Readers saw neither before the look began.
     fn is_behind_the_look(&self, first: Sequence) -> bool {
         let expected = self.expected();
         self.report.recording && first > expected && self.seen.is_some_and(|seen| expected > seen)

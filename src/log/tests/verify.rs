@@ -108,7 +108,7 @@ async fn beside_a_recorder_everything_that_was_seen_is_whole() {
     assert!(report.recording && !report.damage.is_empty(), "{report:?}");
 }
 
-/// The copy of a journal may hold half of a block that was written while it was made, and all of the next one.
+/// The copy of a journal may hold half of a block that was written meanwhile, and all of the next one.
 #[tokio::test]
 async fn what_a_recorder_writes_while_its_journal_is_copied_is_not_missing() {
     let dir = TempDir::new().unwrap();
