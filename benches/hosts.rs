@@ -1,5 +1,5 @@
 //! A thousand hosts at a hub: each has a connection of its own and publishes a message a second after its
-//! newest one, as a forwarder does; how long each waits until the hub has it. For benches/fleet_ratios.py, or:
+//! newest one, as a forwarder does; how long each waits for the hub. For benches/fleet_ratios.py, or by hand:
 //!
 //! `cargo bench --bench hosts -- nats://127.0.0.1:4222,… HOSTS SECONDS`
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench")]

@@ -179,9 +179,11 @@ impl Forwarder {
         }
     }
 
+    /// The burst itself says for how long at most.
     async fn sit_out_burst(&mut self) {
         while self.burst.is_waited_for(*self.head.borrow()) {
-            noting(&self.status, &mut self.head, sleep(burst::LOOK)).await;
+            let again = sleep(burst::LOOK);
+            noting(&self.status, &mut self.head, again).await;
         }
     }
 
