@@ -45,15 +45,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_waited_for_up_to_a_bound() {
-        let look = LOOK.as_millis() as u64;
+        let looks_a_second = 20;
+        assert_eq!(LOOK * looks_a_second, Duration::from_secs(1));
         let mut burst = Burst::new(1_000);
         assert!(!burst.is_waited_for(1_000_000), "too soon to tell");
         let mut burst = Burst::new(1_000);
         let mut head = 1_000;
-        let mut turns = 0;
+        let mut turns = 0u32;
         let mut come = async |a_second: u64| {
             advance(LOOK).await;
-            head += a_second * look / 1000;
+            head += a_second / u64::from(looks_a_second);
             head
         };
         assert!(!burst.is_waited_for(come(BURST).await));
@@ -61,7 +62,7 @@ mod tests {
             turns += 1;
             assert!(turns < 10_000, "for ever");
         }
-        assert_eq!(turns, LONGEST.as_millis() as u64 / look - 1);
+        assert_eq!(u64::from(turns), LONGEST.as_secs() * u64::from(looks_a_second) - 1);
         assert!(!burst.is_waited_for(come(BURST + 1_000).await), "it goes on, and is not waited for again");
         assert!(!burst.is_waited_for(come(BURST / 2).await));
         assert!(burst.is_waited_for(come(BURST + 1_000).await), "another one");
