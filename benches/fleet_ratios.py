@@ -14,7 +14,7 @@ from support.fleet import Parts, get, until
 
 program, nats, export = sys.argv[1:4]
 TURNS = 200
-FLOOD = 200_000
+FLOOD = 500_000
 HOSTS = 1_000
 
 
