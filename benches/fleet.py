@@ -52,7 +52,7 @@ def overheard(url, published, acknowledged):
     """Notes when the hub hears each host's message, by the newest record in it, and when it says that it has it."""
     host, port = url.removeprefix("nats://").split(":")
     server = socket.create_connection((host, int(port)))
-    server.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB slog.v1.> 1\r\nSUB _INBOX.> 2\r\n')
+    server.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB slog.v1.> 1\r\nSUB _INBOX_demo.> 2\r\n')
     lines, waits = server.makefile("rb"), {}
     for line in lines:
         words = line.split()
