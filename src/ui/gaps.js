@@ -50,9 +50,8 @@ export function gapText(gap, ofSeveral = false) {
 export function lossText(gaps, over) {
   const losses = gaps.filter((gap) => !isBeginning(gap));
   const began = gaps.filter(isBeginning).at(-1);
-  const since = began ? ` · recording began at ${clockOf(began.until)}` : '';
   const last = losses.at(-1);
-  if (!last) return { text: `recorder: no gap ${over}${since}`, level: 'whole' };
+  if (!last) return { text: began ? `recorder: no gap since it began at ${clockOf(began.until)}` : `recorder: no gap ${over}`, level: 'whole' };
   const more = losses.length > 1 ? ` and ${losses.length - 1} more` : '';
   return { text: `recorder may have missed ${spanText(last.until - last.from)} at ${clockOf(last.from)}${more}`, level: 'missed' };
 }

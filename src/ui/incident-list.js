@@ -18,6 +18,7 @@ export const MAX_NOTICES = 30;
 const TICK_MS = 1_000;
 /** A log whose newest time is older is not live: then clock times say more than ages. */
 const LIVE_MS = 60_000;
+const DEAF = 'Nothing is recorded yet';
 
 export class IncidentList {
   #parts;
@@ -34,6 +35,7 @@ export class IncidentList {
   #ofSeveral = false;
   #isHeld = false;
   #isFirst = true;
+  #isDeaf = false;
 
   /**
    * @param {HTMLElement} root
@@ -70,8 +72,8 @@ export class IncidentList {
     this.#incidents = folded(all.filter(({ severity }) => severity !== 'notice'));
     this.#notices = all.filter(({ severity }) => severity === 'notice');
     const { head, sub, open } = world(this.#incidents, page.more, hidden);
-    write(this.#parts.head, head);
-    write(this.#parts.sub, [sub, this.#notices.length > 0 && counted(this.#notices.length, 'notice'), this.#incidents.length > 1 && 'the worst first, then the newest'].filter(Boolean).join(' · '));
+    write(this.#parts.head, this.#isDeaf ? DEAF : head);
+    write(this.#parts.sub, [sub, this.#notices.length > 0 && counted(this.#notices.length, 'notice'), this.#incidents.length > 1 && (open > 0 ? 'open first, then the worst' : 'the worst first, then the newest')].filter(Boolean).join(' · '));
     this.#parts.head.dataset.open = String(open > 0);
     const fresh = this.#isFirst ? [] : this.#incidents.filter(({ id }) => !known.has(id));
     // For new ones only, so that a loop is not spoken of at each turn.
@@ -81,6 +83,12 @@ export class IncidentList {
     }
     this.#place(this.#isFirst, fresh.map(({ id }) => id));
     this.#isFirst = false;
+  }
+
+  /** @param {boolean} isDeaf whether no Docker host has been heard yet: then that nothing has failed means nothing */
+  setDeaf(isDeaf) {
+    this.#isDeaf = isDeaf;
+    if (isDeaf) write(this.#parts.head, DEAF);
   }
 
   /** @param {boolean} areSeveral whether rows tell their Docker host */

@@ -45,6 +45,6 @@ export function hiddenText(q, shown, hidden, beside) {
   if (q === '') return '';
   const parts = ['bars count only what matches'];
   if (hidden > 0) parts.push(`${count(hidden)} of ${count(shown + hidden)} lanes ${hidden === 1 ? 'is' : 'are'} hidden`);
-  if (beside.length > 0) parts.push(`lanes show all that these containers did, as ${beside.join(' ')} is about single records`);
+  if (beside.length > 0) parts.push(`lanes and incidents do not go by ${beside.join(' ')}, which is about single records`);
   return `Filtered: ${parts.join('; ')}.`;
 }

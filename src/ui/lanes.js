@@ -2,7 +2,7 @@
 // find the same things: spans, marks and incidents.
 
 import { count, printable, shortened, spanText } from './format.js';
-import { SHOWN, leads, markText, melt, segments, stateAt, together, unasked, weight, withDeaf, wordAt } from './spans.js';
+import { SHOWN, TICK, markText, melt, segments, stateAt, together, unasked, weight, withDeaf, wordAt } from './spans.js';
 import { write } from './dom.js';
 import { html, svg, table } from './svg.js';
 import { clockText, dayText } from './timescale.js';
@@ -197,9 +197,10 @@ export class Lanes {
         return svg('rect', { class: `ch-${kind}`, x, y: 0, width: Math.max(2, Math.min(scale.width, scale.x(Math.min(until, now))) - x), height: HEIGHT });
       });
       row.plot.setAttribute('viewBox', `0 0 ${scale.width} ${HEIGHT}`);
-      row.plot.replaceChildren(...this.#bars(seen, marks), ...gaps, ...leads(marks, scale).map(({ kind, d }) => svg('path', { class: `ch-lead ch-lead-${kind}`, d })), ...marks.map(({ kind, x, width, n }) => {
-        const drawn = glyph(kind, width, n);
-        drawn.setAttribute('transform', `translate(${x.toFixed(1)} 3)`);
+      row.plot.replaceChildren(...this.#bars(seen, marks), ...gaps, ...marks.map(({ kind, x, width, n }) => {
+        const isTick = width === TICK;
+        const drawn = isTick ? svg('path', { class: `ch-mark ch-${kind}`, d: 'M0 0h6l-3 5z' }) : glyph(kind, width, n);
+        drawn.setAttribute('transform', `translate(${x.toFixed(1)} ${isTick ? 0 : 3})`);
         return drawn;
       }));
     }

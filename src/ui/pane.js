@@ -209,7 +209,7 @@ export class IncidentPane {
     this.list.show(incidents, page, hidden);
     this.list.choose(isOnIncident(this.#view) ? this.#view.i : '');
     const open = incidents.filter(({ severity, state }) => severity !== 'notice' && state !== 'closed');
-    this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page);
+    this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page).then(() => this.list.setDeaf(this.quiet.isDeaf));
     const count = /** @type {HTMLElement} */ (document.getElementById('incidents-count'));
     write(count, countText(open.length, incidents.filter(counts).length, hidden));
     count.dataset.open = String(open.length > 0);

@@ -38,7 +38,7 @@ export class Quiet {
   /** What the recorder found when it began. @type {{host: string, replayed: number, from: number}[]} */
   #firsts = [];
   /** Whether it is known that no Docker host has been heard at all. */
-  #isDeaf = false;
+  isDeaf = false;
   #again = 0;
   #planned = '';
   #countedAt = 0;
@@ -64,14 +64,14 @@ export class Quiet {
   async show(incidents, page) {
     clearTimeout(this.#again);
     try {
-      if (this.#log !== page.log.id || this.#isDeaf) await this.#learn(page);
+      if (this.#log !== page.log.id || this.isDeaf) await this.#learn(page);
       await this.#countPlanned(page);
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
     }
     this.#draw(incidents, page);
     // The first record is no incident, which would be heard of by itself.
-    if (this.#isDeaf && !serverClock.isStopped) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
+    if (this.isDeaf && !serverClock.isStopped) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
   }
 
   /** @param {Page} page */
@@ -81,7 +81,7 @@ export class Quiet {
     const records = items.map(({ line }) => parseRecord(line));
     this.recorded = Math.min(...items.map(({ at }) => at));
     this.#began = records.length ? millis(records[0].received) : Number.NaN;
-    this.#isDeaf = items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
+    this.isDeaf = items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
     // The first look reads what the daemon still has; that is older than the recording.
     this.#firsts = records.flatMap(({ event, source, time, foreign }) => {
       const a = event.Actor?.Attributes ?? {};
@@ -104,17 +104,17 @@ export class Quiet {
     const from = Math.max(...[since, this.recorded].filter((ms) => !Number.isNaN(ms)));
     const to = Math.min(...[until, asOf].filter((ms) => !Number.isNaN(ms)));
     const nodes = [];
-    if (this.#isDeaf) nodes.push(h('p', {}, 'No Docker host has been heard yet.'));
-    else if (from < to) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
+    document.body.classList.toggle('deaf', this.isDeaf);
+    if (!this.isDeaf && from < to) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
     if (this.#planned) nodes.push(h('p', {}, `Asked for, and no incident: ${this.#planned}.`));
     fill(this.#root, nodes);
-    fill(this.#first, !serverClock.isStopped && serverClock.now() - this.#began < YOUNG_MS ? [this.#explain(incidents === 0)] : []);
+    fill(this.#first, !serverClock.isStopped && (this.isDeaf || serverClock.now() - this.#began < YOUNG_MS) ? [this.#explain(incidents === 0)] : []);
   }
 
   /** The first minutes of an installation. @param {boolean} isCalm whether nothing has broken yet */
   #explain(isCalm) {
-    if (this.#isDeaf) {
-      return h('div.first', {}, h('h3', {}, 'Nothing is recorded yet'), h('p', {}, 'No Docker host has answered. From its first answer on nothing is lost: each event is on disk before it is shown.'));
+    if (this.isDeaf) {
+      return h('div.first', {}, h('h3', {}, 'No Docker host has answered'), h('p', {}, 'From its first answer on nothing is lost: each event is on disk before it is shown.'));
     }
     const found = this.#firsts.map(({ host, replayed, from }) => h('li', {}, h('b', {}, host), replayed > 0
       ? `: Docker still had ${counted(replayed, 'event')} from before, the oldest of ${clockOf(from)}. It keeps ${count(256)} at most, so what was before is not recorded.`

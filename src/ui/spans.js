@@ -3,6 +3,10 @@
 import { spanText } from './format.js';
 import { millis } from './timespan.js';
 
+/** Farther than this from its time, in pixels, no mark stands. */
+const FARTHEST = 21;
+/** Width of a tick. */
+export const TICK = 6;
 /** Width of a mark, and of a digit and what is around its number, in pixels. */
 export const MARK = 14;
 const DIGIT = 7;
@@ -128,12 +132,14 @@ export const widthOf = (kind, n) => MARK + (n > 1 ? AROUND + DIGIT * String(n).l
 
 /**
  * Marks that would lie over each other are one, with their number. A change never melts into a failure: it moves to the
- * side on which it was, before or after. What was asked for gives way to all.
+ * side on which it was, before or after; with no room near, it is a tick at its time. What was asked for gives way to all.
  * @param {Event[]} all @param {import('./timescale.js').TimeScale} scale @param {number} now @returns {Mark[]}
  */
 export function melt(all, scale, now) {
   /** @type {Mark[]} */
   const placed = [];
+  /** @type {Mark[]} */
+  const ticks = [];
   const meets = (/** @type {number} */ x, /** @type {number} */ width) => placed.filter((mark) => x < mark.x + mark.width && mark.x < x + width);
   for (const kind of /** @type {const} */ (['X', 'M', 'C', 'H', 'G', 'K', 'P'])) {
     /** @type {Mark[]} */
@@ -152,6 +158,7 @@ export function melt(all, scale, now) {
     }
     for (const mark of melted) {
       mark.x = Math.max(0, Math.min(mark.x, scale.width - mark.width));
+      const wanted = mark.x;
       let met = meets(mark.x, mark.width);
       if (kind === 'P' && met.length > 0) continue;
       const isAfter = met.length > 0 && met.every(({ events: [first] }) => first.at < mark.events[0].at);
@@ -159,28 +166,25 @@ export function melt(all, scale, now) {
         mark.x = isAfter ? Math.max(...met.map(({ x, width }) => x + width)) : Math.min(...met.map(({ x }) => x)) - mark.width;
         met = meets(mark.x, mark.width);
       }
-      // There is no room at an edge.
-      if (mark.x < 0) mark.x = Math.max(...placed.map(({ x, width }) => x + width));
-      else if (mark.x + mark.width > scale.width) mark.x = Math.min(...placed.map(({ x }) => x)) - mark.width;
-      placed.push(mark);
+      if (Math.abs(mark.x - wanted) <= FARTHEST && mark.x >= 0 && mark.x + mark.width <= scale.width) placed.push(mark);
+      else for (const event of mark.events) tick(kind, event, ticks, scale);
     }
   }
-  return placed.sort((a, b) => a.x - b.x);
+  return [...placed, ...ticks].sort((a, b) => a.x - b.x);
 }
 
-/** Farther than this from its time, in pixels, a mark needs a line that leads there. */
-const LEAD_FROM = 3;
+/** @param {Kind} kind @param {Event} event @param {Mark[]} ticks @param {import('./timescale.js').TimeScale} scale */
+function tick(kind, event, ticks, scale) {
+  const x = Math.min(Math.max(0, scale.x(event.at) - TICK / 2), scale.width - TICK);
+  const last = ticks.at(-1);
+  if (last?.kind === kind && x < last.x + TICK) {
+    last.events.push(event);
+    last.n += event.n;
+  } else ticks.push({ kind, x, width: TICK, n: event.n, events: [event] });
+}
+
 /** Pixels that the word in a span takes. */
 const WORD = 28;
-
-/** Lines below marks that had to give way, each to the time of its first event. @param {Mark[]} marks @param {import('./timescale.js').TimeScale} scale @returns {{kind: Kind, d: string}[]} */
-export function leads(marks, scale) {
-  return marks.flatMap(({ kind, x, width, events: [first] }) => {
-    const at = scale.x(first.at);
-    const near = Math.min(Math.max(at, x), x + width);
-    return Math.abs(at - near) <= LEAD_FROM ? [] : [{ kind, d: `M${(x + width / 2).toFixed(1)} 17v1.5H${at.toFixed(1)}v1.5` }];
-  });
-}
 
 /** Where a word has room in a span: beside the marks. @param {number} from @param {number} until @param {Mark[]} marks rising @returns {number|null} */
 export function wordAt(from, until, marks) {
@@ -198,7 +202,7 @@ export function markText({ events: [first, ...more], n }) {
 
 /** Of several containers of one lane at once, the first of these is told. */
 const RANK = ['restarting', 'looping', 'down', 'unhealthy', 'unknown', 'paused', 'running', 'created', 'exited'];
-/** So long after a failure it is told that what runs is well. */
+/** So long after a failure it is told for how long it has been up. */
 const WELL_MS = 600_000;
 
 /** What a lane is doing at a time: spans that count, the worst first. @param {Lane} lane @param {number} time @returns {Lane['spans']} */
@@ -232,10 +236,10 @@ export function stateAt(lane, time, clock) {
   /** @type {Record<string, string>} */
   const words = {
     restarting: `waits${times}`,
-    looping: `starts and fails${times}`,
+    looping: failed > 1 ? `failing, ${failed}×` : 'starts and fails',
     down: all.length > 1 ? `${alike} of ${all.length} down` : `down ${lasts}`,
     unhealthy: `unhealthy ${lasts}`,
-    running: lane.role === 'host' ? '' : isBack ? `well for ${lasts}` : 'runs',
+    running: lane.role === 'host' ? '' : isBack ? `up for ${lasts}` : 'runs',
     exited: `ended ${clock(since)}`,
     unknown: 'not known',
     created: 'not started',

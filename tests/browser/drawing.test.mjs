@@ -6,7 +6,7 @@ import { MAX_BARS, barsIn, barsOf, heights, pathOf } from '../../src/ui/bars.js'
 import { keyed } from '../../src/ui/brush.js';
 import { contents, unknowns } from '../../src/ui/histogram.js';
 import { MAX_RAN_ON, MAX_TOLD, deploysNear, someOf } from '../../src/ui/neighbours.js';
-import { MAX_OF_INCIDENTS, SHOWN, laneOf, leads, markText, melt, segments, stateAt, together, unasked, weight, wordAt } from '../../src/ui/spans.js';
+import { MAX_OF_INCIDENTS, SHOWN, TICK, laneOf, markText, melt, segments, stateAt, together, unasked, weight, wordAt } from '../../src/ui/spans.js';
 import { NEAREST_MS, TimeScale, stepOf, zoomed } from '../../src/ui/timescale.js';
 
 process.env.TZ = 'UTC';
@@ -116,13 +116,14 @@ test('a change never melts into a failure, and what was asked for gives way to b
     marks: [[iso(40_000), 'stop', 'a-1', 'exit 0', 0], [iso(40_001), 'create', 'a-2', 'app:2', 0], [iso(40_003), 'die', 'a-3', 'exit 1', 9], [iso(40_090), 'create', 'a-4', 'app:1', 0]],
   });
   const marks = melt(events(deploy), scale, Number.POSITIVE_INFINITY);
-  assert.deepEqual(marks.map(({ kind, n }) => [kind, n]), [['C', 2], ['X', 9]]);
-  assert.ok(marks[0].x + marks[0].width <= marks[1].x);
+  // Beside the failures there is no room for two near their time.
+  assert.deepEqual(marks.map(({ kind, n, width }) => [kind, n, width === TICK]), [['X', 9, false], ['C', 2, true]]);
+  assert.ok(Math.abs(marks[1].x + TICK / 2 - scale.x(BEGAN + 40_001_000)) < 1, 'at its time');
   assert.deepEqual(events(deploy).filter(({ kind }) => kind === 'C').map(({ text }) => text), ['re-created from app:2', 're-created: app:2 → app:1']);
   // What was made after a failure is drawn after it.
-  const mended = lane({ spans: [[iso(0), iso(40_000), 'running', 0]], marks: [[iso(40_000), 'die', 'a-1', 'exit 1', 9], [iso(40_090), 'create', 'a-2', 'app:1', 0]] });
-  assert.deepEqual(melt(events(mended), scale, Number.POSITIVE_INFINITY).map(({ kind }) => kind), ['X', 'C']);
-  assert.deepEqual(melt(events(mended), new TimeScale(BEGAN, BEGAN + 40_100_000, 1_000), Number.POSITIVE_INFINITY).map(({ kind }) => kind), ['C', 'X'], 'no room at the right edge');
+  const mended = lane({ spans: [[iso(0), iso(40_000), 'running', 0]], marks: [[iso(40_000), 'die', 'a-1', 'exit 1', 0], [iso(40_090), 'create', 'a-2', 'app:1', 0]] });
+  assert.deepEqual(melt(events(mended), scale, Number.POSITIVE_INFINITY).map(({ kind, width }) => [kind, width === TICK]), [['X', false], ['C', false]]);
+  assert.deepEqual(melt(events(mended), new TimeScale(BEGAN, BEGAN + 40_100_000, 1_000), Number.POSITIVE_INFINITY).map(({ kind, width }) => [kind, width === TICK]), [['X', false], ['C', true]], 'no room at the right edge');
   // At the left edge there is room at the right only.
   const edge = melt(events(deploy), new TimeScale(BEGAN + 39_990_000, BEGAN + 86_400_000, 1_000), Number.POSITIVE_INFINITY);
   assert.ok(edge.every(({ x }) => x >= 0));
@@ -138,7 +139,7 @@ test('of an oom and its death one is drawn, and a first container is no change',
 test('a state is told in words, at any time', () => {
   const clock = (/** @type {number} */ at) => new Date(at).toISOString().slice(11, 19);
   const at = (/** @type {any} */ of, /** @type {number} */ second) => stateAt(of, BEGAN + second * 1_000, clock).text;
-  assert.deepEqual([-5, 5, 10.5, 15, 25].map((second) => at(CRASHED, second)), ['not there yet', 'runs', 'waits', 'well for 4.0 s', 'waits, failed 2×']);
+  assert.deepEqual([-5, 5, 10.5, 15, 25].map((second) => at(CRASHED, second)), ['not there yet', 'runs', 'waits', 'up for 4.0 s', 'waits, failed 2×']);
   assert.equal(at(lane({ spans: [[iso(0), iso(10), 'running', 0]] }), 20), 'gone 00:00:10');
   assert.equal(at(lane({ spans: [[iso(0), null, 'down', 0]] }), 62), 'down 62 s');
   // One of several, and one that was replaced.
@@ -192,13 +193,11 @@ test('zooming keeps the time that it is around, within what there is', () => {
   assert.equal(zoomed({ from: BEGAN, until: BEGAN + NEAREST_MS * 1.5 }, BEGAN, 1, limits), null, 'nothing is nearer');
 });
 
-test('a mark that gave way leads to its time, and a word has room beside marks', () => {
+test('a mark gives way by its own width, and a word has room beside marks', () => {
   const scale = new TimeScale(BEGAN, BEGAN + HOUR, 600);
   const mark = (/** @type {number} */ second, /** @type {any} */ kind) => ({ at: BEGAN + second * 1_000, kind, record: '', text: '', n: 1 });
   const marks = melt([mark(1_800, 'C'), mark(1_805, 'X')], scale, BEGAN + HOUR);
   assert.deepEqual(marks.map(({ kind, x }) => [kind, Math.round(x)]), [['C', 280], ['X', 294]]);
-  assert.deepEqual(leads(marks, scale), [{ kind: 'C', d: 'M286.8 17v1.5H300.0v1.5' }]);
-  assert.deepEqual(leads(melt([mark(1_800, 'C')], scale, BEGAN + HOUR), scale), []);
   // From 290 on a word would lie under the second one.
   assert.deepEqual([wordAt(290, 400, marks), wordAt(320, 400, marks), wordAt(290, 330, marks)], [marks[1].x + marks[1].width + 3, 320, null]);
 });

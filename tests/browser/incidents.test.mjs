@@ -149,8 +149,9 @@ test('nothing open is an answer, and a new installation explains itself', needsB
   const deaf = await Server.start('unix:///nonexistent.sock');
   t.after(() => deaf.close());
   const waiting = await open(browser, deaf.base, { timezoneId: 'UTC' });
-  await until('it says that there is nothing', async () => /^Nothing is recorded yet\s+No Docker host has answered/.test(await waiting.page.locator('#first').innerText()));
-  assert.match(await waiting.page.locator('.world').innerText(), /No Docker host has been heard yet/);
+  await until('it says that there is nothing', async () => /^No Docker host has answered/.test(await waiting.page.locator('#first').innerText()));
+  assert.match(await waiting.page.locator('.world').innerText(), /^Nothing is recorded yet/);
+  assert.ok(await waiting.page.locator('#losses').isHidden(), 'that there was no gap');
 });
 
 test('a day is gone through by keys', needsBinary, async (t) => {

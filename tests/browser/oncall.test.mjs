@@ -68,7 +68,7 @@ test('the legend stands over the axis, the help begins at its beginning, and cha
   assert.equal(await page.locator('.ch-lanes li', { hasText: 'shop/api' }).locator('.ch-lead-C').count(), 1);
   await page.keyboard.press('?');
   assert.equal(await page.locator('#help').evaluate((help) => help.scrollTop), 0);
-  assert.match(await page.locator('#help').innerText(), /Letters\s+X\s+failed/);
+  assert.match(await page.locator('#help').innerText(), /Marks\s+X\s+failed/);
   await page.keyboard.press('Escape');
   const height = () => page.locator('#charts').evaluate((charts) => charts.clientHeight);
   const before = await height();
@@ -139,7 +139,7 @@ test('a filter says what it hides, in the list, in the bars and in the lanes', n
   assert.deepEqual([...new Set((await page.locator('.ch-lanes .ch-name').allTextContents()).map((name) => name.split('/')[0]))], ['orders']);
   await page.locator('#filter').fill('-project=orders event=die');
   await page.keyboard.press('Enter');
-  await says(page, '.ch-filter', /3 of \d+ lanes are hidden; lanes show all that these containers did, as event=die is about single records\./);
+  await says(page, '.ch-filter', /3 of \d+ lanes are hidden; lanes and incidents do not go by event=die, which is about single records\./);
   assert.ok((await page.locator('.ch-lanes .ch-name').allTextContents()).every((name) => !name.startsWith('orders')));
   await page.locator('#filter').fill('container=nosuch');
   await page.keyboard.press('Enter');
