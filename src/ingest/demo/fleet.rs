@@ -121,7 +121,7 @@ impl Container {
         message
     }
 
-    fn labels(&self) -> BTreeMap<String, String> {
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let directory = format!("/srv/{}", self.service.project);
         let file = format!("{directory}/compose.yaml");
         let digest = format!("sha256:{}", self.image_digest);
@@ -141,8 +141,12 @@ impl Container {
         labels.into_iter().chain(replaces).map(|(key, value)| (format!("com.docker.compose.{key}"), value.to_owned())).collect()
     }
 
+    pub(super) fn network_name(&self) -> String {
+        format!("{}_default", self.service.project)
+    }
+
     pub(super) fn network(&self, action: &str) -> Message {
-        let name = format!("{}_default", self.service.project);
+        let name = self.network_name();
         Message::new("network", action, &self.network_id, &[("container", &self.id), ("name", &name), ("type", "bridge")])
     }
 

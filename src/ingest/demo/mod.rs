@@ -4,6 +4,7 @@
 
 mod fleet;
 mod host;
+mod look;
 mod message;
 mod stories;
 mod story;
@@ -65,7 +66,19 @@ impl DemoSource {
             return;
         }
         let observations = sender.observations();
-        while let Some((_, line)) = host.next() {
+        let mut has_looked = false;
+        loop {
+            // A look in the middle of a story would tell what no event has told yet.
+            if !has_looked && host.is_quiet() {
+                has_looked = true;
+                let now = Timestamp::now();
+                for event in host.look(&self.options.name, now) {
+                    if !observations.send(event, received_now()).await {
+                        return;
+                    }
+                }
+            }
+            let Some((_, line)) = host.next() else { return };
             let due = host.clock();
             loop {
                 let now = Timestamp::now();
@@ -152,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn plays_history_then_live_and_stops_promptly() {
         let (sender, mut receiver) = queue(10_000, 64 << 20);
-        let options = DemoOptions { rate: 200.0, seed: Some(1), ..DemoOptions::default() };
+        let options = DemoOptions { rate: 200.0, seed: Some(3), ..DemoOptions::default() };
         let source = Box::new(DemoSource::new(options));
         let status = StatusHandle::new("demo", source.endpoint());
         let stop = Stop::new();
@@ -172,10 +185,16 @@ mod tests {
         assert_eq!(inputs.by_ref().take(200).filter(|input| matches!(input, Input::Event { .. })).count(), 200);
         assert!(matches!(inputs.next(), Some(Input::ReplayEnd { replayed: 200, first: Some(_) })));
         assert_eq!(inputs.next_back(), Some(Input::Disconnected { reason: "shutdown".to_owned(), doubt: None }));
+        let mut observed = Vec::new();
         for input in inputs {
-            let Input::Event { event, received } = input else { panic!("{input:?}") };
-            assert!(received >= event.view().time.unwrap());
+            match input {
+                Input::Event { event, received } => assert!(received >= event.view().time.unwrap()),
+                Input::Observed { event, .. } => observed.push(event.view().action.unwrap().into_owned()),
+                input => panic!("{input:?}"),
+            }
         }
+        // Ten containers, three networks, five volumes, and the end of the look.
+        assert_eq!((observed.len(), observed.last().map(String::as_str)), (19, Some("baseline")));
         assert_eq!(status.get().connects, 1);
     }
 }

@@ -87,3 +87,36 @@ fn rate_makes_it_faster() {
     assert!((80.0..120.0).contains(&ratio), "{ratio}");
     assert_eq!(Pace::rate(f64::NAN), Pace::rate(1.0));
 }
+
+#[test]
+fn a_look_finds_what_events_told() {
+    for seed in 0..20 {
+        let (lines, mut host) = DemoHost::with_history(seed, START, Duration::from_secs(3600), 200, Pace::rate(1.0));
+        let mut ended = BTreeSet::new();
+        let mut note = |line: &str| {
+            let event = Event::from_line(line.as_bytes()).unwrap();
+            let (view, id) = (event.view(), event.view().actor_id.unwrap().into_owned());
+            match view.action.as_deref() {
+                Some("die") => _ = ended.insert(id),
+                Some("start") => _ = ended.remove(&id),
+                _ => {}
+            }
+        };
+        for line in &lines {
+            note(line);
+        }
+        let mut waited = Duration::ZERO;
+        while !host.is_quiet() {
+            let (delay, line) = host.next().unwrap();
+            note(&line);
+            waited += delay;
+        }
+        assert!(waited < Duration::from_secs(300), "{seed}: {waited:?}");
+        let looked = host.look("demo", host.clock());
+        let running = |event: &Event| event.view().attribute("state") == Some("running");
+        let ids: Vec<String> =
+            looked.iter().filter(|event| running(event)).map(|event| event.view().actor_id.unwrap().into_owned()).collect();
+        assert!(ids.len() == 10 && !ids.iter().any(|id| ended.contains(id)), "{seed}");
+        assert_eq!(looked.last().unwrap().view().attribute("containers"), Some("10"));
+    }
+}
