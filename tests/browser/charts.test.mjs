@@ -334,13 +334,15 @@ test('with forced colours marks have borders, and at 390 pixels and twice the si
   assert.equal(await forced.page.locator('.ch-X text').first().textContent().then((text) => text?.[0]), 'X');
   await shot(forced.page, 'charts-forced');
   for (const viewport of [{ width: 390, height: 844 }, { width: 640, height: 400 }]) {
-    const { page } = await charts(RANGE, { viewport });
+    const { page } = await open(browser, `${server.base}/?v=incidents&${RANGE}`, { timezoneId: 'UTC', viewport });
+    await drawn(page);
     const overhang = await page.evaluate(() => {
       const box = /** @type {HTMLElement} */ (document.getElementById('charts'));
       return Math.max(box.scrollWidth - box.clientWidth, document.documentElement.scrollWidth - document.documentElement.clientWidth);
     });
     assert.ok(overhang <= 0, `cut off at the side by ${overhang} pixels at ${viewport.width}`);
     // Whatever is above it, the list can be come to.
+    await page.getByRole('link', { name: 'Events' }).click();
     await page.locator('#list').scrollIntoViewIfNeeded();
     const list = await page.locator('#list').evaluate((element) => element.getBoundingClientRect());
     assert.ok(list.height >= 40 && list.top < viewport.height, JSON.stringify(list));

@@ -105,7 +105,7 @@ test('gaps are told apart from the beginning of the recording, and from what a d
   assert.equal(lossText([gap], '').level, 'missed');
   const first = gapOf(record(1, 'gap', { reason: 'first-contact', until: GAP.until }, { type: 'recorder' }));
   assert.ok(first);
-  assert.deepEqual([lossText([first], 'in 24 h').level, /recording began at/.test(lossText([first], 'in 24 h').text)], ['whole', true]);
+  assert.deepEqual([lossText([first], 'in 24 h').level, /no gap since it began at/.test(lossText([first], 'in 24 h').text)], ['whole', true]);
   assert.equal(gapOf(record(1, 'gap', GAP, { type: 'recorder', marks: { foreign: true } })), null);
   assert.equal(severity(record(1, 'disconnect', {}, { type: 'recorder', marks: { foreign: true } })), 'plain');
 });
