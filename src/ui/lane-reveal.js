@@ -19,8 +19,7 @@ export function revealLane(key, isStill, turns = TURNS) {
   const head = charts.querySelector('.ch-head')?.getBoundingClientRect();
   if (!lane || !head) return;
   const below = lane.bottom - charts.getBoundingClientRect().bottom;
-  // The bars stay above the lanes while these are scrolled.
+  // The bars stay above the lanes while these are scrolled: right below them it stands whole.
   const above = head.bottom - lane.top;
-  if (below > 0) charts.scrollTop += below;
-  else if (above > 0) charts.scrollTop -= above;
+  if (below > 0 || above > 0) charts.scrollTop -= above;
 }
