@@ -67,7 +67,7 @@ fn head(out: &mut String, report: &Report) {
     let manifest = &report.manifest;
     let _ = writeln!(
         out,
-        "<p class=\"soft\">{} UTC · judged as of {} UTC · times are UTC (+00:00)</p>",
+        "<p class=\"soft\">{} · as known at {} · all times are UTC</p>",
         words::range(manifest.since, manifest.until),
         words::date_and_time(manifest.as_of)
     );

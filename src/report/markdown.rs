@@ -138,7 +138,7 @@ fn changes(out: &mut String, changes: &[Difference]) {
 }
 
 fn manifest(out: &mut String, report: &Report) {
-    out.push_str("## Supporting information\n\nTimes are UTC (+00:00). Events name nobody: Docker does not tell who called its API.\n\n");
+    out.push_str("## Supporting information\n\nTimes are UTC. Events name nobody: Docker does not tell who called its API.\n\n");
     for (what, value) in words::manifest(&report.manifest) {
         let _ = writeln!(out, "- {what}: {}", safe(&value));
     }

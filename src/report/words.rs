@@ -217,7 +217,7 @@ pub(super) fn ended(incident: &Shown) -> String {
 pub(super) fn detected(incident: &Shown, told: bool) -> String {
     let after = incident.known.since(incident.start);
     let after = if after.is_zero() { "at once".to_owned() } else { format!("{} after it began", people::length(after)) };
-    let told = if told { "" } else { " No hook is recorded to have told anybody." };
+    let told = if told { "" } else { " No notification by a hook is recorded." };
     format!("It was known {after}, at {} UTC.{told}", date_and_time(incident.known))
 }
 
