@@ -71,7 +71,7 @@ export class Quiet {
     }
     this.#draw(incidents, page);
     // The first record is no incident, which would be heard of by itself.
-    if (this.isDeaf && !serverClock.isStopped) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
+    if (this.isDeaf) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
   }
 
   /** @param {Page} page */
@@ -81,7 +81,7 @@ export class Quiet {
     const records = items.map(({ line }) => parseRecord(line));
     this.recorded = Math.min(...items.map(({ at }) => at));
     this.#began = records.length ? millis(records[0].received) : Number.NaN;
-    this.isDeaf = items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
+    this.isDeaf = !serverClock.isStopped && items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
     // The first look reads what the daemon still has; that is older than the recording.
     this.#firsts = records.flatMap(({ event, source, time, foreign }) => {
       const a = event.Actor?.Attributes ?? {};
