@@ -105,16 +105,11 @@ with Parts(program, nats) as parts:
     took, records = time.time() - began, get(f"{url}/api/v1/stats")["forward"]["acknowledged"]
     print(f"{records} records of a host that catches up: {took:.1f} s, {records / took / 1e3:.0f} k/s")
     print(f"a node: {parts.node_bytes() / records:.1f} B a record; the host's log {segments / records:.1f} B")
+    frame = parts.node_bytes() // (records // 768)
     stop(host)
     # The servers pass these over: they are none of shipslog's.
     alone = singly(parts.urls[0], 20_000, 256)
     print(f"events one by one, 256 in flight: {alone / 1e3:.1f} k/s; blocks are {records / took / alone:.0f} times as quick")
-    # As large as a frame of a segment, and what larger ones would give.
-    frame = parts.node_bytes() // (records // 768)
-    for times in (1, 2, 4, 1, 2, 4):
-        rate = blocks(parts.urls[0], 400, times * frame, b"floor%d" % time.time_ns())
-        print(f"messages of {times} x {frame} B one by one, of any client: {rate:.0f}/s, as many as {rate * times * 768 / 1e3:.0f} k records/s")
-
     for nth in range(2):
         began = time.time()
         server, url = start("fleet", "serve", *hub, "--data-dir", f"{work}/server{nth}")
@@ -128,6 +123,11 @@ with Parts(program, nats) as parts:
         importing = time.time() - began
         print(f"a server folds all: {records / folding / 1e3:.0f} k/s; import of its lines: {records / importing / 1e3:.0f} k/s, {importing / folding:.2f}; "
               f"its log {size(f'{work}/server{nth}/log') / records:.1f} B a record")
+
+    # As large as a frame of a segment, and what larger ones would give.
+    for times in (1, 2, 4, 1, 2, 4):
+        rate = blocks(parts.urls[0], 400, times * frame, b"floor%d" % time.time_ns())
+        print(f"messages of {times} x {frame} B one by one, of any client: {rate:.0f}/s, as many as {rate * times * 768 / 1e3:.0f} k records/s")
 
     host, at_host = start("serve", "--demo", "--data-dir", f"{work}/demo", *forward, "--forward-name", "demo")
     server, at_server = start("fleet", "serve", *hub, "--data-dir", f"{work}/server0")

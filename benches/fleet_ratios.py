@@ -16,6 +16,7 @@ program, nats, export = sys.argv[1:4]
 TURNS = 200
 FLOOD = 500_000
 HOSTS = 1_000
+DEAD = "nats://127.0.0.1:9"
 
 
 def took(url):
@@ -102,12 +103,16 @@ def seconds(process):
 
 
 def flood(parts, lines, nth, *forward):
-    """Records a second of a recorder whose daemon never pauses, and its seconds of processors."""
+    """Records a second of a recorder whose daemon never pauses, and the seconds of processors that it takes until all is
+    forwarded, where it forwards."""
     path = f"{parts.work}/daemon{nth}.sock"
     daemon = Daemon(path, lines)
     host, url = parts.start("serve", "--docker-host", f"unix://{path}", "--data-dir", f"{parts.work}/flood{nth}", *forward)
     until(f"{url}/api/v1/stats", lambda stats: stats["log"]["head"] >= len(lines), 120)
-    rate, used = len(lines) / (time.time() - daemon.began), seconds(host)
+    rate = len(lines) / (time.time() - daemon.began)
+    if forward and DEAD not in forward:
+        until(f"{url}/api/v1/stats", lambda stats: stats["forward"]["behind_records"] == 0, 120)
+    used = seconds(host)
     parts.stop(host)
     daemon.shutdown()
     return rate, used
@@ -174,7 +179,7 @@ with Parts(program, nats) as parts:
         lines.append((json.dumps({"status": "start", "id": containers[n % 199], "from": "acme/api:7", "Type": "container", "Action": "start", "Actor": {
             "ID": containers[n % 199], "Attributes": {"image": "acme/api:7", "name": f"api-{n % 199}", "com.docker.compose.project": "shop", "n": str(n)}},
             "scope": "local", "time": at // 10**9, "timeNano": at}, separators=(",", ":")) + "\n").encode())
-    ways = {"alone": [], "forwarding": [*parts.forward, "--forward-name", "flood"], "dead hub": ["--forward", "nats://127.0.0.1:9", "--forward-name", "flood"]}
+    ways = {"alone": [], "forwarding": [*parts.forward, "--forward-name", "flood"], "dead hub": ["--forward", DEAD, "--forward-name", "flood"]}
     turns = {name: [] for name in ways}
     for turn in range(9):
         for nth, (name, flags) in enumerate(ways.items()):

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 /// Records that come faster than this, a second, come in a burst. No Docker daemon has been seen to send half
 /// as many; packing them and the hub's client would take processors from the recorder. The log is the queue.
 const BURST: u64 = 30_000;
-/// How often it is looked.
+/// Between two looks at how fast records come.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
-/// So long forwarding waits for the end of a burst; of a longer one it forwards what it can.
+/// Forwarding waits no longer than this until it has come to the newest record, however often bursts come.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// How fast records come.
@@ -17,12 +17,14 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) struct Burst {
     looked: Instant,
     head: Sequence,
+    fast: bool,
+    /// When forwarding began to wait, since it had last come to the newest record.
     since: Option<Instant>,
 }
 
 impl Burst {
     pub(super) fn new(head: Sequence) -> Self {
-        Self { looked: Instant::now(), head, since: None }
+        Self { looked: Instant::now(), head, fast: false, since: None }
     }
 
     /// Whether forwarding waits, with `head` as the newest record: look again after [`LOOK`].
@@ -30,11 +32,18 @@ impl Burst {
         let passed = self.looked.elapsed();
         if passed >= LOOK {
             let came = u128::from(head.saturating_sub(self.head));
-            let is_burst = came * 1_000_000_000 > u128::from(BURST) * passed.as_nanos();
-            self.since = is_burst.then(|| self.since.unwrap_or(self.looked));
+            self.fast = came * 1_000_000_000 > u128::from(BURST) * passed.as_nanos();
+            if self.fast {
+                self.since.get_or_insert(self.looked);
+            }
             (self.looked, self.head) = (Instant::now(), head);
         }
-        self.since.is_some_and(|since| since.elapsed() < LONGEST)
+        self.fast && self.since.is_some_and(|since| since.elapsed() < LONGEST)
+    }
+
+    /// Forwarding has come to the newest record.
+    pub(super) fn is_over(&mut self) {
+        self.since = None;
     }
 }
 
@@ -65,6 +74,8 @@ mod tests {
         assert_eq!(u64::from(turns), LONGEST.as_secs() * u64::from(looks_a_second) - 1);
         assert!(!burst.is_waited_for(come(BURST + 1_000).await), "it goes on, and is not waited for again");
         assert!(!burst.is_waited_for(come(BURST / 2).await));
+        assert!(!burst.is_waited_for(come(BURST + 1_000).await), "nor is the next one before all is forwarded");
+        burst.is_over();
         assert!(burst.is_waited_for(come(BURST + 1_000).await), "another one");
     }
 }

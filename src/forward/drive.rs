@@ -168,6 +168,7 @@ impl Forwarder {
                 Event::Elapsed
             }
             Action::AwaitHead => {
+                self.burst.is_over();
                 self.status.set_waiting(None);
                 // A log whose writer is gone gets no more records.
                 if self.head.changed().await.is_err() {

@@ -90,9 +90,9 @@ async function orNull(work) {
 
 /** @param {string} at @param {AbortSignal} signal @returns {Promise<Container[]>} */
 async function stateAt(at, signal) {
-  const { containers, baseline } = JSON.parse(await textOf(await ask('api/v1/state', at ? { at } : {}, signal)));
-  // Without a full look nobody knows what else was there.
-  return Object.assign(containers, { isWhole: baseline !== null });
+  const { containers, qualified } = JSON.parse(await textOf(await ask('api/v1/state', at ? { at } : {}, signal)));
+  // Without a full look at a host nobody knows what else was there.
+  return Object.assign(containers, { unseen: qualified.flatMap((text) => /^(.*): no full look /.exec(text)?.[1] ?? []) });
 }
 
 /** @param {Record<string, string>} range @param {AbortSignal} signal @returns {Promise<any[]>} */
@@ -100,9 +100,9 @@ async function lanesOf(range, signal) {
   return JSON.parse(await textOf(await ask('api/v1/lifelines', range, signal))).lanes;
 }
 
-/** @param {Container|undefined} container @param {boolean} isWhole whether what is not told was not there */
-function stateWords(container, isWhole) {
-  if (!container) return isWhole ? 'not there' : 'not known';
+/** @param {Container|undefined} container @param {boolean} isSeen whether what is not told was not there */
+function stateWords(container, isSeen) {
+  if (!container) return isSeen ? 'not there' : 'not known';
   const { state, exit, health, next_start: next } = container;
   const words = state === 'restarting' ? 'waits to be started' : state === 'exited' ? 'ended' : state;
   const more = state !== 'running' && exit !== null ? `, exit ${exit}` : state === 'running' && health && health !== 'none' ? `, ${health}` : '';
@@ -117,7 +117,7 @@ function stateTable(incident, found) {
   const mine = new Set(incident.containers);
   const keys = [...new Set([...incident.subjects.map(({ key }) => key).filter((key) => key !== incident.source), ...[...before, ...after].filter(({ id }) => mine.has(id.slice(0, 12))).map(({ key }) => key)])].slice(0, MAX_STATES);
   const rows = keys.map((key) => {
-    const [was, is] = [before, after].map((all) => (found ? stateWords(all.findLast((each) => each.key === key), /** @type {any} */ (all).isWhole !== false) : '…'));
+    const [was, is] = [before, after].map((all) => (found ? stateWords(all.findLast((each) => each.key === key), !(/** @type {any} */ (all).unseen?.includes(incident.source))) : '…'));
     return h('tr', {}, h('th', { scope: 'row' }, name(key)), h('td', {}, was), h('td', {}, was === is ? is : h('b', {}, is)));
   });
   const heads = ['service', `before, ${clock(at).slice(0, 8)}`, incident.state !== 'closed' ? 'now' : then > 0 ? `after, ${clock(then).slice(0, 8)}` : 'after'];

@@ -18,7 +18,6 @@ export const MAX_NOTICES = 30;
 const TICK_MS = 1_000;
 /** A log whose newest time is older is not live: then clock times say more than ages. */
 const LIVE_MS = 60_000;
-const DEAF = 'Nothing is recorded yet';
 
 export class IncidentList {
   #parts;
@@ -36,6 +35,7 @@ export class IncidentList {
   #isHeld = false;
   #isFirst = true;
   #isDeaf = false;
+  #head = '';
 
   /**
    * @param {HTMLElement} root
@@ -72,7 +72,8 @@ export class IncidentList {
     this.#incidents = folded(all.filter(({ severity }) => severity !== 'notice'));
     this.#notices = all.filter(({ severity }) => severity === 'notice');
     const { head, sub, open } = world(this.#incidents, page.more, hidden);
-    write(this.#parts.head, this.#isDeaf ? DEAF : head);
+    this.#head = head;
+    this.setDeaf(this.#isDeaf);
     write(this.#parts.sub, [sub, this.#notices.length > 0 && counted(this.#notices.length, 'notice'), this.#incidents.length > 1 && (open > 0 ? 'open first, then the worst' : 'the worst first, then the newest')].filter(Boolean).join(' · '));
     this.#parts.head.dataset.open = String(open > 0);
     const fresh = this.#isFirst ? [] : this.#incidents.filter(({ id }) => !known.has(id));
@@ -88,7 +89,7 @@ export class IncidentList {
   /** @param {boolean} isDeaf whether no Docker host has been heard yet: then that nothing has failed means nothing */
   setDeaf(isDeaf) {
     this.#isDeaf = isDeaf;
-    if (isDeaf) write(this.#parts.head, DEAF);
+    write(this.#parts.head, isDeaf ? 'Nothing is recorded yet' : this.#head);
   }
 
   /** @param {boolean} areSeveral whether rows tell their Docker host */

@@ -48,7 +48,7 @@ export class IncidentPane {
     const el = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
     const now = () => this.now;
     const notifier = new Notifier(el('notify'));
-    this.quiet = new Quiet(el('quiet'), el('first'));
+    this.quiet = new Quiet(el('quiet'), el('first'), (isDeaf) => this.list.setDeaf(isDeaf));
     this.list = new IncidentList(el('incidents'), { onOpen: (id) => this.open(id), onCopy: (id, box, button) => this.#copy(id, box, button), hrefOf: (id) => this.#hrefOf({ i: id, v: 'incidents' }), now, onFresh: (fresh) => notifier.tell(fresh) });
     const told = {
       now,
@@ -176,7 +176,7 @@ export class IncidentPane {
   #arrange() {
     const isOn = isOnIncident(this.#view);
     const { body } = document;
-    body.dataset.tab = tabOf(this.#view);
+    body.dataset.tab = tabOf(this.#view, this.#narrow.matches);
     body.classList.toggle('on-incident', isOn);
     for (const tab of document.querySelectorAll('[data-tab-of]')) {
       const of = /** @type {HTMLElement} */ (tab).dataset.tabOf;
@@ -209,7 +209,7 @@ export class IncidentPane {
     this.list.show(incidents, page, hidden);
     this.list.choose(isOnIncident(this.#view) ? this.#view.i : '');
     const open = incidents.filter(({ severity, state }) => severity !== 'notice' && state !== 'closed');
-    this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page).then(() => this.list.setDeaf(this.quiet.isDeaf));
+    this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page);
     const count = /** @type {HTMLElement} */ (document.getElementById('incidents-count'));
     write(count, countText(open.length, incidents.filter(counts).length, hidden));
     count.dataset.open = String(open.length > 0);

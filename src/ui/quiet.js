@@ -12,8 +12,8 @@ import { millis } from './timespan.js';
 
 /** @typedef {import('./incident-store.js').Page} Page */
 
-/** Records among which the first look of the recorder lies. */
-const FIRST_RECORDS = 5;
+/** Records among which the first look of the recorder lies, also where it was started several times before. */
+const FIRST_RECORDS = 50;
 /** A log that is younger explains itself. */
 const YOUNG_MS = 15 * 60_000;
 /** Until it is looked again whether a first host has been heard. */
@@ -32,13 +32,14 @@ export class Quiet {
   recorded = Number.NaN;
   #root;
   #first;
+  #onDeaf;
   /** When the oldest record that is kept was received. */
   #began = Number.NaN;
   #log = '';
   /** What the recorder found when it began. @type {{host: string, replayed: number, from: number}[]} */
   #firsts = [];
   /** Whether it is known that no Docker host has been heard at all. */
-  isDeaf = false;
+  #isDeaf = false;
   #again = 0;
   #planned = '';
   #countedAt = 0;
@@ -46,10 +47,11 @@ export class Quiet {
   /** @type {Record<string, string>} */
   #range = {};
 
-  /** @param {HTMLElement} root @param {HTMLElement} first what the first minutes have to say, at the end of the list */
-  constructor(root, first) {
+  /** @param {HTMLElement} root @param {HTMLElement} first what the first minutes have to say, at the end of the list @param {(isDeaf: boolean) => void} onDeaf whether no Docker host has been heard */
+  constructor(root, first, onDeaf) {
     this.#root = root;
     this.#first = first;
+    this.#onDeaf = onDeaf;
   }
 
   /** @param {{since: string, until: string, range: boolean}} view */
@@ -64,14 +66,14 @@ export class Quiet {
   async show(incidents, page) {
     clearTimeout(this.#again);
     try {
-      if (this.#log !== page.log.id || this.isDeaf) await this.#learn(page);
+      if (this.#log !== page.log.id || this.#isDeaf) await this.#learn(page);
       await this.#countPlanned(page);
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
     }
     this.#draw(incidents, page);
     // The first record is no incident, which would be heard of by itself.
-    if (this.isDeaf) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
+    if (this.#isDeaf) this.#again = setTimeout(() => this.show(incidents, page), AGAIN_MS);
   }
 
   /** @param {Page} page */
@@ -81,7 +83,7 @@ export class Quiet {
     const records = items.map(({ line }) => parseRecord(line));
     this.recorded = Math.min(...items.map(({ at }) => at));
     this.#began = records.length ? millis(records[0].received) : Number.NaN;
-    this.isDeaf = !serverClock.isStopped && items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
+    this.#isDeaf = !serverClock.isStopped && items.length < FIRST_RECORDS && records.every(({ event }) => event.Type === 'recorder' && event.Action !== 'gap');
     // The first look reads what the daemon still has; that is older than the recording.
     this.#firsts = records.flatMap(({ event, source, time, foreign }) => {
       const a = event.Actor?.Attributes ?? {};
@@ -104,16 +106,17 @@ export class Quiet {
     const from = Math.max(...[since, this.recorded].filter((ms) => !Number.isNaN(ms)));
     const to = Math.min(...[until, asOf].filter((ms) => !Number.isNaN(ms)));
     const nodes = [];
-    document.body.classList.toggle('deaf', this.isDeaf);
-    if (!this.isDeaf && from < to) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
+    document.body.classList.toggle('deaf', this.#isDeaf);
+    this.#onDeaf(this.#isDeaf);
+    if (!this.#isDeaf && from < to) nodes.push(h('p', {}, `Recorded: ${lengthText(to - from)}, since ${clockOf(from)}.`));
     if (this.#planned) nodes.push(h('p', {}, `Asked for, and no incident: ${this.#planned}.`));
     fill(this.#root, nodes);
-    fill(this.#first, !serverClock.isStopped && (this.isDeaf || serverClock.now() - this.#began < YOUNG_MS) ? [this.#explain(incidents === 0)] : []);
+    fill(this.#first, !serverClock.isStopped && (this.#isDeaf || serverClock.now() - this.#began < YOUNG_MS) ? [this.#explain(incidents === 0)] : []);
   }
 
   /** The first minutes of an installation. @param {boolean} isCalm whether nothing has broken yet */
   #explain(isCalm) {
-    if (this.isDeaf) {
+    if (this.#isDeaf) {
       return h('div.first', {}, h('h3', {}, 'No Docker host has answered'), h('p', {}, 'From its first answer on nothing is lost: each event is on disk before it is shown.'));
     }
     const found = this.#firsts.map(({ host, replayed, from }) => h('li', {}, h('b', {}, host), replayed > 0

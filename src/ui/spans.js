@@ -161,12 +161,15 @@ export function melt(all, scale, now) {
       const wanted = mark.x;
       let met = meets(mark.x, mark.width);
       if (kind === 'P' && met.length > 0) continue;
-      const isAfter = met.length > 0 && met.every(({ events: [first] }) => first.at < mark.events[0].at);
-      for (let tries = 0; met.length > 0 && tries < placed.length; tries += 1) {
+      const isLater = (/** @type {Mark} */ { events: [first] }) => mark.events[0].at > first.at;
+      const isAfter = met.length > 0 && isLater(met[0]);
+      let isAmong = false;
+      for (let tries = 0; met.length > 0 && !isAmong && tries < placed.length; tries += 1) {
+        isAmong = met.some((other) => isLater(other) !== isAfter);
         mark.x = isAfter ? Math.max(...met.map(({ x, width }) => x + width)) : Math.min(...met.map(({ x }) => x)) - mark.width;
         met = meets(mark.x, mark.width);
       }
-      if (Math.abs(mark.x - wanted) <= FARTHEST && mark.x >= 0 && mark.x + mark.width <= scale.width) placed.push(mark);
+      if (!isAmong && Math.abs(mark.x - wanted) <= FARTHEST && mark.x >= 0 && mark.x + mark.width <= scale.width) placed.push(mark);
       else for (const event of mark.events) tick(kind, event, ticks, scale);
     }
   }

@@ -33,7 +33,7 @@ export function whatIsSaid(incident, { recorded, words }) {
   if (cause.some(({ kind }) => kind === 'health')) said.push(`its health check failed${counts.unhealthy > 1 ? ` (${count(counts.unhealthy)}×)` : ''}`);
   const known = millis(start) - recorded;
   said.push(remadeBefore(incident) ? 'it was made again shortly before, and what it had been like is not recorded' : `nothing of its own was changed in the ${lengthText(Math.min(LOOKS_BACK_MS, known > 0 ? known : LOOKS_BACK_MS))} before`);
-  if (words !== null) said.push(words > 0 ? 'what it printed last is below, beside its end' 
+  if (words !== null) said.push(words > 0 ? 'what it printed last is below, beside its end'
     : resolution === 'removed' ? 'what it printed last is not recorded, and went with its container' : `what it printed last is not recorded: docker logs ${containers.at(-1) ?? ''} on its host may say more`);
   return said;
 }

@@ -65,9 +65,9 @@ export function bounds(sel) {
 /** Whether the incident that is named is what the page shows. @param {View} view */
 export const isOnIncident = ({ v, i }) => i !== '' && v !== 'events' && v !== 'hosts';
 
-/** What a page shows that has room for one thing only: events are asked for by a filter or a record. @param {View} view @returns {'incidents'|'events'|'hosts'} */
-export function tabOf({ v, q, record, i }) {
-  return v || (i || !(q || record) ? 'incidents' : 'events');
+/** What a page is about; one that has room for one thing only shows a range's incidents. @param {View} view @param {boolean} [isNarrow] @returns {'incidents'|'events'|'hosts'} */
+export function tabOf({ v, q, range, record, i }, isNarrow = true) {
+  return v || (i || !(q || (isNarrow ? record : range)) ? 'incidents' : 'events');
 }
 
 /**

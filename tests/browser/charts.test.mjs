@@ -331,6 +331,12 @@ test('with forced colours marks have borders, and at 390 pixels and twice the si
   const forced = await charts(RANGE, { forcedColors: 'active' });
   const stroke = await forced.page.locator('.ch-X > :first-child').first().evaluate((element) => getComputedStyle(element).stroke);
   assert.notEqual(stroke, 'none');
+  assert.notEqual(await forced.page.locator('.ch-lane').first().evaluate((lane) => {
+    const tick = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+    tick.setAttribute('class', 'ch-mark ch-C');
+    lane.append(tick);
+    return getComputedStyle(tick).stroke;
+  }), 'none', 'a tick');
   assert.equal(await forced.page.locator('.ch-X text').first().textContent().then((text) => text?.[0]), 'X');
   await shot(forced.page, 'charts-forced');
   for (const viewport of [{ width: 390, height: 844 }, { width: 640, height: 400 }]) {

@@ -124,6 +124,9 @@ test('a change never melts into a failure, and what was asked for gives way to b
   const mended = lane({ spans: [[iso(0), iso(40_000), 'running', 0]], marks: [[iso(40_000), 'die', 'a-1', 'exit 1', 0], [iso(40_090), 'create', 'a-2', 'app:1', 0]] });
   assert.deepEqual(melt(events(mended), scale, Number.POSITIVE_INFINITY).map(({ kind, width }) => [kind, width === TICK]), [['X', false], ['C', false]]);
   assert.deepEqual(melt(events(mended), new TimeScale(BEGAN, BEGAN + 40_100_000, 1_000), Number.POSITIVE_INFINITY).map(({ kind, width }) => [kind, width === TICK]), [['X', false], ['C', true]], 'no room at the right edge');
+  // Between two failures it stands on neither side.
+  const between = lane({ spans: [[iso(0), iso(40_000), 'running', 0]], marks: [[iso(107), 'die', 'a-1', 'exit 1', 0], [iso(112), 'create', 'a-2', 'app:1', 0], [iso(122), 'die', 'a-3', 'exit 1', 0]] });
+  assert.deepEqual(melt(events(between), new TimeScale(BEGAN, BEGAN + 1_000_000, 1_000), Number.POSITIVE_INFINITY).map(({ kind, width }) => [kind, width === TICK]), [['X', false], ['C', true], ['X', false]]);
   // At the left edge there is room at the right only.
   const edge = melt(events(deploy), new TimeScale(BEGAN + 39_990_000, BEGAN + 86_400_000, 1_000), Number.POSITIVE_INFINITY);
   assert.ok(edge.every(({ x }) => x >= 0));

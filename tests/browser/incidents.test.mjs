@@ -2,11 +2,13 @@
 // real engines; and live, with containers that fail.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, live, open, shot } from './helper/browser.mjs';
 import { docker, forget } from './helper/docker.mjs';
-import { needsAll, needsBinary } from './helper/environment.mjs';
+import { dockerHost, needsAll, needsBinary } from './helper/environment.mjs';
 import { own, record } from './helper/incident.mjs';
 import { Server } from './helper/server.mjs';
 import { until } from './helper/until.mjs';
@@ -152,6 +154,21 @@ test('nothing open is an answer, and a new installation explains itself', needsB
   await until('it says that there is nothing', async () => /^No Docker host has answered/.test(await waiting.page.locator('#first').innerText()));
   assert.match(await waiting.page.locator('.world').innerText(), /^Nothing is recorded yet/);
   assert.ok(await waiting.page.locator('#losses').isHidden(), 'that there was no gap');
+});
+
+test('once a Docker host is heard, nothing says any more that nothing is recorded', needsAll, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'shipslog-late-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const socket = join(directory, 'docker.sock');
+  const server = await Server.start(`unix://${socket}`);
+  t.after(() => server.close());
+  const { page } = await open(browser, server.base, { timezoneId: 'UTC' });
+  const world = page.locator('.world');
+  await until('nothing is recorded', async () => /^Nothing is recorded yet/.test(await world.innerText()));
+  await symlink((dockerHost ?? '').replace('unix://', ''), socket);
+  await until('it is', async () => /Recorded: /.test(await world.innerText()));
+  assert.doesNotMatch(await world.innerText(), /Nothing is recorded/);
+  await until('so is that nothing was lost', () => page.locator('#losses').isVisible());
 });
 
 test('a day is gone through by keys', needsBinary, async (t) => {

@@ -11,8 +11,8 @@ import { until } from './helper/until.mjs';
 /** @typedef {import('playwright-core').Page} Page */
 
 /** Bytes of scripts and styles, as brotli has them: before anybody touches the page, and all. */
-const MAX_FIRST = 76_400;
-const MAX_ALL = 99_300;
+const MAX_FIRST = 76_600;
+const MAX_ALL = 99_400;
 /** What comes later. */
 const LATE = ['incident-drawer.js', 'evidence.js', 'diff.js', 'timeline.js', 'headline.js', 'tried.js', 'neighbours.js', 'unsaid.js', 'report-link.js', 'fleet.js', 'fleet.css', 'incident.css', 'drawer.js', 'words.js', 'message.js', 'replaybar.js', 'replay.js', 'commands.js', 'outs.js', 'clipboard.js'];
 

@@ -70,7 +70,7 @@ test('the legend stands over the axis, the help begins at its beginning, and cha
   assert.ok(tick && failed && tick.x >= failed.x - 1 && tick.x < failed.x + 14, JSON.stringify([tick, failed]));
   await page.keyboard.press('?');
   assert.equal(await page.locator('#help').evaluate((help) => help.scrollTop), 0);
-  assert.match(await page.locator('#help').innerText(), /Marks\s+X\s+failed/);
+  assert.match(await page.locator('#help').innerText(), /Marks\s+X\s+failed[^]*small triangle at its time/);
   await page.keyboard.press('Escape');
   const height = () => page.locator('#charts').evaluate((charts) => charts.clientHeight);
   const before = await height();
