@@ -85,9 +85,11 @@ class Channel {
   /** @param {Member} member */
   join(member) {
     this.members.add(member);
-    if (this.#hello === null || member.reached === this.#at) return this.#greet(member);
-    if (this.#covers(member.reached)) this.#replay(member);
-    else this.#alone(member);
+    // Before the stream is open, too, a tab may be behind the place at which it will begin.
+    if (member.reached === this.#at) this.#greet(member);
+    else if (!this.#covers(member.reached)) this.#alone(member);
+    else if (this.#hello === null) this.#greet(member);
+    else this.#replay(member);
   }
 
   /** @param {Member} member */

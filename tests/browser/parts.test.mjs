@@ -237,6 +237,24 @@ test('tabs share one stream, and each has every record once, whenever it joins',
   assert.deepEqual([late.heard.at(-1), one.heard.at(-1)], ['record 16', 'record 15']);
 });
 
+test('a tab that joins before the stream is open, and is behind its beginning, misses nothing', () => {
+  const { hub, links } = staged();
+  const [first, ahead, behind] = [tab(), tab(), tab()];
+  hub.join({}, '7f3c9a1e-10', first);
+  hub.join({}, '7f3c9a1e-12', ahead);
+  hub.join({}, '7f3c9a1e-7', behind);
+  assert.deepEqual(links.map(({ after }) => after), ['7f3c9a1e-10', '7f3c9a1e-7']);
+  say(links[0], 'hello', 10);
+  for (const seq of [11, 12, 13]) say(links[0], 'record', seq);
+  say(links[1], 'hello', 7);
+  for (const seq of [8, 9, 10, 11]) say(links[1], 'record', seq);
+  say(links[1], 'caught-up', 11);
+  say(links[0], 'record', 14);
+  assert.deepEqual(behind.heard, ['hello 7', ...[8, 9, 10, 11].map((seq) => `record ${seq}`), 'caught-up 11', 'record 12', 'record 13', 'record 14']);
+  assert.deepEqual(ahead.heard, ['hello 12', 'record 13', 'record 14']);
+  assert.equal(links[1].isOpen, false);
+});
+
 test('another filter has another stream, and the last tab closes its own', () => {
   const { hub, links } = staged();
   const leave = hub.join({ filters: '{}' }, null, tab());
