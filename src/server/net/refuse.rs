@@ -12,6 +12,9 @@ use tokio::sync::Semaphore;
 
 /// Connections that are told so at one time; more are closed without a word.
 const MAX_REFUSALS: usize = 256;
+/// A client that was told keeps its place until it closes, and a browser opens six connections at once: where
+/// few connections are allowed, the next one is to be told all the same.
+const MIN_REFUSALS: usize = 16;
 /// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What is read of a request that is not going to be served.
@@ -25,9 +28,9 @@ pub(in crate::server) struct Refusals {
 }
 
 impl Refusals {
-    /// They are open files too, so there are fewer of them than permits for connections.
+    /// They are open files too, so there are fewer of them than permits for connections, where those are many.
     pub(in crate::server) fn new(max_connections: usize, tls: Option<Arc<Tls>>) -> Self {
-        Self { slots: Arc::new(Semaphore::new((max_connections / 4).clamp(1, MAX_REFUSALS))), tls }
+        Self { slots: Arc::new(Semaphore::new((max_connections / 4).clamp(MIN_REFUSALS, MAX_REFUSALS))), tls }
     }
 
     /// Says so and closes, unless there are too many even to be told.
@@ -82,24 +85,36 @@ mod tests {
     #[test]
     fn fewer_are_told_than_are_served_and_never_more_than_the_bound() {
         let told = |max_connections| Refusals::new(max_connections, None).slots.available_permits();
-        assert_eq!([0, 4, 40, 1024, 100_000].map(told), [1, 1, 10, 256, MAX_REFUSALS]);
+        assert_eq!([0, 4, 100, 1024, 100_000].map(told), [MIN_REFUSALS, MIN_REFUSALS, 25, 256, MAX_REFUSALS]);
+    }
+
+    async fn ask(mut stream: UnixStream) -> (UnixStream, String) {
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        (stream, answer)
     }
 
     #[tokio::test]
     async fn those_over_the_bound_are_closed_without_a_word() {
-        let refusals = Refusals::new(4, None);
+        let refusals = Refusals::new(1, None);
         let connect = || {
             let (ours, theirs) = UnixStream::pair().unwrap();
             refusals.refuse(Arc::new(Socket::Unix(ours)), Refused::Full);
             theirs
         };
-        let (mut first, mut second) = (connect(), connect());
+        // Those that were told and do not close keep their places, and those that ask nothing do.
+        let mut held = Vec::new();
+        for _ in 0..MIN_REFUSALS - 1 {
+            let (stream, answer) = ask(connect()).await;
+            assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+            held.push(stream);
+        }
+        let last = connect();
         let mut answer = String::new();
-        second.read_to_string(&mut answer).await.unwrap();
-        assert_eq!(answer, "", "the only place is taken by one that asks nothing");
-        first.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        first.shutdown().await.unwrap();
-        first.read_to_string(&mut answer).await.unwrap();
+        connect().read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "", "all places are taken");
+        let (_last, answer) = ask(last).await;
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     }
 }
