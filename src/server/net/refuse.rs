@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 
 /// Connections that are told so at one time; more are closed without a word.
 const MAX_REFUSALS: usize = 256;
-/// A client that was told keeps its place until it closes, and a browser opens six connections at once: where
-/// few connections are allowed, the next one is to be told all the same.
+/// A client that was told keeps its place until it closes, and a browser opens six connections at once:
+/// where few connections are allowed, the next one is to be told all the same.
 const MIN_REFUSALS: usize = 16;
 /// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub(in crate::server) struct Refusals {
 }
 
 impl Refusals {
-    /// They are open files too, so there are fewer of them than permits for connections, where those are many.
+    /// They are open files too, so where permits for connections are many, there are fewer of them.
     pub(in crate::server) fn new(max_connections: usize, tls: Option<Arc<Tls>>) -> Self {
         Self { slots: Arc::new(Semaphore::new((max_connections / 4).clamp(MIN_REFUSALS, MAX_REFUSALS))), tls }
     }
