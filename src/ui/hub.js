@@ -25,6 +25,8 @@ class Member {
   reached;
   /** Its own connection, while it catches up. @type {Link|null} */
   solo = null;
+  /** Whether that one has come to the head. */
+  isLevel = false;
 
   /** @param {Tab} tab @param {string|null} after */
   constructor(tab, after) {
@@ -130,12 +132,8 @@ class Channel {
       onFrame: (frame) => {
         if (member.solo !== solo) return;
         member.give(frame);
-        if (frame.kind !== 'caught-up' || !this.#covers(member.reached)) return;
-        solo.close();
-        member.solo = null;
-        const from = sequenceOf(/** @type {string} */ (member.reached));
-        for (const kept of this.#kept) if (sequenceOf(kept.id) > from) member.give(kept);
-        if (this.#state !== 'open') member.tab.onState(this.#state);
+        member.isLevel ||= frame.kind === 'caught-up';
+        this.#merge(member);
       },
       onState: (state) => {
         if (member.solo === solo) member.tab.onState(state);
@@ -143,6 +141,16 @@ class Channel {
     });
     member.solo = solo;
     solo.open();
+  }
+
+  /** Ends a tab's own connection once it has what all have; before the stream has begun nobody knows that. @param {Member} member */
+  #merge(member) {
+    if (!member.isLevel || this.#hello === null || !this.#covers(member.reached)) return;
+    member.solo?.close();
+    member.solo = null;
+    const from = sequenceOf(/** @type {string} */ (member.reached));
+    for (const kept of this.#kept) if (sequenceOf(kept.id) > from) member.give(kept);
+    if (this.#state !== 'open') member.tab.onState(this.#state);
   }
 
   /** @param {Frame} frame */
@@ -161,7 +169,10 @@ class Channel {
       this.#keep(frame);
     }
     if (frame.id) this.#at = frame.id;
-    for (const member of this.members) if (member.solo === null) member.give(frame);
+    for (const member of this.members) {
+      if (member.solo === null) member.give(frame);
+      else this.#merge(member);
+    }
   }
 
   /** @param {Frame} frame */

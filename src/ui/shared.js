@@ -6,8 +6,8 @@ import { Connection } from './connection.js';
 /** @typedef {import('./connection.js').LinkHandlers} LinkHandlers */
 
 const ALIVE_MS = 20_000;
-/** A worker that does not answer by then does not run. */
-const ANSWER_MS = 8_000;
+/** A worker that does not answer by then does not run. One that cannot run says so at once, mostly. */
+const ANSWER_MS = 20_000;
 
 let isBroken = typeof SharedWorker === 'undefined';
 /** @type {MessagePort|null} */
@@ -32,8 +32,8 @@ function worker() {
 
 function giveUp() {
   isBroken = true;
-  port = null;
   for (const link of [...joined.values()]) link.goAlone();
+  port = null;
 }
 
 /** @implements {import('./connection.js').Link} */
@@ -83,7 +83,8 @@ export class SharedConnection {
   goAlone() {
     clearTimeout(this.#timer);
     clearInterval(this.#alive);
-    joined.delete(this.#number);
+    // Should the worker run after all, it is not to keep a stream for this tab.
+    this.#leave();
     if (!this.#isOpen || this.#own) return;
     this.#own = new Connection(BASE, this.#query, this.#lastId, this.#handlers, () => document.hidden);
     this.#own.open();

@@ -255,6 +255,22 @@ test('a tab that joins before the stream is open, and is behind its beginning, m
   assert.equal(links[1].isOpen, false);
 });
 
+test('a tab that has caught up before the stream is open is greeted once', () => {
+  const { hub, links } = staged();
+  const [first, behind] = [tab(), tab()];
+  hub.join({}, '7f3c9a1e-10', first);
+  hub.join({}, '7f3c9a1e-7', behind);
+  say(links[1], 'hello', 7);
+  for (const seq of [8, 9, 10, 11]) say(links[1], 'record', seq);
+  say(links[1], 'caught-up', 11);
+  assert.equal(links[1].isOpen, true, 'nobody knows yet where the stream begins');
+  say(links[0], 'hello', 10);
+  for (const seq of [11, 12]) say(links[0], 'record', seq);
+  assert.deepEqual(behind.heard, ['hello 7', ...[8, 9, 10, 11].map((seq) => `record ${seq}`), 'caught-up 11', 'record 12']);
+  assert.deepEqual(first.heard, ['hello 10', 'record 11', 'record 12']);
+  assert.equal(links[1].isOpen, false);
+});
+
 test('another filter has another stream, and the last tab closes its own', () => {
   const { hub, links } = staged();
   const leave = hub.join({ filters: '{}' }, null, tab());
