@@ -30,7 +30,7 @@ const ROUND_PX_MS = 50;
 
 /**
  * @typedef {{since: string, until: string}} Bounds RFC 3339, or empty for none
- * @typedef {Bounds & {live?: boolean, sel?: string, q?: string, i?: string, incidents?: import('./lanes.js').Incident[]}} Shown
+ * @typedef {Bounds & {live?: boolean, sel?: string, q?: string, i?: string, incidents?: import('./lanes.js').Incident[]|null}} Shown
  *   `live`: the last 24 h; `sel`: the part that is chosen, `FROM,TO`; `i`: the incident that is read
  */
 
@@ -81,7 +81,7 @@ export class Charts {
   #histogram;
   #lanes;
   #brush;
-  #counts = new Polled('api/v1/histogram', () => this.#onCounts());
+  #counts = new Polled('api/v1/histogram', () => this.#draw());
   #lines = new Polled('api/v1/lifelines', ({ lanes }) => {
     this.#lanesOf = lanes.map(laneOf);
     this.#onLines();
@@ -279,10 +279,6 @@ export class Charts {
     this.#asked = setTimeout(() => (this.#axis.until > 0 ? this.#load(true) : this.#tick()), isFirst ? 0 : 300);
   }
 
-  #onCounts() {
-    this.#draw();
-  }
-
   /** Lanes that the filter names, as far as it names any. */
   #onLines() {
     const { data } = this.#lines;
@@ -290,7 +286,7 @@ export class Charts {
     const { lanes, hidden, beside } = filtered(this.#lanesOf, parseFilter(this.#view.q).terms);
     this.#shown = lanes.filter(({ role }) => role !== 'host').length;
     this.#hidden = hiddenText(this.#view.q, this.#shown, hidden, beside);
-    this.#lanes.set(lanes, data.more, this.#view.incidents);
+    this.#lanes.set(lanes, data.more, this.#view.incidents ?? []);
     if (this.#axis.isOpen && !this.#runs) this.#bounds = { begins: this.#bounds?.begins ?? millis(data.since), until: millis(data.until) };
     this.#draw();
   }
@@ -341,7 +337,7 @@ export class Charts {
     note.hidden = note.textContent === '';
     cursor.hidden = !isReplay;
     if (isReplay) cursor.style.left = `${scale.part(now)}%`;
-    this.#box.dataset.drawn = data === null || this.#lines.data === null ? '' : 'true';
+    this.#box.dataset.drawn = data === null || this.#lines.data === null || this.#view.incidents === null ? '' : 'true';
   }
 
   /** An empty chart says why it is empty. @param {import('./bars.js').Histogram|null} data @returns {string} */

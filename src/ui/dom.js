@@ -26,11 +26,12 @@ export function write(element, text) {
 }
 
 /**
- * Makes an element like another one, keeping what is alike, so that neither focus nor pointer lose what they are on.
+ * Makes an element like another one, keeping what is alike, so that neither focus nor pointer lose what they are on. What
+ * has `data-own` is written by others, and left alone.
  * @param {Element} old @param {Element} next
  */
 export function morph(old, next) {
-  if (old.isEqualNode(next)) return;
+  if (old.hasAttribute('data-own') || old.isEqualNode(next)) return;
   for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && name !== 'open') old.removeAttribute(name);
   for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   const fresh = [...next.childNodes];

@@ -23,10 +23,11 @@ import { triedOf } from './tried.js';
  * @typedef {object} Found  null: not asked, or no answer
  * @property {Container[]|null} before  @property {Container[]|null} after  @property {Container[]|null} during  where many failed at once: right after that
  * @property {number} at  of the state before  @property {number} then  of the state after; NaN: now
- * @property {RecordItem[]} items  @property {boolean} more
+ * @property {RecordItem[]|null} items  @property {boolean} more
  * @property {RecordItem[]} words  what was printed before deaths
  * @property {RecordItem[]} gaps
  * @property {import('./neighbours.js').Deploy[]} deploys  of others
+ * @property {boolean} isWhole  false where asking again may give more
  */
 
 /** Records that are shown; of more, a link leads to all. */
@@ -56,6 +57,17 @@ export async function gatherEvidence(incident, now, signal) {
   // A notice has no end of its own: what came of it stands last in its timeline.
   const last = incident.severity === 'notice' ? millis(incident.timeline?.at(-1)?.time ?? '') : Number.NaN;
   const then = Math.min(now, (last > until ? last : until) + BEFORE_MS);
+  let isWhole = true;
+  /** @template T @param {Promise<T>} work @returns {Promise<T|null>} */
+  const orNull = async (work) => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof AnswerError)) throw error;
+      isWhole &&= error.isFinal;
+      return null;
+    }
+  };
   const [before, after, during, part, words, gaps, lanes] = await Promise.all([
     orNull(stateAt(iso(at), signal)),
     orNull(stateAt(isOver ? iso(then) : Date.now() - now > STALE_MS ? iso(now) : '', signal)),
@@ -70,22 +82,13 @@ export async function gatherEvidence(incident, now, signal) {
   const mine = new Set(incident.containers);
   return {
     before, after, during, at, then: isOver ? then : Number.NaN,
-    items: part?.items ?? [],
+    isWhole,
+    items: part?.items ?? null,
     more: part?.more ?? false,
     deploys: deploysNear(incident, lanes ?? []),
     words: (words?.items ?? []).filter(({ line }) => mine.has(String(parseRecord(line).event.Actor?.ID).slice(0, 12))),
     gaps: (gaps ?? []).filter(({ gap }) => gap && !isBeginning(gap) && meets(gap, from, until)),
   };
-}
-
-/** @template T @param {Promise<T>|null} work @returns {Promise<T|null>} */
-async function orNull(work) {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof AnswerError) return null;
-    throw error;
-  }
 }
 
 /** @param {string} at @param {AbortSignal} signal @returns {Promise<Container[]>} */
@@ -164,7 +167,7 @@ function shortWords({ event }, end) {
 /** @param {Incident} incident @param {Found} found @param {import('./diff.js').RecordLink} link */
 function recordRows(incident, { items, words }, link) {
   const held = new Held();
-  held.append(items);
+  held.append(items ?? []);
   const deaths = byDeath(words);
   return held.shown.flatMap((item) => {
     if (isMarker(item)) return [];
@@ -195,15 +198,15 @@ function triedNodes(incident, link) {
  * @returns {Node}
  */
 export function evidenceOf(incident, found, link, all, more) {
-  const strayed = found && found.words.length > 0 && found.items.length === 0 ? found.words.map(wordsNode) : [];
+  const strayed = found && found.words.length > 0 && found.items?.length === 0 ? found.words.map(wordsNode) : [];
   const gaps = found?.gaps ?? [];
   const none = !found ? '…' : incident.confidence === 'complete' ? 'None: nothing is missing between its first and its last record, as far as the log knows.' : 'None is recorded in its time.';
   return h('div', {}, stateTable(incident, found), strayed,
     h('h4', {}, 'What people tried'), triedNodes(incident, link),
     h('h4', {}, 'Gaps'), gaps.length === 0 ? h('p.soft', {}, none) : h('ul.tried', {}, gaps.map((item) => h('li', {}, link(item.id, clockOf(item.at), 'the record of the gap'), ` ${item.gap ? gapText(item.gap) : ''}`))),
     // Last, so that nothing moves when they come.
-    more, h('h4', {}, 'Records'), found ? [
+    more, h('h4', {}, 'Records'), found?.items ? [
       h('ol.records', {}, recordRows(incident, found, link)),
       h('p', {}, h('a', { href: all, data: { act: 'events' } }, found.more ? 'All records' : 'In the event list'), h('span.soft', {}, found.more ? ` · the first ${found.items.length} are shown` : '', ' · probes and commands are left out')),
-    ] : h('p.soft', {}, 'loading…'));
+    ] : h('p.soft', {}, found?.isWhole ? 'not loaded' : 'loading…'));
 }

@@ -76,7 +76,7 @@ export function clockProblems(offset) {
 /**
  * @param {{onProblems: (problems: Problem[]) => void, onReady: (readiness: Readiness) => void, about: () => Promise<string>}} handlers
  * @returns {{known: Promise<unknown>, streamIs: (next: StreamHealth) => void, hostIs: (host: string, isConnected: boolean, reason: string, time: string) => void}}
- *   `known`: the first answer is here, or is none; tell it when the stream goes down, or what the stream says of a host, so that it says so at once
+ *   `known`: the first answer is here, or there is none to be had; tell it when the stream goes down, or what the stream says of a host, so that it says so at once
  */
 export function watchHealth({ onProblems, onReady, about }) {
   let timer = 0;
@@ -116,16 +116,17 @@ export function watchHealth({ onProblems, onReady, about }) {
       for (const [host, problem] of before) if (news.get(host) === problem) news.delete(host);
       failures = 0;
       serverClock.isKnown = true;
+      knows();
       show();
     } catch (error) {
       failures += 1;
       const problem = problemOf(error, stream);
       if (failures >= FAILURES_BEFORE_BANNER || problem.isSure) {
         told = [problem];
+        knows();
         show();
       }
     }
-    knows();
     clearTimeout(timer);
     const pause = stream !== 'down' && failures === 0 ? POLL_MS : POLL_DOWN_MS;
     timer = setTimeout(look, document.hidden ? POLL_HIDDEN_MS : pause);

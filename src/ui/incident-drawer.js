@@ -167,6 +167,7 @@ export class IncidentDrawer {
       const [found] = await Promise.all([gatherEvidence(incident, this.#handlers.now(), signal), this.#learnLinks(signal)]);
       if (signal.aborted) return;
       this.#found = found;
+      if (!found.isWhole) this.#again = setTimeout(() => this.#load(), AGAIN_MS);
       this.#draw();
     } catch (error) {
       if (signal.aborted) return;
@@ -216,8 +217,8 @@ export class IncidentDrawer {
           out(evidenceAddress(incident, now()), 'Evidence', { download: '', title: 'The records of its containers as JSON Lines' }),
           button('replay', 'Replay ×10', 'As it came, ten times as fast (r)'), h('a.button', { href: hrefOfEvents(incident), data: { act: 'events' } }, 'Events'),
           linksOut(this.#links ?? [], incident, now(), name).map(({ name: title, url }) => out(url, `${printable(title)} ↗`, { target: '_blank' })),
-          h('output.said'))),
-      h('pre.copied', { hidden: true, tabIndex: 0 }),
+          h('output.said', { data: { own: '' } }))),
+      h('pre.copied', { hidden: true, tabIndex: 0, data: { own: '' } }),
       this.#unsaid(incident),
       h('p.facts', { data: { severity, state } }, this.#facts(incident).map((fact, n) => h(n === 0 ? 'b' : 'span', {}, fact))),
       confidence === 'qualified' && h('p.qualified', {}, h('b', {}, 'Not everything is known: '), `${qualified.map(plain).join('; ')}.`),

@@ -328,7 +328,7 @@ function showInputs() {
 function showCharts() {
   const { since, until, q, sel, i, range } = view;
   el('charts').hidden = false;
-  charts.show({ since, until, live: !range, q, sel, i, incidents: inOrder(pane.store.incidents) });
+  charts.show({ since, until, live: !range, q, sel, i, incidents: pane.store.page && inOrder(pane.store.incidents) });
 }
 
 function showTitle() {

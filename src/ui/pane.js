@@ -209,7 +209,8 @@ export class IncidentPane {
     this.list.show(incidents, page, hidden);
     this.list.choose(isOnIncident(this.#view) ? this.#view.i : '');
     const open = incidents.filter(({ severity, state }) => severity !== 'notice' && state !== 'closed');
-    this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page);
+    // Since when is recorded, an incident says too.
+    this.quiet.show(incidents.filter(({ severity }) => severity !== 'notice').length, page).then(() => this.drawer.here?.refill());
     const count = /** @type {HTMLElement} */ (document.getElementById('incidents-count'));
     write(count, countText(open.length, incidents.filter(counts).length, hidden));
     count.dataset.open = String(open.length > 0);
