@@ -7,6 +7,7 @@ import { launch, live, open, shot } from './helper/browser.mjs';
 import { needsBinary } from './helper/environment.mjs';
 import { gap, own, record } from './helper/incident.mjs';
 import { Server } from './helper/server.mjs';
+import { atRest, shiftsOf, watchShifts } from './helper/shifts.mjs';
 import { until } from './helper/until.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -299,19 +300,17 @@ test('live, it grows by itself and moves nothing below it', needsBinary, async (
   const { page, faultless } = await open(browser, `${demo.base}/?v=events`, { timezoneId: 'UTC' });
   await live(page);
   await until('it is drawn', () => page.locator('#charts[data-drawn="true"]').isVisible());
-  await page.evaluate(() => {
-    const all = { shift: 0 };
-    Object.assign(globalThis, { shifts: all });
-    new PerformanceObserver((list) => { for (const entry of list.getEntries()) all.shift += /** @type {any} */ (entry).value; }).observe({ type: 'layout-shift', buffered: false });
-  });
+  // New incidents have rows of their own, in the column beside.
+  await watchShifts(page, '.side');
+  await atRest(page);
   const total = async () => ((await table(page, 'Records by time')).at(-1) ?? []).slice(1).reduce((sum, text) => sum + Number(text), 0);
   const before = await until('something happened', total);
   const runs = () => page.locator('.ch-is-running').first().getAttribute('d');
   const drawnAs = await runs();
   await until('more happened', async () => (await total()) > before);
   await until('the lanes grow', async () => (await runs()) !== drawnAs);
-  const shift = await page.evaluate(() => /** @type {any} */ (globalThis).shifts.shift);
-  assert.ok(shift <= 0.02, `moved by ${shift}`);
+  const { shift, moved } = await shiftsOf(page);
+  assert.ok(shift <= 0.02, `moved by ${shift}: ${moved.join(', ')}`);
   assert.equal(await page.locator('body.several, #hosts:not([hidden])').count(), 0, 'the recorder itself is no second host');
   faultless();
 });

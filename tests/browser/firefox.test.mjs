@@ -156,8 +156,9 @@ test('Firefox: a part chosen by keys changes list and address, is spoken, and Ba
   assert.match(await spoken(), /^01:4\d:\d\d to 01:4\d:\d\d, .*: \d+ failed/);
   const first = await until('it is in the address', sel);
   await press(page, 'Shift', 'ArrowRight');
+  const wide = await until('it is wider', () => sel() > first && sel());
   await press(page, 'Shift', 'ArrowRight');
-  const wider = await until('it is wider', () => sel() > first && sel());
+  const wider = await until('it is wider again', () => sel() > wide && sel());
   await isListed(page, .../** @type {[string, string]} */ (wider.split(',')));
   await press(page, 'ArrowLeft');
   await until('it has moved', () => sel() && sel() < wider && sel() !== first);
@@ -295,8 +296,8 @@ test('Firefox: a replay of an incident moves list and lanes, and stops', needsFi
   await isTold(page, DB_DOWN);
   await isLoaded(page);
   await press(page, 'r');
-  await until('it runs', async () => (await isShown(page, '.ch-cursor')) && (await recordsOf(page)).length > 0);
-  await until('less is known at that time', async () => !(await texts(page, '.incident-row')).some((row) => /9 times/.test(row)));
+  await until('it runs, and less is known at that time', async () => (await isShown(page, '.ch-cursor')) && (await recordsOf(page)).length > 0
+    && !(await texts(page, '.incident-row')).some((row) => /9 times/.test(row)));
   await click(page, '#replay button', 'Stop');
   await until('it is over', async () => !(await isShown(page, '.ch-cursor')));
   faultless();

@@ -11,6 +11,7 @@ import { docker, forget } from './helper/docker.mjs';
 import { dockerHost, needsAll, needsBinary } from './helper/environment.mjs';
 import { own, record } from './helper/incident.mjs';
 import { Server } from './helper/server.mjs';
+import { atRest, shiftsOf, watchShifts } from './helper/shifts.mjs';
 import { until } from './helper/until.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -19,8 +20,6 @@ const CHAIN = '06127134-70c';
 const DEPLOY = '5ba08de8-42c';
 /** Nothing may move more while events come. */
 const MAX_SHIFT = 0.02;
-/** A page of which nothing moved for so long has drawn all that there is. */
-const REST_MS = 3_000;
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -211,9 +210,9 @@ test('a replay of an incident tells what was known at its time', needsBinary, as
   await isTold(page, /^shop\/api crashed 9 times/);
   await isLoaded(page);
   await page.keyboard.press('r');
-  await until('it is open again', async () => (await rows(page).count()) === 1 && (await rows(page).getAttribute('data-state')) === 'open');
-  assert.match(await rows(page).innerText(), /Crashed/);
-  assert.doesNotMatch(await rows(page).innerText(), /9 times/);
+  // All at one look: the replay goes on.
+  await until('it is open again, and has not crashed nine times yet', () => rows(page).evaluateAll((all) =>
+    all.length === 1 && all[0].dataset.state === 'open' && /Crashed/.test(all[0].innerText) && !/9 times/.test(all[0].innerText)));
   await page.getByRole('group', { name: 'Replay' }).getByRole('button', { name: 'Stop' }).click();
   await until('it is over', async () => (await rows(page).getAttribute('data-state')) === 'closed');
   faultless();
@@ -327,8 +326,10 @@ test('last words stand beside their death, and hosts are told apart', needsBinar
   ]);
   t.after(() => server.close());
   const { page, faultless } = await open(browser, server.base, { timezoneId: 'UTC' });
-  await until('both are listed', async () => (await rows(page).count()) === 2);
-  assert.deepEqual((await rows(page).locator('.how').allInnerTexts()).map((text) => text.split(' · ').at(-1)), ['edge', 'local']);
+  await until('both are listed, with their hosts', async () => {
+    const hosts = (await rows(page).locator('.how').allInnerTexts()).map((text) => text.split(' · ').at(-1));
+    return JSON.stringify(hosts) === '["edge","local"]';
+  });
   await rows(page).filter({ hasText: 'api' }).click();
   await isTold(page, /^api crashed/);
   await isLoaded(page);
@@ -338,6 +339,37 @@ test('last words stand beside their death, and hosts are told apart', needsBinar
   await page.locator('#host').selectOption('edge');
   await until('those of one host are listed', async () => (await rows(page).count()) === 1);
   assert.match(await rows(page).innerText(), /web/);
+  faultless();
+});
+
+test('evidence that did not come is asked for again', needsBinary, async (t) => {
+  const { page, faultless } = await recording(t, 'day-a', '?v=incidents');
+  await until('all are listed', async () => (await rows(page).count()) === 7);
+  let refused = 0;
+  await page.route(/api\/v1\/events\?.*limit=60/, (route) => {
+    refused += 1;
+    return refused === 1 ? route.fulfill({ status: 503, body: 'busy' }) : route.continue();
+  });
+  await rows(page).filter({ hasText: 'ledger' }).click();
+  await isTold(page, /^ledger crashed/);
+  await isLoaded(page);
+  assert.equal(refused, 2);
+  faultless();
+});
+
+test('text that is to be copied by hand stays while the incident is drawn again', needsBinary, async (t) => {
+  const { page, faultless } = await recording(t, 'dependency-chain-a', '', { timezoneId: 'Asia/Tokyo' });
+  await isTold(page, /^orders\/db crashed/);
+  await isLoaded(page);
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: { writeText: () => Promise.reject(new Error('none')) } }));
+  await page.getByRole('button', { name: 'Copy link' }).click();
+  await until('it is offered', async () => (await page.locator('.said').innerText()) === 'selected: now press Ctrl+C');
+  const offered = await page.locator('#incident .copied').innerText();
+  assert.match(offered, /v=incidents&since=/);
+  await page.locator('#zone').click();
+  await until('times are of another zone', async () => /UTC/.test(await page.locator('.facts').innerText()));
+  assert.equal(await page.locator('#incident .copied').innerText(), offered);
+  assert.equal(await page.locator('.said').innerText(), 'selected: now press Ctrl+C');
   faultless();
 });
 
@@ -355,27 +387,10 @@ test('a loop slides into the list while it goes on, and nothing moves under the 
   await live(page);
   await until('nothing is broken yet', async () => (await page.locator('.world h2').innerText()) === 'Nothing is open');
   await page.waitForFunction(() => document.querySelector('#first')?.textContent?.includes('Recording has begun'));
-  await page.evaluate(() => {
-    const all = /** @type {any} */ (globalThis);
-    all.shift = 0;
-    all.largest = 0;
-    all.moved = [];
-    all.movedAt = performance.now();
-    new PerformanceObserver((entries) => { for (const entry of /** @type {any[]} */ (entries.getEntries())) {
-      // A new row, and its lane, make what is below give way, once; whatever else moves counts together.
-      const isRow = entry.sources.every(({ node }) => node instanceof Element && node.closest('.incident-list, .notices, #first, #notify, .ch-foot, .log'));
-      all.movedAt = performance.now();
-      all.largest = Math.max(all.largest, entry.value);
-      all.shift += isRow ? 0 : entry.value;
-      all.moved.push(...entry.sources.map(({ node }) => `${entry.value.toFixed(4)} ${node?.id || node?.className || node?.nodeName}`));
-    } }).observe({ type: 'layout-shift', buffered: false });
-  });
+  // A new row, and its lane, make what is below give way, once.
+  await watchShifts(page, '.incident-list, .notices, #first, #notify, .ch-foot, .log');
   // What the Engine still had of other stories has its rows and lanes first.
-  await until('the page is at rest', () => page.evaluate((ms) => {
-    const all = /** @type {any} */ (globalThis);
-    return document.querySelector('#charts')?.getAttribute('data-drawn') === 'true' && performance.now() - all.movedAt > ms;
-  }, REST_MS));
-  await page.evaluate(() => Object.assign(globalThis, { shift: 0, largest: 0, moved: [] }));
+  await atRest(page);
   await loop(names[0]);
   await until('the list tells of it', async () => (await first.count()) === 1);
   await until('the tab counts it', async () => (await page.title()) === '(1) shipslog');
@@ -396,7 +411,7 @@ test('a loop slides into the list while it goes on, and nothing moves under the 
   await until('nothing is open any more', async () => (await page.locator('.world h2').innerText()) === 'Nothing is open');
   await until('the incident says how it ended', async () => /and was removed\.$/.test(await title(page).innerText()));
   assert.equal(await page.title(), 'shipslog');
-  const { shift, largest, moved } = await page.evaluate(() => { const { shift, largest, moved } = /** @type {any} */ (globalThis); return { shift, largest, moved }; });
+  const { shift, largest, moved } = await shiftsOf(page);
   assert.ok(Math.max(shift, largest) <= MAX_SHIFT, `things moved by ${shift}, at most by ${largest} at once: ${moved.join(', ')}`);
   faultless();
 });

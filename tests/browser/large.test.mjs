@@ -64,9 +64,9 @@ test('a day of a busy log opens at its newest end', needsBinary, async () => {
   const { page, faultless } = await open(browser, server.base);
   await live(page);
   await page.getByRole('button', { name: '24h', exact: true }).click();
-  await until('the OOM of the last minute is shown', () => page.locator('.list .row.oom').isVisible());
+  await until('the OOM of the last minute is shown', () => page.locator('.list .row.oom').isVisible(), 90_000);
   assert.ok(await page.locator('#rail').isVisible());
-  await until('the gap in the middle of it is told', async () => /may have missed 3 min/.test(await page.locator('#losses').innerText()));
+  await until('the gap in the middle of it is told', async () => /may have missed 3 min/.test(await page.locator('#losses').innerText()), 90_000);
   await shot(page, 'large-range');
   faultless();
 });
@@ -93,6 +93,8 @@ test('live rows go on backwards as one scrolls, and what is held is bounded', ne
 test('the scrollbar spans the time: anywhere is one press away, and from there on in both directions', needsBinary, async () => {
   const { page, faultless } = await open(browser, `${server.base}/?range=all`);
   await until('it spans the whole log', () => page.locator('#rail').isVisible());
+  // The list gives way to lanes once.
+  await until('the charts are drawn', () => page.locator('#charts[data-drawn="true"]').count());
   const { x, y, width, height } = /** @type {any} */ (await page.locator('#rail').boundingBox());
   const middle = async () => {
     const [low, high] = [await first(page), Number((await recordsOf(page)).at(-1)?.split('-')[1])];
@@ -131,7 +133,7 @@ test('a tab stays small, however far one goes', needsBinary, async (t) => {
   await until('it has gone far', async () => {
     await page.mouse.wheel(0, -1_000_000);
     return (await first(page)) < from - 2 * HELD_MAX;
-  }, 90_000);
+  }, 180_000);
   const session = await context.newCDPSession(page);
   await session.send('HeapProfiler.collectGarbage');
   const { usedSize } = await session.send('Runtime.getHeapUsage');

@@ -77,8 +77,10 @@ test('rows are in the order of the log, and the drawer shows the message verbati
 
   await page.getByRole('button', { name: 'Only this container' }).click();
   await live(page);
-  const stored = await server.json(`/api/v1/events?filters=${encodeURIComponent(JSON.stringify({ container: [die.event.Actor.ID] }))}`);
-  assert.deepEqual(await recordsOf(page), stored.records.map(({ id }) => id));
+  await until('what is stored of it is shown', async () => {
+    const stored = await server.json(`/api/v1/events?filters=${encodeURIComponent(JSON.stringify({ container: [die.event.Actor.ID] }))}`);
+    return JSON.stringify(await recordsOf(page)) === JSON.stringify(stored.records.map(({ id }) => id));
+  });
   assert.ok(new URL(page.url()).searchParams.get('q')?.startsWith('container='));
   await shot(page, 'live-filtered');
   faultless();

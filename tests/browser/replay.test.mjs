@@ -51,14 +51,14 @@ test('a range is replayed, paused, hurried, and stopped', needsBinary, async (t)
   const { page, faultless } = await ranged(t);
   await press(page, 'Replay');
   await has(page, 3);
-  assert.match(await clockOf(page), /^2025-11-22 03:1\d:\d\d$/);
+  await until('the clock runs', async () => /^2025-11-22 03:1\d:\d\d$/.test(await clockOf(page)));
   await shot(page, 'replay-running');
   await press(page, 'Pause');
   await is(page, 'paused');
   const [paused, stopped] = [await shown(page), await clockOf(page)];
   assert.ok(paused.length < wanted.length, `${paused.length} records after a pause`);
   assert.deepEqual(paused, wanted.slice(0, paused.length));
-  assert.equal(await page.locator('#state-text').innerText(), 'replay paused');
+  await until('the page says so', async () => (await page.locator('#state-text').innerText()) === 'replay paused');
 
   await press(page, 'Go on');
   await has(page, paused.length + 2);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterEach } from 'node:test';
 import { chromium as driver } from 'playwright-core';
 import { chromium, shotsDirectory } from './environment.mjs';
 import { until } from './until.mjs';
@@ -12,12 +13,23 @@ const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', 
 /** @returns {Promise<import('playwright-core').Browser>} */
 export const launch = () => driver.launch({ executablePath: chromium, args: FLAGS });
 
+/** Of the test that runs. @type {Set<import('playwright-core').BrowserContext>} */
+const contexts = new Set();
+// Pages of tests that are over would go on asking servers that are gone.
+afterEach(async () => {
+  await Promise.all([...contexts].map((context) => context.close()));
+  contexts.clear();
+});
+
 /**
+ * A page of a person of its own, for the test that runs.
  * @param {import('playwright-core').Browser} browser @param {string} address
  * @param {import('playwright-core').BrowserContextOptions} [options]
  */
 export async function open(browser, address, options = {}) {
-  const tab = await newTab(await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options }), address);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  contexts.add(context);
+  const tab = await newTab(context, address);
   await tab.page.goto(address);
   return tab;
 }

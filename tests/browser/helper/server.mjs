@@ -13,7 +13,7 @@ import { binary, dockerHost } from './environment.mjs';
 import { until } from './until.mjs';
 
 const START_MS = 20_000;
-const STOP_MS = 5_000;
+const STOP_MS = 15_000;
 
 export class Server {
   base = '';
@@ -143,9 +143,13 @@ export class Server {
     return until('the event is in the log', async () => (await this.records()).find(({ event }) => wanted(event)));
   }
 
-  /** The Docker host is connected: what happens from now on is not history. */
+  /** The Docker host is connected and was looked at: what happens from now on is not history, and nothing but that is recorded. */
   async connected() {
     await until('a Docker host is connected', async () => (await this.json('/readyz')).sources.some(({ state }) => state === 'connected'));
+    await until('the Docker host was looked at', async () => {
+      const own = (await this.records()).filter(({ event }) => event.Type === 'recorder').map(({ event }) => event.Action);
+      return own.lastIndexOf('baseline') > own.lastIndexOf('start');
+    });
   }
 
   #running() {
