@@ -30,13 +30,8 @@ after(() => browser?.close());
 /** A server that calls itself one of a fleet. @param {import('node:test').TestContext} t @param {string} query @param {import('playwright-core').BrowserContextOptions} [options] */
 async function fleet(t, query, options = {}) {
   const server = await Server.recording('day-a');
+  t.after(() => server.close());
   const { page, faultless } = await open(browser, `${server.base}/login`, { timezoneId: 'UTC', ...options });
-  // What is still asked for has nobody to ask afterwards.
-  t.after(async () => {
-    await page.unrouteAll({ behavior: 'ignoreErrors' });
-    await page.context().close();
-    await server.close();
-  });
   await page.route('**/readyz', async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: { ...(await response.json()), fleet: { error: null, warning: null } } });

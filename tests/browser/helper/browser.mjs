@@ -17,7 +17,11 @@ export const launch = () => driver.launch({ executablePath: chromium, args: FLAG
 const contexts = new Set();
 // Pages of tests that are over would go on asking servers that are gone.
 afterEach(async () => {
-  await Promise.all([...contexts].map((context) => context.close()));
+  await Promise.all([...contexts].map(async (context) => {
+    // What is still asked for has nobody to ask afterwards.
+    await Promise.all(context.pages().map((page) => page.unrouteAll({ behavior: 'ignoreErrors' })));
+    await context.close();
+  }));
   contexts.clear();
 });
 

@@ -35,9 +35,16 @@ pub(super) struct Look {
 impl Look {
     pub(super) fn take(dir: &Path) -> Result<Self, LogError> {
         ScratchDir::sweep();
-        let listing = Listing::read(dir)?;
         match keep_out(dir) {
-            Ok(lock) => Ok(Self { listing, segments: Vec::new(), journals: Vec::new(), seen: None, beside: false, _lock: lock }),
+            // Listed now, when nobody changes the files any more.
+            Ok(lock) => Ok(Self {
+                listing: Listing::read(dir)?,
+                segments: Vec::new(),
+                journals: Vec::new(),
+                seen: None,
+                beside: false,
+                _lock: lock,
+            }),
             Err(LogError::InUse(_)) => Self::beside(dir),
             Err(e) => Err(e),
         }
