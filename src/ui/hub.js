@@ -88,10 +88,8 @@ class Channel {
   join(member) {
     this.members.add(member);
     // Before the stream is open, too, a tab may be behind the place at which it will begin.
-    if (member.reached === this.#at) this.#greet(member);
-    else if (!this.#covers(member.reached)) this.#alone(member);
-    else if (this.#hello === null) this.#greet(member);
-    else this.#replay(member);
+    if (member.reached === this.#at || this.#covers(member.reached)) this.#greet(member);
+    else this.#alone(member);
   }
 
   /** @param {Member} member */
@@ -106,24 +104,22 @@ class Channel {
     return logOf(id) === logOf(this.#from) && sequenceOf(id) >= sequenceOf(this.#from);
   }
 
-  /** A tab that has what all have. @param {Member} member */
+  /** Whatever it lacks is kept. @param {Member} member */
   #greet(member) {
     member.tab.onState(this.#state);
     if (this.#hello === null) return;
     const { text } = this.#hello;
     const after = member.reached;
-    if (after !== null) member.give({ kind: 'hello', id: after, text: JSON.stringify({ ...JSON.parse(text), after: sequenceOf(after) }) });
+    if (after !== null) {
+      member.give({ kind: 'hello', id: after, text: JSON.stringify({ ...JSON.parse(text), after: sequenceOf(after) }) });
+      this.#giveKept(member, after);
+    }
     if (this.#isCaughtUp && this.#at !== null) member.give({ kind: 'caught-up', id: this.#at, text: JSON.stringify({ head: sequenceOf(this.#at) }) });
   }
 
-  /** @param {Member} member */
-  #replay(member) {
-    const from = /** @type {string} */ (member.reached);
-    const { text } = /** @type {Frame} */ (this.#hello);
-    member.tab.onState(this.#state);
-    member.give({ kind: 'hello', id: from, text: JSON.stringify({ ...JSON.parse(text), after: sequenceOf(from) }) });
-    for (const frame of this.#kept) if (sequenceOf(frame.id) > sequenceOf(from)) member.give(frame);
-    if (this.#isCaughtUp && this.#at !== null) member.give({ kind: 'caught-up', id: this.#at, text: JSON.stringify({ head: sequenceOf(this.#at) }) });
+  /** @param {Member} member @param {string} after */
+  #giveKept(member, after) {
+    for (const frame of this.#kept) if (sequenceOf(frame.id) > sequenceOf(after)) member.give(frame);
   }
 
   /** @param {Member} member */
@@ -148,8 +144,7 @@ class Channel {
     if (!member.isLevel || this.#hello === null || !this.#covers(member.reached)) return;
     member.solo?.close();
     member.solo = null;
-    const from = sequenceOf(/** @type {string} */ (member.reached));
-    for (const kept of this.#kept) if (sequenceOf(kept.id) > from) member.give(kept);
+    this.#giveKept(member, /** @type {string} */ (member.reached));
     if (this.#state !== 'open') member.tab.onState(this.#state);
   }
 

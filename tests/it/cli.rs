@@ -69,14 +69,16 @@ fn printed<'a>(lines: impl IntoIterator<Item = &'a String>) -> String {
     lines.into_iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
-/// A server whose log holds start, connect, first contact and `count` events: `job-0`, `job-1`, ….
+/// A server whose log holds start, connect, first contact and `count` events: `job-0`, `job-1`, …. What dies
+/// are networks: the death of a container is judged two seconds later, which is one record more.
 async fn ship_with(count: u64) -> (TempDir, FakeDaemon, Ship) {
     let dir = TempDir::new().unwrap();
     let daemon = FakeDaemon::unix().await;
     let ship = Ship::start(dir.path(), &daemon.url());
     ship.wait_for_head(|head| head >= 3).await;
     for n in 0..count {
-        daemon.emit(&docker_line(if n % 2 == 0 { "container" } else { "network" }, if n % 3 == 0 { "die" } else { "start" }, n));
+        let (kind, dies) = if n % 2 == 0 { ("container", false) } else { ("network", n % 3 == 0) };
+        daemon.emit(&docker_line(kind, if dies { "die" } else { "start" }, n));
     }
     ship.wait_for_head(|head| head >= count + 3).await;
     (dir, daemon, ship)
@@ -211,12 +213,13 @@ async fn people_and_terminals_get_safe_lines() {
         r#"{"Type":"container","Action":"exec_create: sh -c \u001b]0;owned\u0007","Actor":{"ID":"c1","Attributes":{"com.docker.compose.project":"a\nb","exitCode":"3","image":"x\u202egpj.exe","label":"one\ntwo\r\u009b2J","name":"\u001b[2J\u001b[31mroot"}},"time":1795344578,"timeNano":1795344578000000001}"#,
     );
     daemon.emit(r#"{"Type":"container","Action":"die","Actor":{"ID":"c2","Attributes":{"exitCode":"137","name":"plain"}},"time":1795344579,"timeNano":1795344579000000002}"#);
-    ship.wait_for_head(|head| head >= 6).await;
+    // Both, and that the death was judged.
+    ship.wait_for_head(|head| head >= 7).await;
     let hostile = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
 
     let human = ask(&ship, "query --since oldest -o human --utc");
     assert_eq!(human, ask(&ship, "query"), "what people get unasked");
-    assert_eq!(human.lines().count(), 6, "a line each: {human}");
+    assert_eq!(human.lines().count(), 7, "a line each: {human}");
     assert!(!human.contains(hostile), "{human:?}");
     assert!(human.contains(r"\u{1b}[2J\u{1b}[31mroot") && human.contains(r"image=x\u{202e}gpj.exe") && human.contains(r"a\nb"), "{human}");
     assert!(human.contains(" die          plain exitCode=137\n") && human.contains(" recorder  gap "), "{human}");
@@ -224,7 +227,7 @@ async fn people_and_terminals_get_safe_lines() {
     let docker = ask(&ship, "query -o docker --utc");
     let lines: Vec<_> = docker.lines().collect();
     assert_eq!(lines.len(), 3, "the recorder's own records are none of Docker's: {docker}");
-    assert_eq!(lines[0], "2026-11-22T10:49:37.000000000Z container die c0 (image=busybox, name=job-0)");
+    assert_eq!(lines[0], "2026-11-22T10:49:37.000000000Z container start c0 (image=busybox, name=job-0)");
     assert_eq!(lines[2], "2026-11-22T10:49:39.000000002Z container die c2 (exitCode=137, name=plain)");
     assert!(!docker.contains(hostile) && lines[1].contains(r"label=one\ntwo\r\u{9b}2J"), "{docker:?}");
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Nothing in these stories takes this long unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What comes of `future`, which is told to be `what`.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -277,5 +277,5 @@ async fn fields_of_older_versions_are_put_in_front() {
     let mut live = Lines::open(&ship.url, "/v1.41/events?since=0").await;
     assert_eq!(live.take(6).await, expected);
     let log = ship.export("").await;
-    assert!(log.values().last().unwrap().ends_with(&format!("{}}}", messages[5])), "stored as it came");
+    assert!(log.values().any(|line| line.ends_with(&format!("{}}}", messages[5]))), "stored as it came");
 }

@@ -170,8 +170,8 @@ async fn events_alone_are_enough_to_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_engine_behind_the_proxy_is_recorded_and_observed() {
-    let Some(engine) = Engine::given("rights") else { return };
     let _alone = crate::docker::ENGINE.lock().await;
+    let Some(engine) = Engine::given("rights") else { return };
     let dir = TempDir::new().unwrap();
     engine.run(0, "before", &["--detach"], "sleep 1000");
     let Some(proxy) = Proxy::start(dir.path(), CONFIGURATION, &engine.url).await else { return };

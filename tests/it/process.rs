@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What is promised for a stop (docs/api.md, "Command line").
-const STOP: Duration = Duration::from_secs(5);
+/// Five seconds are promised for a stop (docs/api.md, "Command line"), to a program that gets a processor.
+const STOP: Duration = Duration::from_secs(15);
 
 fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());

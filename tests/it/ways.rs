@@ -1,7 +1,7 @@
 //! The two ways in which live records reach a client, and a restart with very many of them.
 
 use crate::fake_daemon::FakeDaemon;
-use crate::support::{PATIENCE, Ship, docker_line, environment};
+use crate::support::{PATIENCE, Ship, docker_line, environment, quick_docker_line};
 use crate::wire::{Wire, own_address};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,8 @@ const EVENTS: u64 = 6000;
 const NOISE: usize = 2000;
 
 fn event(n: u64) -> String {
-    docker_line("container", if n.is_multiple_of(50) { "die" } else { "start" }, n).replacen(
-        "\"name\"",
-        &format!(r#""noise":"{}","name""#, "x".repeat(NOISE)),
-        1,
-    )
+    let (kind, action) = if n.is_multiple_of(50) { ("network", "die") } else { ("container", "start") };
+    quick_docker_line(kind, action, n).replacen("\"name\"", &format!(r#""noise":"{}","name""#, "x".repeat(NOISE)), 1)
 }
 
 /// Reads until the log's record of the last event; the sequences that came.

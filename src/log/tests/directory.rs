@@ -4,8 +4,7 @@
 //! Of large files a sample is taken, with all of what they begin with; `SHIPSLOG_FAULTS` multiplies it (1).
 
 use crate::log::testing::contract::{self, read_all, records};
-use crate::log::testing::directory::KINDS;
-use crate::log::testing::directory::{copy_dir, drop_and_wait};
+use crate::log::testing::directory::{KINDS, copy_dir, drop_and_wait, is_at_rest};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
 use crate::testing::{PATIENCE, until};
 use std::fs;
@@ -42,9 +41,8 @@ impl Image {
             end = end.or_else(|| log.next_trim().map(|step| head.max(step.before) + 4));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let unfinished =
-            || fs::read_dir(dir.join("log")).unwrap().any(|entry| entry.unwrap().path().to_string_lossy().contains("unfinished"));
-        until("the end of a seal", async || !unfinished()).await;
+        // A sealer that lags has more than one tip before it.
+        until("the end of a seal", async || is_at_rest(dir)).await;
         copy_dir(dir, image.killed.path());
         log.close().await.unwrap();
         drop_and_wait(log, dir).await;

@@ -5,6 +5,7 @@ use crate::log::dir::watermark::Watermark;
 use crate::log::segment::testing::leave_out;
 use crate::log::segment::{Segment, SegmentWriter};
 use crate::log::testing::contract::records;
+use crate::log::testing::directory::drop_and_wait;
 use crate::log::tip::codec;
 use crate::log::tip::sled_store::SledStore;
 use crate::log::{EmbeddedLog, EventLog, Limits, Report, verify};
@@ -35,12 +36,6 @@ async fn log() -> TempDir {
     log.close().await.unwrap();
     drop_and_wait(log, dir.path()).await;
     dir
-}
-
-async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
-    drop(log);
-    let lock = dir.join("log/lock");
-    tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
@@ -101,7 +96,10 @@ async fn beside_a_recorder_everything_that_was_seen_is_whole() {
         (looks, most) = (looks + 1, most.max(report.segments));
         assert!(looks < 500, "only {most} segments");
     }
-    // What is damaged is found there too.
+    // What is damaged is found there too. Nothing merges it away any more.
+    log.close().await.unwrap();
+    drop_and_wait(log, dir.path()).await;
+    let (_log, _) = EmbeddedLog::open_with(dir.path(), Limits { merge_after: Duration::from_secs(3600), ..limits }).unwrap();
     let path = segments(dir.path()).remove(0);
     flip(&path, 300);
     let report = check(dir.path());

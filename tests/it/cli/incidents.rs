@@ -254,7 +254,9 @@ async fn a_directory_is_read_beside_its_recorder() {
     ship.wait_for_head(|head| head >= 5).await;
     let line = format!("report -o json --data-dir {}", dir.path().display());
     let beside: Value = serde_json::from_str(&succeed(&mut offline(&line), &line)).unwrap();
-    assert!(beside["manifest"]["last"].as_str().is_some_and(|last| last.ends_with("-5")), "{beside}");
+    // That the death was judged may be a record by now, too.
+    let last = beside["manifest"]["last"].as_str().and_then(|last| last.rsplit('-').next()?.parse::<u64>().ok());
+    assert!(last.is_some_and(|last| last >= 5), "{beside}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

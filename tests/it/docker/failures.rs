@@ -21,8 +21,8 @@ fn text<'a>(told: &'a Value, key: &str) -> &'a str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_explained_while_the_daemon_still_knows() {
-    let Some(engine) = Engine::given("why") else { return };
     let _alone = ENGINE.lock().await;
+    let Some(engine) = Engine::given("why") else { return };
     let dir = TempDir::new().unwrap();
     let ship = Ship::start_with(dir.path(), &["--docker-host", &engine.url, "--last-words"]);
     wait_for_connection(&ship, 1).await;

@@ -77,8 +77,8 @@ fn deploy(engine: &Engine, dir: &Path, project: &str, command: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_breaks_is_told_while_it_happens_and_again_from_the_export() {
-    let Some(engine) = Engine::given("broke") else { return };
     let _alone = ENGINE.lock().await;
+    let Some(engine) = Engine::given("broke") else { return };
     let dir = TempDir::new().unwrap();
     let ship = Ship::start(&dir.path().join("data"), &engine.url);
     wait_for_connection(&ship, 1).await;
@@ -155,8 +155,8 @@ fn millis(from: &Value, to: &Value) -> i64 {
 /// The daemon waits longer before each attempt, from 0.1 s on and twice as long each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loop_is_followed_up_the_daemons_ladder() {
-    let Some(engine) = Engine::given("ladder") else { return };
     let _alone = ENGINE.lock().await;
+    let Some(engine) = Engine::given("ladder") else { return };
     let dir = TempDir::new().unwrap();
     let ship = Ship::start(&dir.path().join("data"), &engine.url);
     wait_for_connection(&ship, 1).await;
@@ -192,8 +192,8 @@ async fn a_loop_is_followed_up_the_daemons_ladder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_was_taken_from_a_neighbour_comes_before_the_crash() {
-    let Some(engine) = Engine::given("net") else { return };
     let _alone = ENGINE.lock().await;
+    let Some(engine) = Engine::given("net") else { return };
     let dir = TempDir::new().unwrap();
     let ship = Ship::start(&dir.path().join("data"), &engine.url);
     wait_for_connection(&ship, 1).await;

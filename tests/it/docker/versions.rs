@@ -22,8 +22,8 @@ fn of_story(log: &std::collections::BTreeMap<u64, String>, name: &str) -> Vec<Va
 
 #[tokio::test(flavor = "multi_thread")]
 async fn how_long_a_container_ran_is_kept_and_shown() {
-    let Some(engine) = Engine::given("ran") else { return };
     let _alone = ENGINE.lock().await;
+    let Some(engine) = Engine::given("ran") else { return };
     let dir = TempDir::new().unwrap();
     let ship = Ship::start(dir.path(), &engine.url);
     wait_for_connection(&ship, 1).await;
@@ -55,8 +55,8 @@ pub(super) fn compose(engine: &Engine, dir: &Path, project: &str, args: &[&str])
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_compose_does_to_make_a_container_anew_is_on_record() {
-    let Some(engine) = Engine::given("again") else { return };
     let _alone = ENGINE.lock().await;
+    let Some(engine) = Engine::given("again") else { return };
     let dir = TempDir::new().unwrap();
     let ship = Ship::start(&dir.path().join("data"), &engine.url);
     wait_for_connection(&ship, 1).await;

@@ -230,7 +230,8 @@ async fn an_engine_and_shipslog_give_the_same() {
 
 /// History and live in one, up to a moment that is still to come.
 async fn the_present_is_the_same(engine: &Engine, url: &str, since: String) {
-    let until = unix(now() + 3 * SECOND);
+    // Long enough for all of it to be live on a busy machine.
+    let until = unix(now() + 15 * SECOND);
     let args = ["--since", &since, "--until", &until];
     let listen = |url: &str, filters: &[&str]| Background::start(&mut cli(url, &[&args[..], filters].concat()));
     let project = ["--filter", "label=com.docker.compose.project=shop"];

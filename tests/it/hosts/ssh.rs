@@ -248,6 +248,7 @@ impl Drop for Sshd {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_engine_behind_a_real_sshd() {
+    let _alone = crate::docker::ENGINE.lock().await;
     let Some(engine) = Engine::given("ssh") else { return };
     if !Path::new(SSHD).exists() {
         let why = "sshd is not installed (Debian: apt-get install openssh-server)";

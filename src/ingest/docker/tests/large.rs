@@ -2,6 +2,7 @@
 
 use super::fake_daemon::FakeDaemon;
 use super::*;
+use crate::testing::within;
 
 const UNIT: &str = r##"{"Id":"#","Names":["/a"],"State":"running","Labels":{"x":null}},"##;
 const LAST: &str = r#"{"Id":"last","Names":["/last"],"State":"stopped","Ports":[{"Type":"quic"}]},7,{"Names":["/x"]}]"#;
@@ -98,10 +99,8 @@ async fn a_stop_comes_through_a_large_answer() {
     let mut rig = Rig::start(&daemon.url(), quick());
     rig.expect_connected().await;
     rig.wait_for("a look", |_| daemon.count("/containers/json") > 0).await;
-    let asked = Instant::now();
     rig.stop.stop();
-    (&mut rig.task).await.unwrap();
-    assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
+    within("the end of the source", &mut rig.task).await.unwrap();
 }
 
 /// bollard keeps what a ping is answered with.
