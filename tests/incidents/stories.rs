@@ -84,6 +84,24 @@ fn what_ended_well_a_moment_before_a_daemon_that_dies_is_none_of_it() {
 }
 
 #[test]
+fn a_job_that_was_done_a_moment_before_its_daemon_was_stopped_is_none_of_it() {
+    let mut tape = Tape::new();
+    tape.run("a").run("job").wait(30_000).die("job", "0").of("job", "destroy", &[]).wait(1000);
+    tape.kill("a", "15").die("a", "0").of("a", "stop", &[]).wait(100);
+    another_daemon(&mut tape, 3000, "1");
+    tape.replay(1000).start("a").live().wait(40_000);
+    let told = tape.only();
+    assert_eq!((told.severity, told.state), (Severity::Minor, Standing::Closed), "{}", told.title);
+    assert_eq!(told.subjects.iter().map(|part| &*part.key).collect::<Vec<_>>(), ["host-1", "a"]);
+    // Where nothing else ran, nothing was hit.
+    let mut tape = Tape::new();
+    tape.run("job").wait(30_000).die("job", "0").of("job", "destroy", &[]).wait(1000);
+    another_daemon(&mut tape, 3000, "0");
+    tape.wait(40_000);
+    tape.none();
+}
+
+#[test]
 fn a_power_cut_leaves_down_what_has_no_policy() {
     let mut tape = Tape::new();
     tape.run("a").run("manual").wait(30_000);

@@ -122,7 +122,9 @@ impl Source {
         let soon = outage.back.is_none_or(|back| death.at.told <= back.told.saturating_add(AFTERMATH));
         // A daemon that still ran others had done, or seen, what it told of before its end.
         let gone = container.destroyed.is_some_and(|gone| gone.time <= outage.at.time);
-        let apart = !outage.stopping && death.at.time <= outage.at.time && (asked || gone || code == Some(0));
+        // And one that ends a container and removes it has told it to stop: this one was done by itself.
+        let done = !asked && gone && code == Some(0);
+        let apart = done || !outage.stopping && death.at.time <= outage.at.time && (asked || gone || code == Some(0));
         if !before || !near || !soon || apart || container.is_one_off() {
             return false;
         }
