@@ -41,7 +41,11 @@ impl Image {
             end = end.or_else(|| log.next_trim().map(|step| head.max(step.before) + 4));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        // A sealer that lags has more than one tip before it.
+        // A sealer that lags has more than one tip before it, and the last one is not to be full.
+        if head.is_multiple_of(limits.tip_records) {
+            head += 1;
+            log.append(records(head..=head)).await.unwrap();
+        }
         until("the end of a seal", async || is_at_rest(dir)).await;
         copy_dir(dir, image.killed.path());
         log.close().await.unwrap();
