@@ -15,15 +15,6 @@ pub(in crate::log) async fn drop_and_wait(log: EmbeddedLog, dir: &Path) {
     tokio::task::spawn_blocking(move || fs::File::open(lock).unwrap().lock().unwrap()).await.unwrap();
 }
 
-/// Whether the sealer of the log in `dir` has nothing to do: a copy that is made before is no image of one
-/// moment.
-pub(in crate::log) fn is_at_rest(dir: &Path) -> bool {
-    let entries = fs::read_dir(dir.join("log")).unwrap();
-    let names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    let moving = names.iter().any(|name| name.contains("unfinished") || name.starts_with("removed-"));
-    !moving && names.iter().filter(|name| name.starts_with("tip-")).count() == 1
-}
-
 /// Copies a log's directory while it is open: what a kill would leave. What the log removes meanwhile is left
 /// out.
 pub(in crate::log) fn copy_dir(from: &Path, to: &Path) {

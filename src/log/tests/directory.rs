@@ -4,9 +4,10 @@
 //! Of large files a sample is taken, with all of what they begin with; `SHIPSLOG_FAULTS` multiplies it (1).
 
 use crate::log::testing::contract::{self, read_all, records};
-use crate::log::testing::directory::{KINDS, copy_dir, drop_and_wait, is_at_rest};
+use crate::log::testing::directory::{KINDS, copy_dir, drop_and_wait};
 use crate::log::{EmbeddedLog, EventLog, Limits, LogError, Recovery, Scan, verify};
 use crate::testing::{PATIENCE, until};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -41,13 +42,19 @@ impl Image {
             end = end.or_else(|| log.next_trim().map(|step| head.max(step.before) + 4));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        // A sealer that lags has more than one tip before it, and the last one is not to be full.
-        if head.is_multiple_of(limits.tip_records) {
-            head += 1;
-            log.append(records(head..=head)).await.unwrap();
-        }
-        until("the end of a seal", async || is_at_rest(dir)).await;
-        copy_dir(dir, image.killed.path());
+        let names = || {
+            let entries = fs::read_dir(dir.join("log")).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
+        };
+        // A sealer that lags has more than one tip before it: a copy is of one moment where nothing came or
+        // went.
+        until("a copy of one moment", async || {
+            let before = names();
+            let _ = fs::remove_dir_all(image.killed.path().join("log"));
+            copy_dir(dir, image.killed.path());
+            before == names() && !before.iter().any(|name| name.contains("unfinished") || name.starts_with("removed-"))
+        })
+        .await;
         log.close().await.unwrap();
         drop_and_wait(log, dir).await;
         image.records = head;
