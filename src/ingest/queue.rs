@@ -9,10 +9,7 @@ use super::{Input, Malformed, Tagged};
 use crate::event::Event;
 use crate::time::{Timestamp, received_now};
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
@@ -45,7 +42,6 @@ pub fn queue(max_inputs: usize, max_bytes: usize) -> (QueueSender, QueueReceiver
         offered: AtomicU64::new(0),
         lost: AtomicU64::new(0),
         queued: AtomicU64::new(0),
-        in_hand: AtomicU64::new(0),
     });
     (QueueSender { sender, shared: Arc::clone(&shared) }, QueueReceiver { receiver, shared, taken: Vec::new() })
 }
@@ -62,8 +58,6 @@ struct Shared {
     offered: AtomicU64,
     lost: AtomicU64,
     queued: AtomicU64,
-    /// Inputs that the recorder has taken off and not done with.
-    in_hand: AtomicU64,
 }
 
 impl Shared {
@@ -145,12 +139,6 @@ impl QueueGauge {
     /// The counters now.
     pub fn get(&self) -> QueueStats {
         stats(&self.0)
-    }
-
-    /// Whether the recorder is done with everything that was put in the queue before this was called.
-    pub fn is_done(&self) -> bool {
-        // In this order: what leaves the queue is in hand before.
-        self.0.queued.load(Acquire) == 0 && self.0.in_hand.load(Acquire) == 0
     }
 }
 
@@ -344,14 +332,8 @@ impl QueueReceiver {
         let bytes: usize = self.taken.iter().map(|queued| queued.cost as usize).sum();
         out.extend(self.taken.drain(..).map(|queued| queued.tagged));
         self.shared.bytes.add_permits(bytes);
-        self.shared.in_hand.fetch_add(count as u64, Relaxed);
-        self.shared.queued.fetch_sub(count as u64, Release);
+        self.shared.queued.fetch_sub(count as u64, Relaxed);
         count
-    }
-
-    /// Everything that was taken off is in the log, or was known, or is counted as lost.
-    pub fn done(&self) {
-        self.shared.in_hand.store(0, Release);
     }
 
     /// The counters now.

@@ -144,9 +144,6 @@ impl Recorder {
             while let Err(LogError::Full { .. }) = self.flush().await {
                 self.wait_for_room().await;
             }
-            if self.replays.values().all(|held| held.records.is_empty()) {
-                receiver.done();
-            }
         }
         for source in self.replays.keys().cloned().collect::<Vec<_>>() {
             self.cut_short(&source);

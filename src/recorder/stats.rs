@@ -59,11 +59,6 @@ impl RecorderStats {
         self.queue().map_or(0, |q| q.queued)
     }
 
-    /// Whether everything that was put in the queue is in the log, or will never be.
-    pub fn has_all(&self) -> bool {
-        self.queue.get().is_none_or(QueueGauge::is_done)
-    }
-
     /// Events lost because the queue was full.
     pub fn overflowed(&self) -> u64 {
         self.queue().map_or(0, |q| q.lost)

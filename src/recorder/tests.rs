@@ -182,26 +182,6 @@ async fn a_replay_that_is_cut_short_is_judged_before_it_is_stored() {
 /// Each of these has a little more than a quarter of what is held for a verdict, so that the fourth is too
 /// much. The time for it does not begin to run.
 #[tokio::test]
-async fn what_waits_for_a_verdict_is_not_in_the_log_yet() {
-    let bench = Bench::new();
-    let (sender, receiver) = ingest::queue(1024, 1 << 20);
-    let recorder = Recorder::start(Arc::clone(&bench.log), &bench.recovery, Arc::clone(&bench.stats)).await.unwrap();
-    let recording = tokio::spawn(recorder.run(receiver));
-    let mut source = sender.for_source("local".into());
-    drop(sender);
-    for input in [connected("start"), event(1)] {
-        assert!(source.send(input).await);
-    }
-    crate::testing::until("the event is held back", async || bench.stats.received.load(Relaxed) == 1).await;
-    assert!(!bench.stats.has_all());
-    assert!(source.send(replay_end(1)).await);
-    crate::testing::until("all is stored", async || bench.stats.has_all()).await;
-    assert_eq!(bench.story().await, ["start -", "connect start", "gap first-contact", "start c1"]);
-    drop(source);
-    recording.await.unwrap();
-}
-
-#[tokio::test]
 async fn a_replay_of_large_events_is_judged_when_it_has_its_bytes() {
     let bench = Bench::new();
     let large = |n: i64| {

@@ -22,7 +22,8 @@ use warp::http::{HeaderMap, HeaderValue, header};
 use warp::reply::Response;
 
 const PARAMS: [&str; 9] = ["format", "compression", "since", "until", "filters", "exclude", FOLD, "after", "trailer"];
-/// What is received takes less time than this on its way into the recorder's queue.
+/// What is received takes less time than this on its way into the log, unless the recorder's queue says
+/// otherwise.
 const COMMIT: Duration = Duration::from_secs(1);
 
 /// Streams everything up to the head as it is now. A read that fails ends the body without its end mark, so
@@ -131,7 +132,7 @@ pub(super) async fn as_of(context: &Context, log: &dyn EventLog, bounds: Bounds,
     let newest = if bounds.head < bounds.oldest { None } else { received(log, bounds).await? };
     let (has_all, late) = match &context.recording.fleet {
         Some(fleet) => (fleet.has_all(), SETTLED),
-        None => (context.recording.recorder.has_all(), COMMIT),
+        None => (context.recording.recorder.queued() == 0, COMMIT),
     };
     let records = has_all && *context.log.watch_writer().borrow() == WriterState::Ok;
     let settled = now.checked_sub(late).unwrap_or(now);

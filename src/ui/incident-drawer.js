@@ -167,7 +167,7 @@ export class IncidentDrawer {
       const [found] = await Promise.all([gatherEvidence(incident, this.#handlers.now(), signal), this.#learnLinks(signal)]);
       if (signal.aborted) return;
       this.#found = found;
-      if (!found.isWhole) this.#again = setTimeout(() => this.#load(), AGAIN_MS);
+      if (!found.isWhole) this.#again = setTimeout(() => this.#load(), 5 * AGAIN_MS);
       this.#draw();
     } catch (error) {
       if (signal.aborted) return;

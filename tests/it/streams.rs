@@ -158,7 +158,7 @@ async fn a_quiet_stream_shows_life_and_a_stop_ends_it() {
     }
     assert!(text.starts_with("retry: 2000\nevent: hello\nid: "), "{text}");
     let (status, took) = ship.stop();
-    assert!(status.success() && took < PATIENCE / 2, "{status} after {took:?}");
+    assert!(status.success() && took < Duration::from_secs(10), "{status} after {took:?}");
     let mut end = String::new();
     while let Some(chunk) = within("the end of the stream", response.chunk()).await.unwrap() {
         end.push_str(std::str::from_utf8(&chunk).unwrap());

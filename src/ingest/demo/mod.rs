@@ -175,7 +175,7 @@ mod tests {
             assert!(within("inputs", receiver.recv_many(&mut inputs, 1000)).await > 0);
         }
         stop.stop();
-        within("the end of the source", task).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(3), task).await.expect("it waits for nobody").unwrap();
         drop(sender);
         while within("the end", receiver.recv_many(&mut inputs, 1000)).await > 0 {}
         let mut inputs = inputs.into_iter().map(|tagged| tagged.input);

@@ -31,22 +31,6 @@ async fn overflow_is_told_once_and_exactly_when_space_returns() {
 }
 
 #[tokio::test]
-async fn what_the_recorder_has_in_hand_is_not_done() {
-    let (sender, mut receiver) = queue(20, 1 << 20);
-    let (gauge, mut source) = (receiver.gauge(), sender.for_source("a".into()));
-    assert!(gauge.is_done());
-    source.offer(event(0));
-    source.offer(event(1));
-    assert!(!gauge.is_done(), "both wait");
-    for n in 0..2 {
-        assert_eq!(take(&mut receiver, 1).await, [event(n)]);
-        assert!(!gauge.is_done(), "{n} is in hand");
-    }
-    receiver.done();
-    assert!(gauge.is_done());
-}
-
-#[tokio::test]
 async fn control_inputs_never_wait_after_reserving() {
     let (sender, mut receiver) = queue(20, 1 << 20);
     let mut source = sender.for_source("a".into());

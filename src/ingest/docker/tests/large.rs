@@ -2,7 +2,6 @@
 
 use super::fake_daemon::FakeDaemon;
 use super::*;
-use crate::testing::within;
 
 const UNIT: &str = r##"{"Id":"#","Names":["/a"],"State":"running","Labels":{"x":null}},"##;
 const LAST: &str = r#"{"Id":"last","Names":["/last"],"State":"stopped","Ports":[{"Type":"quic"}]},7,{"Names":["/x"]}]"#;
@@ -100,7 +99,7 @@ async fn a_stop_comes_through_a_large_answer() {
     rig.expect_connected().await;
     rig.wait_for("a look", |_| daemon.count("/containers/json") > 0).await;
     rig.stop.stop();
-    within("the end of the source", &mut rig.task).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(3), &mut rig.task).await.expect("it waits for nobody").unwrap();
 }
 
 /// bollard keeps what a ping is answered with.

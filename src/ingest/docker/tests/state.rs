@@ -45,7 +45,7 @@ async fn shutdown_is_prompt_even_with_a_full_queue() {
     }
     rig.wait_for("all were offered", |rig| rig.queue().offered == 50).await;
     rig.stop.stop();
-    within("the end of the source", &mut rig.task).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(3), &mut rig.task).await.expect("it waits for nobody").unwrap();
     let mut inputs = Vec::new();
     while within("the end", rig.receiver.recv_many(&mut inputs, 100)).await > 0 {}
     let last = inputs.pop().unwrap().input;
@@ -60,7 +60,7 @@ async fn shutdown_while_the_daemon_hangs_is_prompt_too() {
     let mut rig = Rig::start(&daemon.url(), quick());
     rig.wait_for("a question", |_| daemon.count("/version") > 0).await;
     rig.stop.stop();
-    within("the end of the source", &mut rig.task).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(3), &mut rig.task).await.expect("it waits for nobody").unwrap();
     let mut inputs = Vec::new();
     assert_eq!(within("the end", rig.receiver.recv_many(&mut inputs, 9)).await, 0, "never connected, so nothing to tell: {inputs:?}");
 }
