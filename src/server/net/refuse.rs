@@ -83,7 +83,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     #[test]
-    fn fewer_are_told_than_are_served_and_never_more_than_the_bound() {
+    fn some_are_told_however_few_are_served_and_never_more_than_the_bound() {
         let told = |max_connections| Refusals::new(max_connections, None).slots.available_permits();
         assert_eq!([0, 4, 100, 1024, 100_000].map(told), [MIN_REFUSALS, MIN_REFUSALS, 25, 256, MAX_REFUSALS]);
     }
